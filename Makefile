@@ -1,0 +1,32 @@
+# Two commands do all the set-up they need: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: setup demo test check clean
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+# The main job on the sample that comes along: look, learn for two minutes, paint.
+demo: setup
+	rm -rf demo
+	$(BIN)/impasto explore sample:paintings --out demo/pictures
+	$(BIN)/impasto train dcgan-64 --paintings sample:paintings --out demo/run --budget 2m $(DEMO)
+	$(BIN)/impasto generate demo/run --count 64 --out demo/paintings
+	@echo
+	@echo "Open demo/run/report.html: it holds everything. The 64 paintings are in demo/paintings."
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

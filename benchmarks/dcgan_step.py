@@ -1,0 +1,156 @@
+"""A DCGAN-64 training step, from JPEG files to updated networks: the well-known tutorial's way against ours.
+
+    python benchmarks/dcgan_step.py PHOTOS [--steps 8] [--rounds 3]
+
+Both train the same networks on the same pictures with the same batch, in one run, in alternating turns, so that a noisy
+machine is noisy for both. The tutorial's way: float32, JPEGs decoded by Pillow in a DataLoader with two workers, gradients of D
+computed in G's step too. Ours: the loader, method and averaging that `impasto train dcgan-64` uses. The limit is our
+step's convolutions alone: no loading, normalisation, activation or optimiser.
+"""
+
+import argparse
+import itertools
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from impasto.data.pack import pack
+from lightning_fabric import Fabric
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from impasto.data.loader import Loader, working_size
+from impasto.device import choose_device, choose_precision
+from impasto.methods.gan import Gan
+from impasto.networks.dcgan import Discriminator, Generator
+from impasto.recipe import Recipe
+from impasto.training.ema import Ema
+
+RECIPE = Recipe.load("dcgan-64")
+WARM_UP = 2  # steps that prepare kernels and memory, and fill the DataLoader's queue
+BCE = nn.functional.binary_cross_entropy_with_logits
+
+
+class Files(Dataset[Tensor]):
+    """Pictures decoded and resized by Pillow each time they are seen."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(folder.rglob("*.jpg"))
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Tensor:
+        with Image.open(self.files[index]) as file:
+            picture = file.convert("RGB").resize((RECIPE.size, RECIPE.size), Image.Resampling.BILINEAR)
+        return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
+
+
+def networks() -> tuple[nn.Module, nn.Module]:
+    return (
+        Generator(size=RECIPE.size, latent=RECIPE.latent, **architecture(RECIPE.generator.architecture())),
+        Discriminator(size=RECIPE.size, **architecture(RECIPE.discriminator.architecture())),
+    )
+
+
+def architecture(settings: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in settings.items() if name != "network"}
+
+
+def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
+    """Steps as the tutorial writes them."""
+    generator, discriminator = (network.to(device) for network in networks())
+    adam_g = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
+    adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
+    ones, zeros = torch.ones(RECIPE.batch, device=device), torch.zeros(RECIPE.batch, device=device)
+    for batch in DataLoader(Files(photos), RECIPE.batch, shuffle=True, num_workers=2, drop_last=True):
+        real = batch.to(device)
+        discriminator.zero_grad()
+        BCE(discriminator(real), ones).backward()
+        fake = generator(torch.randn(RECIPE.batch, RECIPE.latent, device=device))
+        BCE(discriminator(fake.detach()), zeros).backward()
+        adam_d.step()
+        generator.zero_grad()
+        loss = BCE(discriminator(fake), ones)
+        loss.backward()
+        adam_g.step()
+        loss.item()
+        yield
+
+
+def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
+    """Steps as `impasto train` makes them."""
+    fabric = Fabric(accelerator=device.type, devices=1, precision=choose_precision("auto", device))
+    method = Gan(RECIPE, fabric)
+    ema = Ema(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
+    loader = Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device)
+    for number in itertools.count():
+        losses = method.step(loader.batch(number))
+        ema.update(method.style(), RECIPE.batch, (number + 1) * RECIPE.batch)
+        losses["loss_generator"].item()
+        yield
+
+
+def convolutions(device: torch.device) -> Iterator[None]:
+    """The convolutions of our steps, forward and backward, and nothing else."""
+    alone = (nn.Conv2d, nn.ConvTranspose2d)
+    dtype = torch.bfloat16 if choose_precision("auto", device) == "bf16-mixed" else torch.float32
+    generator, discriminator = (
+        nn.Sequential(*(layer for layer in network.modules() if isinstance(layer, alone))).to(
+            device, dtype, memory_format=torch.channels_last
+        )
+        for network in networks()
+    )
+    real = torch.randn(RECIPE.batch, 3, RECIPE.size, RECIPE.size, device=device, dtype=dtype)
+    real = real.contiguous(memory_format=torch.channels_last)
+    latents = torch.randn(RECIPE.batch, RECIPE.latent, 1, 1, device=device, dtype=dtype)
+    while True:
+        fake = generator(latents)
+        (discriminator(real).sum() + discriminator(fake.detach()).sum()).backward()
+        discriminator.requires_grad_(False)
+        loss = discriminator(fake).sum()
+        loss.backward()
+        discriminator.requires_grad_(True)
+        loss.item()
+        yield
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="a folder of JPEG files")
+    parser.add_argument("--steps", type=int, default=8, help="measured steps of each in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    device = choose_device("auto")
+    with tempfile.TemporaryDirectory() as folder:
+        store = pack(arguments.photos, Path(folder) / "pack", size=working_size(RECIPE.size, RECIPE.augment.scale))
+        ways: dict[str, Callable[[], Iterator[None]]] = {
+            "tutorial": lambda: tutorial(arguments.photos, device),
+            "ours": lambda: ours(store.pixels, device),
+            "convolutions alone": lambda: convolutions(device),
+        }
+        times: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(arguments.rounds):
+            for name, way in ways.items():
+                steps = way()
+                for _ in range(WARM_UP):
+                    next(steps)
+                begun = time.perf_counter()
+                for _ in range(arguments.steps):
+                    next(steps)
+                times[name].append((time.perf_counter() - begun) / arguments.steps)
+                del steps  # ends the workers of the DataLoader
+    print(f"{device}, {torch.get_num_threads()} threads, {choose_precision('auto', device)}, batch {RECIPE.batch}")
+    plain = statistics.median(times["tutorial"])
+    for name, seconds in times.items():
+        median = statistics.median(seconds)
+        print(f"{name:20} {median:6.3f} s a step  {RECIPE.batch / median:6.1f} pictures/s  {plain / median:5.2f} times")
+
+
+if __name__ == "__main__":
+    main()

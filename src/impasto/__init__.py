@@ -1,0 +1,32 @@
+"""impasto learns a painter from a few hundred pictures and makes new paintings.
+
+>>> import impasto
+>>> impasto.train("dcgan-64", paintings="monets/", out="run", budget="30m")
+>>> impasto.load("run").generate(16, seed=0)
+
+The verbs are imported when they are first used: ``import impasto`` itself is quick.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from impasto.learn import resume as resume
+    from impasto.learn import train as train
+    from impasto.paint.painter import load as load
+
+__version__ = version("impasto")
+__all__ = ["load", "resume", "train"]
+
+_VERBS = {"load": "impasto.paint.painter", "resume": "impasto.learn", "train": "impasto.learn"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _VERBS:
+        return getattr(import_module(_VERBS[name]), name)
+    raise AttributeError(f"module 'impasto' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_VERBS])

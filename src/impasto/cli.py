@@ -1,0 +1,219 @@
+"""The verbs, for a shell: parse, call, print; nothing else lives here."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Protocol
+
+import typer
+
+from impasto.errors import ImpastoError
+
+app = typer.Typer(
+    name="impasto",
+    help="Learns a painter from a few hundred pictures and makes new paintings.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos or kaggle:NAME."
+STYLE = "A style file (.safetensors) or the folder of a run."
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
+CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Take borders, mounts and frames off the pictures.")]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as YAML.")] = None) -> None:
+    """List the recipes, or show one whole."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from impasto.recipe import Recipe, shipped
+
+    if name is not None:
+        print(Recipe.load(name).to_yaml(), end="")
+        return
+    table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
+    for each in map(Recipe.load, shipped()):
+        table.add_row(each.name, each.method, str(each.size), str(each.batch), each.generator.network)
+    Console().print(table)
+    print("\nimpasto recipes NAME shows all of one's settings; --set NAME=VALUE changes one of them in training.")
+
+
+@app.command()
+def explore(
+    source: Annotated[str, typer.Argument(help=SOURCE)],
+    out: Annotated[Path | None, typer.Option(help="A folder for contact sheets and the findings as JSON.")] = None,
+    size: Annotated[int, typer.Option(help="Pixels of a picture in the contact sheet.")] = 128,
+    crop_frames: CropFrames = False,
+) -> None:
+    """Look at a set of pictures: what is there, what is broken, double or framed."""
+    from impasto.explore import explore
+
+    for line in explore(source, out, size=size, crop_frames=crop_frames):
+        print(line)
+
+
+@app.command()
+def pack(
+    source: Annotated[str, typer.Argument(help=SOURCE)],
+    out: Annotated[Path, typer.Argument(help="The pack to write: a folder.")],
+    size: Annotated[int, typer.Option(help="Side of the packed pictures, in pixels.")] = 256,
+    crop_frames: CropFrames = False,
+) -> None:
+    """Read pictures once into a pixel store that opens at once, anywhere."""
+    from impasto.data.pack import pack
+    from impasto.data.survey import summarise
+
+    with _bar("packing") as advance:
+        store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
+    for line in summarise(store.survey):
+        print(line)
+    print(f"{out} holds {len(store.pixels):,} pictures of {size}×{size}.")
+
+
+@app.command()
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="A recipe's name (impasto recipes) or a YAML file.")] = None,
+    paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same painter.")] = 0,
+    budget: Annotated[str | None, typer.Option(help="30m, 50kimg, 2000steps or 20epochs; 30m if not given.")] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: generator.width=96")] = None,
+    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    crop_frames: CropFrames = False,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+) -> None:
+    """Learn a painter from pictures, or go on learning (--resume RUN)."""
+    from impasto import learn
+
+    if resume is not None:
+        if recipe or out or setting:
+            raise ImpastoError("--resume goes on with a run as it is: a recipe, --out and --set are for a new one.")
+        run = resume
+        outcome = learn.resume(run, paintings=paintings, budget=budget, device=device)
+    else:
+        if recipe is None or paintings is None or out is None:
+            raise ImpastoError("To train, give a recipe, --paintings and --out; to go on with a run, --resume RUN.")
+        run = out
+        outcome = learn.train(
+            recipe,
+            paintings,
+            out,
+            seed=seed,
+            budget=budget or "30m",
+            settings=setting or (),
+            crop_frames=crop_frames,
+            device=device,
+            precision=precision,
+        )
+    print(f"Report: {run / 'report.html'}")
+    if outcome.signal is not None:
+        print(f"Stopped, and all is saved. Go on with: impasto train --resume {run}")
+        raise typer.Exit(128 + outcome.signal)
+    print(f"New paintings: impasto generate {run} --count 16 --out paintings")
+
+
+@app.command()
+def generate(
+    style: Annotated[str, typer.Argument(help=STYLE)],
+    out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],
+    count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
+    start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
+    kind: Annotated[str, typer.Option("--format", help="png or jpg.")] = "png",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Make new paintings out of nothing."""
+    from impasto.paint.output import open_output
+    from impasto.paint.painter import load
+
+    painter = load(style, device)
+    with open_output(out, overwrite=overwrite) as writer, _bar("painting", count) as advance:
+        for number, picture in enumerate(painter.stream(count, seed, start), start):
+            writer.write(f"{number:05d}.{kind}", picture)
+            advance(number - start + 1)
+    print(f"{count:,} paintings of {painter.size}×{painter.size} in {out}")
+
+
+@app.command()
+def submit(
+    style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
+    out: Annotated[Path, typer.Option(help="The zip to write.")] = Path("images.zip"),
+    count: Annotated[int, typer.Option(help="7,000 to 10,000.")] = 7000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
+    check: Annotated[Path | None, typer.Option(help="Check this zip instead, whoever made it.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Write images.zip for Kaggle's 'I'm Something of a Painter Myself', or check one (--check)."""
+    from impasto.paint.submission import check_submission, write_submission
+
+    if check is not None:
+        report = check_submission(check)
+        for problem in report.problems:
+            print(problem)
+        if not report.ok:
+            raise typer.Exit(1)
+        print(f"{check}: {report.count:,} pictures, as the competition wants them.")
+        return
+    if style is None:
+        raise ImpastoError("Give a style to paint with, or a zip to --check.")
+    from impasto.paint.painter import load
+
+    painter = load(style, device)
+    with _bar("painting", count) as advance:
+        write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
+    print(f"{out}: {count:,} pictures, as the competition wants them.")
+
+
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
+    """Write a run's report.html afresh."""
+    from impasto.report.page import write_report
+
+    print(write_report(run))
+
+
+class Advance(Protocol):
+    """Is told how many are done, and of how many in all once that is known."""
+
+    def __call__(self, done: int, total: int | None = None) -> None: ...
+
+
+@contextmanager
+def _bar(doing: str, total: int | None = None) -> Iterator[Advance]:
+    """A progress bar, gone when all is done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task(doing, total=total)
+
+        def advance(done: int, total: int | None = total) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+
+
+def main() -> None:
+    """The command ``impasto``: errors meant for a person are one line, with a traceback only on ``--debug``."""
+    try:
+        app()
+    except ImpastoError as error:
+        if "--debug" in sys.argv:
+            raise
+        sys.exit(f"impasto: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,40 @@
+"""Variation of pictures, on the device where they lie."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def to_float(pixels: Tensor) -> Tensor:
+    """uint8 (B, H, W, 3) to float32 (B, 3, H, W) in −1…1."""
+    return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def to_pixels(pictures: Tensor) -> Tensor:
+    """Float (B, 3, H, W) in −1…1 to uint8 (B, H, W, 3), rounded to the nearest; out of range is clipped."""
+    return pictures.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def shrink(pictures: Tensor, size: int) -> Tensor:
+    """Square pictures (B, 3, H, H) to (B, 3, size, size), bicubic and antialiased, kept in −1…1."""
+    return F.interpolate(pictures, size=(size, size), mode="bicubic", antialias=True).clamp_(-1, 1)
+
+
+def crop_and_flip(pictures: Tensor, size: int, scale: Sequence[float], flip: bool, rng: torch.Generator) -> Tensor:
+    """A random square of each picture (B, 3, H, H), resampled to (B, 3, size, size).
+
+    Its side is a uniform ``scale`` of H, its place uniform within the picture; every second one is mirrored
+    where ``flip``. Bilinear; with scale 1 and size H the picture comes back unchanged.
+    """
+    count, device = pictures.shape[0], pictures.device
+    side, across, down, mirror = torch.rand(4, count, device=device, generator=rng)
+    side = scale[0] + (scale[1] - scale[0]) * side
+    theta = torch.zeros(count, 2, 3, device=device)
+    theta[:, 0, 0] = torch.where(mirror < 0.5, -side, side) if flip else side
+    theta[:, 1, 1] = side
+    theta[:, 0, 2] = (1 - side) * (2 * across - 1)
+    theta[:, 1, 2] = (1 - side) * (2 * down - 1)
+    grid = F.affine_grid(theta, [count, 3, size, size], align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

@@ -1,0 +1,118 @@
+"""Batches for training. What step *n* sees depends on the seed and on *n* alone: nothing else is remembered."""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from impasto.data.augment import crop_and_flip, shrink, to_float, to_pixels
+
+if TYPE_CHECKING:
+    from impasto.recipe import Augment
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step gets: real pictures (B, 3, S, S) in −1…1, and the random numbers that belong to that step."""
+
+    pictures: Tensor
+    rng: torch.Generator
+
+
+def stream_seed(*parts: int | str) -> int:
+    """One 63-bit seed for a named stream of random numbers, such as ``(seed, "step", n)``."""
+    text = "/".join(str(part) for part in parts).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
+
+
+def split(count: int, heldout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of ``count`` pictures to learn from, and of the fraction ``heldout`` (at least one) that is never
+    learned from; both in order."""
+    kept = min(max(1, round(count * heldout)), count - 1) if heldout and count > 1 else 0
+    order = np.random.default_rng(stream_seed(seed, "split")).permutation(count)
+    return np.sort(order[kept:]), np.sort(order[:kept])
+
+
+class Loader:
+    """An endless row of epochs over some pictures of a store, each picture once an epoch, cut into batches.
+
+    The pictures live on the device as uint8 when they take less than a quarter of its free memory, so that
+    nothing stands between them and the networks; otherwise each batch is read from the memory-mapped store.
+    """
+
+    def __init__(
+        self,
+        pixels: np.ndarray,  # (N, S, S, 3) uint8
+        indices: np.ndarray,
+        size: int,
+        batch: int,
+        augment: "Augment",
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self.pixels, self.indices = pixels, indices
+        self.size, self.batch_size, self.augment = size, batch, augment
+        self.seed, self.device = seed, device
+        self.side = min(working_size(size, augment.scale), pixels.shape[1])
+        self._epoch = -1
+        self._order = indices
+        self._resident: Tensor | None = None
+        if len(indices) * self.side**2 * 3 < 0.25 * _free_memory(device):
+            self._resident = self._read_all()
+
+    @property
+    def resident(self) -> bool:
+        """Whether the pictures are kept on the device."""
+        return self._resident is not None
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def batch(self, step: int, attempt: int = 0) -> Batch:
+        """What step ``step`` (from 0) learns from. A further ``attempt`` at a step that went wrong gets other random
+        numbers: the same ones would lead there again."""
+        rng = torch.Generator(self.device).manual_seed(stream_seed(self.seed, "step", step, attempt))
+        first = step * self.batch_size
+        places = np.array([self._at(i) for i in range(first, first + self.batch_size)])
+        if self._resident is not None:
+            pixels = self._resident[torch.from_numpy(places).to(self.device)]
+            pictures = to_float(pixels)
+        else:
+            pictures = self._read(self.indices[places])
+        return Batch(crop_and_flip(pictures, self.size, self.augment.scale, self.augment.flip, rng), rng)
+
+    def _at(self, position: int) -> int:
+        """The place in ``indices`` of the ``position``-th picture of the endless row."""
+        epoch, place = divmod(position, len(self.indices))
+        if epoch != self._epoch:
+            self._order = np.random.default_rng(stream_seed(self.seed, "epoch", epoch)).permutation(len(self.indices))
+            self._epoch = epoch
+        return int(self._order[place])
+
+    def _read(self, indices: np.ndarray) -> Tensor:
+        """Pictures from the store, at the working size, float on the device."""
+        pictures = to_float(torch.from_numpy(self.pixels[indices]).to(self.device))
+        return shrink(pictures, self.side) if pictures.shape[-1] > self.side else pictures
+
+    def _read_all(self) -> Tensor:
+        """All pictures as uint8 (N, side, side, 3) on the device, in the order of ``indices``."""
+        if self.pixels.shape[1] == self.side:
+            return torch.from_numpy(self.pixels[self.indices]).to(self.device)
+        chunks = [to_pixels(self._read(self.indices[i : i + 64])) for i in range(0, len(self.indices), 64)]
+        return torch.cat(chunks)
+
+
+def working_size(size: int, scale: tuple[float, float]) -> int:
+    """The size to keep pictures at, so that a square of the smallest scale still has ``size`` pixels of its own."""
+    return math.ceil(size / scale[0])
+
+
+def _free_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)

@@ -1,0 +1,186 @@
+"""Where pictures come from: folder, zip, TFRecord, Kaggle or the sample, all as named entries of bytes."""
+
+import contextlib
+import importlib.resources
+import os
+import posixpath
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from impasto.data.entry import Entry, File, Unreadable, natural, refuse
+from impasto.data.kaggle import fetch
+from impasto.data.records import holds_records, is_records, records
+from impasto.errors import ImpastoError
+
+SAMPLES = ("paintings", "photos")
+JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"}
+
+
+class Source:
+    """Pictures to be read, from wherever they lie; close it, or use it as a context, when done.
+
+    Attributes:
+        name: the source as the user wrote it.
+        junk: how many files were left out by themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db`` …).
+        total: how many entries there are, or None where only reading tells (TFRecords).
+    """
+
+    def __init__(self, name: str, files: list[File], junk: int = 0, close: Callable[[], None] | None = None):
+        self.name = name
+        self.junk = junk
+        self._files = sorted(files, key=lambda file: natural(file.name))
+        self._close = close
+        self.total = None if any(is_records(file.name) for file in files) else len(files)
+
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, in the natural order of the names; those of a TFRecord hold their bytes: keep few."""
+        for file in self._files:
+            if is_records(file.name):
+                yield from records(file)
+            else:
+                yield Entry(file.name, file.read)
+
+    def close(self) -> None:
+        """Let go of the file underneath; entries cannot be read after that."""
+        if self._close is not None:
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_source(spec: str | Path) -> Source:
+    """Open what the user names, telling its kind by itself.
+
+    ``spec`` is a folder (with all below it), a zip, a TFRecord, a single picture, ``sample:paintings`` or
+    ``sample:photos``, or on Kaggle a competition, ``kaggle:NAME[/FOLDER]``, or a data set,
+    ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may hold TFRecords among their pictures.
+
+    Raises:
+        ImpastoError: nothing is there, it is empty, a zip is damaged or encrypted, or Kaggle cannot be had.
+    """
+    name = str(spec)
+    kind, _, address = name.partition(":")
+    if kind == "kaggle":
+        return _open_path(name, fetch(address))
+    if kind == "sample":
+        return _open_sample(name, address)
+    return _open_path(name, Path(spec).expanduser())
+
+
+def _open_path(name: str, path: Path) -> Source:
+    if path.is_dir():
+        return _open_folder(name, path)
+    if not path.is_file():
+        raise ImpastoError(f"There is no file or folder {name}: check the path.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise ImpastoError(f"{name} cannot be read: {error.strerror}.") from error
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.suffix.lower() == ".zip":
+        return _open_zip(name, path.open("rb"))
+    single = File(path.name, _opener(path))
+    if holds_records(head) and not is_records(
+        path.name
+    ):  # an unhelpful name, but its first checksum is right
+        single = File(f"{path.name}.tfrecord", single.open)
+    return Source(name, [single])
+
+
+def _open_folder(name: str, root: Path) -> Source:
+    files: list[File] = []
+    junk = 0
+    seen: set[tuple[int, int]] = set()
+
+    def unlisted(error: OSError) -> None:
+        files.append(
+            File(_inside(root, error.filename), partial(refuse, f"folder not read: {error.strerror}"))
+        )
+
+    for folder, folders, names in os.walk(root, followlinks=True, onerror=unlisted):
+        where = Path(folder).stat()
+        if (where.st_dev, where.st_ino) in seen:  # a link back to a folder that was already walked
+            folders.clear()
+            continue
+        seen.add((where.st_dev, where.st_ino))
+        folders.sort(key=natural)
+        for path in (Path(folder, each) for each in names):
+            inside = _inside(root, path)
+            if _is_junk(inside):
+                junk += 1
+            elif path.is_file():
+                files.append(File(inside, _opener(path)))
+            else:
+                files.append(File(inside, partial(refuse, "no regular file, or a link to nothing")))
+    if not files:
+        raise ImpastoError(f"The folder {name} is empty: give one with pictures in it.")
+    return Source(name, files, junk)
+
+
+def _open_zip(name: str, file: IO[bytes]) -> Source:
+    with contextlib.ExitStack() as undo:
+        undo.callback(file.close)
+        try:
+            # Given an open file, ZipFile never closes it by its own count, which threads could upset.
+            archive = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+            raise ImpastoError(f"The zip {name} is damaged ({error}): fetch or make it again.") from error
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        pictures = [member for member in members if not _is_junk(_zip_name(member))]
+        if not pictures:
+            raise ImpastoError(f"The zip {name} is empty: give one with pictures in it.")
+        if all(member.flag_bits & 1 for member in pictures):
+            raise ImpastoError(
+                f"The zip {name} is encrypted: unpack it with its password and give the folder."
+            )
+        files = [File(_zip_name(member), partial(_open_member, archive, member)) for member in pictures]
+        return Source(name, files, len(members) - len(pictures), undo.pop_all().close)
+
+
+def _open_sample(name: str, which: str) -> Source:
+    if which not in SAMPLES:
+        raise ImpastoError(
+            f"there is no {name}: the samples are {' and '.join(f'sample:{s}' for s in SAMPLES)}"
+        )
+    archive = importlib.resources.files("impasto") / "sample" / f"{which}.zip"
+    if not archive.is_file():
+        raise ImpastoError(f"{name} is missing from this installation: install impasto again.")
+    return _open_zip(name, archive.open("rb"))
+
+
+def _opener(path: Path) -> Callable[[], IO[bytes]]:
+    return lambda: path.open("rb")
+
+
+def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    if member.flag_bits & 1:
+        raise Unreadable("encrypted")
+    return archive.open(member)
+
+
+def _inside(root: Path, path: str | Path) -> str:
+    """The posix path below ``root``, as text that can be printed whatever bytes the file system holds."""
+    return os.fsencode(Path(path).relative_to(root).as_posix()).decode("utf-8", "replace")
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The member's path. Many tools write UTF-8 without the flag that says so; zipfile then reads CP437."""
+    name = member.filename
+    if not member.flag_bits & 0x800:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return posixpath.normpath(name.replace("\\", "/"))
+
+
+def _is_junk(name: str) -> bool:
+    return any(part.casefold() in JUNK or part.startswith(".") for part in name.split("/") if part != "..")

@@ -1,0 +1,38 @@
+"""Where to compute, and in which precision."""
+
+from typing import Literal
+
+import torch
+
+from impasto.errors import ImpastoError
+
+#: As Fabric calls them: bfloat16 arithmetic on float32 weights, or float32 throughout.
+Precision = Literal["bf16-mixed", "32-true"]
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA, else Apple's MPS, else the CPU; other names are torch's, such as ``cuda:1``."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ImpastoError(f"There is no device '{name}': choose auto, cpu, cuda, cuda:1 … or mps.") from error
+    there = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
+    if (device.index or 0) >= there.get(device.type, 0):
+        raise ImpastoError(f"There is no device '{name}' on this machine: choose another, or auto.")
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> Precision:
+    """``auto`` is ``bf16`` where the hardware computes in it, and ``fp32`` elsewhere."""
+    choices: dict[str, Precision] = {"bf16": "bf16-mixed", "fp32": "32-true"}
+    if name != "auto":
+        if name not in choices:
+            raise ImpastoError(f"There is no precision '{name}': choose auto, bf16 or fp32.")
+        return choices[name]
+    if device.type == "cuda":
+        gains = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        gains = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+    return choices["bf16" if gains else "fp32"]

@@ -1,0 +1,51 @@
+"""Files that are whole or not there."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from impasto.errors import ImpastoError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a path beside ``path`` to write to, which takes the name ``path`` once it is complete and on disk.
+
+    If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
+    A full disk is told as an :class:`ImpastoError`.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with no_space(path):
+            yield part
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
+            _sync_folder(path.parent)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def no_space(path: Path) -> Iterator[None]:
+    """Turns the errors of a full disk while ``path`` is written into one line for a person."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ImpastoError(f"The disk is full: {path} was not written. Free some space and try again.") from error
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Puts a new name on disk too, where the system allows that (Windows does not open folders)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

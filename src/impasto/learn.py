@@ -1,0 +1,186 @@
+"""The verbs that learn a painter: here the rooms are put together."""
+
+import logging
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
+
+import impasto
+from impasto.data.augment import to_pixels
+from impasto.data.loader import Loader, split, working_size
+from impasto.data.pack import Store, gather
+from impasto.data.survey import summarise
+from impasto.device import Precision, choose_device, choose_precision
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.grid import tile
+from impasto.paint.painter import load
+from impasto.recipe import Recipe
+from impasto.report.page import write_report
+from impasto.score.swd import sliced_wasserstein
+from impasto.training import checkpoint
+from impasto.training.budget import Budget
+from impasto.training.loop import Outcome, Score, Trainer
+from impasto.training.run import Run
+
+#: Fewer pictures than this can be copied, but not learned from.
+FEW = 50
+#: New paintings shown in the report.
+SHOWN = 64
+
+
+def train(
+    recipe: str | Path | Recipe,
+    paintings: str | Path,
+    out: str | Path,
+    *,
+    seed: int = 0,
+    budget: str = "30m",
+    settings: Iterable[str] = (),
+    crop_frames: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
+    say: Callable[[str], object] = print,
+) -> Outcome:
+    """Learns a painter and leaves a run folder with styles, samples, log and report.
+
+    Args:
+        recipe: a shipped recipe's name, a YAML file, or a recipe.
+        paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings`` or ``kaggle:…``.
+        out: the run folder, which must not exist yet.
+        seed: the same seed, recipe and pictures give the same style (bit for bit on one kind of CPU).
+        budget: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``.
+        settings: changes to the recipe, such as ``generator.width=96``.
+        crop_frames: take borders, mounts and frames off the pictures first.
+        device: ``auto``, or one of torch's names.
+        precision: ``auto``, ``bf16`` or ``fp32``.
+        say: is told what a person should know.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    """
+    chosen = (recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)).replace(settings)
+    Budget.parse(budget)
+    where = choose_device(device)
+    how = choose_precision(precision, where)
+    Run.require_free(Path(out))
+    store = gather(paintings, working_size(chosen.size, chosen.augment.scale), crop_frames=crop_frames)
+    for line in summarise(store.survey):
+        say(line)
+    if len(store.pixels) < FEW:
+        say(f"Only {len(store.pixels)} pictures: expect copies of them. A few hundred make a painter.")
+    source = {
+        "spec": str(Path(paintings).resolve()) if Path(paintings).exists() else str(paintings),
+        "crop_frames": crop_frames,
+        "fingerprint": store.fingerprint,
+        "pictures": len(store.pixels),
+        "heldout": len(split(len(store.pixels), chosen.heldout, seed)[1]),
+        "left_out": len(store.survey.left_out),
+        "duplicates": len(store.survey.duplicates),
+        "size": store.size,
+    }
+    facts = {
+        "impasto": impasto.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "budget": budget,
+        "source": source,
+        "device": str(where),
+        "precision": how,
+    }
+    return _go(Run.create(Path(out), chosen, facts), store, where, say)
+
+
+def resume(
+    run: str | Path,
+    *,
+    paintings: str | Path | None = None,
+    budget: str | None = None,
+    device: str = "auto",
+    say: Callable[[str], object] = print,
+) -> Outcome:
+    """Goes on with a run that was stopped or killed, as if it had not been: on one kind of CPU, bit for bit.
+
+    Args:
+        run: the run folder.
+        paintings: where the same pictures lie now, if they have moved since.
+        budget: a new budget for the whole training, to go beyond the first one.
+        device: ``auto``, or one of torch's names.
+        say: is told what a person should know.
+
+    Raises :class:`impasto.errors.ImpastoError` if the pictures are not the same, or nothing can be gone on with.
+    """
+    begun = Run.open(Path(run))
+    recipe, source = begun.recipe, begun.facts["source"]
+    spec = paintings or source["spec"]
+    store = gather(spec, working_size(recipe.size, recipe.augment.scale), crop_frames=source["crop_frames"])
+    if store.fingerprint != source["fingerprint"]:
+        raise ImpastoError(
+            f"{spec} does not hold the pictures that {run} learns from ({source['pictures']} then, "
+            f"{len(store.pixels)} now): say where those are with --paintings."
+        )
+    if budget is not None:
+        Budget.parse(budget)
+        begun.note(budget=budget, total_steps=None)
+    return _go(begun, store, choose_device(device), say)
+
+
+def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], object]) -> Outcome:
+    """Trains a run from where it stands, and writes its report."""
+    recipe, facts = run.recipe, run.facts
+    if store.size < recipe.size:
+        raise ImpastoError(
+            f"{facts['source']['spec']} is packed at {store.size} pixels and {recipe.name} learns at {recipe.size}: "
+            f"pack it again with --size {recipe.size} or more."
+        )
+    seed: int = facts["seed"]
+
+    def loader(indices: np.ndarray) -> Loader:
+        return Loader(store.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device)
+
+    learned, heldout = split(len(store.pixels), recipe.heldout, seed)
+    pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
+    with run.lock():
+        checkpoints = checkpoint.steps(run.checkpoints)
+        fabric = _fabric(run, device, facts["precision"], checkpoint.step_of(checkpoints[-1]) if checkpoints else None)
+        trainer = Trainer(
+            run, fabric, pictures, unseen, Budget.parse(facts["budget"]), seed, _score(unseen or pictures)
+        )
+        if checkpoints:
+            state, damaged = checkpoint.newest(run.checkpoints, device)
+            for path in damaged:
+                say(f"{path} is damaged and left aside.")
+            trainer.restore(state)
+            say(f"Going on from step {trainer.step}.")
+        outcome = trainer.train()
+        _show(run)
+    return outcome
+
+
+def _fabric(run: Run, device: torch.device, precision: Precision, step: int | None) -> Fabric:
+    """Fabric on that device, logging to TensorBoard; what was logged after ``step`` is taken back."""
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
+    logger = TensorBoardLogger(run.path, name="", version="tensorboard", purge_step=step and step + 1)
+    devices = [device.index] if device.index is not None else 1
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision, loggers=logger)
+    fabric.launch()
+    return fabric
+
+
+def _score(pictures: Loader) -> Score:
+    """The distance of paintings to two batches of real pictures, varied as in training."""
+    real = torch.cat([pictures.batch(k).pictures for k in range(2)])
+    reference = to_pixels(real).cpu().numpy()
+    return lambda painted: sliced_wasserstein(painted, reference)
+
+
+def _show(run: Run) -> None:
+    """New paintings by the run's style, and the report."""
+    paintings = np.stack(list(load(run.path, "cpu").stream(SHOWN, seed=run.facts["seed"])))
+    with whole(run.path / "paintings.jpg") as part:
+        tile(paintings).save(part, format="JPEG", quality=92, subsampling=0)
+    write_report(run.path)

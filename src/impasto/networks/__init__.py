@@ -1,0 +1,20 @@
+"""Plain networks, one family a file, found by the name that a recipe gives them."""
+
+from typing import Any
+
+from torch import nn
+
+from impasto.networks import dcgan
+
+GENERATORS: dict[str, type[nn.Module]] = {"dcgan": dcgan.Generator}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {"dcgan": dcgan.Discriminator}
+
+
+def build_generator(network: str, **settings: Any) -> nn.Module:
+    """The generator of that name, freshly initialised from torch's global random state."""
+    return GENERATORS[network](**settings)
+
+
+def build_discriminator(network: str, **settings: Any) -> nn.Module:
+    """The discriminator of that name, freshly initialised from torch's global random state."""
+    return DISCRIMINATORS[network](**settings)

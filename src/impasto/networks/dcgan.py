@@ -1,0 +1,73 @@
+"""DCGAN (Radford, Metz & Chintala 2016, arXiv:1511.06434), at any power of two from 16 up."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+
+def _widths(size: int, width: int, max_width: int) -> list[int]:
+    """Channels at 4×4, 8×8, … size/2: ``width`` at the largest map, doubled at each halving, up to ``max_width``."""
+    layers = size.bit_length() - 3
+    return [min(width << k, max_width) for k in reversed(range(layers))]
+
+
+def _initialise(network: nn.Module, std: float) -> None:
+    """Weights from N(0, ``std``) (section 4); BatchNorm scales from N(1, ``std``), shifts 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, std)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, std)
+
+
+class Generator(nn.Module):
+    """Latents (B, latent) to pictures (B, 3, size, size) in −1…1: fractionally strided 4×4 convolutions,
+    BatchNorm and ReLU after each but the last, tanh at the end."""
+
+    def __init__(self, size: int, latent: int, width: int, max_width: int, init_std: float) -> None:
+        super().__init__()
+        widths = _widths(size, width, max_width)
+        layers: list[nn.Module] = [
+            nn.ConvTranspose2d(latent, widths[0], 4, 1, 0, bias=False),  # (B, C, 4, 4)
+            nn.BatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+        ]
+        for before, after in pairwise(widths):
+            layers += [
+                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),  # (B, C, 2H, 2W)
+                nn.BatchNorm2d(after),
+                nn.ReLU(inplace=True),
+            ]
+        layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
+        self.layers = nn.Sequential(*layers)
+        _initialise(self, init_std)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        pictures: Tensor = self.layers(latents[:, :, None, None])
+        return pictures
+
+
+class Discriminator(nn.Module):
+    """Pictures (B, 3, size, size) in −1…1 to logits (B,), above 0 for real: strided 4×4 convolutions, LeakyReLU,
+    BatchNorm after each but the first and the last."""
+
+    def __init__(self, size: int, width: int, max_width: int, slope: float, init_std: float) -> None:
+        super().__init__()
+        widths = _widths(size, width, max_width)[::-1]
+        layers: list[nn.Module] = [
+            nn.Conv2d(3, widths[0], 4, 2, 1, bias=False),  # (B, C, H/2, W/2)
+            nn.LeakyReLU(slope, inplace=True),
+        ]
+        for before, after in pairwise(widths):
+            layers += [
+                nn.Conv2d(before, after, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(after),
+                nn.LeakyReLU(slope, inplace=True),
+            ]
+        layers.append(nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))  # (B, 1, 1, 1)
+        self.layers = nn.Sequential(*layers)
+        _initialise(self, init_std)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        logits: Tensor = self.layers(pictures)
+        return logits.flatten()

@@ -1,0 +1,193 @@
+"""The rules of the Kaggle competition gan-getting-started, checked before anything is handed in."""
+
+import struct
+import zlib
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from hashlib import blake2b
+from io import BytesIO
+from itertools import islice
+from lzma import LZMAError
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.paint.output import claim, zip_writer
+
+FEWEST, MOST = 7_000, 10_000
+SIZE = 256
+
+_ENCRYPTED = 0x1
+_LARGEST = 2**24  # bytes or pixels: far beyond any 256×256 JPEG, and a zip bomb is not worth unpacking
+_TOO_LARGE = f"far too large for a {SIZE}×{SIZE} JPEG"
+_JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}
+_NAMED = 3  # files that one sentence names
+_UNREADABLE = (
+    BadZipFile,
+    NotImplementedError,
+    ValueError,
+    EOFError,
+    OSError,
+    struct.error,
+    zlib.error,
+    LZMAError,
+)
+
+
+@dataclass(frozen=True)
+class SubmissionReport:
+    """What a check found: the number of pictures, and each broken rule as one sentence."""
+
+    count: int
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether the competition would accept the file."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
+class _Finding:
+    faults: tuple[str, ...]
+    pixels: Hashable = None  # alike for two pictures that decode alike; None where nothing decoded
+
+
+def check_submission(path: Path) -> SubmissionReport:
+    """Check a zip against every rule of the competition, without stopping at the first that is broken.
+
+    7,000 to 10,000 pictures, no folders, each a complete 256×256 RGB JPEG and named as one, no two with the
+    same pixels, and nothing else in the zip. A file that cannot be opened is a report too: nothing is raised.
+    """
+    try:
+        archive = ZipFile(path)
+    except FileNotFoundError:
+        return SubmissionReport(0, (f"{path} does not exist.",))
+    except IsADirectoryError:
+        return SubmissionReport(0, (f"{path} is a folder: the competition takes one zip.",))
+    except _UNREADABLE as error:
+        return SubmissionReport(0, (f"{path} is not a readable zip ({error}).",))
+    with archive, ThreadPoolExecutor() as pool:
+        entries = archive.infolist()
+        findings = list(pool.map(partial(_inspect, archive), entries))
+    names = [entry.filename for entry in entries]
+    count = sum(not _is_junk(name) and not name.endswith("/") for name in names)
+    problems = [] if FEWEST <= count <= MOST else [_wrong_count(count)]
+    return SubmissionReport(count, (*problems, *_sentences(names, findings)))
+
+
+def write_submission(
+    pictures: Iterable[NDArray[np.uint8]],
+    count: int,
+    out: Path,
+    progress: Callable[[int], object] = lambda done: None,
+    *,
+    overwrite: bool = False,
+) -> SubmissionReport:
+    """Write the first ``count`` pictures as the zip ``out`` and check it; an unacceptable zip never appears.
+
+    ``pictures`` are uint8 RGB of shape (S, S, 3); those of another size are scaled to 256×256 (Lanczos).
+    ``progress`` hears how many pictures are written, after each.
+    Raises ImpastoError if ``count`` is not 7,000 to 10,000 or ``out`` is taken (both before the first picture
+    is asked for), if the pictures run out, or if the check refuses them.
+    """
+    if not FEWEST <= count <= MOST:
+        raise ImpastoError(_wrong_count(count))
+    claim(out, overwrite=overwrite)
+    done = 0
+    with whole(out) as part:
+        with zip_writer(part) as writer:
+            for done, picture in enumerate(islice(pictures, count), start=1):
+                writer.write(f"{done:05d}.jpg", _at_size(picture))
+                progress(done)
+        if done < count:
+            raise ImpastoError(f"{out} was not written: only {done:,} of {count:,} pictures came.")
+        report = check_submission(part)
+        if not report.ok:
+            raise ImpastoError(
+                f"{out} was not written, the competition would refuse it: {' '.join(report.problems)}"
+            )
+    return report
+
+
+def _at_size(picture: NDArray[np.uint8]) -> Image.Image:
+    height, width = picture.shape[:2]
+    if height != width:
+        raise ValueError(f"expected a square picture, got {width}×{height}")
+    image = Image.fromarray(picture)
+    return image if width == SIZE else image.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+
+
+def _wrong_count(count: int) -> str:
+    return f"The competition takes {FEWEST:,} to {MOST:,} pictures, not {count:,}."
+
+
+def _is_junk(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.parts[:1] == ("__MACOSX",) or path.name in _JUNK or path.name.startswith("._")
+
+
+def _inspect(archive: ZipFile, entry: ZipInfo) -> _Finding:
+    name = entry.filename
+    if _is_junk(name):
+        return _Finding(("leftovers of an operating system: take them out",))
+    placed = ("in a folder: the zip must be flat",) if "/" in name or "\\" in name else ()
+    if entry.is_dir():
+        return _Finding(placed)
+    named = () if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg") else ("not named .jpg or .jpeg",)
+    picture = _inspect_picture(archive, entry)
+    return _Finding((*placed, *named, *picture.faults), picture.pixels)
+
+
+def _inspect_picture(archive: ZipFile, entry: ZipInfo) -> _Finding:
+    if entry.flag_bits & _ENCRYPTED:
+        return _Finding(("encrypted: zip them without a password",))
+    if entry.file_size > _LARGEST:
+        return _Finding((_TOO_LARGE,))
+    try:
+        data = archive.read(entry)
+    except _UNREADABLE:
+        return _Finding(("damaged in the zip: write it again",))
+    try:
+        image = Image.open(BytesIO(data), formats=["JPEG"])
+    except UnidentifiedImageError:
+        return _Finding(("not JPEG inside",))
+    except Image.DecompressionBombError:
+        return _Finding((_TOO_LARGE,))
+    if image.width * image.height > _LARGEST:
+        return _Finding((_TOO_LARGE,))
+    size = () if image.size == (SIZE, SIZE) else (f"not {SIZE}×{SIZE}",)
+    mode = () if image.mode == "RGB" else ("not RGB",)
+    try:
+        pixels = (image.size, image.mode, blake2b(image.tobytes()).digest())
+    except (OSError, SyntaxError):
+        return _Finding((*size, *mode, "cut off or broken: they do not decode to the end"))
+    return _Finding((*size, *mode), pixels)
+
+
+def _sentences(names: list[str], findings: list[_Finding]) -> Iterator[str]:
+    """One sentence for each broken rule: how many files break it, and the first of them."""
+    broken: dict[str, list[str]] = defaultdict(list)
+    first: dict[Hashable, str] = {}
+    seen: set[str] = set()
+    for name, finding in zip(names, findings, strict=True):
+        for fault in finding.faults:
+            broken[fault].append(name)
+        if name in seen:
+            broken["named like another: each needs its own name"].append(name)
+        seen.add(name)
+        if finding.pixels is not None and first.setdefault(finding.pixels, name) != name:
+            broken["copies of another, pixel by pixel: each must be a picture of its own"].append(
+                f"{name} of {first[finding.pixels]}"
+            )
+    for fault, culprits in broken.items():
+        shown = ", ".join(culprits[:_NAMED]) + (", …" if len(culprits) > _NAMED else "")
+        yield f"{len(culprits):,} {'file is' if len(culprits) == 1 else 'files are'} {fault} ({shown})."

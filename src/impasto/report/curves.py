@@ -1,0 +1,234 @@
+"""The curves of a training: losses, the discriminator's accuracy, the spread of the fakes, their distance."""
+
+import io
+from dataclasses import dataclass
+from itertools import cycle
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
+
+from impasto.report.record import Log, Record
+
+Values = NDArray[np.float64]
+
+BINS = 600
+"""Points of a line: no screen shows more, and 100,000 steps are drawn as quickly as 1,000."""
+
+SMOOTHING = 0.012
+"""Standard deviation of the smoothing, as a share of the line's length."""
+
+SPARSE = 40
+"""Measures taken at no more steps than this are drawn with a dot at each."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """Colours of one figure. The line colours can be told apart with any colour vision (Okabe & Ito 2008)."""
+
+    paper: str
+    ink: str
+    faint: str
+    lines: tuple[str, ...]
+
+
+LIGHT = Theme("#ffffff", "#23211d", "#a9a498", ("#0072b2", "#d55e00", "#009e73", "#b0558a", "#7a6a00"))
+DARK = Theme("#1b1a17", "#e8e4da", "#6f6a60", ("#56b4e9", "#e69f00", "#2fc495", "#e08fbd", "#f0e442"))
+
+
+@dataclass(frozen=True)
+class Line:
+    """One measure of the log, and what it is called in the legend."""
+
+    measure: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Measures that share an axis."""
+
+    title: str
+    unit: str
+    lines: tuple[Line, ...]
+    shown: tuple[float, ...] = ()
+    """Values that the axis takes in, whatever was measured."""
+    reference: tuple[float, str] | None = None
+    """A value to compare with, and what it means."""
+
+    def measured(self, log: Log) -> bool:
+        """Whether a log holds any of it."""
+        return any(len(log.measured(line.measure)[0]) for line in self.lines)
+
+
+def figure(record: Record, theme: Theme) -> Figure:
+    """Draws every curve that a log holds, one panel above the other over the same steps.
+
+    Raises:
+        ValueError: the log has no step yet.
+    """
+    log = record.log
+    if not len(log):
+        raise ValueError("there is nothing to draw: the log has no step yet")
+    panels = [panel for panel in _panels(log) if panel.measured(log)]
+    drawn = Figure(figsize=(9, 0.7 + 2.5 * len(panels)), dpi=150, facecolor=theme.paper, layout="constrained")
+    grid = drawn.subplots(len(panels), 1, sharex=True, squeeze=False)
+    for axes, panel in zip(grid[:, 0], panels, strict=True):
+        _draw(axes, panel, log, theme)
+        _mark_events(axes, log, theme)
+    _name_events(grid[0, 0], log, theme)
+    _label_steps(grid[-1, 0], log, theme)
+    return drawn
+
+
+def png(drawn: Figure) -> bytes:
+    """A figure as a PNG file."""
+    file = io.BytesIO()
+    drawn.savefig(file, format="png")
+    return file.getvalue()
+
+
+def _panels(log: Log) -> tuple[Panel, ...]:
+    return (
+        Panel(
+            "Losses",
+            "loss",
+            tuple(
+                Line(name, name.removeprefix("loss_").replace("_", " "))
+                for name in log.columns
+                if name.startswith("loss_")
+            ),
+        ),
+        Panel(
+            "Does the discriminator tell real from fake?",
+            "recognised, %",
+            (
+                Line("accuracy_fake", "fakes"),
+                Line("accuracy_real", "training paintings"),
+                Line("accuracy_heldout", "held-out paintings"),
+            ),
+            shown=(0, 1),
+            reference=(0.5, "guessing"),
+        ),
+        Panel(
+            "Spread of the fakes",
+            "relative to real",
+            (Line("spread", "spread"),),
+            shown=(0,),
+            reference=(1, "as varied as the real pictures"),
+        ),
+        Panel(
+            "Distance from the real pictures (lower is better)",
+            "sliced Wasserstein",
+            (Line("swd", "distance"),),
+            shown=(0,),
+        ),
+    )
+
+
+def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
+    """The raw values lightly, a smoothed line over them, and the panel's axis."""
+    extent = [*panel.shown]
+    for line, colour in zip(panel.lines, cycle(theme.lines), strict=False):
+        steps, values = log.measured(line.measure)
+        if not len(steps):
+            continue
+        centres, low, mean, high = condense(steps, values)
+        smoothed = smooth(mean)
+        marker = "o" if len(steps) <= SPARSE else ""
+        extremes = np.stack([low, high], axis=1).ravel()
+        axes.plot(np.repeat(centres, 2), extremes, color=colour, lw=0.6, alpha=0.3)
+        axes.plot(centres, smoothed, color=colour, lw=1.8, marker=marker, ms=3.5, label=line.label)
+        extent += [*np.quantile(values, (0.005, 0.995)), smoothed.min(), smoothed.max()]
+    if panel.reference is not None:
+        value, meaning = panel.reference
+        axes.axhline(value, color=theme.faint, lw=1, ls=(0, (4, 3)), zorder=0)
+        axes.annotate(
+            meaning, (0, value), (5, -3), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            va="top", fontsize=8, color=theme.ink, alpha=0.75,
+        )  # fmt: skip
+        extent.append(value)
+    margin = 0.05 * (max(extent) - min(extent)) or 0.1
+    axes.set_ylim(min(extent) - margin, max(extent) + margin)
+    _dress(axes, panel, theme)
+
+
+def _dress(axes: Axes, panel: Panel, theme: Theme) -> None:
+    axes.set_facecolor(theme.paper)
+    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8)
+    axes.set_ylabel(panel.unit, fontsize=9, color=theme.ink)
+    axes.tick_params(colors=theme.ink, labelsize=9, length=3)
+    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    if "%" in panel.unit:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
+    axes.grid(axis="y", color=theme.faint, alpha=0.25, lw=0.6)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(theme.faint)
+    if len(panel.lines) == 1:
+        return
+    axes.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), ncols=len(panel.lines), frameon=False, fontsize=9,
+        labelcolor=theme.ink, borderaxespad=0.2, handlelength=1.4, columnspacing=1.4,
+    )  # fmt: skip
+
+
+def _mark_events(axes: Axes, log: Log, theme: Theme) -> None:
+    for event in log.events:
+        axes.axvline(event.step, color=theme.ink, lw=0.8, ls=":", alpha=0.7, zorder=0)
+
+
+def _name_events(axes: Axes, log: Log, theme: Theme) -> None:
+    """Numbers the events as the page lists them; where two are close, only the first has its number."""
+    span = float(log.columns["step"][-1]) or 1.0
+    named = -span
+    for number, event in enumerate(log.events, start=1):
+        if event.step - named < 0.02 * span:
+            continue
+        named = event.step
+        axes.annotate(
+            str(number), (event.step, 1), (2, -2), xycoords=axes.get_xaxis_transform(),
+            textcoords="offset points", va="top", fontsize=8, color=theme.ink,
+        )  # fmt: skip
+
+
+def _label_steps(axes: Axes, log: Log, theme: Theme) -> None:
+    per_step = np.diff(log.columns["pictures"])
+    same = len(per_step) > 0 and per_step.min() == per_step.max()
+    unit = f"step ({per_step[0]:,.0f} pictures each)" if same else "step"
+    axes.set_xlabel(unit, fontsize=9, color=theme.ink)
+    axes.set_xlim(0, max(log.columns["step"][-1], 1))
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
+
+
+def condense(steps: Values, values: Values, bins: int = BINS) -> tuple[Values, Values, Values, Values]:
+    """Shares a line out to at most ``bins`` bins of equally many points.
+
+    Args:
+        steps, values: (N,), N > 0, finite.
+
+    Returns:
+        The mean step, and the lowest, mean and highest value of each bin: four arrays of (min(N, bins),).
+    """
+    starts = np.arange(min(len(steps), bins)) * len(steps) // min(len(steps), bins)
+    counts = np.diff(starts, append=len(steps))
+    return (
+        np.add.reduceat(steps, starts) / counts,
+        np.minimum.reduceat(values, starts),
+        np.add.reduceat(values, starts) / counts,
+        np.maximum.reduceat(values, starts),
+    )
+
+
+def smooth(values: Values, share: float = SMOOTHING) -> Values:
+    """The Gaussian moving average of (N,), its deviation a share of N; at the ends over what there is."""
+    deviation = share * len(values)
+    if deviation < 1:
+        return values
+    offsets = np.arange(-int(3 * deviation), int(3 * deviation) + 1)
+    kernel = np.exp(-0.5 * (offsets / deviation) ** 2)
+    weights = np.convolve(np.ones_like(values), kernel, mode="same")
+    smoothed: Values = np.convolve(values, kernel, mode="same") / weights
+    return smoothed

@@ -1,0 +1,147 @@
+"""The evolution of a training as a film: the same noise, painted again at every sample."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice
+from pathlib import Path
+from typing import Self, cast
+
+import av
+import numpy as np
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
+from av.video.stream import VideoStream
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.report.record import Record, Sample, open_picture
+
+RATE = 30
+"""Frames a second."""
+
+SECONDS, REST = 8, 2
+"""All samples together take about 8 s, and the last one stays for another 2 s."""
+
+SIDE = 720
+"""The longer side of the sheet in the film, in pixels."""
+
+ENCODERS = {
+    "libx264": {"crf": "19", "preset": "veryfast", "maxrate": "2500k", "bufsize": "5000k"},
+    "libopenh264": {"b": "2500k"},
+    "libvpx-vp9": {"crf": "30", "b": "2500k", "cpu-used": "4"},
+}
+"""Encoders whose films all browsers play, the best first: some builds of PyAV come without the GPL's libx264.
+The bit rate has a bound so that the film of any size of picture fits into a page."""
+
+LOOP_SIDES, LOOP_FRAMES, LOOP_BYTES = (512, 384, 288, 192), 36, 1_500_000
+"""The loop takes the first of these sizes at which it stays below its bytes."""
+
+INK, FAINT = "#3a3732", "#d8d3c8"
+
+
+@dataclass(frozen=True)
+class Reel:
+    """Samples, and the sizes at which they are shown: each sheet over a strip that says its step."""
+
+    record: Record
+    samples: tuple[Sample, ...]
+    sheet: tuple[int, int]
+    size: tuple[int, int]
+    """Width and height of a frame in pixels, both even, as yuv420p wants them."""
+
+    @classmethod
+    def of(cls, record: Record, most: int, side: int) -> Self:
+        """At most ``most`` of a run's samples, fitted into ``side`` pixels.
+
+        Raises:
+            ValueError: the run has no samples yet.
+        """
+        samples = evenly(record.samples, most)
+        if not samples:
+            raise ValueError("there is no film of a run without samples")
+        sheet = ImageOps.contain(open_picture(samples[-1].path, side), (side, side)).size
+        width, height = sheet[0], sheet[1] + side // 24
+        return cls(record, samples, sheet, (width + width % 2, height + height % 2))
+
+    def frames(self) -> Iterator[Image.Image]:
+        """One frame a sample, RGB."""
+        width, height = self.size
+        strip = height - self.sheet[1]
+        font = ImageFont.load_default(0.55 * strip)
+        for sample in self.samples:
+            frame = Image.new("RGB", self.size, "white")
+            sheet = open_picture(sample.path, max(self.sheet))
+            frame.paste(sheet.resize(self.sheet, Image.Resampling.LANCZOS))
+            draw = ImageDraw.Draw(frame)
+            middle = height - strip // 2
+            draw.text((strip // 4, middle), f"step {sample.step:,}", INK, font, anchor="lm")
+            pictures = self.record.pictures_at(sample.step)
+            if pictures is not None:
+                draw.text((width - strip // 4, middle), f"{pictures:,} pictures", INK, font, anchor="rm")
+            progress = width * sample.step // max(self.samples[-1].step, 1)
+            draw.line((0, height - 1, width, height - 1), FAINT)
+            draw.line((0, height - 1, progress, height - 1), INK)
+            yield frame
+
+
+def write_film(record: Record, path: Path) -> None:
+    """Writes the samples as a film of 8 to 13 s, or less if they are few (MP4, H.264, yuv420p, ready to stream).
+
+    Raises:
+        ImpastoError: PyAV has no encoder for a film that browsers play.
+        ValueError: the run has no samples yet.
+    """
+    reel = Reel.of(record, SECONDS * RATE, SIDE)
+    encoder = _encoder()
+    with whole(path) as part, av.open(part, "w", "mp4", options={"movflags": "+faststart"}) as film:
+        stream = cast(VideoStream, film.add_stream(encoder, RATE, options=ENCODERS[encoder]))
+        stream.width, stream.height = reel.size
+        stream.pix_fmt = "yuv420p"
+        # An untagged film is shown with the colours of one matrix or another, as the player pleases.
+        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
+        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        moments = count()
+        for frame, times in zip(reel.frames(), holds(len(reel.samples)), strict=True):
+            rgb = av.VideoFrame.from_ndarray(np.asarray(frame), "rgb24")
+            yuv = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+            for moment in islice(moments, times):
+                yuv.pts = moment
+                film.mux(stream.encode(yuv))
+        film.mux(stream.encode(None))
+
+
+def write_loop(record: Record, path: Path) -> None:
+    """Writes the samples as a small endless animation (WebP) that can stand where a picture can.
+
+    Raises:
+        ValueError: the run has no samples yet.
+    """
+    for side in LOOP_SIDES:
+        first, *others = Reel.of(record, LOOP_FRAMES, side).frames()
+        times = [SECONDS * 1000 // LOOP_FRAMES] * len(others) + [REST * 1000]
+        file = io.BytesIO()
+        first.save(file, "WEBP", save_all=True, append_images=others, duration=times, loop=0, quality=70)
+        if file.tell() <= LOOP_BYTES:
+            break
+    with whole(path) as part:
+        part.write_bytes(file.getvalue())
+
+
+def holds(samples: int) -> list[int]:
+    """For how many frames of the film each sample is shown: all alike, for a second at most, but the last one."""
+    return [min(max(round(SECONDS * RATE / samples), 1), RATE)] * (samples - 1) + [REST * RATE]
+
+
+def evenly(samples: tuple[Sample, ...], most: int) -> tuple[Sample, ...]:
+    """At most that many of the samples, evenly chosen, the first and the last among them."""
+    if len(samples) <= most:
+        return samples
+    return tuple(samples[index * (len(samples) - 1) // (most - 1)] for index in range(most))
+
+
+def _encoder() -> str:
+    for name in ENCODERS:
+        if name in av.codecs_available:
+            return name
+    raise ImpastoError(f"This PyAV makes no film for browsers ({', '.join(ENCODERS)}): install av from PyPI.")

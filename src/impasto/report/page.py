@@ -1,0 +1,266 @@
+"""The report: one HTML page that holds all that a run has to show, and asks nothing of any network."""
+
+import base64
+import io
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+import jinja2
+import numpy as np
+from PIL import Image
+
+from impasto.files import whole
+from impasto.grid import tile
+from impasto.report import curves
+from impasto.report.film import write_film, write_loop
+from impasto.report.record import Record, Sample, open_picture
+from impasto.report.standing import Standing, percent
+
+MILESTONES = 8
+"""Rows of the table that follows the same noise through training, and its columns."""
+
+SHEET_SIDE, STRIP_SIDE = 2200, 1440
+"""The longest side, in pixels, at which a sheet and a strip of paintings are put into the page."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture within the page."""
+
+    uri: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number that sums up the run, and what it says."""
+
+    value: str
+    meaning: str
+
+
+def write_report(run: Path) -> Path:
+    """Writes ``report.html`` into a run folder, and ``curves.png`` and ``evolution.mp4``/``.webp`` beside it.
+
+    The run may have ended, still go on or have just begun: the page says what is not there yet.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        ImpastoError: the folder is no run, or one of its files is damaged.
+    """
+    record = Record.read(run)
+    page = run / "report.html"
+    shown: dict[str, Any] = {"curves": None, "film": None}
+    if len(record.log):
+        light = curves.png(curves.figure(record, curves.LIGHT))
+        with whole(run / "curves.png") as part:
+            part.write_bytes(light)
+        dark = curves.png(curves.figure(record, curves.DARK))
+        shown["curves"] = {"light": _embed(light, "png"), "dark": _embed(dark, "png")}
+    if record.samples:
+        write_film(record, run / "evolution.mp4")
+        write_loop(record, run / "evolution.webp")
+        shown["film"] = data_uri((run / "evolution.mp4").read_bytes(), "video/mp4")
+    with whole(page) as part:
+        part.write_text(_template().render(shown | _words(record) | _pictures(record)), encoding="utf-8")
+    return page
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A file's content as an address that needs no file."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("impasto.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html")
+
+
+def _words(record: Record) -> dict[str, Any]:
+    """Everything on the page that is not a picture."""
+    facts, standing = record.facts, Standing.of(record)
+    return {
+        "run": record.folder.resolve().name,
+        "facts": facts,
+        "size": record.size,
+        "after": PurePath(facts.source.spec).name or facts.source.spec,
+        "duration": duration(record.log.last("seconds") or 0.0),
+        "steps": int(record.log.last("step") or 0),
+        "standing": standing,
+        "measures": list(_measures(record, standing)) if standing else [],
+        "events": record.log.events,
+        "details": list(_details(record)),
+        "commands": list(_commands(record)),
+        "recipe": list(_groups(record.recipe)),
+    }
+
+
+def _pictures(record: Record) -> dict[str, Any]:
+    """The paintings on the page, None or empty where there are none yet."""
+    newest = record.samples[-1] if record.samples else None
+    real = record.real if record.real.exists() else None
+    # While a run goes on, the final paintings are those of an earlier end.
+    ended = record.facts.status != "running" and record.paintings.exists()
+    return {
+        "paintings": _sheet(record.paintings) if ended else None,
+        "newest": newest,
+        "newest_sheet": _sheet(newest.path) if newest and not ended else None,
+        "real": _sheet(real) if real else None,
+        "pair": [_single(record, path) for path in (real, newest.path)] if newest and real else None,
+        "milestones": [(sample.step, _strip(record, sample)) for sample in milestones(record.samples)],
+    }
+
+
+def milestones(samples: tuple[Sample, ...], most: int = MILESTONES) -> list[Sample]:
+    """The first sample, the last, and those between that lie closest to equal *ratios* of steps.
+
+    A painter changes most at first: equal distances would show the beginning once and the end many times.
+    """
+    if not samples:
+        return []
+    places = np.log1p([sample.step for sample in samples])
+    wanted = np.linspace(places[0], places[-1], most)
+    nearest = np.abs(places[None, :] - wanted[:, None]).argmin(axis=1)
+    return [samples[index] for index in dict.fromkeys(nearest)]
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``48 s``, ``12 min 05 s``, ``3 h 20 min``."""
+    minutes, second = divmod(round(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minute:02} min"
+    return f"{minutes} min {second:02} s" if minutes else f"{second} s"
+
+
+def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
+    if standing.real is not None:
+        yield Measure(percent(standing.real), "of its training paintings the discriminator takes for real")
+    if standing.heldout is not None:
+        yield Measure(percent(standing.heldout), "of the held-out paintings it takes for real")
+    if standing.fake is not None:
+        yield Measure(percent(standing.fake), "of the fakes it sees through")
+    if standing.spread is not None:
+        yield Measure(f"{standing.spread:.2f}", "spread of the fakes; the real pictures have 1")
+    steps, distances = record.log.measured("swd")
+    if len(distances):
+        best = int(distances.argmin())
+        was_lower = best < len(distances) - 1
+        lowest = f"; lowest was {distances[best]:.3g} at step {steps[best]:,.0f}" if was_lower else ""
+        yield Measure(f"{distances[-1]:.3g}", f"distance from the real pictures (sliced Wasserstein){lowest}")
+
+
+def _details(record: Record) -> Iterator[tuple[str, str]]:
+    facts, source, log = record.facts, record.facts.source, record.log
+    yield "Status", facts.status
+    yield "Begun", f"{facts.created:%Y-%m-%d %H:%M} {facts.created:%Z}".strip()
+    if len(log):
+        seen, seconds = log.last("pictures") or 0.0, log.last("seconds") or 0.0
+        yield "Training time", duration(seconds)
+        yield "Steps", f"{log.last('step'):,.0f}"
+        yield "Pictures shown", f"{seen:,.0f}, each about {seen / max(source.learned, 1):,.0f} times"
+        if seconds:
+            yield "Speed", f"{seen / seconds:,.1f} pictures a second"
+        _, memory = log.measured("memory")
+        if len(memory):
+            yield "Peak memory", f"{memory.max() / 2**30:.2f} GiB"
+    asked = f", {facts.total_steps:,} steps" if facts.total_steps is not None else ""
+    yield "Budget", f"{facts.budget}{asked}"
+    yield "Device", f"{facts.device}, {facts.precision}"
+    yield "Seed", str(facts.seed)
+    yield "Pictures", source.spec
+    yield "Fingerprint", source.fingerprint
+    yield "Used", f"{source.learned:,} to learn from, {source.heldout:,} held out"
+    yield "Left out", f"{source.left_out:,} unusable, {source.duplicates:,} duplicate"
+    yield "impasto", facts.impasto
+
+
+def _commands(record: Record) -> Iterator[tuple[str, str]]:
+    """What to type next, as a shell takes it, and what it is for."""
+    facts, run = record.facts, str(record.folder)
+    if record.paintings.exists():
+        yield (
+            "More paintings",
+            shlex.join(["impasto", "generate", run, "--count", "16", "--out", "paintings"]),
+        )
+    if facts.status != "finished":
+        yield "Go on with this training", shlex.join(["impasto", "train", "--resume", run])
+    again = ["impasto", "train", str(record.folder / "recipe.yaml"), "--paintings", facts.source.spec]
+    again += ["--crop-frames"] if facts.source.crop_frames else []
+    # The same time is not the same number of steps, on another machine or another day.
+    again += ["--budget", f"{facts.total_steps}steps" if facts.total_steps is not None else facts.budget]
+    again += ["--seed", str(facts.seed), "--device", facts.device]
+    again += [
+        "--precision",
+        "bf16" if facts.precision.startswith("bf16") else "fp32",
+        "--out",
+        f"{run}-again",
+    ]
+    yield "The same training again", shlex.join(again)
+
+
+def _groups(recipe: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """The recipe's single settings under no name, then each group of settings under its own."""
+    yield "", [(name, _value(value)) for name, value in recipe.items() if not isinstance(value, Mapping)]
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            yield name, list(_flat(value))
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", _value(value)
+
+
+def _value(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _sheet(path: Path) -> Picture:
+    """A sheet of paintings as its file holds it, made smaller only if it is very large."""
+    picture = open_picture(path)
+    if max(picture.size) <= SHEET_SIDE:
+        return _embed(path.read_bytes(), "jpeg")
+    return _jpeg(picture, SHEET_SIDE)
+
+
+def _single(record: Record, path: Path) -> Picture:
+    """The first picture of a sheet, by itself."""
+    file = io.BytesIO()
+    Image.fromarray(record.cells(path)[0, 0]).save(file, "PNG")
+    return _embed(file.getvalue(), "png")
+
+
+def _strip(record: Record, sample: Sample) -> Picture:
+    """The first pictures of a sample, side by side."""
+    cells = record.cells(sample.path)
+    first = cells.reshape(-1, *cells.shape[2:])[:MILESTONES]
+    return _jpeg(tile(first, columns=len(first)), STRIP_SIDE)
+
+
+def _jpeg(picture: Image.Image, side: int) -> Picture:
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=88)
+    return _embed(file.getvalue(), "jpeg")
+
+
+def _embed(content: bytes, kind: str) -> Picture:
+    with Image.open(io.BytesIO(content)) as picture:
+        return Picture(data_uri(content, f"image/{kind}"), *picture.size)

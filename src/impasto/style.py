@@ -1,0 +1,93 @@
+"""A style: a learned painter in one safetensors file that says what it is."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import nn
+
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.networks import build_generator
+from impasto.recipe import Recipe
+
+FORMAT = 1
+
+
+class Card(BaseModel):
+    """What a style says of itself."""
+
+    model_config = ConfigDict(frozen=True)
+
+    format: int = FORMAT
+    turns: str  #: what into what, such as "noise into paintings"
+    recipe: dict[str, Any]
+    source: dict[str, Any]  #: the pictures it learned from: name, count, fingerprint
+    steps: int
+    pictures: int  #: shown in training, counted as often as shown
+    seconds: float
+    seed: int
+    created: str  #: ISO 8601, UTC
+    impasto: str  #: the version that made it
+    scores: dict[str, float] = {}
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A painter's network, on the CPU in evaluation mode, and its card."""
+
+    network: nn.Module
+    card: Card
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.of(self.card.recipe)
+
+    def save(self, path: Path) -> None:
+        """Writes one safetensors file: the weights as tensors, the card as JSON in the header."""
+        tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+        data = save(tensors, metadata={"impasto": self.card.model_dump_json()})
+        with whole(path) as part:
+            part.write_bytes(data)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The style in a file, or in a run folder: its best one, or its last one if none was judged."""
+        path = Path(path)
+        if path.is_dir():
+            found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
+            if not found:
+                raise ImpastoError(f"There is no style in {path}: no best.safetensors, no last.safetensors.")
+            path = found[0]
+        if not path.is_file():
+            raise ImpastoError(f"There is no style {path}: give a .safetensors file or the folder of a run.")
+        try:
+            with safe_open(path, framework="pt") as file:
+                text = (file.metadata() or {}).get("impasto")
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError) as error:
+            raise ImpastoError(f"{path} cannot be read as a style: it is damaged or not a safetensors file.") from error
+        if text is None:
+            raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
+        if json.loads(text).get("format", 0) > FORMAT:
+            raise ImpastoError(f"{path} was made by a newer impasto: update this one.")
+        try:
+            card = Card.model_validate_json(text)
+            network = painter(Recipe.of(card.recipe))
+            network.load_state_dict(tensors)
+        except (ValidationError, RuntimeError) as error:
+            raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
+        return cls(network.eval().requires_grad_(False), card)
+
+
+def painter(recipe: Recipe) -> nn.Module:
+    """The network that a style of this recipe paints with, its weights still to be loaded."""
+    with torch.device("meta"):
+        network = build_generator(size=recipe.size, latent=recipe.latent, **recipe.generator.architecture())
+    return network.to_empty(device="cpu")

@@ -1,0 +1,52 @@
+"""How long to train: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from impasto.errors import ImpastoError
+
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+_FORMS = "write 90s, 30m, 2h, 50kimg, 2000steps or 20epochs"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """An amount of training: seconds, pictures shown, steps, or epochs."""
+
+    amount: float
+    unit: Literal["seconds", "pictures", "steps", "epochs"]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Reads what a person writes."""
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
+        if not match or float(match[1]) <= 0:
+            raise ImpastoError(f"The budget '{text}' is not understood: {_FORMS}.")
+        amount, unit = float(match[1]), match[2]
+        if unit in _SECONDS:
+            return cls(amount * _SECONDS[unit], "seconds")
+        match unit:
+            case "kimg":
+                return cls(amount * 1000, "pictures")
+            case "img" | "pictures":
+                return cls(amount, "pictures")
+            case "step" | "steps":
+                return cls(amount, "steps")
+            case "epoch" | "epochs":
+                return cls(amount, "epochs")
+        raise ImpastoError(f"The budget '{text}' is not understood: {_FORMS}.")
+
+    def steps(self, batch: int, epoch: int) -> int | None:
+        """The budget in steps of ``batch`` pictures, ``epoch`` of which are one epoch; None for a time, which has
+        to wait for the speed to be measured."""
+        match self.unit:
+            case "seconds":
+                return None
+            case "steps":
+                steps = self.amount
+            case "pictures":
+                steps = self.amount / batch
+            case "epochs":
+                steps = self.amount * epoch / batch
+        return max(1, round(steps))

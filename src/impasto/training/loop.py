@@ -1,0 +1,320 @@
+"""The one loop: whatever the method, this is how it is run, watched, saved and gone on with."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from impasto.data.augment import to_pixels
+from impasto.data.loader import Loader, stream_seed
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.grid import tile
+from impasto.methods import METHODS, Method
+from impasto.networks.statistics import remeasure
+from impasto.style import Card, Style
+from impasto.training import checkpoint
+from impasto.training.budget import Budget
+from impasto.training.clock import Clock
+from impasto.training.ema import Ema
+from impasto.training.guard import Guard, Interruption
+from impasto.training.progress import Progress
+from impasto.training.run import Run
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+#: Seconds between two looks at the losses, each of which waits for the device, and between two checkpoints.
+LOOK_EVERY, SAVE_EVERY = 0.5, 120.0
+#: Steps between two questions to the discriminator about pictures it never learned from.
+JUDGE_EVERY = 10
+#: Looks at the fixed samples in a whole training, and scores; and the fewest steps between two of each.
+SAMPLES, SAMPLE_SPACING = 120, 8
+SCORES, SCORE_SPACING = 24, 50
+#: Pictures that are scored.
+SCORED = 256
+#: How often a training that goes wrong is taken back before it is given up.
+CHANCES = 3
+
+#: The judgement by which the best style is chosen: pictures uint8 (N, S, S, 3) in, numbers by name out, of which
+#: the first decides, lower being better.
+Score = Callable[[np.ndarray], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the loop ended: at the end of its budget, or by a signal."""
+
+    finished: bool
+    signal: int | None = None
+
+
+class Trainer:
+    """One training: a method, its pictures and its run folder."""
+
+    def __init__(
+        self,
+        run: Run,
+        fabric: "Fabric",
+        pictures: Loader,
+        heldout: Loader | None,
+        budget: Budget,
+        seed: int,
+        score: Score | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
+        self.recipe, self.budget, self.seed = run.recipe, budget, seed
+        self.score, self.progress = score, progress or Progress()
+
+        torch.manual_seed(stream_seed(seed, "weights"))
+        self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
+        self.ema = Ema(self.method.style(), self.recipe.ema.halflife, self.recipe.ema.rampup)
+        torch.manual_seed(stream_seed(seed, "training"))
+        self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
+        self.fixed = self.method.inputs(grid_count(self.recipe.size), stream_seed(seed, "samples"))
+        self.typical = [self.method.inputs(self.recipe.batch, stream_seed(seed, "typical", k)) for k in range(2)]
+
+        self.step = 0
+        self.total = budget.steps(self.recipe.batch, len(pictures))
+        self.attempt = 0  # how often the training was taken back
+        self.scores: dict[str, float] = {}  # the newest
+        self.lowest: float | None = None
+        self._guard = Guard()
+        self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
+        self._clock = Clock()
+
+    # The loop itself.
+
+    def train(self) -> Outcome:
+        """Trains to the end of the budget, or until Ctrl-C or SIGTERM."""
+        self.run.note(status="running", total_steps=self.total)
+        with Interruption() as interruption, self.progress:
+            self._clock.start()
+            if self.step == 0:
+                self._begin()
+            while not self._done():
+                self._one_step()
+                if self._clock.since_look >= LOOK_EVERY:
+                    self._look()
+                if self.total is None and self._clock.measured(self.budget.amount):
+                    self._lay_out()
+                if interruption.signal is not None:
+                    self._leave("stopped")
+                    return Outcome(finished=False, signal=int(interruption.signal))
+                if self._clock.since_save >= SAVE_EVERY and self._guard.healthy:
+                    self._save()
+            self._leave("finished")
+        return Outcome(finished=True)
+
+    def _done(self) -> bool:
+        """Whether the budget is used up, and the last steps of it were good."""
+        if self.total is None or self.step < self.total:
+            return False
+        self._look()
+        return self.step >= self.total
+
+    def _begin(self) -> None:
+        """Before the first step: real pictures to compare with, the grey start, a state to go back to."""
+        real = torch.cat([self.pictures.batch(k).pictures for k in range(-(-len(self.fixed) // self.recipe.batch))])
+        self._write_grid(self.run.samples / "real.jpg", real[: len(self.fixed)])
+        self._sample()
+        self._save()
+
+    def _one_step(self) -> None:
+        """One update, and what is due after it."""
+        factor = 0.5**self.attempt * (self.recipe.schedule.factor(self.step / self.total) if self.total else 1.0)
+        for name, optimizer in self.method.optimizers.items():
+            for group in optimizer.param_groups:
+                group["lr"] = self.rates[name] * factor
+        losses = self.method.step(self.pictures.batch(self.step, self.attempt))
+        self.step += 1
+        self.ema.update(self.method.style(), self.recipe.batch, self.step * self.recipe.batch)
+
+        row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": round(self._clock.total, 3)}
+        row |= {"lr": next(iter(self.rates.values())) * factor}
+        if self.heldout is not None and self.step % JUDGE_EVERY == 0:
+            losses |= self.method.judge(self.heldout.batch(self.step))
+        if self.total is not None:
+            if self.step in milestones(self.total, SAMPLES, SAMPLE_SPACING):
+                self._sample()
+            if self.step in milestones(self.total, SCORES, SCORE_SPACING):
+                row |= self._score()
+        self._rows.append((row, losses))
+
+    def _look(self) -> None:
+        """Fetches the numbers of the last steps; logs and shows them, or goes back if they are bad."""
+        if not self._rows:
+            return
+        rows = [row | {name: value.item() for name, value in losses.items()} for row, losses in self._rows]
+        self._rows.clear()
+        self._clock.look(len(rows))
+        speed = self.recipe.batch / self._clock.per_step
+        for row in rows:
+            row |= {"pictures_per_second": round(speed, 1), "memory": memory_used(self.fabric.device)}
+            wrong = self._guard.see(row)
+            if wrong:
+                self._go_back(wrong)
+                return
+        self.run.log(rows)
+        for row in rows:
+            self.fabric.log_dict(row, step=int(row["step"]))
+        left = None if self.total is None else (self.total - self.step) * self._clock.per_step
+        self.progress.update(rows, self.total, left)
+
+    # Time budgets.
+
+    def _lay_out(self) -> None:
+        """Turns a time into a number of steps, by the speed measured so far, and keeps it for good."""
+        left = self.budget.amount - self._clock.total
+        looking = self._clock.aside / max(1, self._clock.asides)
+        steps = left / self._clock.per_step
+        for _ in range(3):
+            looks = len(milestones(self.step + int(steps) + 1, SAMPLES, SAMPLE_SPACING))
+            steps = max(0.0, left - looks * looking) / self._clock.per_step
+        self.total = self.step + round(steps)
+        self.run.note(total_steps=self.total)
+        self._save()
+
+    # Looking at the painter.
+
+    @torch.no_grad()
+    def _paint(self, inputs: Tensor) -> Tensor:
+        """Pictures (B, 3, S, S) by the averaged painter."""
+        with self.fabric.autocast():
+            return self.method.sample(self.ema.network, inputs).float()
+
+    def _remeasure(self) -> None:
+        with self.fabric.autocast():
+            remeasure(self.ema.network, self.typical)
+
+    def _sample(self) -> None:
+        with self._clock.paused():
+            self._remeasure()
+            self._write_grid(self.run.samples / f"step-{self.step:08d}.jpg", self._paint(self.fixed))
+
+    def _write_grid(self, path: Path, pictures: Tensor) -> None:
+        with whole(path) as part:
+            tile(to_pixels(pictures).cpu().numpy()).save(part, format="JPEG", quality=92, subsampling=0)
+
+    def _score(self) -> Mapping[str, float]:
+        """Scores the averaged painter, and keeps it if it is the best so far."""
+        if self.score is None:
+            return {}
+        with self._clock.paused():
+            self._remeasure()
+            inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
+            painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
+            self.scores = dict(self.score(np.concatenate(painted)))
+            deciding = next(iter(self.scores.values()))
+            if self.lowest is None or deciding < self.lowest:
+                self.lowest = deciding
+                self.style().save(self.run.best)
+        return self.scores
+
+    def style(self) -> Style:
+        """The averaged painter as it is now, with its card."""
+        facts = self.run.facts
+        card = Card(
+            turns=self.method.turns,
+            recipe=self.recipe.model_dump(mode="json"),
+            source=facts["source"],
+            steps=self.step,
+            pictures=self.step * self.recipe.batch,
+            seconds=round(self._clock.total, 1),
+            seed=self.seed,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            impasto=facts["impasto"],
+            scores=self.scores,
+        )
+        return Style(self.ema.network, card)
+
+    # State.
+
+    def state(self) -> dict[str, Any]:
+        """All that the next step depends on, and what is reported of the past."""
+        return {
+            "step": self.step,
+            "total": self.total,
+            "attempt": self.attempt,
+            "seconds": self._clock.total,
+            "scores": self.scores,
+            "lowest": self.lowest,
+            "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
+            "ema": self.ema.network.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Takes over a state, and takes the log back to it."""
+        self.step, self.total, self.attempt = state["step"], state["total"], state["attempt"]
+        self.scores, self.lowest = dict(state["scores"]), state["lowest"]
+        for name, network in self.method.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self.method.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+        self.ema.network.load_state_dict(state["ema"])
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([part.cpu() for part in state["random_cuda"]])
+        self._clock.before = state["seconds"]
+        self.run.rewind(self.step)
+
+    def _save(self) -> None:
+        self._look()
+        with self._clock.paused():
+            checkpoint.save(self.run.checkpoints, self.step, self.state())
+            self._remeasure()
+            self.style().save(self.run.last)
+        self._clock.saved()
+
+    def _go_back(self, wrong: str) -> None:
+        """Returns to the last good state with half the learning rate, or gives up."""
+        at, attempt = self.step, self.attempt + 1
+        self.restore(checkpoint.newest(self.run.checkpoints, self.fabric.device)[0])
+        if attempt > CHANCES:
+            self.run.note(status="stopped")
+            raise ImpastoError(
+                f"Training went wrong {attempt} times, at last at step {at}: {wrong}. The last good state, of step "
+                f"{self.step}, is in {self.run.path}; try a lower learning rate or another recipe."
+            )
+        self.attempt = attempt
+        self._guard.forget()
+        text = f"At step {at} {wrong}. Went back to step {self.step}, with half the learning rate."
+        self.run.log([{"step": self.step, "event": text}])
+        self.progress.tell(text)
+        self._save()
+
+    def _leave(self, status: str) -> None:
+        """Saves everything, and says in the run folder how it stands."""
+        self._save()
+        self.run.note(status=status, seconds=round(self._clock.total, 1))
+
+
+@lru_cache
+def milestones(total: int, count: int, spacing: int) -> frozenset[int]:
+    """Up to ``count`` steps of ``total``, on average at least ``spacing`` apart and denser at the beginning, where
+    most changes; the last step is among them."""
+    count = max(1, min(count, total // spacing))
+    return frozenset(max(1, round(total * (k / count) ** 1.5)) for k in range(1, count + 1))
+
+
+def grid_count(size: int) -> int:
+    """Pictures in a grid of samples: 8×8, or fewer where that would be more than about a thousand pixels wide."""
+    return min(8, max(2, 1056 // (size + 2))) ** 2
+
+
+def memory_used(device: torch.device) -> int:
+    """Bytes: the most that was taken of a CUDA device, or what the process holds."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return int(psutil.Process().memory_info().rss)

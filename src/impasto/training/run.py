@@ -1,0 +1,98 @@
+"""The run folder: all that a training leaves, enough to go on with it on another machine."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from impasto.errors import ImpastoError
+from impasto.files import no_space, whole
+from impasto.recipe import Recipe
+
+
+class Run:
+    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``samples/``, ``checkpoints/`` and styles."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log_file = path / "log.jsonl"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        self.last, self.best = path / "last.safetensors", path / "best.safetensors"
+
+    @staticmethod
+    def require_free(path: Path) -> None:
+        """Refuses a folder that holds something already."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            hint = f"go on with it (impasto train --resume {path})" if (path / "run.json").exists() else "name another"
+            raise ImpastoError(f"{path} is there already: {hint}, or remove it.")
+
+    @classmethod
+    def create(cls, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> Self:
+        """A new run in a folder that does not exist yet, or is empty."""
+        cls.require_free(path)
+        run = cls(path)
+        with no_space(path):
+            run.samples.mkdir(parents=True, exist_ok=True)
+            run.checkpoints.mkdir(exist_ok=True)
+            run.log_file.touch()
+        with whole(path / "recipe.yaml") as part:
+            part.write_text(recipe.to_yaml(), encoding="utf-8")
+        run.note(**facts)
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """A run that is there."""
+        if not (path / "run.json").is_file() or not (path / "recipe.yaml").is_file():
+            raise ImpastoError(f"{path} is not the folder of a run: it lacks run.json or recipe.yaml.")
+        return cls(path)
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.load(self.path / "recipe.yaml")
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``run.json`` says: where the pictures come from, seed, budget, device, status."""
+        file = self.path / "run.json"
+        if not file.exists():
+            return {}
+        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        return facts
+
+    def note(self, **facts: Any) -> None:
+        """Adds to, or changes, what ``run.json`` says."""
+        known = self.facts | facts
+        with whole(self.path / "run.json") as part:
+            part.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def log(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Appends rows to ``log.jsonl``."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        with no_space(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def rewind(self, step: int) -> None:
+        """Takes the rows after ``step`` off the log, and a last line that a crash left unfinished. Events stay."""
+        kept: list[str] = []
+        for line in self.log_file.read_text(encoding="utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if row["step"] <= step or "event" in row:
+                kept.append(line)
+        with whole(self.log_file) as part:
+            part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def lock(self) -> FileLock:
+        """Keeps the run to this process until it ends, however it ends."""
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ImpastoError(f"{self.path} is being trained by another process.") from error
+        return lock

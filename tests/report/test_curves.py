@@ -1,0 +1,102 @@
+"""The curves show what was logged, quickly however long it went on."""
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import invented
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from impasto.report.curves import BINS, DARK, LIGHT, condense, figure, png, smooth
+from impasto.report.record import Event, Log, Record
+
+
+def titles(drawn: Figure) -> list[str]:
+    return [axes.get_title(loc="left") for axes in drawn.axes]
+
+
+def record(folder: Path, rows: list[dict[str, Any]]) -> Record:
+    run = invented.begin(folder / "run")
+    invented.write_log(run, rows)
+    return Record.read(run)
+
+
+def test_every_loss_is_drawn_whatever_the_method_calls_it(tmp_path: Path) -> None:
+    losses = ("loss_generator", "loss_cycle_there", "loss_identity")
+    rows = [{"step": step, "pictures": step} | dict.fromkeys(losses, 1.0 / step) for step in range(1, 9)]
+    drawn = figure(record(tmp_path, rows), LIGHT)
+    legend = drawn.axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["generator", "cycle there", "identity"]
+    assert titles(drawn) == ["Losses"]
+
+
+def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.log_rows(60))), DARK)
+    assert len(titles(drawn)) == 4
+    assert drawn.axes[-1].get_xlabel() == "step (16 pictures each)"
+    assert all(axes.get_ylabel() for axes in drawn.axes)
+
+
+def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run")
+    measures = ("loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "spread")
+    row = '{"step": %d, "pictures": %d, ' + ", ".join(f'"{name}": 0.%d' for name in measures) + "}\n"
+    lines = (row % (step, 16 * step, *[step * 7919 % 1000] * len(measures)) for step in range(1, 100_001))
+    (run / "log.jsonl").write_text("".join(lines))
+    began = time.process_time()
+    content = png(figure(Record.read(run), LIGHT))
+    assert time.process_time() - began < 5
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.width == 1350
+
+
+def test_one_step_and_numbers_that_are_none_can_be_drawn() -> None:
+    log = Log({"step": np.ones(1), "pictures": np.ones(1), "loss_generator": np.ones(1), "swd": np.full(1, np.nan)})
+    assert titles(figure(_with(log), LIGHT)) == ["Losses"]
+
+
+def test_every_panel_marks_every_event(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = list(invented.log_rows(60))
+    plain = figure(record(tmp_path, rows), LIGHT)
+    log = Record.read(tmp_path / "run").log
+    marked = figure(_with(Log(log.columns, (Event(20, "went back"), Event(40, "stopped")))), LIGHT)
+    for without, with_events in zip(plain.axes, marked.axes, strict=True):
+        assert len(with_events.lines) == len(without.lines) + 2
+
+
+def test_an_empty_log_has_no_curves() -> None:
+    with pytest.raises(ValueError, match="no step yet"):
+        figure(_with(Log()), LIGHT)
+
+
+@given(count=st.integers(1, 3 * BINS), seed=st.integers(0, 99))
+def test_condensing_keeps_the_extremes_and_the_mean(count: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=count)
+    steps = np.arange(count, dtype=np.float64)
+    centres, low, mean, high = condense(steps, values)
+    assert len(centres) == len(mean) == min(count, BINS)
+    assert low.min() == values.min()
+    assert high.max() == values.max()
+    assert ((low <= mean + 1e-12) & (mean <= high + 1e-12)).all()
+    assert (np.diff(centres) > 0).all()
+
+
+@given(st.integers(1, 700), st.floats(-5, 5))
+def test_smoothing_leaves_a_level_line_level_to_its_very_ends(count: int, level: float) -> None:
+    assert np.allclose(smooth(np.full(count, level)), level)
+
+
+def test_smoothing_takes_most_of_the_noise_away() -> None:
+    noise = np.random.default_rng(0).normal(size=600)
+    assert smooth(noise).std() < 0.3 * noise.std()
+
+
+def _with(log: Log) -> Record:
+    return Record(Path("run"), invented.facts(), {}, log, ())

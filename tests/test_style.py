@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import impasto
+from impasto.errors import ImpastoError
+from impasto.recipe import Recipe
+from impasto.style import Card, Style, painter
+
+SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
+
+
+def style(seed: int = 0) -> Style:
+    torch.manual_seed(seed)
+    recipe = Recipe.load("dcgan-64").replace(SMALL)
+    network = painter(recipe)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, 0, 0.3)
+    for buffer in network.buffers():
+        buffer.fill_(1)
+    card = Card(
+        turns="noise into paintings",
+        recipe=recipe.model_dump(mode="json"),
+        source={"spec": "monets", "pictures": 300},
+        steps=7,
+        pictures=70,
+        seconds=1.5,
+        seed=0,
+        created="2026-01-01T00:00:00+00:00",
+        impasto="0.1.0",
+        scores={"swd": 3.25},
+    )
+    return Style(network.eval(), card)
+
+
+def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
+    made = style()
+    made.save(tmp_path / "monet.safetensors")
+    again = Style.load(tmp_path / "monet.safetensors")
+    assert again.card == made.card and again.recipe == made.recipe
+    for name, tensor in made.network.state_dict().items():
+        assert torch.equal(tensor, again.network.state_dict()[name]), name
+    assert impasto.load(tmp_path / "monet.safetensors").size == 16
+
+
+def test_a_run_folder_stands_for_its_best_style(tmp_path: Path) -> None:
+    style(1).save(tmp_path / "last.safetensors")
+    assert Style.load(tmp_path).network.state_dict().keys()
+    last = Style.load(tmp_path).network.layers[0].weight  # type: ignore[index, union-attr]
+    style(2).save(tmp_path / "best.safetensors")
+    best = Style.load(tmp_path).network.layers[0].weight  # type: ignore[index, union-attr]
+    assert not torch.equal(last, best)
+
+
+def test_what_is_no_style_is_told_in_one_line(tmp_path: Path) -> None:
+    made, file = tmp_path / "made.safetensors", tmp_path / "x.safetensors"
+    style().save(made)
+
+    def said() -> str:
+        with pytest.raises(ImpastoError) as error:
+            Style.load(file)
+        assert "\n" not in str(error.value) and str(file) in str(error.value)
+        return str(error.value)
+
+    assert "There is no style" in said()
+    file.write_bytes(b"")
+    assert "damaged" in said()
+    file.write_bytes(made.read_bytes()[:-100])
+    assert "damaged" in said()
+    save_file({"weight": torch.zeros(3)}, file)
+    assert "not a style" in said()
+    card = style().card.model_dump(mode="json")
+    save_file(load_file(made), file, metadata={"impasto": json.dumps(card | {"format": 99})})
+    assert "newer impasto" in said()
+    save_file({"weight": torch.zeros(3)}, file, metadata={"impasto": json.dumps(card)})
+    assert "does not fit its own description" in said()
+    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": 1})})
+    assert "does not fit its own description" in said()
+    with pytest.raises(ImpastoError, match="no style in"):
+        Style.load(tmp_path)

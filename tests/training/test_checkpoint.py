@@ -1,0 +1,75 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto.errors import ImpastoError
+from impasto.training import checkpoint
+
+CPU = torch.device("cpu")
+
+
+def state(step: int) -> dict[str, object]:
+    return {"step": step, "networks": {"generator": {"weight": torch.arange(1000.0) * step}}}
+
+
+def test_what_was_saved_comes_back_and_the_newest_first(tmp_path: Path) -> None:
+    for step in (5, 10, 200):
+        checkpoint.save(tmp_path, step, state(step))
+    loaded, damaged = checkpoint.newest(tmp_path, CPU)
+    assert loaded["step"] == 200 and not damaged
+    assert torch.equal(loaded["networks"]["generator"]["weight"], torch.arange(1000.0) * 200)
+    assert [checkpoint.step_of(path) for path in checkpoint.steps(tmp_path)] == [10, 200]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 100, 2000])
+def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path: Path, keep: int) -> None:
+    checkpoint.save(tmp_path, 1, state(1))
+    broken = checkpoint.save(tmp_path, 2, state(2))
+    broken.write_bytes(broken.read_bytes()[:keep])
+    loaded, damaged = checkpoint.newest(tmp_path, CPU)
+    assert loaded["step"] == 1 and damaged == [broken]
+
+
+def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
+    path = checkpoint.save(tmp_path, 1, state(1))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    with pytest.raises(ImpastoError, match="no checkpoint"):
+        checkpoint.newest(tmp_path, CPU)
+
+
+def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.mkdir, (str(tmp_path / "pwned"),)
+
+    torch.save({"step": Evil()}, tmp_path / "step-00000001.pt")
+    with pytest.raises(ImpastoError, match="cannot be read"):
+        checkpoint.load(tmp_path / "step-00000001.pt", CPU)
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_full_disk_leaves_the_last_whole_checkpoint_and_says_so(tmp_path: Path) -> None:
+    """A limit on the size of files stands for the disk: the system refuses the write half-way, as a disk does."""
+    code = f"""
+import resource, torch
+from pathlib import Path
+from impasto.errors import ImpastoError
+from impasto.training import checkpoint
+folder = Path({str(tmp_path)!r})
+checkpoint.save(folder, 1, {{"step": 1, "weight": torch.zeros(100)}})
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    checkpoint.save(folder, 2, {{"step": 2, "weight": torch.zeros(100_000)}})
+except ImpastoError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "disk is full" in done.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pt"]
+    assert checkpoint.newest(tmp_path, CPU)[0]["step"] == 1

@@ -1,0 +1,38 @@
+import torch
+from torch import nn
+
+from impasto.training.ema import Ema
+
+
+def constant(value: float) -> nn.Linear:
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.weight.fill_(value)
+        layer.bias.fill_(value)
+    return layer
+
+
+def test_after_one_half_life_half_of_the_way_is_gone() -> None:
+    ema = Ema(constant(0.0), halflife=1000, rampup=1e9)
+    for _ in range(10):
+        ema.update(constant(1.0), batch=100, pictures=1)
+    torch.testing.assert_close(ema.network.weight, torch.tensor([[0.5]]))
+
+
+def test_the_random_start_is_soon_forgotten() -> None:
+    """With a ramp-up of 0.05 the half-life is a twentieth of what was seen, however long it will be later."""
+    ema = Ema(constant(0.0), halflife=1e9, rampup=0.05)
+    for step in range(1, 101):
+        ema.update(constant(1.0), batch=10, pictures=10 * step)
+    assert ema.network.weight.item() > 0.999
+
+
+def test_the_average_is_a_copy_that_paints_and_does_not_learn() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3))
+    ema = Ema(network, 1000, 0.05)
+    network(torch.randn(2, 3, 4, 4)).sum().backward()
+    assert not ema.network.training
+    assert all(p.grad is None and not p.requires_grad for p in ema.network.parameters())
+    ema.update(network, 2, 2)
+    averaged, now = ema.network.state_dict(), network.state_dict()
+    assert torch.equal(averaged["1.running_mean"], now["1.running_mean"])

@@ -1,0 +1,177 @@
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+
+from impasto.data.loader import Loader
+from impasto.errors import ImpastoError
+from impasto.recipe import Recipe
+from impasto.style import Style
+from impasto.training import checkpoint
+from impasto.training.budget import Budget
+from impasto.training.loop import CHANCES, SAMPLE_SPACING, Trainer, grid_count, milestones
+from impasto.training.run import Run
+
+SMALL = [
+    "size=16",
+    "batch=8",
+    "latent=8",
+    "generator.width=8",
+    "generator.max_width=16",
+    "discriminator.width=8",
+    "discriminator.max_width=16",
+]
+#: What tells of the machine rather than of the training.
+TIMES = {"seconds", "pictures_per_second", "memory"}
+
+
+def trainer(path: Path, budget: str = "40steps", settings: tuple[str, ...] = (), **options: Any) -> Trainer:
+    recipe = Recipe.load("dcgan-64").replace([*SMALL, *settings])
+    facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0}
+    run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 20, 3), dtype=np.uint8)
+    learned, heldout = (
+        Loader(pixels, indices, recipe.size, recipe.batch, recipe.augment, 0, fabric.device)
+        for indices in (np.arange(24), np.arange(24, 30))
+    )
+    return Trainer(run, fabric, learned, heldout, Budget.parse(budget), 0, **options)
+
+
+def same(one: Any, two: Any, where: str = "state") -> None:
+    """Asserts that two states are equal to the last bit."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, two), where
+    elif isinstance(one, Mapping):
+        assert one.keys() == two.keys(), where
+        for key in one:
+            same(one[key], two[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(two), where
+        for k, pair in enumerate(zip(one, two, strict=True)):
+            same(*pair, f"{where}[{k}]")
+    else:
+        assert one == two, where
+
+
+def log(run: Run) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in run.log_file.read_text().splitlines()]
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+@pytest.mark.parametrize("stop", [1, 17, 39])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path, stop: int) -> None:
+    whole = trainer(tmp_path / "whole", settings=("schedule.decay_from=0.3",))
+    assert whole.train().finished
+
+    first = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",))
+    first._begin()
+    while first.step < stop:
+        first._one_step()
+    first._save()
+    for _ in range(3):  # what a killed process did after its last checkpoint
+        first._one_step()
+    first._look()
+
+    second = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",))
+    second.restore(checkpoint.newest(second.run.checkpoints, torch.device("cpu"))[0])
+    assert second.step == stop
+    assert second.train().finished
+
+    one, two = whole.state(), second.state()
+    del one["seconds"], two["seconds"]
+    same(one, two)
+    assert log(whole.run) == log(second.run)
+    for sample in whole.run.samples.iterdir():
+        assert sample.read_bytes() == (second.run.samples / sample.name).read_bytes(), sample.name
+
+
+def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", score=lambda pictures: {"score": float(pictures.mean())})
+    t.train()
+    rows = log(t.run)
+    assert [row["step"] for row in rows] == list(range(1, 41))
+    promised = {"loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "lr"}
+    assert all(promised <= row.keys() for row in rows)
+    assert [row["step"] for row in rows if "accuracy_heldout" in row] == [10, 20, 30, 40]
+    assert t.run.facts["status"] == "finished" and t.run.facts["total_steps"] == 40
+    assert Style.load(t.run.last).card.steps == 40
+    assert Style.load(t.run.best).card.scores == {"score": t.lowest}
+    assert (t.run.samples / "real.jpg").exists() and (t.run.samples / "step-00000000.jpg").exists()
+    assert not list(t.run.path.rglob("*.part"))
+
+
+def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path) -> None:
+    scores = iter([5.0, 2.0, 7.0, float("nan"), 3.0])
+    t = trainer(tmp_path / "run", budget="250steps", score=lambda pictures: {"score": next(scores)})
+    t.train()
+    assert next(scores, None) is None
+    assert Style.load(t.run.best).card.scores == {"score": 2.0}
+
+
+def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None:
+    """The saved style is the averaged generator with statistics of its own, not a passing one."""
+    t = trainer(tmp_path / "run")
+    t.train()
+    style = Style.load(t.run.last)
+    torch.testing.assert_close(style.network(t.fixed), t._paint(t.fixed), atol=1e-4, rtol=0)
+
+
+def test_a_nan_takes_the_run_back_and_is_told(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="60steps")
+    step, spoilt = t.method.step, []
+
+    def poisoned(batch: Any) -> Any:
+        if t.step == 25 and not spoilt:
+            spoilt.append(True)
+            with torch.no_grad():
+                next(t.method.style().parameters()).fill_(float("nan"))
+        return step(batch)
+
+    t.method.step = poisoned  # type: ignore[method-assign]
+    t._save()
+    assert t.train().finished
+    rows = log(t.run)
+    told = [row["event"] for row in rows if "event" in row]
+    assert len(told) == 1 and "is no longer a number" in told[0] and "Went back to step 0" in told[0]
+    assert [row["step"] for row in rows if "event" not in row] == list(range(1, 61))
+    assert rows[-1]["lr"] == 1e-4  # half of what it was
+    assert all(np.isfinite(value) for row in rows for value in row.values() if isinstance(value, float))
+    assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
+
+
+def test_a_run_that_goes_wrong_again_and_again_is_given_up_with_its_last_good_state(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", settings=("generator.lr=1e30", "discriminator.lr=1e30"))
+    with pytest.raises(ImpastoError, match="lower learning rate"):
+        t.train()
+    assert sum("event" in row for row in log(t.run)) == CHANCES
+    assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
+
+
+def test_a_time_becomes_a_number_of_steps_that_is_kept(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="3s")
+    assert t.train().finished
+    state = checkpoint.newest(t.run.checkpoints, torch.device("cpu"))[0]
+    assert state["total"] == state["step"] == t.run.facts["total_steps"] > 20
+    assert 1.5 < state["seconds"] < 9
+    again = trainer(tmp_path / "run", budget="3s")
+    again.restore(state)
+    assert again.total == t.total
+
+
+@pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**6])
+def test_samples_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int) -> None:
+    steps = sorted(milestones(total, 120, SAMPLE_SPACING))
+    assert steps[-1] == total and steps[0] >= 1
+    assert len(steps) <= max(1, min(120, total // SAMPLE_SPACING))
+    if total >= 5000:
+        assert steps[1] - steps[0] < steps[-1] - steps[-2]
+
+
+def test_grids_stay_about_a_thousand_pixels_wide() -> None:
+    assert [grid_count(size) for size in (16, 64, 128, 256, 512)] == [64, 64, 64, 16, 4]

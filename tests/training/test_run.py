@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from impasto.errors import ImpastoError
+from impasto.recipe import Recipe
+from impasto.training.run import Run
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run.create(tmp_path / "run", Recipe.load("dcgan-64"), {"seed": 3})
+
+
+def test_a_run_opens_again_with_its_recipe_and_facts(run: Run) -> None:
+    run.note(status="running")
+    again = Run.open(run.path)
+    assert again.recipe == Recipe.load("dcgan-64")
+    assert again.facts == {"seed": 3, "status": "running"}
+
+
+def test_a_run_that_is_there_is_not_overwritten(run: Run) -> None:
+    with pytest.raises(ImpastoError, match="--resume"):
+        Run.create(run.path, Recipe.load("dcgan-64"), {})
+
+
+def test_rewinding_takes_later_rows_and_an_unfinished_line_off_the_log(run: Run) -> None:
+    run.log([{"step": 1}, {"step": 2}, {"step": 2, "event": "went back"}, {"step": 3}])
+    with run.log_file.open("a") as file:
+        file.write('{"step": 4, "loss')
+    run.rewind(2)
+    assert run.log_file.read_text() == '{"step": 1}\n{"step": 2}\n{"step": 2, "event": "went back"}\n'
+
+
+def test_only_one_process_trains_a_run(run: Run) -> None:
+    with run.lock(), pytest.raises(ImpastoError, match="another process"):
+        Run.open(run.path).lock()
+    with run.lock():
+        pass
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="not the folder of a run"):
+        Run.open(tmp_path)
