@@ -3,9 +3,9 @@
     python benchmarks/dcgan_step.py PHOTOS [--steps 8] [--rounds 3]
 
 Both train the same networks on the same pictures with the same batch, in one run, in alternating turns, so that a noisy
-machine is noisy for both. The tutorial's way: float32, JPEGs decoded by Pillow in a DataLoader with two workers, gradients of D
-computed in G's step too. Ours: the loader, method and averaging that `impasto train dcgan-64` uses. The limit is our
-step's convolutions alone: no loading, normalisation, activation or optimiser.
+machine is noisy for both. The tutorial's way: float32, JPEGs decoded by Pillow in a DataLoader with two workers, and
+gradients of D computed in G's step too. Ours: the loader, method and averaging that `impasto train dcgan-64` uses. The
+limit is our step's convolutions alone: no loading, normalisation, activation or optimiser.
 """
 
 import argparse
@@ -18,16 +18,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from impasto.data.pack import pack
 from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from impasto.data.loader import Loader, working_size
+from impasto.data.pack import pack
 from impasto.device import choose_device, choose_precision
 from impasto.methods.gan import Gan
-from impasto.networks.dcgan import Discriminator, Generator
+from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import Recipe
 from impasto.training.ema import Ema
 
@@ -52,14 +52,8 @@ class Files(Dataset[Tensor]):
 
 
 def networks() -> tuple[nn.Module, nn.Module]:
-    return (
-        Generator(size=RECIPE.size, latent=RECIPE.latent, **architecture(RECIPE.generator.architecture())),
-        Discriminator(size=RECIPE.size, **architecture(RECIPE.discriminator.architecture())),
-    )
-
-
-def architecture(settings: dict[str, object]) -> dict[str, object]:
-    return {name: value for name, value in settings.items() if name != "network"}
+    generator = build_generator(size=RECIPE.size, latent=RECIPE.latent, **RECIPE.generator.architecture())
+    return generator, build_discriminator(size=RECIPE.size, **RECIPE.discriminator.architecture())
 
 
 def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
@@ -101,11 +95,11 @@ def convolutions(device: torch.device) -> Iterator[None]:
     alone = (nn.Conv2d, nn.ConvTranspose2d)
     dtype = torch.bfloat16 if choose_precision("auto", device) == "bf16-mixed" else torch.float32
     generator, discriminator = (
-        nn.Sequential(*(layer for layer in network.modules() if isinstance(layer, alone))).to(
-            device, dtype, memory_format=torch.channels_last
-        )
+        nn.Sequential(*(layer for layer in network.modules() if isinstance(layer, alone))).to(device, dtype)
         for network in networks()
     )
+    for network in (generator, discriminator):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     real = torch.randn(RECIPE.batch, 3, RECIPE.size, RECIPE.size, device=device, dtype=dtype)
     real = real.contiguous(memory_format=torch.channels_last)
     latents = torch.randn(RECIPE.batch, RECIPE.latent, 1, 1, device=device, dtype=dtype)

@@ -59,8 +59,9 @@ def explore(
     """Look at a set of pictures: what is there, what is broken, double or framed."""
     from impasto.explore import explore
 
-    for line in explore(source, out, size=size, crop_frames=crop_frames):
-        print(line)
+    with _bar("looking") as advance:
+        lines = explore(source, out, size=size, crop_frames=crop_frames, progress=advance)
+    print("\n".join(lines))
 
 
 @app.command()
@@ -195,10 +196,12 @@ class Advance(Protocol):
 @contextmanager
 def _bar(doing: str, total: int | None = None) -> Iterator[Advance]:
     """A progress bar, gone when all is done."""
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
+    console = Console()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(doing, total=total)
 
         def advance(done: int, total: int | None = total) -> None:
@@ -209,10 +212,11 @@ def _bar(doing: str, total: int | None = None) -> Iterator[Advance]:
 
 def main() -> None:
     """The command ``impasto``: errors meant for a person are one line, with a traceback only on ``--debug``."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        app()
+        app(arguments)
     except ImpastoError as error:
-        if "--debug" in sys.argv:
+        if len(arguments) < len(sys.argv) - 1:
             raise
         sys.exit(f"impasto: {error}")
     except KeyboardInterrupt:

@@ -9,12 +9,16 @@ from pathlib import Path
 from impasto.errors import ImpastoError
 
 
+class DiskFullError(ImpastoError):
+    """A disk that took no more."""
+
+
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to, which takes the name ``path`` once it is complete and on disk.
 
     If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
-    A full disk is told as an :class:`ImpastoError`.
+    A full disk is told as :class:`DiskFullError`.
     """
     part = path.with_name(path.name + ".part")
     try:
@@ -36,7 +40,7 @@ def no_space(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise ImpastoError(f"The disk is full: {path} was not written. Free some space and try again.") from error
+            raise DiskFullError(f"The disk is full: {path} was not written. Free some space and try again.") from error
         raise
 
 

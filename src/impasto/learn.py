@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 import impasto
 from impasto.data.augment import to_pixels
@@ -17,7 +16,7 @@ from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
 from impasto.device import Precision, choose_device, choose_precision
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import DiskFullError, whole
 from impasto.grid import tile
 from impasto.paint.painter import load
 from impasto.recipe import Recipe
@@ -68,9 +67,15 @@ def train(
     where = choose_device(device)
     how = choose_precision(precision, where)
     Run.require_free(Path(out))
+    say(f"Reading {paintings} …")
     store = gather(paintings, working_size(chosen.size, chosen.augment.scale), crop_frames=crop_frames)
     for line in summarise(store.survey):
         say(line)
+    if store.size < chosen.size:
+        raise ImpastoError(
+            f"{paintings} is packed at {store.size} pixels and {chosen.name} learns at {chosen.size}: "
+            f"pack it again with --size {chosen.size} or more."
+        )
     if len(store.pixels) < FEW:
         say(f"Only {len(store.pixels)} pictures: expect copies of them. A few hundred make a painter.")
     source = {
@@ -132,11 +137,6 @@ def resume(
 def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], object]) -> Outcome:
     """Trains a run from where it stands, and writes its report."""
     recipe, facts = run.recipe, run.facts
-    if store.size < recipe.size:
-        raise ImpastoError(
-            f"{facts['source']['spec']} is packed at {store.size} pixels and {recipe.name} learns at {recipe.size}: "
-            f"pack it again with --size {recipe.size} or more."
-        )
     seed: int = facts["seed"]
 
     def loader(indices: np.ndarray) -> Loader:
@@ -145,28 +145,29 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
     pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
     with run.lock():
-        checkpoints = checkpoint.steps(run.checkpoints)
-        fabric = _fabric(run, device, facts["precision"], checkpoint.step_of(checkpoints[-1]) if checkpoints else None)
+        fabric = _fabric(device, facts["precision"])
         trainer = Trainer(
             run, fabric, pictures, unseen, Budget.parse(facts["budget"]), seed, _score(unseen or pictures)
         )
-        if checkpoints:
+        if checkpoint.steps(run.checkpoints):
             state, damaged = checkpoint.newest(run.checkpoints, device)
             for path in damaged:
                 say(f"{path} is damaged and left aside.")
             trainer.restore(state)
             say(f"Going on from step {trainer.step}.")
-        outcome = trainer.train()
-        _show(run)
+        try:
+            outcome = trainer.train()
+            _show(run)
+        except DiskFullError as error:
+            raise ImpastoError(f"{error} Then go on with: impasto train --resume {run.path}") from error
     return outcome
 
 
-def _fabric(run: Run, device: torch.device, precision: Precision, step: int | None) -> Fabric:
-    """Fabric on that device, logging to TensorBoard; what was logged after ``step`` is taken back."""
+def _fabric(device: torch.device, precision: Precision) -> Fabric:
+    """Fabric on that device."""
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
-    logger = TensorBoardLogger(run.path, name="", version="tensorboard", purge_step=step and step + 1)
     devices = [device.index] if device.index is not None else 1
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision, loggers=logger)
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
     fabric.launch()
     return fabric
 

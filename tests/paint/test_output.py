@@ -64,9 +64,7 @@ def test_jpeg_keeps_colour_at_full_resolution() -> None:
 
 
 def test_the_suffix_decides_the_format() -> None:
-    formats = {
-        name: Image.open(BytesIO(encode(name, noise(0)))).format for name in ("a.JPG", "a.jpeg", "a.png")
-    }
+    formats = {name: Image.open(BytesIO(encode(name, noise(0)))).format for name in ("a.JPG", "a.jpeg", "a.png")}
     assert formats == {"a.JPG": "JPEG", "a.jpeg": "JPEG", "a.png": "PNG"}
     with pytest.raises(ImpastoError, match=r"a\.webp"):
         encode("a.webp", noise(0))
@@ -84,9 +82,7 @@ def test_an_array_that_is_no_rgb_picture_is_refused(wrong: Picture) -> None:
         encode("a.png", wrong)
 
 
-def test_the_same_pictures_give_the_same_zip_at_any_time(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_pictures_give_the_same_zip_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paint(tmp_path / "one.zip")
     monkeypatch.setattr("time.time", lambda: 2_000_000_000.0)
     paint(tmp_path / "two.zip")

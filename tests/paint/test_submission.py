@@ -83,9 +83,7 @@ def test_every_planted_fault_is_named_with_its_file(planted: list[str]) -> None:
         files.append((name, data))
         expected.setdefault(sentence, []).append(name)
     with TemporaryDirectory() as folder:
-        _, *problems = check_submission(
-            zipped(Path(folder, "images.zip"), files)
-        ).problems  # the first is the count
+        _, *problems = check_submission(zipped(Path(folder, "images.zip"), files)).problems  # the first is the count
     assert len(problems) == len(expected)
     for sentence, names in expected.items():
         (problem,) = (problem for problem in problems if sentence in problem)
@@ -156,10 +154,7 @@ def test_an_encrypted_zip_is_told_so(tmp_path: Path) -> None:
 def test_a_picture_whose_header_promises_gigapixels_is_not_decoded(tmp_path: Path) -> None:
     data = bytearray(good(0))
     struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, 9000, 9000)
-    assert (
-        "far too large"
-        in check_submission(zipped(tmp_path / "images.zip", [("a.jpg", bytes(data))])).problems[1]
-    )
+    assert "far too large" in check_submission(zipped(tmp_path / "images.zip", [("a.jpg", bytes(data))])).problems[1]
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "nothing", "half"])
@@ -187,9 +182,7 @@ def test_a_zip_without_entries_holds_too_few_pictures(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=150)
-@given(
-    flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=8)
-)
+@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=8))
 def test_damage_anywhere_is_reported_and_never_raised(flips: list[tuple[float, int]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "images.zip")
@@ -230,9 +223,7 @@ def test_a_painter_that_repeats_itself_is_refused_in_plain_words_and_replaces_no
     monkeypatch.setattr("impasto.paint.submission.FEWEST", 50)
     (tmp_path / "images.zip").write_text("precious")
     alike = (colour(7) for _ in range(50))
-    with pytest.raises(
-        ImpastoError, match=r"49 files are copies of another.*00002\.jpg of 00001\.jpg"
-    ) as told:
+    with pytest.raises(ImpastoError, match=r"49 files are copies of another.*00002\.jpg of 00001\.jpg") as told:
         write_submission(alike, 50, tmp_path / "images.zip", overwrite=True)
     assert "\n" not in str(told.value)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]

@@ -36,9 +36,7 @@ def test_the_sample_stays_under_two_megabytes() -> None:
 def test_the_zips_are_stored_dateless_and_in_order(name: str) -> None:
     with ZipFile(SAMPLE / name) as archive:
         entries = archive.infolist()
-    assert {(entry.compress_type, entry.date_time) for entry in entries} == {
-        (ZIP_STORED, (1980, 1, 1, 0, 0, 0))
-    }
+    assert {(entry.compress_type, entry.date_time) for entry in entries} == {(ZIP_STORED, (1980, 1, 1, 0, 0, 0))}
     assert [entry.filename for entry in entries] == sorted(entry.filename for entry in entries)
 
 
@@ -47,9 +45,7 @@ def test_the_attribution_names_every_photograph_with_its_maker_and_licence() -> 
     rows = {row.split("`")[1]: row for row in text.splitlines() if row.startswith("| `")}
     assert rows.keys() == pictures("photos.zip").keys()
     for name, row in rows.items():
-        maker, licence = (
-            ("Clemens Engelhardt", "CC0") if name == "seeding.jpg" else ("Aitzol Berasategi", "CC-BY-4.0")
-        )
+        maker, licence = ("Clemens Engelhardt", "CC0") if name == "seeding.jpg" else ("Aitzol Berasategi", "CC-BY-4.0")
         assert maker in row and licence in row
     assert "Claude Monet" in text and "public domain" in text and "1926" in text
 

@@ -24,7 +24,7 @@ def test_the_random_start_is_soon_forgotten() -> None:
     ema = Ema(constant(0.0), halflife=1e9, rampup=0.05)
     for step in range(1, 101):
         ema.update(constant(1.0), batch=10, pictures=10 * step)
-    assert ema.network.weight.item() > 0.999
+    assert ema.network.state_dict()["weight"].item() > 0.999
 
 
 def test_the_average_is_a_copy_that_paints_and_does_not_learn() -> None:

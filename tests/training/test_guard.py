@@ -34,11 +34,11 @@ def test_a_grey_start_and_a_short_dip_are_no_collapse() -> None:
 
 def test_a_state_on_its_way_to_a_collapse_is_none_to_come_back_to() -> None:
     guard = Guard()
-    assert guard.healthy
-    guard.see(row(GRACE + 1, spread=1.5 * COLLAPSED))
-    assert not guard.healthy
-    guard.see(row(GRACE + 2, spread=0.5))
-    assert guard.healthy
+    healthy = [guard.healthy]
+    for step, spread in ((GRACE + 1, 1.5 * COLLAPSED), (GRACE + 2, 0.5)):
+        guard.see(row(step, spread))
+        healthy.append(guard.healthy)
+    assert healthy == [True, False, True]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

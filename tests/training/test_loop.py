@@ -77,6 +77,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path, st
     for _ in range(3):  # what a killed process did after its last checkpoint
         first._one_step()
     first._look()
+    first.run.close()
 
     second = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",))
     second.restore(checkpoint.newest(second.run.checkpoints, torch.device("cpu"))[0])
@@ -124,7 +125,8 @@ def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None
 
 def test_a_nan_takes_the_run_back_and_is_told(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="60steps")
-    step, spoilt = t.method.step, []
+    step = t.method.step
+    spoilt: list[bool] = []
 
     def poisoned(batch: Any) -> Any:
         if t.step == 25 and not spoilt:

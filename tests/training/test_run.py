@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
@@ -42,3 +43,14 @@ def test_only_one_process_trains_a_run(run: Run) -> None:
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="not the folder of a run"):
         Run.open(tmp_path)
+
+
+def test_tensorboard_shows_the_log_and_not_what_was_taken_back(run: Run) -> None:
+    run.log([{"step": 1, "loss": 5.0}, {"step": 2, "loss": 4.0}, {"step": 3, "loss": 9.0}])
+    run.rewind(2)
+    run.log([{"step": 2, "event": "went back"}])
+    run.log([{"step": 3, "loss": 3.0}])
+    run.close()
+    shown = EventAccumulator(str(run.tensorboard))
+    shown.Reload()
+    assert [(each.step, each.value) for each in shown.Scalars("loss")] == [(1, 5.0), (2, 4.0), (3, 3.0)]

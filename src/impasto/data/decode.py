@@ -75,16 +75,16 @@ def decode(data: bytes, at_least: int | None = None) -> Decoded:
         raise Unreadable("empty (0 bytes)")
     with _quiet():
         try:
-            file = Image.open(BytesIO(data), formats=FORMATS)
-            kind = "JPEG" if file.format == "MPO" else str(file.format)  # a JPEG with a second view inside
-            mode, (width, height) = file.mode, file.size
+            image = Image.open(BytesIO(data), formats=FORMATS)
+            kind = "JPEG" if image.format == "MPO" else str(image.format)  # a JPEG with a second view inside
+            mode, (width, height) = image.mode, image.size
             if width * height > LARGEST:
                 raise Image.DecompressionBombError
             if at_least is not None:
-                file.draft(None, (at_least, at_least))
-            drafted = file.size
-            file.load()
-            image = _upright(file)
+                image.draft(None, (at_least, at_least))
+            drafted = image.size
+            image.load()
+            _set_upright(image)
             if image.size != drafted:  # Pillow itself may have turned a TIFF, so only the outcome tells
                 width, height = height, width
             return Decoded(_srgb(image, kind), kind, mode, width, height)
@@ -98,33 +98,30 @@ def decode(data: bytes, at_least: int | None = None) -> Decoded:
             raise Unreadable(f"damaged or cut short ({str(error) or type(error).__name__})") from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # as above; a picture is worth keeping even where its EXIF is nonsense
-        return image
+def _set_upright(image: Image.Image) -> None:
+    # As above, anything may be raised; a picture is worth keeping even where its EXIF is nonsense.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _srgb(image: Image.Image, kind: str) -> Image.Image:
     """Any of Pillow's modes to RGB in sRGB, by the embedded profile where there is a sound one."""
     profile = image.info.get("icc_profile")
     if image.mode == "CMYK" and kind == "JPEG" and "adobe" not in image.info:
-        image = ImageChops.invert(
-            image
-        )  # Pillow takes every CMYK JPEG for Adobe's, which are stored inverted
+        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for Adobe's, which are stored inverted
     if image.mode.startswith(("I", "F")):
         image = _eight_bits(image)
     elif image.has_transparency_data:
         image = _over_white(image)
     if image.mode == "1":
         image = image.convert("L")
-    elif image.mode not in ("L", "CMYK", "LAB"):
+    elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
         image = image.convert("RGB")
     if profile or image.mode == "LAB":
         transform = _to_srgb(profile or b"", image.mode)
         if transform is not None:
             return transform.apply(image)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")  # for it would copy
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

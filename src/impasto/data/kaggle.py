@@ -18,8 +18,7 @@ def fetch(address: str) -> Path:
     taken = 3 if parts[:1] == ("datasets",) else 1
     if len(parts) < taken or ".." in parts or address.startswith("/"):
         raise ImpastoError(
-            f"kaggle:{address} names nothing: write kaggle:COMPETITION[/FOLDER] or "
-            "kaggle:datasets/OWNER/NAME[/FOLDER]"
+            f"kaggle:{address} names nothing: write kaggle:COMPETITION[/FOLDER] or kaggle:datasets/OWNER/NAME[/FOLDER]"
         )
     root = _download(parts[:taken])
     path = root.joinpath(*parts[taken:])
@@ -41,8 +40,7 @@ def _download(parts: tuple[str, ...]) -> Path:
         return Path(kagglehub.competition_download(name))
     except (exceptions.UnauthenticatedError, exceptions.CredentialError) as error:
         raise ImpastoError(
-            f"kaggle:{name} needs a Kaggle account: "
-            "make a token at kaggle.com/settings and set KAGGLE_API_TOKEN"
+            f"kaggle:{name} needs a Kaggle account: make a token at kaggle.com/settings and set KAGGLE_API_TOKEN"
         ) from error
     except exceptions.KaggleApiHTTPError as error:
         status = error.response.status_code if error.response is not None else None

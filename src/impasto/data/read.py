@@ -90,9 +90,7 @@ def _open_path(name: str, path: Path) -> Source:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.suffix.lower() == ".zip":
         return _open_zip(name, path.open("rb"))
     single = File(path.name, _opener(path))
-    if holds_records(head) and not is_records(
-        path.name
-    ):  # an unhelpful name, but its first checksum is right
+    if holds_records(head) and not is_records(path.name):  # an unhelpful name, but its first checksum is right
         single = File(f"{path.name}.tfrecord", single.open)
     return Source(name, [single])
 
@@ -103,9 +101,7 @@ def _open_folder(name: str, root: Path) -> Source:
     seen: set[tuple[int, int]] = set()
 
     def unlisted(error: OSError) -> None:
-        files.append(
-            File(_inside(root, error.filename), partial(refuse, f"folder not read: {error.strerror}"))
-        )
+        files.append(File(_inside(root, error.filename), partial(refuse, f"folder not read: {error.strerror}")))
 
     for folder, folders, names in os.walk(root, followlinks=True, onerror=unlisted):
         where = Path(folder).stat()
@@ -140,18 +136,14 @@ def _open_zip(name: str, file: IO[bytes]) -> Source:
         if not pictures:
             raise ImpastoError(f"The zip {name} is empty: give one with pictures in it.")
         if all(member.flag_bits & 1 for member in pictures):
-            raise ImpastoError(
-                f"The zip {name} is encrypted: unpack it with its password and give the folder."
-            )
+            raise ImpastoError(f"The zip {name} is encrypted: unpack it with its password and give the folder.")
         files = [File(_zip_name(member), partial(_open_member, archive, member)) for member in pictures]
         return Source(name, files, len(members) - len(pictures), undo.pop_all().close)
 
 
 def _open_sample(name: str, which: str) -> Source:
     if which not in SAMPLES:
-        raise ImpastoError(
-            f"there is no {name}: the samples are {' and '.join(f'sample:{s}' for s in SAMPLES)}"
-        )
+        raise ImpastoError(f"there is no {name}: the samples are {' and '.join(f'sample:{s}' for s in SAMPLES)}")
     archive = importlib.resources.files("impasto") / "sample" / f"{which}.zip"
     if not archive.is_file():
         raise ImpastoError(f"{name} is missing from this installation: install impasto again.")

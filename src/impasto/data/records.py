@@ -38,9 +38,7 @@ def records(file: File) -> Iterator[Entry]:
         if position == 0:
             raise Unreadable("holds no record")
     except Unreadable as damage:
-        yield Entry(
-            f"{file.name}/{position}", partial(refuse, f"{damage}; the file is left out from here on")
-        )
+        yield Entry(f"{file.name}/{position}", partial(refuse, f"{damage}; the file is left out from here on"))
 
 
 def _split(file: IO[bytes]) -> Iterator[bytes]:

@@ -11,7 +11,9 @@ from PIL import Image
 
 SIDE = 16
 SLOWEST = 3  # waves in each direction that make up the composition, of which the mean is left out
-CLOSE = 0.05  # how far apart each of the eight may be, as part of the picture's contrast
+CLOSE = 0.15  # how far apart each of the eight may be, as part of the picture's contrast
+CELL = 0.25  # side of a grid's cell in the same measure
+GRIDS = 12
 AGREEMENT = 0.93  # least correlation of the details
 CONTRAST = 2.0  # grey levels that the details must span, as a standard deviation, to say anything
 
@@ -31,24 +33,30 @@ def thumbnail(picture: Image.Image) -> Thumbnail:
 def near_pairs(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Pairs of indices (smaller first, in order) of near duplicates among (N, 16, 16) thumbnails.
 
-    Only those that share a cell of a grid in the space of compositions are compared. The grid is laid nine
-    times, each time shifted by ``CLOSE``, a ninth of a cell. A pair that is closer than that is parted by at
-    most one of the nine grids along each of the eight axes, so one grid at least holds it together.
+    Not every pair is compared: a grid is laid over the space of compositions, ``GRIDS`` times at random places,
+    and only pictures that fall into one cell meet. Re-compressed or re-sized copies, whose compositions
+    hardly differ, meet almost surely; of those about ``CLOSE`` apart, some never do.
     """
     if len(thumbnails) < 2:
         return []
     composition, detail, telling = _describe(thumbnails)
     axes = composition.shape[1]
-    pairs: set[tuple[int, int]] = set()
-    for shift in range(axes + 1):
-        cells = np.floor((composition + shift * CLOSE) / ((axes + 1) * CLOSE)).astype(np.int64)
-        keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # a cell's number is below 32 in size
+    found: set[tuple[int, int]] = set()
+    for shift in np.random.default_rng(0).random((GRIDS, axes)):
+        cells = np.floor(composition / CELL + shift).astype(np.int64)
+        keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # for a cell's number is below 32 in size
         order = np.argsort(keys, kind="stable")
-        bounds = np.flatnonzero(np.diff(keys[order], prepend=keys[order[0]] - 1, append=keys[order[-1]] + 1))
-        for start, end in zip(bounds[:-1], bounds[1:], strict=True):
-            if end - start > 1:
-                pairs.update(_agreeing(telling[order[start:end]], detail))
-    return sorted(pairs)
+        keys = keys[order]
+        for step in range(1, len(order)):  # all that share a cell lie in one run: first neighbours, then wider
+            shared = np.flatnonzero(keys[step:] == keys[:-step])
+            if not len(shared):
+                break
+            one, other = order[shared], order[shared + step]
+            close = np.abs(composition[one] - composition[other]).max(axis=1) <= CLOSE
+            one, other = telling[one[close]], telling[other[close]]
+            agree = np.einsum("ij,ij->i", detail[one], detail[other]) >= AGREEMENT
+            found.update((int(min(i, j)), int(max(i, j))) for i, j in zip(one[agree], other[agree], strict=True))
+    return sorted(found)
 
 
 def _describe(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
@@ -68,13 +76,3 @@ def _describe(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArr
     slowly = spectrum[:, slow]
     contrast = np.sqrt(strength**2 + (slowly**2).sum(axis=1))
     return slowly[telling] / contrast[telling, None], detail, telling
-
-
-def _agreeing(members: NDArray[np.int64], detail: NDArray[np.float32]) -> set[tuple[int, int]]:
-    members = np.sort(members)
-    found = set()
-    for start in range(0, len(members), 1024):
-        rows = members[start : start + 1024]
-        i, j = np.nonzero(detail[rows] @ detail[members].T >= AGREEMENT)
-        found |= {(int(rows[a]), int(members[b])) for a, b in zip(i, j, strict=True) if rows[a] < members[b]}
-    return found

@@ -112,9 +112,7 @@ def write_submission(
             raise ImpastoError(f"{out} was not written: only {done:,} of {count:,} pictures came.")
         report = check_submission(part)
         if not report.ok:
-            raise ImpastoError(
-                f"{out} was not written, the competition would refuse it: {' '.join(report.problems)}"
-            )
+            raise ImpastoError(f"{out} was not written, the competition would refuse it: {' '.join(report.problems)}")
     return report
 
 

@@ -3,7 +3,7 @@
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Ema:
@@ -23,7 +23,8 @@ class Ema:
         """Takes in the weights after a step of ``batch`` pictures, ``pictures`` having been seen in all."""
         halflife = min(self.halflife, self.rampup * pictures)
         keep = 0.5 ** (batch / max(halflife, 1e-9))
-        averages, weights = list(self.network.parameters()), list(network.parameters())
+        averages: list[Tensor] = [*self.network.parameters()]
+        weights: list[Tensor] = [*network.parameters()]
         torch._foreach_lerp_(averages, weights, 1.0 - keep)
         for average, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
             average.copy_(buffer)

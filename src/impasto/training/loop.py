@@ -164,8 +164,6 @@ class Trainer:
                 self._go_back(wrong)
                 return
         self.run.log(rows)
-        for row in rows:
-            self.fabric.log_dict(row, step=int(row["step"]))
         left = None if self.total is None else (self.total - self.step) * self._clock.per_step
         self.progress.update(rows, self.total, left)
 
@@ -242,6 +240,7 @@ class Trainer:
         """All that the next step depends on, and what is reported of the past."""
         return {
             "step": self.step,
+            "budget": [self.budget.amount, self.budget.unit],
             "total": self.total,
             "attempt": self.attempt,
             "seconds": self._clock.total,
@@ -256,7 +255,9 @@ class Trainer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes over a state, and takes the log back to it."""
-        self.step, self.total, self.attempt = state["step"], state["total"], state["attempt"]
+        self.step, self.attempt = state["step"], state["attempt"]
+        if state["budget"] == [self.budget.amount, self.budget.unit]:
+            self.total = state["total"]
         self.scores, self.lowest = dict(state["scores"]), state["lowest"]
         for name, network in self.method.networks.items():
             network.load_state_dict(state["networks"][name])
@@ -297,6 +298,7 @@ class Trainer:
     def _leave(self, status: str) -> None:
         """Saves everything, and says in the run folder how it stands."""
         self._save()
+        self.run.close()
         self.run.note(status=status, seconds=round(self._clock.total, 1))
 
 

@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 from impasto.errors import ImpastoError
 from impasto.files import no_space, whole
 from impasto.recipe import Recipe
+from impasto.training.events import EventFile
 
 
 class Run:
@@ -20,6 +21,8 @@ class Run:
         self.log_file = path / "log.jsonl"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.tensorboard = path / "tensorboard"
+        self._events: EventFile | None = None
         self.last, self.best = path / "last.safetensors", path / "best.safetensors"
 
     @staticmethod
@@ -70,13 +73,22 @@ class Run:
             part.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def log(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Appends rows to ``log.jsonl``."""
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        """Appends rows to ``log.jsonl``, and their numbers to TensorBoard's files."""
+        rows = list(rows)
         with no_space(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        numbers = [row for row in rows if "event" not in row]
+        if not numbers:
+            return
+        with no_space(self.tensorboard):
+            if self._events is None:
+                self._events = EventFile(self.tensorboard, numbers[0]["step"])
+            for row in numbers:
+                self._events.add(row["step"], {name: value for name, value in row.items() if name != "step"})
 
     def rewind(self, step: int) -> None:
-        """Takes the rows after ``step`` off the log, and a last line that a crash left unfinished. Events stay."""
+        """Takes the rows after ``step`` off the logs, and a last line that a crash left unfinished. Events stay."""
+        self.close()
         kept: list[str] = []
         for line in self.log_file.read_text(encoding="utf-8").splitlines():
             try:
@@ -87,6 +99,12 @@ class Run:
                 kept.append(line)
         with whole(self.log_file) as part:
             part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def close(self) -> None:
+        """Ends TensorBoard's file; more rows begin another."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
 
     def lock(self) -> FileLock:
         """Keeps the run to this process until it ends, however it ends."""
