@@ -32,8 +32,8 @@ def test_names_are_in_natural_order() -> None:
     assert sorted(["10.jpg", "9.jpg", "a/2.jpg", "a/01.jpg", "B.jpg", "a/1.jpg"], key=natural) == [
         "9.jpg",
         "10.jpg",
-        "a/1.jpg",
         "a/01.jpg",
+        "a/1.jpg",
         "a/2.jpg",
         "B.jpg",
     ]
@@ -87,16 +87,10 @@ def test_a_zip_holds_what_the_folder_holds(tmp_path: Path) -> None:
 
 def test_a_zip_whose_names_are_utf8_without_saying_so_is_read_right(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
-        archive.writestr("山水.png".encode().decode("cp437"), picture())
-    data = bytearray((tmp_path / "mac.zip").read_bytes())
-    assert names(tmp_path / "mac.zip") == ["山水.png".encode().decode("cp437")]  # flagged as what it says
-    raw = "山水.png".encode().decode("cp437").encode()
-    plain = bytes(data).replace(raw, "山水.png".encode().ljust(len(raw), b"_"))
-    flagged = bytearray(plain)
-    for magic, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
-        flagged[flagged.index(magic) + at + 1] &= ~0x08
-    (tmp_path / "mac.zip").write_bytes(flagged)
-    assert names(tmp_path / "mac.zip")[0].startswith("山水.png")
+        archive.writestr("abcdef.png", picture())
+    data = (tmp_path / "mac.zip").read_bytes()
+    (tmp_path / "mac.zip").write_bytes(data.replace(b"abcdef.png", "山水.png".encode()))
+    assert names(tmp_path / "mac.zip") == ["山水.png"]
 
 
 def test_one_damaged_member_of_a_zip_is_not_the_end_of_it(tmp_path: Path) -> None:
@@ -187,7 +181,7 @@ def test_kaggle_without_an_account_is_told_in_one_line(monkeypatch: pytest.Monke
         monkeypatch.delenv(variable, raising=False)
     for variable in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "KAGGLEHUB_CACHE"):
         monkeypatch.setenv(variable, str(tmp_path))
-    with pytest.raises(ImpastoError, match="kaggle:gan-getting-started (needs|was not)") as error:
+    with pytest.raises(ImpastoError, match=r"kaggle:gan-getting-started (needs|was not)") as error:
         open_source("kaggle:gan-getting-started/monet_jpg")
     assert "\n" not in str(error.value)
 

@@ -64,7 +64,7 @@ def test_any_flipped_bit_is_noticed(place: int, bit: int, tmp_path_factory: pyte
 
 def test_a_record_without_a_picture_is_said_and_the_next_is_read(tmp_path: Path) -> None:
     lacking, other = read(record(label=b"monet") + record(**{"image/encoded": b"x"}), tmp_path)
-    with pytest.raises(Unreadable, match="no feature with a picture .it has: label"):
+    with pytest.raises(Unreadable, match=r"no feature with a picture \(it has: label\)"):
         lacking.read()
     assert (other.name, other.read()) == ("a.tfrec/1", b"x")
 

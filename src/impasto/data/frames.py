@@ -17,11 +17,12 @@ LAYERS = 8  # more borders inside one another than any mount has
 SMALLEST = 24  # pixels at working size: less is no picture
 LEAST_AREA = 0.25  # of the picture, which may only be undercut by dead even borders, such as a letterbox
 DEEPEST = 0.48  # of the side: how much of it a border may take
-SEEDS = ((0, 2), (0, 6), (2, 2), (3, 6))  # first line and number of lines from which a border's colour is learned
+SEEDS = ((0, 2), (0, 6), (2, 2), (3, 6), (5, 4), (8, 4))  # first line and number of those that tell its colour
 TILTS = sorted(np.linspace(-0.05, 0.05, 11), key=abs)  # slopes of a border's edge, as in photographs of a mount
 BELIEF = 0.68  # the share of a side along which there must be an edge, less what speaks against it
 CERTAIN = 0.96  # of that belief: no need to look further
-LONE = 0.12  # of the side: a single border deeper than this is rather a sky above a horizon
+DEAD = 2.5  # levels of 255 by which the lines of a printed or digital border may differ
+LONE = 0.08  # of the side: a single border deeper than this is rather a sky above a horizon
 
 Pixels = NDArray[np.float32]
 
@@ -36,11 +37,12 @@ class Box(NamedTuple):
 
 
 class _Edge(NamedTuple):
-    """Where a border ends: its depth from the side, from where to where along the side, and how sure it is."""
+    """Where a border ends: its depth, from where to where it runs along the side, and on how much of it."""
 
     depth: int
     first: int
     last: int
+    length: float
     belief: float
     dead_even: bool
 
@@ -131,8 +133,8 @@ def _edge(view: Pixels) -> _Edge | None:
             break
     if not found:
         return None
-    surest = max(edge.belief for edge in found)
-    return min((edge for edge in found if edge.belief > surest - 0.03), key=lambda edge: edge.depth)
+    longest = max(edge.length for edge in found)
+    return min((edge for edge in found if edge.length > longest - 0.03), key=lambda edge: edge.depth)
 
 
 def _steps(
@@ -177,8 +179,7 @@ def _steps(
         belief = float(straight * sharp[on].mean() - 1.5 * early - abs(tilt))
         inner = max(int(lowest + base + min(tilt * a, tilt * b)) - 1, start + 1)
         if belief >= BELIEF and _is_even(blurred[start:inner, a : b + 1] - trend[a : b + 1], max(14, 2 * noise)):
-            raw = view[start:inner:2, a : b + 1 : 2]
-            edges.append(_Edge(depth, a, b, belief, _is_even(raw - np.median(raw, axis=(0, 1)), 4)))
+            edges.append(_Edge(depth, a, b, float(on.sum() / width), belief, _is_dead_even(view[start:inner, a : b + 1])))
     return edges
 
 
@@ -231,6 +232,16 @@ def _apart(difference: NDArray[Any]) -> NDArray[Any]:
 
 def _is_even(deviation: NDArray[np.floating], tolerance: float) -> bool:
     return bool((_apart(deviation) <= tolerance).mean() >= 0.9)
+
+
+def _is_dead_even(band: Pixels) -> bool:
+    """Whether neither the lines of a border nor its parts along the side differ in colour, noise aside.
+
+    No sky passes: each grows lighter towards the horizon, or has its clouds.
+    """
+    lines = band.mean(axis=1)
+    parts = np.stack([part.mean(axis=(0, 1)) for part in np.array_split(band, 12, axis=1)])
+    return all(_is_even(means[None] - np.median(means, axis=0), DEAD) for means in (lines, parts))
 
 
 def _blur_along(view: Pixels) -> Pixels:

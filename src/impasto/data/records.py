@@ -42,9 +42,9 @@ def records(file: File) -> Iterator[Entry]:
 
 
 def _split(file: IO[bytes]) -> Iterator[bytes]:
-    stream = io.BufferedReader(cast(io.RawIOBase, file))
-    if stream.peek(2)[:2] == b"\x1f\x8b":
-        stream = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=stream)))
+    stream: IO[bytes] | gzip.GzipFile = file
+    if cast(io.BufferedReader, file).peek(2)[:2] == b"\x1f\x8b":  # as opened files and members of zips can
+        stream = gzip.GzipFile(fileobj=file)
     while head := stream.read(12):
         if len(head) < 12:
             raise Unreadable("the record is cut short")

@@ -1,0 +1,268 @@
+"""Claims about decoding: whatever the bytes hold, an upright sRGB picture or a reason in plain words."""
+
+import io
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageDraw
+
+from impasto.data.decode import decode
+from impasto.data.entry import Unreadable
+
+
+def scene(width: int = 48, height: int = 32) -> Image.Image:
+    """Red at the upper left, green at the upper right, blue at the lower left, grey at the lower right."""
+    image = Image.new("RGB", (width, height), (128, 128, 128))
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((0, 0, width // 2 - 1, height // 2 - 1), (200, 30, 30))
+    draw.rectangle((width // 2, 0, width - 1, height // 2 - 1), (30, 160, 30))
+    draw.rectangle((0, height // 2, width // 2 - 1, height - 1), (30, 30, 200))
+    return image
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def corners(image: Image.Image) -> np.ndarray:
+    pixels = np.asarray(image).astype(int)
+    h, w = pixels.shape[:2]
+    return pixels[[h // 4, h // 4, 3 * h // 4, 3 * h // 4], [w // 4, 3 * w // 4, w // 4, 3 * w // 4]]
+
+
+def distance(image: Image.Image, other: Image.Image) -> int:
+    assert image.mode == other.mode == "RGB"
+    return int(np.abs(corners(image) - corners(other)).max())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "tolerance"),
+    [
+        ("JPEG", {"quality": 95}, 6),
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("TIFF", {}, 0),
+        ("TIFF", {"compression": "tiff_lzw"}, 0),
+        ("BMP", {}, 0),
+        ("GIF", {}, 1),
+    ],
+)
+def test_each_format_is_read(kind: str, options: dict[str, object], tolerance: int) -> None:
+    decoded = decode(saved(scene(), kind, **options))
+    assert (decoded.format, decoded.width, decoded.height) == (kind, 48, 32)
+    assert distance(decoded.image, scene()) <= tolerance
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = scene().transpose(undo[orientation]) if orientation in undo else scene()
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    lossless = {"lossless": True} if kind == "WEBP" else {"quality": 95} if kind == "JPEG" else {}
+    decoded = decode(saved(stored, kind, exif=exif, **lossless))
+    assert (decoded.width, decoded.height) == decoded.image.size == (48, 32)
+    assert distance(decoded.image, scene()) <= 6
+
+
+def test_nonsense_in_exif_is_not_fatal() -> None:
+    assert decode(saved(scene(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xee" * 40)).image.size == (48, 32)
+
+
+def test_transparency_lies_over_white() -> None:
+    clear = scene().convert("RGBA")
+    clear.putalpha(Image.new("L", clear.size, 0))
+    half = scene().convert("RGBA")
+    half.putalpha(128)
+    grey = Image.merge("LA", (Image.new("L", (8, 8), 0), Image.new("L", (8, 8), 0)))
+    indexed = Image.new("P", (8, 8), 3)
+    indexed.putpalette(list(range(48)))
+    assert corners(decode(saved(clear, "PNG")).image).min() == 255
+    assert corners(decode(saved(clear, "WEBP", lossless=True)).image).min() == 255
+    assert corners(decode(saved(grey, "PNG")).image).min() == 255
+    assert corners(decode(saved(indexed, "PNG", transparency=3)).image).min() == 255
+    assert corners(decode(saved(indexed, "GIF", transparency=3)).image).min() == 255
+    blended = decode(saved(half, "PNG")).image
+    assert np.abs(corners(blended) - (corners(scene()) + 255) / 2).max() <= 2
+
+
+def test_greys_of_every_depth_are_one_grey() -> None:
+    ramp = np.linspace(0, 255, 64).round().astype(np.uint8).reshape(8, 8)
+    images = {
+        "8 bits": saved(Image.fromarray(ramp), "PNG"),
+        "16 bits": saved(Image.fromarray(ramp.astype(np.uint16) * 257), "PNG"),
+        "16 bits, TIFF": saved(Image.fromarray(ramp.astype(np.uint16) * 257), "TIFF"),
+        "32 bits": saved(Image.fromarray(ramp.astype(np.int32) * 257), "TIFF"),
+        "floating, 0 to 1": saved(Image.fromarray(ramp.astype(np.float32) / 255), "TIFF"),
+        "floating, 0 to 255": saved(Image.fromarray(ramp.astype(np.float32)), "TIFF"),
+        "floating, any": saved(Image.fromarray(ramp.astype(np.float32) * 9 - 700), "TIFF"),
+    }
+    for name, data in images.items():
+        pixels = np.asarray(decode(data).image)
+        assert np.abs(pixels.astype(int) - ramp[..., None]).max() <= 1, name
+
+
+def test_one_bit_is_black_and_white() -> None:
+    image = Image.new("1", (16, 16), 1)
+    image.paste(0, (0, 0, 8, 16))
+    assert corners(decode(saved(image, "PNG")).image)[:, 0].tolist() == [0, 255, 0, 255]
+
+
+def test_sixteen_bit_colour_is_read() -> None:
+    rows = b"".join(b"\0" + struct.pack(">3H", 0xC800, 0x1E00, 0x6400) * 4 for _ in range(4))
+    chunks = ((b"IHDR", struct.pack(">2I5B", 4, 4, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body)) for name, body in chunks
+    )
+    assert decode(data).image.getpixel((1, 1)) == (200, 30, 100)
+
+
+def without_adobe_marker(jpeg: bytes) -> bytes:
+    marker = jpeg.index(b"\xff\xee\0\x0eAdobe")
+    return jpeg[:marker] + jpeg[marker + 16 :]
+
+
+def test_cmyk_of_every_kind_shows_the_same_colours() -> None:
+    inks = scene().convert("CMYK")
+    adobe = saved(inks, "JPEG", quality=97)  # Pillow writes as Adobe does: inverted, with a marker
+    inverted_twice = saved(Image.fromarray(255 - np.asarray(inks), "CMYK"), "JPEG", quality=97)
+    for data in (adobe, saved(inks, "TIFF"), without_adobe_marker(inverted_twice)):
+        assert distance(decode(data).image, scene()) <= 12
+
+
+def test_lab_is_converted() -> None:
+    to_lab = ImageCms.buildTransform(ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB")
+    lab = to_lab.apply(scene())
+    assert distance(decode(saved(lab, "TIFF")).image, scene()) <= 15  # 8 bits are few for it
+
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+SWAPPED = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XYZ", b"bXYZ")  # red is blue
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_an_embedded_profile_is_followed(kind: str) -> None:
+    options: dict[str, object] = {"lossless": True} if kind == "WEBP" else {"quality": 97} if kind == "JPEG" else {}
+    red, green, blue = scene().split()
+    swapped = Image.merge("RGB", (blue, green, red))
+    decoded = decode(saved(swapped, kind, icc_profile=SWAPPED, **options))
+    assert distance(decoded.image, scene()) <= 10
+
+
+def test_srgb_is_left_alone_and_a_broken_profile_ignored() -> None:
+    for icc in (SRGB, b"nonsense" * 40, SRGB[:200]):
+        assert decode(saved(scene(), "PNG", icc_profile=icc)).image.tobytes() == scene().tobytes()
+
+
+def test_a_big_jpeg_comes_smaller_but_never_below_what_was_asked(shared_data: Path) -> None:
+    for path in (shared_data / "photos_licensed").iterdir():
+        data = path.read_bytes()
+        with Image.open(path) as file:
+            full = max(file.size), min(file.size)
+        for at_least in (100, 256, 700, 5000):
+            decoded = decode(data, at_least)
+            assert (max(decoded.width, decoded.height), min(decoded.width, decoded.height)) == full
+            assert min(decoded.image.size) >= min(at_least, full[1])
+            assert min(decoded.image.size) < 2 * at_least or min(decoded.image.size) <= full[1] / 8 + 1
+
+
+@given(size=st.tuples(st.integers(1, 90), st.integers(1, 90)), at_least=st.integers(1, 100))
+def test_draft_keeps_the_promise_at_every_size(size: tuple[int, int], at_least: int) -> None:
+    decoded = decode(saved(Image.new("RGB", size), "JPEG"), at_least)
+    assert (decoded.width, decoded.height) == size
+    assert min(decoded.image.size) >= min(at_least, *size)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "empty"),
+        ("Ein Text über Bilder".encode(), "text, not a picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
+        (b"PK\x03\x04" + b"\0" * 30, "a zip"),
+        (b"\xff\xd8\xff\xe0", "a damaged JPEG"),
+        (bytes(range(256)), "not a picture"),
+        (saved(scene(), "JPEG")[:-200], "cut short"),
+        (saved(scene(), "PNG")[:-40], "cut short"),
+        (saved(scene(), "WEBP")[:-40], "damaged"),
+        (saved(Image.effect_noise((64, 64), 50), "TIFF")[:-1000], "cut short"),
+    ],
+)
+def test_what_is_no_picture_is_told_why(data: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        decode(data)
+
+
+def test_bombs_are_judged_by_their_header() -> None:
+    header = struct.pack(">2I5B", 16_000, 12_000, 8, 2, 0, 0, 0)
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + b"IHDR"
+        + header
+        + struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    )
+    with pytest.raises(Unreadable, match="larger than 150 megapixels"):
+        decode(bomb + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
+    text = zlib.compress(b"x" * (80 << 20))
+    body = b"zTXt" + b"k\0\0" + text
+    plain = saved(scene(), "PNG")
+    with pytest.raises(Unreadable):
+        decode(plain[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + plain[33:])
+
+
+SAMPLES = [
+    saved(scene(), "JPEG"),
+    saved(scene(), "PNG"),
+    saved(scene(), "WEBP"),
+    saved(scene(), "TIFF"),
+    saved(scene(), "GIF"),
+    saved(scene(), "BMP"),
+    saved(scene(), "TIFF", compression="tiff_adobe_deflate"),
+]
+
+
+@given(sample=st.sampled_from(SAMPLES), data=st.data())
+def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(sample: bytes, data: st.DataObject) -> None:
+    damaged = bytearray(sample)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(sample) - 1))] = data.draw(st.integers(0, 255))
+    damaged = damaged[: data.draw(st.integers(0, len(sample)))]
+    try:
+        assert decode(bytes(damaged)).image.mode == "RGB"
+    except Unreadable as reason:
+        assert "\n" not in str(reason)
+
+
+def test_no_warning_leaks_from_many_threads_and_the_filters_stay_as_they_were() -> None:
+    noisy = saved(scene(), "TIFF")[:60] + b"\xff" * 200
+    before = list(warnings.filters)
+
+    def attempt(k: int) -> None:
+        try:
+            decode(SAMPLES[k % len(SAMPLES)] if k % 3 else noisy)
+        except Unreadable:
+            return
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(attempt, range(400)))
+    assert list(warnings.filters) == before
