@@ -18,14 +18,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from impasto.data.loader import Loader, working_size
 from impasto.data.pack import pack
-from impasto.device import choose_device, choose_precision
+from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import Recipe
@@ -79,8 +78,7 @@ def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
 
 def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
     """Steps as `impasto train` makes them."""
-    fabric = Fabric(accelerator=device.type, devices=1, precision=choose_precision("auto", device))
-    method = Gan(RECIPE, fabric)
+    method = Gan(RECIPE, open_fabric(device, choose_precision("auto", device)))
     ema = Ema(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
     loader = Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device)
     for number in itertools.count():
@@ -100,6 +98,8 @@ def convolutions(device: torch.device) -> Iterator[None]:
     )
     for network in (generator, discriminator):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for weight in network.parameters():  # without normalisation, smaller ones would end in denormal numbers
+            nn.init.normal_(weight, 0, (weight.numel() / weight.shape[1]) ** -0.5)
     real = torch.randn(RECIPE.batch, 3, RECIPE.size, RECIPE.size, device=device, dtype=dtype)
     real = real.contiguous(memory_format=torch.channels_last)
     latents = torch.randn(RECIPE.batch, RECIPE.latent, 1, 1, device=device, dtype=dtype)

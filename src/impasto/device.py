@@ -1,10 +1,14 @@
 """Where to compute, and in which precision."""
 
-from typing import Literal
+import logging
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
 from impasto.errors import ImpastoError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 #: As Fabric calls them: bfloat16 arithmetic on float32 weights, or float32 throughout.
 Precision = Literal["bf16-mixed", "32-true"]
@@ -36,3 +40,14 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     else:
         gains = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
     return choices["bf16" if gains else "fp32"]
+
+
+def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
+    """Fabric, ready to compute on that device."""
+    from lightning_fabric import Fabric
+
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
+    devices = [device.index] if device.index is not None else 1
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
+    fabric.launch()
+    return fabric

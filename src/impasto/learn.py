@@ -1,20 +1,18 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
-import logging
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
 import impasto
 from impasto.data.augment import to_pixels
 from impasto.data.loader import Loader, split, working_size
 from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
-from impasto.device import Precision, choose_device, choose_precision
+from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, whole
 from impasto.grid import tile
@@ -145,7 +143,7 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
     pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
     with run.lock():
-        fabric = _fabric(device, facts["precision"])
+        fabric = open_fabric(device, facts["precision"])
         trainer = Trainer(
             run, fabric, pictures, unseen, Budget.parse(facts["budget"]), seed, _score(unseen or pictures)
         )
@@ -161,15 +159,6 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
         except DiskFullError as error:
             raise ImpastoError(f"{error} Then go on with: impasto train --resume {run.path}") from error
     return outcome
-
-
-def _fabric(device: torch.device, precision: Precision) -> Fabric:
-    """Fabric on that device."""
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
-    devices = [device.index] if device.index is not None else 1
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
-    fabric.launch()
-    return fabric
 
 
 def _score(pictures: Loader) -> Score:

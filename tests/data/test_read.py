@@ -5,6 +5,7 @@ import io
 import os
 import threading
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_an_encrypted_zip_is_told_in_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "damage", [lambda data: data[:-30], lambda data: data[:10], lambda data: b"", lambda data: b"x"]
 )
-def test_a_damaged_zip_is_told_in_one_line(tmp_path: Path, damage: "type[bytes]") -> None:
+def test_a_damaged_zip_is_told_in_one_line(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
         archive.writestr("a.png", picture())
     (tmp_path / "set.zip").write_bytes(damage((tmp_path / "set.zip").read_bytes()))

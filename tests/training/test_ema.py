@@ -33,6 +33,11 @@ def test_the_average_is_a_copy_that_paints_and_does_not_learn() -> None:
     network(torch.randn(2, 3, 4, 4)).sum().backward()
     assert not ema.network.training
     assert all(p.grad is None and not p.requires_grad for p in ema.network.parameters())
-    ema.update(network, 2, 2)
-    averaged, now = ema.network.state_dict(), network.state_dict()
-    assert torch.equal(averaged["1.running_mean"], now["1.running_mean"])
+
+
+def test_running_statistics_are_averaged_like_the_weights() -> None:
+    norm = nn.BatchNorm2d(2)
+    ema = Ema(norm, halflife=10, rampup=1e9)
+    norm(torch.full((10, 2, 1, 1), 30.0))  # with momentum 0.1 the running mean is now 3
+    ema.update(norm, batch=10, pictures=10)
+    torch.testing.assert_close(ema.network.state_dict()["running_mean"], torch.full((2,), 1.5))

@@ -21,6 +21,7 @@ SEEDS = ((0, 2), (0, 6), (2, 2), (3, 6), (5, 4), (8, 4))  # first line and numbe
 TILTS = sorted(np.linspace(-0.05, 0.05, 11), key=abs)  # slopes of a border's edge, as in photographs of a mount
 BELIEF = 0.68  # the share of a side along which there must be an edge, less what speaks against it
 CERTAIN = 0.96  # of that belief: no need to look further
+LEAST_STEPS = (7.0, 24.0)  # levels of 255: a faint edge; a strong one, which JPEG surrounds with ripples
 DEAD = 2.5  # levels of 255 by which the lines of a printed or digital border may differ
 LONE = 0.08  # of the side: a single border deeper than this is rather a sky above a horizon
 
@@ -128,13 +129,17 @@ def _edge(view: Pixels) -> _Edge | None:
         if blurred is None:  # which most pictures without a border never come to
             blurred = _blur_along(view[: int(view.shape[0] * DEEPEST) + 8])
             sums = np.pad(np.cumsum(blurred, axis=0), ((1, 0), (0, 0), (0, 0)))
-        found += _steps(view, blurred, sums, trend, noise, start, start + lines - 1)
-        if any(edge.belief > CERTAIN for edge in found):
-            break
-    if not found:
-        return None
-    longest = max(edge.length for edge in found)
-    return min((edge for edge in found if edge.length > longest - 0.03), key=lambda edge: edge.depth)
+        for least in LEAST_STEPS:
+            found += _steps(view, blurred, sums, trend, max(noise, least / 2), start, start + lines - 1)
+            if any(edge.belief > CERTAIN for edge in found):
+                return _longest(found)
+    return _longest(found)
+
+
+def _longest(edges: list[_Edge]) -> _Edge | None:
+    """The outermost of the edges that run along about as much of the side as any."""
+    length = max((edge.length for edge in edges), default=0.0)
+    return min((edge for edge in edges if edge.length > length - 0.03), key=lambda edge: edge.depth, default=None)
 
 
 def _steps(
@@ -145,7 +150,7 @@ def _steps(
     ``sums`` are those of the lines of ``blurred`` above each; no border ends before line ``first``.
     """
     length, width = blurred.shape[:2]
-    tolerance = max(7.0, 2 * noise)
+    tolerance = 2 * noise
     line = np.arange(first, length - 1)
     low, high = np.maximum(start, line - 10), np.maximum(line - 2, start) + 1
     before = (sums[high] - sums[low]) / (high - low)[:, None, None]
@@ -179,7 +184,9 @@ def _steps(
         belief = float(straight * sharp[on].mean() - 1.5 * early - abs(tilt))
         inner = max(int(lowest + base + min(tilt * a, tilt * b)) - 1, start + 1)
         if belief >= BELIEF and _is_even(blurred[start:inner, a : b + 1] - trend[a : b + 1], max(14, 2 * noise)):
-            edges.append(_Edge(depth, a, b, float(on.sum() / width), belief, _is_dead_even(view[start:inner, a : b + 1])))
+            edges.append(
+                _Edge(depth, a, b, float(on.sum() / width), belief, _is_dead_even(view[start:inner, a : b + 1]))
+            )
     return edges
 
 
@@ -211,7 +218,12 @@ def _cut_out(picture: Pixels) -> Box | None:
         return None
     if min(_smoothness(shape), _smoothness(shape[::-1])) < 0.9:
         return None
-    box = Box(int(cols[0]) * 2, int(rows[0]) * 2, min(int(cols[-1]) * 2 + 2, width), min(int(rows[-1]) * 2 + 2, height))
+    box = Box(  # with a little ground around it, for a shape's tips are thinner than what was counted
+        max(int(cols[0]) * 2 - 2, 0),
+        max(int(rows[0]) * 2 - 2, 0),
+        min(int(cols[-1]) * 2 + 4, width),
+        min(int(rows[-1]) * 2 + 4, height),
+    )
     return None if box == Box(0, 0, width, height) else box
 
 

@@ -10,8 +10,7 @@ class Ema:
     """Follows a network with a half-life given in pictures.
 
     At first the half-life is ``rampup`` × the pictures seen so far, so that the random start is soon forgotten
-    (Karras et al. 2020, StyleGAN2-ADA, appendix). BatchNorm's buffers are copied, not averaged: whoever paints
-    with the average measures them afresh.
+    (Karras et al. 2020, StyleGAN2-ADA, appendix). BatchNorm's running statistics are averaged like the weights.
     """
 
     def __init__(self, network: nn.Module, halflife: float, rampup: float) -> None:
@@ -23,8 +22,9 @@ class Ema:
         """Takes in the weights after a step of ``batch`` pictures, ``pictures`` having been seen in all."""
         halflife = min(self.halflife, self.rampup * pictures)
         keep = 0.5 ** (batch / max(halflife, 1e-9))
-        averages: list[Tensor] = [*self.network.parameters()]
-        weights: list[Tensor] = [*network.parameters()]
+        averages, weights = _floats(self.network), _floats(network)
         torch._foreach_lerp_(averages, weights, 1.0 - keep)
-        for average, buffer in zip(self.network.buffers(), network.buffers(), strict=True):
-            average.copy_(buffer)
+
+
+def _floats(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *(buffer for buffer in network.buffers() if buffer.is_floating_point())]

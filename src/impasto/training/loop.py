@@ -18,7 +18,6 @@ from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
 from impasto.methods import METHODS, Method
-from impasto.networks.statistics import remeasure
 from impasto.style import Card, Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -80,7 +79,6 @@ class Trainer:
         torch.manual_seed(stream_seed(seed, "training"))
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
         self.fixed = self.method.inputs(grid_count(self.recipe.size), stream_seed(seed, "samples"))
-        self.typical = [self.method.inputs(self.recipe.batch, stream_seed(seed, "typical", k)) for k in range(2)]
 
         self.step = 0
         self.total = budget.steps(self.recipe.batch, len(pictures))
@@ -189,13 +187,8 @@ class Trainer:
         with self.fabric.autocast():
             return self.method.sample(self.ema.network, inputs).float()
 
-    def _remeasure(self) -> None:
-        with self.fabric.autocast():
-            remeasure(self.ema.network, self.typical)
-
     def _sample(self) -> None:
         with self._clock.paused():
-            self._remeasure()
             self._write_grid(self.run.samples / f"step-{self.step:08d}.jpg", self._paint(self.fixed))
 
     def _write_grid(self, path: Path, pictures: Tensor) -> None:
@@ -207,7 +200,6 @@ class Trainer:
         if self.score is None:
             return {}
         with self._clock.paused():
-            self._remeasure()
             inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
             painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
             self.scores = dict(self.score(np.concatenate(painted)))
@@ -274,7 +266,6 @@ class Trainer:
         self._look()
         with self._clock.paused():
             checkpoint.save(self.run.checkpoints, self.step, self.state())
-            self._remeasure()
             self.style().save(self.run.last)
         self._clock.saved()
 
