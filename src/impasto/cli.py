@@ -1,10 +1,11 @@
 """The verbs, for a shell: parse, call, print; nothing else lives here."""
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import typer
 
@@ -87,20 +88,23 @@ def train(
     recipe: Annotated[str | None, typer.Argument(help="A recipe's name (impasto recipes) or a YAML file.")] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same painter.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same painter; 0 if not given.")] = None,
     budget: Annotated[str | None, typer.Option(help="30m, 50kimg, 2000steps or 20epochs; 30m if not given.")] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: generator.width=96")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
     crop_frames: CropFrames = False,
-    device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32.")] = None,
+    licence: Annotated[str | None, typer.Option(help="Under which the style may be used: its file says so.")] = None,
 ) -> None:
     """Learn a painter from pictures, or go on learning (--resume RUN)."""
     from impasto import learn
 
     if resume is not None:
-        if recipe or out or setting:
-            raise ImpastoError("--resume goes on with a run as it is: a recipe, --out and --set are for a new one.")
+        if recipe or out or setting or crop_frames or seed is not None or precision or licence:
+            raise ImpastoError(
+                "--resume goes on with a run as it is: only --budget, --paintings and --device may go with it."
+            )
         run = resume
         outcome = learn.resume(run, paintings=paintings, budget=budget, device=device)
     else:
@@ -111,18 +115,18 @@ def train(
             recipe,
             paintings,
             out,
-            seed=seed,
+            seed=seed or 0,
             budget=budget or "30m",
             settings=setting or (),
             crop_frames=crop_frames,
-            device=device,
-            precision=precision,
+            device=device or "auto",
+            precision=precision or "auto",
+            licence=licence or "",
         )
     print(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
-        print(f"Stopped, and all is saved. Go on with: impasto train --resume {run}")
         raise typer.Exit(128 + outcome.signal)
-    print(f"New paintings: impasto generate {run} --count 16 --out paintings")
+    print(f"New paintings: impasto generate {shlex.quote(str(run))} --count 16 --out paintings")
 
 
 @app.command()
@@ -132,7 +136,7 @@ def generate(
     count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
     start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
-    kind: Annotated[str, typer.Option("--format", help="png or jpg.")] = "png",
+    kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     device: Device = "auto",
 ) -> None:

@@ -19,11 +19,11 @@ from impasto.grid import tile
 from impasto.paint.painter import load
 from impasto.recipe import Recipe
 from impasto.report.page import write_report
-from impasto.score.swd import sliced_wasserstein
+from impasto.score.swd import SlicedWasserstein
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.loop import Outcome, Score, Trainer
-from impasto.training.run import Run
+from impasto.training.loop import SCORED, Outcome, Score, Trainer
+from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this can be copied, but not learned from.
 FEW = 50
@@ -42,6 +42,7 @@ def train(
     crop_frames: bool = False,
     device: str = "auto",
     precision: str = "auto",
+    licence: str = "",
     say: Callable[[str], object] = print,
 ) -> Outcome:
     """Learns a painter and leaves a run folder with styles, samples, log and report.
@@ -56,6 +57,7 @@ def train(
         crop_frames: take borders, mounts and frames off the pictures first.
         device: ``auto``, or one of torch's names.
         precision: ``auto``, ``bf16`` or ``fp32``.
+        licence: under which the style may be used; its file says so.
         say: is told what a person should know.
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
@@ -65,8 +67,9 @@ def train(
     where = choose_device(device)
     how = choose_precision(precision, where)
     Run.require_free(Path(out))
+    size = working_size(chosen.size, chosen.augment.scale)
     say(f"Reading {paintings} …")
-    store = gather(paintings, working_size(chosen.size, chosen.augment.scale), crop_frames=crop_frames)
+    store = gather(paintings, size, crop_frames=crop_frames)
     for line in summarise(store.survey):
         say(line)
     if store.size < chosen.size:
@@ -77,7 +80,7 @@ def train(
     if len(store.pixels) < FEW:
         say(f"Only {len(store.pixels)} pictures: expect copies of them. A few hundred make a painter.")
     source = {
-        "spec": str(Path(paintings).resolve()) if Path(paintings).exists() else str(paintings),
+        "spec": _place(paintings),
         "crop_frames": crop_frames,
         "fingerprint": store.fingerprint,
         "pictures": len(store.pixels),
@@ -94,8 +97,13 @@ def train(
         "source": source,
         "device": str(where),
         "precision": how,
+        "licence": licence,
     }
-    return _go(Run.create(Path(out), chosen, facts), store, where, say)
+    run = Run.create(Path(out), chosen, facts)
+    with whole(run.path / "pictures.json") as part:
+        part.write_text(store.survey.model_dump_json(indent=1), encoding="utf-8")
+    with run.lock():
+        return _go(run, store, where, say)
 
 
 def resume(
@@ -103,7 +111,7 @@ def resume(
     *,
     paintings: str | Path | None = None,
     budget: str | None = None,
-    device: str = "auto",
+    device: str | None = None,
     say: Callable[[str], object] = print,
 ) -> Outcome:
     """Goes on with a run that was stopped or killed, as if it had not been: on one kind of CPU, bit for bit.
@@ -112,24 +120,37 @@ def resume(
         run: the run folder.
         paintings: where the same pictures lie now, if they have moved since.
         budget: a new budget for the whole training, to go beyond the first one.
-        device: ``auto``, or one of torch's names.
+        device: ``auto``, or one of torch's names; by default the one that the run began on.
         say: is told what a person should know.
 
     Raises :class:`impasto.errors.ImpastoError` if the pictures are not the same, or nothing can be gone on with.
     """
     begun = Run.open(Path(run))
-    recipe, source = begun.recipe, begun.facts["source"]
-    spec = paintings or source["spec"]
-    store = gather(spec, working_size(recipe.size, recipe.augment.scale), crop_frames=source["crop_frames"])
-    if store.fingerprint != source["fingerprint"]:
-        raise ImpastoError(
-            f"{spec} does not hold the pictures that {run} learns from ({source['pictures']} then, "
-            f"{len(store.pixels)} now): say where those are with --paintings."
-        )
-    if budget is not None:
-        Budget.parse(budget)
-        begun.note(budget=budget, total_steps=None)
-    return _go(begun, store, choose_device(device), say)
+    with begun.lock():
+        recipe, facts = begun.recipe, begun.facts
+        where = choose_device(device or facts["device"])
+        if budget is not None:
+            Budget.parse(budget)
+        source = facts["source"]
+        spec = str(paintings or source["spec"])
+        say(f"Reading {spec} …")
+        try:
+            size = working_size(recipe.size, recipe.augment.scale)
+            store = gather(spec, size, crop_frames=source["crop_frames"])
+        except ImpastoError as error:
+            raise ImpastoError(f"{error} If the pictures have moved, say where they are with --paintings.") from error
+        if store.fingerprint != source["fingerprint"]:
+            raise ImpastoError(
+                f"{spec} does not hold the pictures that {run} learns from ({source['pictures']} then, "
+                f"{len(store.pixels)} now, or other ones): say where those are with --paintings."
+            )
+        begun.note(source=source | {"spec": _place(spec)}, device=str(where), budget=budget or facts["budget"])
+        return _go(begun, store, where, say)
+
+
+def _place(source: str | Path) -> str:
+    """Where pictures lie, so that it can be found from another folder."""
+    return str(Path(source).resolve()) if Path(source).exists() else str(source)
 
 
 def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], object]) -> Outcome:
@@ -142,30 +163,35 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
 
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
     pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
-    with run.lock():
-        fabric = open_fabric(device, facts["precision"])
-        trainer = Trainer(
-            run, fabric, pictures, unseen, Budget.parse(facts["budget"]), seed, _score(unseen or pictures)
-        )
-        if checkpoint.steps(run.checkpoints):
-            state, damaged = checkpoint.newest(run.checkpoints, device)
-            for path in damaged:
-                say(f"{path} is damaged and left aside.")
-            trainer.restore(state)
-            say(f"Going on from step {trainer.step}.")
-        try:
-            outcome = trainer.train()
-            _show(run)
-        except DiskFullError as error:
-            raise ImpastoError(f"{error} Then go on with: impasto train --resume {run.path}") from error
+    fabric = open_fabric(device, facts["precision"])
+    budget = Budget.parse(facts["budget"])
+    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _score(unseen or pictures))
+    if checkpoint.steps(run.checkpoints):
+        state, damaged = checkpoint.newest(run.checkpoints)
+        for path in damaged:
+            say(f"{path} cannot be read.")
+        trainer.resume(state)
+        say(f"Going on from step {trainer.step}.")
+    try:
+        outcome = trainer.train()
+        if not outcome.finished:
+            say(f"Stopped at step {trainer.step}, all is saved. Go on with: {resume_command(run.path)}")
+        _show(run)
+    except DiskFullError as error:
+        raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
+    except torch.OutOfMemoryError as error:
+        raise ImpastoError(
+            f"The memory of {device} is too small for this recipe: try a smaller batch, such as "
+            f"--set batch={max(2, recipe.batch // 2)}."
+        ) from error
     return outcome
 
 
 def _score(pictures: Loader) -> Score:
-    """The distance of paintings to two batches of real pictures, varied as in training."""
-    real = torch.cat([pictures.batch(k).pictures for k in range(2)])
-    reference = to_pixels(real).cpu().numpy()
-    return lambda painted: sliced_wasserstein(painted, reference)
+    """The distance of paintings to real pictures, as many, varied as in training."""
+    batches = range(-(-SCORED // pictures.batch_size))
+    real = torch.cat([pictures.batch(k).pictures for k in batches])[:SCORED]
+    return SlicedWasserstein(to_pixels(real).cpu().numpy())
 
 
 def _show(run: Run) -> None:

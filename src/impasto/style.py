@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
@@ -16,6 +16,7 @@ from impasto.files import whole
 from impasto.networks import build_generator
 from impasto.recipe import Recipe
 
+#: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
 FORMAT = 1
 
 
@@ -40,7 +41,7 @@ class Card(BaseModel):
 
 @dataclass(frozen=True)
 class Style:
-    """A painter's network, on the CPU in evaluation mode, and its card."""
+    """A painter's network, in evaluation mode, and its card."""
 
     network: nn.Module
     card: Card
@@ -75,13 +76,13 @@ class Style:
             raise ImpastoError(f"{path} cannot be read as a style: it is damaged or not a safetensors file.") from error
         if text is None:
             raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
-        if json.loads(text).get("format", 0) > FORMAT:
-            raise ImpastoError(f"{path} was made by a newer impasto: update this one.")
         try:
+            if json.loads(text).get("format", 0) > FORMAT:
+                raise ImpastoError(f"{path} was made by a newer impasto: update this one.")
             card = Card.model_validate_json(text)
             network = painter(Recipe.of(card.recipe))
             network.load_state_dict(tensors)
-        except (ValidationError, RuntimeError) as error:
+        except (ValueError, AttributeError, RuntimeError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
         return cls(network.eval().requires_grad_(False), card)
 

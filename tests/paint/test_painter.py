@@ -24,6 +24,12 @@ def test_pictures_of_a_seed_differ_from_each_other_and_from_those_of_another() -
     assert not {p.tobytes() for p in other} & {p.tobytes() for p in FIRST}
 
 
+def test_ten_thousand_pictures_of_a_seed_start_from_ten_thousand_latents() -> None:
+    """With seeds of 32 bits for each picture, two pictures of seed 19 would be the same."""
+    latents = torch.stack([PAINTER._latent(19, number) for number in range(10_000)])
+    assert len(latents.unique(dim=0)) == 10_000
+
+
 def test_generate_gives_pillow_pictures_of_the_size_of_the_style() -> None:
     pictures = PAINTER.generate(3, seed=5)
     assert [(p.mode, p.size) for p in pictures] == [("RGB", (16, 16))] * 3

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from impasto.score.swd import sliced_wasserstein
+from impasto.score.swd import SlicedWasserstein
 
 
 def pictures(shared: np.random.Generator, count: int = 40, side: int = 32) -> np.ndarray:
@@ -12,19 +12,19 @@ def pictures(shared: np.random.Generator, count: int = 40, side: int = 32) -> np
 
 def test_a_set_is_no_distance_from_itself_in_any_order() -> None:
     reals = pictures(np.random.default_rng(0))
-    assert sliced_wasserstein(reals, reals)["swd"] == 0
-    assert sliced_wasserstein(reals, reals[::-1].copy())["swd"] < 3
+    assert SlicedWasserstein(reals)(reals)["swd"] == 0
+    assert SlicedWasserstein(reals)(reals[::-1].copy())["swd"] < 3
 
 
 def test_two_halves_of_a_set_are_nearer_than_the_same_set_tinted_blurred_or_noisy() -> None:
     rng = np.random.default_rng(0)
     reals, others = pictures(rng), pictures(rng)
-    floor = sliced_wasserstein(reals, others)["swd"]
+    floor = SlicedWasserstein(reals)(others)["swd"]
     tinted = np.clip(others.astype(int) + np.array([20, 0, -20]), 0, 255).astype(np.uint8)
     blurred = np.stack([np.asarray(Image.fromarray(p).filter(ImageFilter.GaussianBlur(2))) for p in others])
     noisy = np.clip(others + rng.normal(0, 12, others.shape), 0, 255).astype(np.uint8)
     for worse in (tinted, blurred, noisy):
-        assert sliced_wasserstein(reals, worse)["swd"] > 1.5 * floor
+        assert SlicedWasserstein(reals)(worse)["swd"] > 1.5 * floor
 
 
 def test_a_shift_of_all_colours_is_measured_in_full() -> None:
@@ -32,10 +32,10 @@ def test_a_shift_of_all_colours_is_measured_in_full() -> None:
     grey = np.full((4, 16, 16, 3), 100, np.uint8)
     shift = 10 / 127.5
     expected = 1000 * shift * np.sqrt(2 / np.pi)
-    measured = sliced_wasserstein(grey, grey + np.uint8(10))["swd"]
+    measured = SlicedWasserstein(grey)(grey + np.uint8(10))["swd"]
     assert measured == pytest.approx(expected, rel=0.12)
 
 
 def test_levels_are_named_by_their_side() -> None:
     reals = pictures(np.random.default_rng(0), side=64)
-    assert list(sliced_wasserstein(reals, reals)) == ["swd", "swd_64", "swd_32", "swd_16"]
+    assert list(SlicedWasserstein(reals)(reals)) == ["swd", "swd_64", "swd_32", "swd_16"]

@@ -9,20 +9,18 @@ import torch
 from impasto.errors import ImpastoError
 from impasto.training import checkpoint
 
-CPU = torch.device("cpu")
-
 
 def state(step: int) -> dict[str, object]:
     return {"step": step, "networks": {"generator": {"weight": torch.arange(1000.0) * step}}}
 
 
 def test_what_was_saved_comes_back_and_the_newest_first(tmp_path: Path) -> None:
-    for step in (5, 10, 200):
+    for step in (1, 5, 10, 200):
         checkpoint.save(tmp_path, step, state(step))
-    loaded, damaged = checkpoint.newest(tmp_path, CPU)
+    loaded, damaged = checkpoint.newest(tmp_path)
     assert loaded["step"] == 200 and not damaged
     assert torch.equal(loaded["networks"]["generator"]["weight"], torch.arange(1000.0) * 200)
-    assert [checkpoint.step_of(path) for path in checkpoint.steps(tmp_path)] == [10, 200]
+    assert [checkpoint.step_of(path) for path in checkpoint.steps(tmp_path)] == [5, 10, 200]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000])
@@ -30,8 +28,8 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path: Path, keep: int
     checkpoint.save(tmp_path, 1, state(1))
     broken = checkpoint.save(tmp_path, 2, state(2))
     broken.write_bytes(broken.read_bytes()[:keep])
-    loaded, damaged = checkpoint.newest(tmp_path, CPU)
-    assert loaded["step"] == 1 and damaged == [broken]
+    loaded, damaged = checkpoint.newest(tmp_path)
+    assert loaded["step"] == 1 and damaged == [broken.with_suffix(".damaged")]
 
 
 def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
@@ -40,7 +38,7 @@ def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     with pytest.raises(ImpastoError, match="no checkpoint"):
-        checkpoint.newest(tmp_path, CPU)
+        checkpoint.newest(tmp_path)
 
 
 def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
@@ -50,7 +48,7 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
 
     torch.save({"step": Evil()}, tmp_path / "step-00000001.pt")
     with pytest.raises(ImpastoError, match="cannot be read"):
-        checkpoint.load(tmp_path / "step-00000001.pt", CPU)
+        checkpoint.load(tmp_path / "step-00000001.pt")
     assert not (tmp_path / "pwned").exists()
 
 
@@ -72,4 +70,4 @@ except ImpastoError as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "disk is full" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.pt"]
-    assert checkpoint.newest(tmp_path, CPU)[0]["step"] == 1
+    assert checkpoint.newest(tmp_path)[0]["step"] == 1

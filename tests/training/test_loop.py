@@ -1,4 +1,7 @@
 import json
+import os
+import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +35,7 @@ TIMES = {"seconds", "pictures_per_second", "memory"}
 
 def trainer(path: Path, budget: str = "40steps", settings: tuple[str, ...] = (), **options: Any) -> Trainer:
     recipe = Recipe.load("dcgan-64").replace([*SMALL, *settings])
-    facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0}
+    facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0, "licence": "CC0-1.0"}
     run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 20, 3), dtype=np.uint8)
@@ -59,6 +62,18 @@ def same(one: Any, two: Any, where: str = "state") -> None:
         assert one == two, where
 
 
+def interrupt(t: Trainer, at: int) -> None:
+    """Presses Ctrl-C during that step."""
+    step = t.method.step
+
+    def pressed(batch: Any) -> Any:
+        if t.step + 1 == at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(batch)
+
+    t.method.step = pressed  # type: ignore[method-assign]
+
+
 def log(run: Run) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in run.log_file.read_text().splitlines()]
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
@@ -70,17 +85,16 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path, st
     assert whole.train().finished
 
     first = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",))
-    first._begin()
-    while first.step < stop:
-        first._one_step()
-    first._save()
+    interrupt(first, stop)
+    assert first.train().signal == signal.SIGINT
+    assert first.step == stop
     for _ in range(3):  # what a killed process did after its last checkpoint
         first._one_step()
     first._look()
     first.run.close()
 
     second = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",))
-    second.restore(checkpoint.newest(second.run.checkpoints, torch.device("cpu"))[0])
+    second.resume(checkpoint.newest(second.run.checkpoints)[0])
     assert second.step == stop
     assert second.train().finished
 
@@ -108,11 +122,12 @@ def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
 
 
 def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path) -> None:
-    scores = iter([5.0, 2.0, 7.0, float("nan"), 3.0])
+    scores = iter([9.0, 5.0, 2.0, 7.0, float("nan"), 3.0])  # the first before the first step
     t = trainer(tmp_path / "run", budget="250steps", score=lambda pictures: {"score": next(scores)})
     t.train()
     assert next(scores, None) is None
     assert Style.load(t.run.best).card.scores == {"score": 2.0}
+    assert Style.load(t.run.last).card.licence == "CC0-1.0"
 
 
 def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None:
@@ -147,22 +162,53 @@ def test_a_nan_takes_the_run_back_and_is_told(tmp_path: Path) -> None:
     assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
 
 
+@pytest.mark.parametrize("at", [25, 60])
+def test_weights_that_break_in_the_last_update_before_a_save_are_never_saved(tmp_path: Path, at: int) -> None:
+    """Even in the very last step, whose losses are still numbers."""
+    t = trainer(tmp_path / "run", budget="60steps")
+    step, spoilt = t.method.step, [False]
+
+    def poisoned(batch: Any) -> Any:
+        losses = step(batch)
+        if t.step + 1 == at and not spoilt[0]:
+            spoilt[0] = True
+            with torch.no_grad():
+                next(t.method.style().parameters()).fill_(float("inf"))
+        return losses
+
+    t.method.step = poisoned  # type: ignore[method-assign]
+    assert t.train().finished
+    assert "Went back" in str(log(t.run))
+    for path in checkpoint.steps(t.run.checkpoints):
+        assert checkpoint.load(path)["networks"]["generator"]["layers.0.weight"].isfinite().all()
+    assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
+
+
+def test_time_is_counted_once_when_a_run_goes_back(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", settings=("generator.lr=1e30",))
+    begun = time.perf_counter()
+    with pytest.raises(ImpastoError):
+        t.train()
+    assert t._clock.total <= time.perf_counter() - begun
+
+
 def test_a_run_that_goes_wrong_again_and_again_is_given_up_with_its_last_good_state(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", settings=("generator.lr=1e30", "discriminator.lr=1e30"))
     with pytest.raises(ImpastoError, match="lower learning rate"):
         t.train()
     assert sum("event" in row for row in log(t.run)) == CHANCES
+    assert not [path for path in t.run.samples.glob("step-*.jpg") if path.name > f"step-{t.step:08d}.jpg"]
     assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
 
 
 def test_a_time_becomes_a_number_of_steps_that_is_kept(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="3s")
     assert t.train().finished
-    state = checkpoint.newest(t.run.checkpoints, torch.device("cpu"))[0]
+    state = checkpoint.newest(t.run.checkpoints)[0]
     assert state["total"] == state["step"] == t.run.facts["total_steps"] > 20
     assert 1.5 < state["seconds"] < 9
     again = trainer(tmp_path / "run", budget="3s")
-    again.restore(state)
+    again.resume(state)
     assert again.total == t.total
 
 

@@ -34,10 +34,17 @@ def test_rewinding_takes_later_rows_and_an_unfinished_line_off_the_log(run: Run)
 
 
 def test_only_one_process_trains_a_run(run: Run) -> None:
-    with run.lock(), pytest.raises(ImpastoError, match="another process"):
-        Run.open(run.path).lock()
-    with run.lock():
+    with run.lock(), pytest.raises(ImpastoError, match="another process"), Run.open(run.path).lock():
         pass
+    with Run.open(run.path).lock():
+        pass
+
+
+def test_samples_of_an_abandoned_branch_are_taken_back(run: Run) -> None:
+    for step in (0, 5, 12):
+        (run.samples / f"step-{step:08d}.jpg").touch()
+    run.rewind(5)
+    assert sorted(sample.name for sample in run.samples.iterdir()) == ["step-00000000.jpg", "step-00000005.jpg"]
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

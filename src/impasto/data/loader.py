@@ -59,6 +59,7 @@ class Loader:
         self.size, self.batch_size, self.augment = size, batch, augment
         self.seed, self.device = seed, device
         self.side = min(working_size(size, augment.scale), pixels.shape[1])
+        self._fits = pixels.shape[1] == self.side
         self._epoch = -1
         self._order = indices
         self._resident: Tensor | None = None
@@ -96,12 +97,12 @@ class Loader:
 
     def _read(self, indices: np.ndarray) -> Tensor:
         """Pictures from the store, at the working size, float on the device."""
-        pictures = to_float(torch.from_numpy(self.pixels[indices]).to(self.device))
-        return shrink(pictures, self.side) if pictures.shape[-1] > self.side else pictures
+        pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
+        return to_float(pixels if self._fits else to_pixels(shrink(to_float(pixels), self.side)))
 
     def _read_all(self) -> Tensor:
         """All pictures as uint8 (N, side, side, 3) on the device, in the order of ``indices``."""
-        if self.pixels.shape[1] == self.side:
+        if self._fits:
             return torch.from_numpy(self.pixels[self.indices]).to(self.device)
         chunks = [to_pixels(self._read(self.indices[i : i + 64])) for i in range(0, len(self.indices), 64)]
         return torch.cat(chunks)

@@ -110,6 +110,8 @@ def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Pro
         ImpastoError: the source holds nothing usable, or more than the memory.
     """
     if _is_pack(spec):
+        if crop_frames:
+            raise ImpastoError(f"{spec} is a pack: take the frames off when packing (impasto pack --crop-frames).")
         return Store.open(spec)
     with open_source(spec) as source:
         _require_memory(str(spec), source.total or 0, size)

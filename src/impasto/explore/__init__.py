@@ -42,6 +42,8 @@ def explore(
     if crop_frames:
         pages = before_after(_crops(source, store.survey))
         sheets += [(f"frames-{number}.jpg", page) for number, page in enumerate(pages, 1)]
+    for old in out.glob("frames-*.jpg"):
+        old.unlink()
     for name, sheet in sheets:
         with whole(out / name) as part:
             sheet.save(part, format="JPEG", quality=90)

@@ -11,7 +11,7 @@ import torch
 from impasto.errors import ImpastoError
 from impasto.files import whole
 
-_KEEP = 2
+_KEEP = 3
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
@@ -30,14 +30,14 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     return path
 
 
-def load(path: Path, device: torch.device) -> dict[str, Any]:
-    """Reads a checkpoint. Nothing in it is run: tensors, numbers and text only."""
+def load(path: Path) -> dict[str, Any]:
+    """Reads a checkpoint, onto the CPU. Nothing in it is run: it is tensors, numbers and text only."""
     try:
         with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums
             damaged = archive.testzip()
         if damaged:
             raise zipfile.BadZipFile(damaged)
-        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise ImpastoError(f"The checkpoint {path} cannot be read: it is damaged or not a checkpoint.") from error
     return state
@@ -53,12 +53,12 @@ def step_of(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def newest(folder: Path, device: torch.device) -> tuple[dict[str, Any], list[Path]]:
-    """The newest checkpoint that can be read, and the newer ones that cannot."""
+def newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
+    """The newest checkpoint that can be read, and the newer ones that cannot, which are now called ``.damaged``."""
     damaged: list[Path] = []
     for path in reversed(steps(folder)):
         try:
-            return load(path, device), damaged
+            return load(path), damaged
         except ImpastoError:
-            damaged.append(path)
+            damaged.append(path.replace(path.with_suffix(".damaged")))
     raise ImpastoError(f"There is no checkpoint in {folder} that can be read; start the training again.")

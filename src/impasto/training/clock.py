@@ -14,46 +14,44 @@ class Clock:
 
     def __init__(self) -> None:
         self.before = 0.0  # seconds of earlier goes at this training
-        self.aside, self.asides = 0.0, 0  # seconds beside the steps, and how often
         self._recent: deque[tuple[int, float]] = deque(maxlen=16)  # steps and seconds between looks
         self._looks = 0
         self.start()
 
     def start(self) -> None:
         """Begins to count."""
-        self._started = self._looked = self._saved = time.monotonic()
+        self._started = self._looked = self._saved = time.perf_counter()
 
     @property
     def total(self) -> float:
-        return self.before + time.monotonic() - self._started
+        return self.before + time.perf_counter() - self._started
 
     @property
     def since_look(self) -> float:
-        return time.monotonic() - self._looked
+        return time.perf_counter() - self._looked
 
     @property
     def since_save(self) -> float:
-        return time.monotonic() - self._saved
+        return time.perf_counter() - self._saved
 
     @property
     def per_step(self) -> float:
         """Seconds a step takes, lately."""
-        return sum(seconds for _, seconds in self._recent) / max(1, sum(steps for steps, _ in self._recent))
+        seconds = sum(seconds for _, seconds in self._recent)
+        return max(seconds, 1e-9) / max(1, sum(steps for steps, _ in self._recent))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
         """What happens inside does not count for the speed."""
-        begun = time.monotonic()
+        begun = time.perf_counter()
         try:
             yield
         finally:
-            took = time.monotonic() - begun
-            self.aside, self.asides = self.aside + took, self.asides + 1
-            self._looked += took
+            self._looked += time.perf_counter() - begun
 
     def look(self, steps: int) -> None:
         """The device has just finished the last ``steps`` steps."""
-        now = time.monotonic()
+        now = time.perf_counter()
         if self._looks == 1:
             self._recent.clear()  # the first steps also prepare memory and kernels
         self._recent.append((steps, now - self._looked))
@@ -61,8 +59,8 @@ class Clock:
 
     def saved(self) -> None:
         """A checkpoint has just been written."""
-        self._saved = time.monotonic()
+        self._saved = time.perf_counter()
 
     def measured(self, seconds: float) -> bool:
         """Whether the speed is known well enough to lay out a training of that many seconds."""
-        return self._looks > 3 and time.monotonic() - self._started > min(ENOUGH, 0.1 * seconds)
+        return self._looks > 3 and time.perf_counter() - self._started > min(ENOUGH, 0.1 * seconds)

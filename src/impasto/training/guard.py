@@ -18,7 +18,7 @@ class Guard:
     """Watches the rows of the log for the two ways in which a GAN is lost."""
 
     def __init__(self) -> None:
-        self._spreads: deque[float] = deque(maxlen=WINDOW)
+        self.spreads: deque[float] = deque(maxlen=WINDOW)
 
     def see(self, row: Mapping[str, float]) -> str | None:
         """What is wrong, in plain words, now that ``row`` has come; None if nothing."""
@@ -27,22 +27,18 @@ class Guard:
         if bad:
             return f"{bad[0].replace('_', ' ')} is no longer a number"
         if row["step"] > GRACE:
-            self._spreads.append(row["spread"])
-        if len(self._spreads) == WINDOW and max(self._spreads) < COLLAPSED:
+            self.spreads.append(row["spread"])
+        if len(self.spreads) == WINDOW and max(self.spreads) < COLLAPSED:
             return (
                 f"the generator has collapsed, its pictures are all alike "
-                f"(they vary {max(self._spreads):.1%} as much as the real ones)"
+                f"(they vary {max(self.spreads):.1%} as much as the real ones)"
             )
         return None
 
     @property
     def healthy(self) -> bool:
         """Whether the state now is one to come back to."""
-        return not self._spreads or self._spreads[-1] > 2 * COLLAPSED
-
-    def forget(self) -> None:
-        """Starts watching afresh, after the training went back."""
-        self._spreads.clear()
+        return not self.spreads or self.spreads[-1] > 2 * COLLAPSED
 
 
 class Interruption:

@@ -1,5 +1,6 @@
 """The one loop: whatever the method, this is how it is run, watched, saved and gone on with."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,10 +38,12 @@ JUDGE_EVERY = 10
 #: Looks at the fixed samples in a whole training, and scores; and the fewest steps between two of each.
 SAMPLES, SAMPLE_SPACING = 120, 8
 SCORES, SCORE_SPACING = 24, 50
-#: Pictures that are scored.
+#: Pictures that are scored, and real ones that they are compared with.
 SCORED = 256
 #: How often a training that goes wrong is taken back before it is given up.
 CHANCES = 3
+#: What went wrong where the losses do not show it yet.
+BROKEN = "the weights are no longer numbers"
 
 #: The judgement by which the best style is chosen: pictures uint8 (N, S, S, 3) in, numbers by name out, of which
 #: the first decides, lower being better.
@@ -85,6 +88,8 @@ class Trainer:
         self.attempt = 0  # how often the training was taken back
         self.scores: dict[str, float] = {}  # the newest
         self.lowest: float | None = None
+        self._returned: int | None = None  # the step that it was taken back to
+        self._costs = {"sample": 0.0, "score": 0.0}  # in seconds
         self._guard = Guard()
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
         self._clock = Clock()
@@ -100,7 +105,7 @@ class Trainer:
                 self._begin()
             while not self._done():
                 self._one_step()
-                if self._clock.since_look >= LOOK_EVERY:
+                if self._clock.since_look >= LOOK_EVERY or any(self._due()):
                     self._look()
                 if self.total is None and self._clock.measured(self.budget.amount):
                     self._lay_out()
@@ -116,18 +121,22 @@ class Trainer:
         """Whether the budget is used up, and the last steps of it were good."""
         if self.total is None or self.step < self.total:
             return False
-        self._look()
+        if self._look() and not self._finite():
+            self._go_back(BROKEN)
         return self.step >= self.total
 
     def _begin(self) -> None:
         """Before the first step: real pictures to compare with, the grey start, a state to go back to."""
         real = torch.cat([self.pictures.batch(k).pictures for k in range(-(-len(self.fixed) // self.recipe.batch))])
         self._write_grid(self.run.samples / "real.jpg", real[: len(self.fixed)])
-        self._sample()
+        for name, look in (("sample", self._sample), ("score", self._score)):
+            begun = self._clock.total
+            look()
+            self._costs[name] = self._clock.total - begun
         self._save()
 
     def _one_step(self) -> None:
-        """One update, and what is due after it."""
+        """One update, and what is known of it without waiting for the device."""
         factor = 0.5**self.attempt * (self.recipe.schedule.factor(self.step / self.total) if self.total else 1.0)
         for name, optimizer in self.method.optimizers.items():
             for group in optimizer.param_groups:
@@ -140,41 +149,58 @@ class Trainer:
         row |= {"lr": next(iter(self.rates.values())) * factor}
         if self.heldout is not None and self.step % JUDGE_EVERY == 0:
             losses |= self.method.judge(self.heldout.batch(self.step))
-        if self.total is not None:
-            if self.step in milestones(self.total, SAMPLES, SAMPLE_SPACING):
-                self._sample()
-            if self.step in milestones(self.total, SCORES, SCORE_SPACING):
-                row |= self._score()
         self._rows.append((row, losses))
 
-    def _look(self) -> None:
-        """Fetches the numbers of the last steps; logs and shows them, or goes back if they are bad."""
+    def _due(self) -> tuple[bool, bool]:
+        """Whether this step is one to sample at, and one to score at."""
+        if self.total is None:
+            return False, False
+        sampled, scored = (SAMPLES, SAMPLE_SPACING), (SCORES, SCORE_SPACING)
+        return self.step in milestones(self.total, *sampled), self.step in milestones(self.total, *scored)
+
+    def _look(self) -> bool:
+        """Fetches the numbers of the last steps, samples and scores where that is due, logs and shows.
+
+        False if the numbers were bad, and the training went back.
+        """
         if not self._rows:
-            return
+            return True
         rows = [row | {name: value.item() for name, value in losses.items()} for row, losses in self._rows]
         self._rows.clear()
         self._clock.look(len(rows))
         speed = self.recipe.batch / self._clock.per_step
+        sampling, scoring = self._due()
+        wrong = next(filter(None, map(self._guard.see, rows)), None)
+        if wrong or ((sampling or scoring) and not self._finite()):
+            self._go_back(wrong or BROKEN)
+            return False
+        if sampling:
+            self._sample()
+        if scoring:
+            rows[-1] |= self._score()
         for row in rows:
             row |= {"pictures_per_second": round(speed, 1), "memory": memory_used(self.fabric.device)}
-            wrong = self._guard.see(row)
-            if wrong:
-                self._go_back(wrong)
-                return
         self.run.log(rows)
         left = None if self.total is None else (self.total - self.step) * self._clock.per_step
         self.progress.update(rows, self.total, left)
+        return True
+
+    def _finite(self) -> bool:
+        """Whether all weights are numbers: the losses do not tell yet what the last update did."""
+        weights = [weight for network in self.method.networks.values() for weight in network.parameters()]
+        return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
 
     # Time budgets.
 
     def _lay_out(self) -> None:
         """Turns a time into a number of steps, by the speed measured so far, and keeps it for good."""
         left = self.budget.amount - self._clock.total
-        looking = self._clock.aside / max(1, self._clock.asides)
         steps = left / self._clock.per_step
-        for _ in range(3):
-            looks = len(milestones(self.step + int(steps) + 1, SAMPLES, SAMPLE_SPACING))
-            steps = max(0.0, left - looks * looking) / self._clock.per_step
+        for _ in range(3):  # the looks on the way take time too, and how many there are depends on the steps
+            total = self.step + int(steps) + 1
+            looking = self._costs["sample"] * len(milestones(total, SAMPLES, SAMPLE_SPACING))
+            looking += self._costs["score"] * len(milestones(total, SCORES, SCORE_SPACING))
+            steps = max(0.0, left - looking) / self._clock.per_step
         self.total = self.step + round(steps)
         self.run.note(total_steps=self.total)
         self._save()
@@ -202,9 +228,10 @@ class Trainer:
         with self._clock.paused():
             inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
             painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
-            self.scores = dict(self.score(np.concatenate(painted)))
-            deciding = next(iter(self.scores.values()))
-            if self.lowest is None or deciding < self.lowest:
+            scores = self.score(np.concatenate(painted))
+            self.scores = {name: value for name, value in scores.items() if math.isfinite(value)}
+            deciding = self.scores.get(next(iter(scores)))
+            if deciding is not None and (self.lowest is None or deciding < self.lowest):
                 self.lowest = deciding
                 self.style().save(self.run.best)
         return self.scores
@@ -223,6 +250,7 @@ class Trainer:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             impasto=facts["impasto"],
             scores=self.scores,
+            licence=facts["licence"],
         )
         return Style(self.ema.network, card)
 
@@ -230,6 +258,7 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, and what is reported of the past."""
+        device = self.fabric.device
         return {
             "step": self.step,
             "budget": [self.budget.amount, self.budget.unit],
@@ -241,12 +270,13 @@ class Trainer:
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
             "ema": self.ema.network.state_dict(),
+            "spreads": list(self._guard.spreads),
             "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes over a state, and takes the log back to it."""
+        """Takes over a state, and takes back what the run folder holds of later steps."""
         self.step, self.attempt = state["step"], state["attempt"]
         if state["budget"] == [self.budget.amount, self.budget.unit]:
             self.total = state["total"]
@@ -256,14 +286,27 @@ class Trainer:
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.ema.network.load_state_dict(state["ema"])
-        torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all([part.cpu() for part in state["random_cuda"]])
-        self._clock.before = state["seconds"]
+        self._guard.spreads.clear()
+        self._guard.spreads.extend(state["spreads"])
+        torch.set_rng_state(state["random"])
+        if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.run.rewind(self.step)
+        if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
+            self.run.best.unlink()
+
+    def resume(self, state: Mapping[str, Any]) -> None:
+        """Goes on from the state that an earlier process left."""
+        self.restore(state)
+        self._clock.before = state["seconds"]
 
     def _save(self) -> None:
-        self._look()
+        """A checkpoint and the style of now, if all is well."""
+        if not self._look():
+            return
+        if not self._finite():
+            self._go_back(BROKEN)
+            return
         with self._clock.paused():
             checkpoint.save(self.run.checkpoints, self.step, self.state())
             self.style().save(self.run.last)
@@ -272,7 +315,12 @@ class Trainer:
     def _go_back(self, wrong: str) -> None:
         """Returns to the last good state with half the learning rate, or gives up."""
         at, attempt = self.step, self.attempt + 1
-        self.restore(checkpoint.newest(self.run.checkpoints, self.fabric.device)[0])
+        self._rows.clear()
+        saved = checkpoint.steps(self.run.checkpoints)
+        if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
+            saved[-1].unlink()  # it led to trouble before
+        self.restore(checkpoint.newest(self.run.checkpoints)[0])
+        self._returned = self.step
         if attempt > CHANCES:
             self.run.note(status="stopped")
             raise ImpastoError(
@@ -280,7 +328,7 @@ class Trainer:
                 f"{self.step}, is in {self.run.path}; try a lower learning rate or another recipe."
             )
         self.attempt = attempt
-        self._guard.forget()
+        self._guard.spreads.clear()
         text = f"At step {at} {wrong}. Went back to step {self.step}, with half the learning rate."
         self.run.log([{"step": self.step, "event": text}])
         self.progress.tell(text)

@@ -1,13 +1,12 @@
-"""What a person sees of a training while it runs: one live line, or plain lines where there is no terminal."""
+"""What a person sees of a training while it runs: a bar and a live line, or plain lines where there is no terminal."""
 
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 #: Seconds between plain lines.
@@ -67,11 +66,8 @@ class Progress:
             self._row |= row
         line = status(self._row, total, left)
         if self.console.is_terminal:
-            table = Table.grid(padding=(0, 1))
-            table.add_column(width=16)
-            table.add_column(no_wrap=True, overflow="ellipsis")
-            table.add_row(ProgressBar(total=total, completed=self._row["step"], width=16), Text(line))
-            self._live.update(table, refresh=True)
+            bar = ProgressBar(total=total, completed=self._row["step"], width=min(60, self.console.width))
+            self._live.update(Group(bar, Text(line)), refresh=True)
             self._last = line
         elif time.monotonic() - self._shown >= PLAIN_EVERY:
             self._shown = time.monotonic()

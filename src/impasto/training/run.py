@@ -1,7 +1,9 @@
 """The run folder: all that a training leaves, enough to go on with it on another machine."""
 
 import json
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,7 +31,7 @@ class Run:
     def require_free(path: Path) -> None:
         """Refuses a folder that holds something already."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            hint = f"go on with it (impasto train --resume {path})" if (path / "run.json").exists() else "name another"
+            hint = f"go on with it ({resume_command(path)})" if (path / "run.json").exists() else "name another"
             raise ImpastoError(f"{path} is there already: {hint}, or remove it.")
 
     @classmethod
@@ -87,7 +89,8 @@ class Run:
                 self._events.add(row["step"], {name: value for name, value in row.items() if name != "step"})
 
     def rewind(self, step: int) -> None:
-        """Takes the rows after ``step`` off the logs, and a last line that a crash left unfinished. Events stay."""
+        """Takes back what came after ``step``: rows of the logs, samples, and a last line that a crash left unfinished.
+        Events stay."""
         self.close()
         kept: list[str] = []
         for line in self.log_file.read_text(encoding="utf-8").splitlines():
@@ -97,6 +100,9 @@ class Run:
                 continue
             if row["step"] <= step or "event" in row:
                 kept.append(line)
+        for sample in self.samples.glob("step-*.jpg"):
+            if int(sample.stem.removeprefix("step-")) > step:
+                sample.unlink()
         with whole(self.log_file) as part:
             part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
@@ -106,11 +112,20 @@ class Run:
             self._events.close()
             self._events = None
 
-    def lock(self) -> FileLock:
-        """Keeps the run to this process until it ends, however it ends."""
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Inside, the run is this process's alone; the lock goes with the process, however it ends."""
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise ImpastoError(f"{self.path} is being trained by another process.") from error
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def resume_command(path: Path) -> str:
+    """What to type to go on with a run."""
+    return f"impasto train --resume {shlex.quote(str(path))}"
