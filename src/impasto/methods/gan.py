@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Gan(Method):
-    """One discriminator step, then one generator step against it, on the same fakes."""
+    """One step of each side against the other as it is, on the same fakes."""
 
     turns = "noise into paintings"
 
@@ -30,8 +30,8 @@ class Gan(Method):
         discriminator = build_discriminator(size=recipe.size, **d.architecture())
         for network in (generator, discriminator):
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer_g = torch.optim.Adam(generator.parameters(), lr=g.lr, betas=g.betas)
-        optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=d.lr, betas=d.betas)
+        optimizer_g = torch.optim.Adam(generator.parameters(), lr=g.lr, betas=g.betas, fused=True)
+        optimizer_d = torch.optim.Adam(discriminator.parameters(), lr=d.lr, betas=d.betas, fused=True)
         self.generator, self.optimizer_g = fabric.setup(generator, optimizer_g)
         self.discriminator, self.optimizer_d = fabric.setup(discriminator, optimizer_d)
         self.networks = {"generator": self.generator, "discriminator": self.discriminator}
@@ -41,28 +41,30 @@ class Gan(Method):
         real = batch.pictures.contiguous(memory_format=torch.channels_last)  # (B, 3, S, S)
         latents = torch.randn(len(real), self.latent, device=real.device, generator=batch.rng)  # (B, Z)
         fake = self.generator(latents)
+        shown = fake.detach().requires_grad_()
+        logits_real, logits_fake = self.discriminator(real), self.discriminator(shown)
+
+        # The generator: fake up. What the discriminator made of the fakes serves both sides, as in the code that
+        # came with the paper, which saves a third of its forward passes.
+        loss_g = self.loss.generator(logits_fake)
+        self.fabric.backward(loss_g, inputs=[shown], retain_graph=True)
+        self.optimizer_g.zero_grad()
+        self.fabric.backward(fake, shown.grad)
 
         # The discriminator: real up, fake down.
-        self.optimizer_d.zero_grad()
-        logits_real, logits_fake = self.discriminator(real), self.discriminator(fake.detach())
         loss_d = self.loss.discriminator(logits_real, logits_fake)
-        self.fabric.backward(loss_d)
-        self.optimizer_d.step()
+        self.optimizer_d.zero_grad()
+        self.fabric.backward(loss_d, inputs=list(self.discriminator.parameters()))
 
-        # The generator: fake up. The discriminator's own gradients are not wanted here.
-        self.optimizer_g.zero_grad()
-        self.discriminator.requires_grad_(False)
-        loss_g = self.loss.generator(self.discriminator(fake))
-        self.fabric.backward(loss_g)
-        self.discriminator.requires_grad_(True)
         self.optimizer_g.step()
+        self.optimizer_d.step()
 
         return {
             "loss_generator": loss_g.detach(),
             "loss_discriminator": loss_d.detach(),
             "accuracy_real": (logits_real > 0).float().mean(),
             "accuracy_fake": (logits_fake < 0).float().mean(),
-            "spread": fake.detach().std(0).mean() / real.std(0).mean(),
+            "spread": spread(fake.detach()) / spread(real),
         }
 
     def inputs(self, count: int, seed: int) -> Tensor:
@@ -84,3 +86,8 @@ class Gan(Method):
     def style(self) -> nn.Module:
         network: nn.Module = self.generator.module
         return network
+
+
+def spread(pictures: Tensor) -> Tensor:
+    """How much pictures (B, 3, S, S) differ from each other: the mean deviation of a pixel, of every 16th one."""
+    return pictures[:, :, ::4, ::4].std(0).mean().clamp_min(1e-6)
