@@ -27,6 +27,8 @@ from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this can be copied, but not learned from.
 FEW = 50
+#: Fewer held-out pictures than this are too few to choose a style by.
+FEW_HELDOUT = 20
 #: New paintings shown in the report.
 SHOWN = 64
 
@@ -165,7 +167,8 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
     pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
-    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _score(unseen or pictures))
+    judges = unseen if unseen and len(unseen) >= FEW_HELDOUT else pictures
+    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _score(judges))
     if checkpoint.steps(run.checkpoints):
         state, damaged = checkpoint.newest(run.checkpoints)
         for path in damaged:

@@ -13,7 +13,7 @@ def pictures(shared: np.random.Generator, count: int = 40, side: int = 32) -> np
 def test_a_set_is_no_distance_from_itself_in_any_order() -> None:
     reals = pictures(np.random.default_rng(0))
     assert SlicedWasserstein(reals)(reals)["swd"] == 0
-    assert SlicedWasserstein(reals)(reals[::-1].copy())["swd"] < 3
+    assert SlicedWasserstein(reals)(reals[::-1].copy())["swd"] < 60
 
 
 def test_two_halves_of_a_set_are_nearer_than_the_same_set_tinted_blurred_or_noisy() -> None:
@@ -27,13 +27,13 @@ def test_two_halves_of_a_set_are_nearer_than_the_same_set_tinted_blurred_or_nois
         assert SlicedWasserstein(reals)(worse)["swd"] > 1.5 * floor
 
 
-def test_a_shift_of_all_colours_is_measured_in_full() -> None:
-    """The mean over directions of |shift · direction| of patches that are all shifted alike, in −1…1 × 1000."""
-    grey = np.full((4, 16, 16, 3), 100, np.uint8)
-    shift = 10 / 127.5
-    expected = 1000 * shift * np.sqrt(2 / np.pi)
-    measured = SlicedWasserstein(grey)(grey + np.uint8(10))["swd"]
-    assert measured == pytest.approx(expected, rel=0.12)
+def test_a_shift_of_all_colours_is_measured_in_deviations_of_the_reference() -> None:
+    """Only on the coarsest level, and there by the mean of |shift · direction| over unit directions."""
+    reals = np.random.default_rng(0).integers(60, 180, (50, 32, 32, 3), dtype=np.uint8)
+    coarse = reals.reshape(50, 16, 2, 16, 2, 3).mean((2, 4))
+    measured = SlicedWasserstein(reals)(reals + np.uint8(10))
+    assert measured["swd_16"] == pytest.approx(1000 * 10 / coarse.std() * np.sqrt(2 / np.pi), rel=0.12)
+    assert measured["swd_32"] < 1
 
 
 def test_levels_are_named_by_their_side() -> None:
