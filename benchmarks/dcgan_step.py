@@ -105,12 +105,12 @@ def convolutions(device: torch.device) -> Iterator[None]:
     latents = torch.randn(RECIPE.batch, RECIPE.latent, 1, 1, device=device, dtype=dtype)
     while True:
         fake = generator(latents)
-        shown = fake.detach().requires_grad_()
-        loss_real, loss_fake = discriminator(real).sum(), discriminator(shown).sum()
-        loss_fake.backward(inputs=[shown], retain_graph=True)
-        fake.backward(shown.grad)
-        (loss_real + loss_fake).backward(inputs=list(discriminator.parameters()))
-        loss_real.item()
+        (discriminator(real).sum() + discriminator(fake.detach()).sum()).backward()
+        discriminator.requires_grad_(False)
+        loss = discriminator(fake).sum()
+        loss.backward()
+        discriminator.requires_grad_(True)
+        loss.item()
         yield
 
 

@@ -26,7 +26,7 @@ def batch(seed: int = 0) -> Batch:
 
 
 def test_a_step_is_the_step_of_the_paper_written_out() -> None:
-    """Adam on each side's loss, each against the other as it was, on the same fakes."""
+    """Adam on each side's loss in turn, the generator against the discriminator just updated, on the same fakes."""
     ours = gan()
     g, d = (copy.deepcopy(network.module) for network in (ours.generator, ours.discriminator))
     given = batch()
@@ -38,11 +38,11 @@ def test_a_step_is_the_step_of_the_paper_written_out() -> None:
     adam_g = torch.optim.Adam(g.parameters(), 2e-4, (0.5, 0.999))
     adam_d = torch.optim.Adam(d.parameters(), 2e-4, (0.5, 0.999))
     bce = torch.nn.functional.binary_cross_entropy_with_logits
-    bce(d(fake), torch.ones(8)).backward()
-    d.zero_grad()
     (bce(d(real), torch.ones(8)) + bce(d(fake.detach()), torch.zeros(8))).backward()
-    adam_g.step()
     adam_d.step()
+    g.zero_grad()
+    bce(d(fake), torch.ones(8)).backward()
+    adam_g.step()
 
     for network, expected in ((ours.generator, g), (ours.discriminator, d)):
         for name, value in expected.named_parameters():
