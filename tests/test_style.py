@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -8,7 +9,7 @@ from safetensors.torch import load_file, save_file
 import impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
-from impasto.style import Card, Style, painter
+from impasto.style import Card, Style, painter, shipped
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
 
@@ -81,3 +82,24 @@ def test_what_is_no_style_is_told_in_one_line(tmp_path: Path) -> None:
     assert "does not fit its own description" in said()
     with pytest.raises(ImpastoError, match="no style in"):
         Style.load(tmp_path)
+
+
+def test_half_precision_halves_the_file_and_paints_the_same_to_the_eye(tmp_path: Path) -> None:
+    made = style()
+    made.save(tmp_path / "whole.safetensors")
+    made.save(tmp_path / "half.safetensors", torch.float16)
+    latents = torch.randn(8, 10)
+    painted = Style.load(tmp_path / "half.safetensors").network(latents)
+    assert (painted - made.network(latents)).abs().max() < 2 / 127
+    sizes = [sum(t.nbytes for t in load_file(tmp_path / f"{n}.safetensors").values()) for n in ("whole", "half")]
+    assert sizes[1] < 0.6 * sizes[0]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(name: str) -> None:
+    painter = impasto.load(name)
+    assert painter.card.licence and painter.card.source["pictures"] > 200
+    assert "/" not in painter.card.source["spec"]
+    pictures = np.stack(list(painter.stream(32, seed=1)))
+    assert pictures.std(0).mean() > 25  # of 255: as varied as paintings are
+    assert shipped()[name].stat().st_size < 16e6

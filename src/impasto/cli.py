@@ -20,7 +20,7 @@ app = typer.Typer(
 )
 
 SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos or kaggle:NAME."
-STYLE = "A style file (.safetensors) or the folder of a run."
+STYLE = "A style file (.safetensors), the folder of a run, or a style that comes along (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
 CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Take borders, mounts and frames off the pictures.")]
 
@@ -150,6 +150,24 @@ def generate(
             writer.write(f"{number:05d}.{kind}", picture)
             advance(number - start + 1)
     print(f"{count:,} paintings of {painter.size}×{painter.size} in {out}")
+
+
+@app.command()
+def styles() -> None:
+    """List the styles that come with impasto: painters that need no training."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from impasto.style import Style, shipped
+
+    columns = ("style", "turns", "size", "learned from", "recipe", "hours", "licence")
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for name in shipped():
+        card = Style.load(name).card
+        size, pictures = f"{card.recipe['size']}×{card.recipe['size']}", f"{card.source['pictures']} pictures"
+        hours = f"{card.seconds / 3600:.1f}"
+        table.add_row(name, card.turns, size, pictures, str(card.recipe["name"]), hours, card.licence)
+    Console().print(table)
 
 
 @app.command()

@@ -50,16 +50,25 @@ class Style:
     def recipe(self) -> Recipe:
         return Recipe.of(self.card.recipe)
 
-    def save(self, path: Path) -> None:
-        """Writes one safetensors file: the weights as tensors, the card as JSON in the header."""
-        tensors = {name: tensor.contiguous() for name, tensor in self.network.state_dict().items()}
+    def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
+        """Writes one safetensors file: the weights as tensors, the card as JSON in the header.
+
+        With ``dtype=torch.float16`` it is half as large, and paints the same to the eye.
+        """
+        tensors = {
+            name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
         data = save(tensors, metadata={"impasto": self.card.model_dump_json()})
         with whole(path) as part:
             part.write_bytes(data)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The style in a file, or in a run folder: its best one, or its last one if none was judged."""
+        """The style that comes with impasto under that name, or in a file, or in a run folder: its best one, or its
+        last one if none was judged."""
+        if str(path) in shipped():
+            path = shipped()[str(path)]
         path = Path(path)
         if path.is_dir():
             found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
@@ -67,7 +76,8 @@ class Style:
                 raise ImpastoError(f"There is no style in {path}: no best.safetensors, no last.safetensors.")
             path = found[0]
         if not path.is_file():
-            raise ImpastoError(f"There is no style {path}: give a .safetensors file or the folder of a run.")
+            known = ", ".join(shipped())
+            raise ImpastoError(f"There is no style {path}: give a .safetensors file, the folder of a run, or {known}.")
         try:
             with safe_open(path, framework="pt") as file:
                 text = (file.metadata() or {}).get("impasto")
@@ -92,3 +102,9 @@ def painter(recipe: Recipe) -> nn.Module:
     with torch.device("meta"):
         network = build_generator(size=recipe.size, latent=recipe.latent, **recipe.generator.architecture())
     return network.to_empty(device="cpu")
+
+
+def shipped() -> dict[str, Path]:
+    """The styles that come with impasto, by name."""
+    files = sorted(Path(__file__).parent.glob("styles/*.safetensors"))
+    return {file.stem: file for file in files}

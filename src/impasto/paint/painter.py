@@ -58,7 +58,7 @@ class Painter:
 
 
 def load(style: str | Path, device: str = "auto") -> Painter:
-    """The painter in a style file, or in a run folder. It needs no settings: the file holds them.
+    """The painter in a style that comes along, a style file or a run folder. It needs no settings: the file holds them.
 
     Raises :class:`impasto.errors.ImpastoError` where there is no style, or a damaged one.
     """
