@@ -68,7 +68,7 @@ def off(found: Box, truth: Box) -> list[int]:
     return [found.left - truth.left, found.top - truth.top, truth.right - found.right, truth.bottom - found.bottom]
 
 
-widths = st.tuples(*[st.integers(5, 60)] * 4)
+widths = st.tuples(*[st.integers(8, 60)] * 4)
 colours = st.sampled_from([(255, 255, 255), (0, 0, 0), (240, 240, 240), (255, 0, 255), (0, 255, 0), (0, 0, 160)])
 
 
