@@ -14,13 +14,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 # The main job on the sample that comes along: look, learn for two minutes, paint. Networks of half the width and small
-# batches make the most of two minutes without a GPU.
+# batches make the most of two minutes without a GPU; so small that a second thread gains little, and costs much where
+# another program keeps it waiting.
 DEMO_SETTINGS := batch=8 schedule.decay_from=0.5 generator.width=32 discriminator.width=32
 
 demo: setup
 	rm -rf demo
 	$(BIN)/impasto explore sample:paintings --out demo/pictures
-	$(BIN)/impasto train dcgan-64 --paintings sample:paintings --out demo/run --budget 2m $(addprefix --set ,$(DEMO_SETTINGS))
+	OMP_NUM_THREADS=1 $(BIN)/impasto train dcgan-64 --paintings sample:paintings --out demo/run --budget 2m $(addprefix --set ,$(DEMO_SETTINGS))
 	$(BIN)/impasto generate demo/run --count 64 --out demo/paintings
 	@echo
 	@echo "Open demo/run/report.html: it holds everything. The 64 paintings are in demo/paintings."

@@ -99,6 +99,7 @@ def train(
         "source": source,
         "device": str(where),
         "precision": how,
+        "threads": torch.get_num_threads(),
         "licence": licence,
     }
     run = Run.create(Path(out), chosen, facts)
@@ -146,6 +147,7 @@ def resume(
                 f"{spec} does not hold the pictures that {run} learns from ({source['pictures']} then, "
                 f"{len(store.pixels)} now, or other ones): say where those are with --paintings."
             )
+        torch.set_num_threads(facts["threads"])  # sums are rounded differently by another number of threads
         begun.note(source=source | {"spec": _place(spec)}, device=str(where), budget=budget or facts["budget"])
         return _go(begun, store, where, say)
 
