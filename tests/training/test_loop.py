@@ -192,6 +192,24 @@ def test_time_is_counted_once_when_a_run_goes_back(tmp_path: Path) -> None:
     assert t._clock.total <= time.perf_counter() - begun
 
 
+def test_a_collapse_takes_the_run_back_and_is_told_in_plain_words(tmp_path: Path) -> None:
+    """The last layer is set to nothing until the run has gone back: all fakes are the same grey."""
+    t = trainer(tmp_path / "run", budget="260steps")
+    step = t.method.step
+
+    def dull(batch: Any) -> Any:
+        if t.step > 220 and not t.attempt:
+            with torch.no_grad():
+                list(t.method.style().parameters())[-1].zero_()
+        return step(batch)
+
+    t.method.step = dull  # type: ignore[method-assign]
+    assert t.train().finished
+    told = [row["event"] for row in log(t.run) if "event" in row]
+    assert len(told) == 1 and "all alike" in told[0] and "Went back to step" in told[0]
+    assert [row["step"] for row in log(t.run) if "event" not in row] == list(range(1, 261))
+
+
 def test_a_run_that_goes_wrong_again_and_again_is_given_up_with_its_last_good_state(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", settings=("generator.lr=1e30", "discriminator.lr=1e30"))
     with pytest.raises(ImpastoError, match="lower learning rate"):

@@ -129,7 +129,7 @@ class Trainer:
         """Before the first step: real pictures to compare with, the grey start, a state to go back to."""
         real = torch.cat([self.pictures.batch(k).pictures for k in range(-(-len(self.fixed) // self.recipe.batch))])
         self._write_grid(self.run.samples / "real.jpg", real[: len(self.fixed)])
-        for name, look in (("sample", self._sample), ("score", self._score)):
+        for name, look in (("sample", self._sample), ("score", self._judge)):
             begun = self._clock.total
             look()
             self._costs[name] = self._clock.total - begun
@@ -221,19 +221,25 @@ class Trainer:
         with whole(path) as part:
             tile(to_pixels(pictures).cpu().numpy()).save(part, format="JPEG", quality=92, subsampling=0)
 
-    def _score(self) -> Mapping[str, float]:
-        """Scores the averaged painter, and keeps it if it is the best so far."""
+    def _judge(self) -> dict[str, float]:
+        """Scores of the averaged painter, the first of which decides; none if one is no number."""
         if self.score is None:
             return {}
         with self._clock.paused():
             inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
             painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
             scores = self.score(np.concatenate(painted))
-            self.scores = {name: value for name, value in scores.items() if math.isfinite(value)}
-            deciding = self.scores.get(next(iter(scores)))
-            if deciding is not None and (self.lowest is None or deciding < self.lowest):
+        return dict(scores) if all(map(math.isfinite, scores.values())) else {}
+
+    def _score(self) -> dict[str, float]:
+        """Scores the averaged painter, and keeps it if it is the best so far."""
+        self.scores = self._judge()
+        if self.scores:
+            deciding = next(iter(self.scores.values()))
+            if self.lowest is None or deciding < self.lowest:
                 self.lowest = deciding
-                self.style().save(self.run.best)
+                with self._clock.paused():
+                    self.style().save(self.run.best)
         return self.scores
 
     def style(self) -> Style:
