@@ -15,6 +15,7 @@ app = typer.Typer(
     name="impasto",
     help="Learns a painter from a few hundred pictures and makes new paintings.",
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -28,8 +29,13 @@ CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Take borders, m
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
 ) -> None:
-    pass
+    if version:
+        import impasto
+
+        print(f"impasto {impasto.__version__}")
+        raise typer.Exit
 
 
 @app.command()
@@ -54,7 +60,7 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as
 def explore(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[Path | None, typer.Option(help="A folder for contact sheets and the findings as JSON.")] = None,
-    size: Annotated[int, typer.Option(help="Pixels of a picture in the contact sheet.")] = 128,
+    size: Annotated[int, typer.Option(min=16, help="Pixels of a picture in the contact sheet.")] = 128,
     crop_frames: CropFrames = False,
 ) -> None:
     """Look at a set of pictures: what is there, what is broken, double or framed."""
@@ -69,7 +75,7 @@ def explore(
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[Path, typer.Argument(help="The pack to write: a folder.")],
-    size: Annotated[int, typer.Option(help="Side of the packed pictures, in pixels.")] = 256,
+    size: Annotated[int, typer.Option(min=16, help="Side of the packed pictures, in pixels.")] = 256,
     crop_frames: CropFrames = False,
 ) -> None:
     """Read pictures once into a pixel store that opens at once, anywhere."""
@@ -137,7 +143,9 @@ def generate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
     start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
     kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
+    ] = False,
     device: Device = "auto",
 ) -> None:
     """Make new paintings out of nothing."""
@@ -149,7 +157,7 @@ def generate(
         for number, picture in enumerate(painter.stream(count, seed, start), start):
             writer.write(f"{number:05d}.{kind}", picture)
             advance(number - start + 1)
-    print(f"{count:,} paintings of {painter.size}×{painter.size} in {out}")
+    print(f"{count:,} {'painting' if count == 1 else 'paintings'} of {painter.size}×{painter.size} in {out}")
 
 
 @app.command()
@@ -164,7 +172,10 @@ def styles() -> None:
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for name in shipped():
         card = Style.load(name).card
-        size, pictures = f"{card.recipe['size']}×{card.recipe['size']}", f"{card.source['pictures']} pictures"
+        size, pictures = (
+            f"{card.recipe['size']}×{card.recipe['size']}",
+            f"{card.source['pictures'] - card.source['heldout']} pictures",
+        )
         hours = f"{card.seconds / 3600:.1f}"
         table.add_row(name, card.turns, size, pictures, str(card.recipe["name"]), hours, card.licence)
     Console().print(table)

@@ -80,7 +80,7 @@ def train(
             f"pack it again with --size {chosen.size} or more."
         )
     if len(store.pixels) < FEW:
-        say(f"Only {len(store.pixels)} pictures: expect copies of them. A few hundred make a painter.")
+        say(f"Few pictures ({len(store.pixels)}): expect copies of them. A few hundred make a painter.")
     source = {
         "spec": _place(paintings),
         "crop_frames": crop_frames,
@@ -176,7 +176,12 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
         for path in damaged:
             say(f"{path} cannot be read.")
         trainer.resume(state)
-        say(f"Going on from step {trainer.step}.")
+        finished = trainer.total is not None and trainer.step >= trainer.total
+        say(
+            f"Finished at step {trainer.step}; a larger --budget goes on."
+            if finished
+            else f"Going on from step {trainer.step}."
+        )
     try:
         outcome = trainer.train()
         if not outcome.finished:

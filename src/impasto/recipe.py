@@ -121,7 +121,7 @@ class Recipe(Settings):
         else:
             known = shipped()
             if str(name_or_file) not in known:
-                raise ImpastoError(f"There is no recipe '{name_or_file}'{_nearest(str(name_or_file), known)}.")
+                raise ImpastoError(f"There is no recipe '{name_or_file}'{_nearest(str(name_or_file), known)}")
             text = (resources.files("impasto") / "recipes" / f"{name_or_file}.yaml").read_text(encoding="utf-8")
         try:
             values = yaml.safe_load(text)
@@ -136,7 +136,7 @@ class Recipe(Settings):
         """The recipe with these values, checked; the first thing wrong is told in one line."""
         for name in names(values):
             if name not in _settings(cls):
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(cls))}.")
+                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(cls))}")
         try:
             return cls.model_validate(values)
         except ValidationError as error:
@@ -156,7 +156,7 @@ class Recipe(Settings):
                 raise ImpastoError(f"'{setting}' sets nothing: write it as name=value, such as generator.width=96.")
             name = name.strip()
             if name not in _settings(type(self)):
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(type(self)))}.")
+                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(type(self)))}")
             *groups, last = name.split(".")
             group = values
             for part in groups:
@@ -205,4 +205,4 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     if not close:
         last = {full.rpartition(".")[2]: full for full in known}
         close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.5)]
-    return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}"
+    return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."

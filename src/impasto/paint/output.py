@@ -91,7 +91,7 @@ def claim(path: Path, *, overwrite: bool = False) -> None:
             raise ImpastoError(f"{path} is a file: choose a folder, or a name ending in .zip.")
         taken = path.is_dir() and any(path.iterdir())
     if taken and not overwrite:
-        raise ImpastoError(f"{path} already holds something: choose another place, or ask to overwrite it.")
+        raise ImpastoError(f"{path} already holds something: choose another place, or overwrite it (--overwrite).")
     with _reaching(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 

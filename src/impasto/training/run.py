@@ -31,8 +31,8 @@ class Run:
     def require_free(path: Path) -> None:
         """Refuses a folder that holds something already."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            hint = f"go on with it ({resume_command(path)})" if (path / "run.json").exists() else "name another"
-            raise ImpastoError(f"{path} is there already: {hint}, or remove it.")
+            hint = f"or go on with it ({resume_command(path)})" if (path / "run.json").exists() else "or remove it"
+            raise ImpastoError(f"{path} is there already: name another folder, {hint}.")
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> Self:
