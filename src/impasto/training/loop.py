@@ -232,9 +232,10 @@ class Trainer:
         return dict(scores) if all(map(math.isfinite, scores.values())) else {}
 
     def _score(self) -> dict[str, float]:
-        """Scores the averaged painter, and keeps it if it is the best so far."""
+        """Scores the averaged painter, and keeps it if it is the best of the second half of the training so far: in the
+        first, a blur of the right colours may score well."""
         self.scores = self._judge()
-        if self.scores:
+        if self.scores and self.total is not None and 2 * self.step >= self.total:
             deciding = next(iter(self.scores.values()))
             if self.lowest is None or deciding < self.lowest:
                 self.lowest = deciding
