@@ -35,14 +35,20 @@ def test_records_come_in_order_with_position_and_title(tmp_path: Path) -> None:
     assert [entry.read() for entry in entries] == [b"picture 0", b"picture 1", b"picture 2"]
 
 
+def flipped(data: bytes, at: int) -> bytes:
+    """The data with one bit turned over."""
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (WHOLE[: ONE + 5], "cut short"),
         (WHOLE[: 2 * ONE - 1], "cut short"),
-        (WHOLE[:ONE] + b"\1" + WHOLE[ONE + 1 :], "length fails its checksum"),
-        (WHOLE[: ONE + 30] + b"\1" + WHOLE[ONE + 31 :], "data fail their checksum"),
+        (flipped(WHOLE, ONE), "length fails its checksum"),
+        (flipped(WHOLE, ONE + 30), "data fail their checksum"),
     ],
+    ids=["in the length", "in the data", "length", "data"],
 )
 def test_damage_ends_the_file_and_is_said(data: bytes, reason: str, tmp_path: Path) -> None:
     good, bad = read(data, tmp_path)
