@@ -1,13 +1,22 @@
 """What all tests share."""
 
+import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import zipfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import settings
+from PIL import Image, ImageFilter
+from torch import Tensor, nn
+
+import impasto as package
+from impasto.score.networks.inception_2015 import Inception
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +29,14 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 #: Runs the command ``impasto`` with arguments, as a user's shell does.
 Impasto = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees, or leaves anything in, the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +52,37 @@ def shared_data() -> Path:
 def impasto_command() -> list[str]:
     """The installed command, beside the Python that runs the tests."""
     return [str(Path(sys.executable).with_name("impasto"))]
+
+
+@pytest.fixture(scope="session")
+def paintings() -> Tensor:
+    """Eight paintings, uint8 (8, 256, 256, 3)."""
+    with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "paintings.zip") as archive:
+        files = sorted(archive.namelist())[:8]
+        pictures = [np.asarray(Image.open(io.BytesIO(archive.read(file))).convert("RGB")) for file in files]
+    return torch.from_numpy(np.stack(pictures))
+
+
+@pytest.fixture(scope="session")
+def invented_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights by chance, with normalisations that fit them, so that every map depends on the picture.
+
+    With the counters of the batches, as newer torch writes them.
+    """
+    torch.manual_seed(0)
+    network = Inception()
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 1.0  # takes over the statistics of one batch
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.normal_(norm.bias, 0, 0.3)
+    noise = np.random.default_rng(0).integers(0, 256, (4, 299, 299, 3), dtype=np.uint8)
+    blobs = np.stack([np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(4))) for picture in noise])
+    with torch.inference_mode():
+        network.train()(torch.from_numpy(blobs).permute(0, 3, 1, 2) / 16 - 8)
+    path = tmp_path_factory.mktemp("inception") / "invented.pth"
+    torch.save(network.state_dict(), path)
+    return path
 
 
 @pytest.fixture

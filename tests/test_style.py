@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 import impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
+from impasto.scores import Scores, Value
 from impasto.style import Card, Style, painter, shipped
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
@@ -32,7 +33,7 @@ def style(seed: int = 0) -> Style:
         seed=0,
         created="2026-01-01T00:00:00+00:00",
         impasto="0.1.0",
-        scores={"swd": 3.25},
+        scores=[Scores(network="invented", size=16, fakes=9, reals=8, values={"KID": Value(value=0.25, error=0.1)})],
     )
     return Style(network.eval(), card)
 

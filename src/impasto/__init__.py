@@ -3,6 +3,7 @@
 >>> import impasto
 >>> impasto.train("dcgan-64", paintings="monets/", out="run", budget="30m")
 >>> impasto.load("run").generate(16, seed=0)
+>>> impasto.evaluate("run", against="monets/")
 
 The verbs are imported when they are first used: ``import impasto`` itself is quick.
 """
@@ -12,14 +13,21 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.judge import compare as compare
+    from impasto.judge import evaluate as evaluate
     from impasto.learn import resume as resume
     from impasto.learn import train as train
     from impasto.paint.painter import load as load
 
 __version__ = version("impasto")
-__all__ = ["load", "resume", "train"]
+__all__ = ["compare", "evaluate", "load", "resume", "train"]
 
-_VERBS = {"load": "impasto.paint.painter", "resume": "impasto.learn", "train": "impasto.learn"}
+_VERBS = {
+    "evaluate": "impasto.judge",
+    "load": "impasto.paint.painter",
+    "resume": "impasto.learn",
+    "train": "impasto.learn",
+}
 
 
 def __getattr__(name: str) -> Any:

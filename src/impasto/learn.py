@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 import impasto
-from impasto.data.augment import to_pixels
 from impasto.data.loader import Loader, split, working_size
 from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
@@ -16,18 +15,25 @@ from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, whole
 from impasto.grid import tile
-from impasto.paint.painter import load
+from impasto.paint.painter import Painter, load
 from impasto.recipe import Recipe
 from impasto.report.page import write_report
-from impasto.score.swd import SlicedWasserstein
+from impasto.report.words import copying, sentences
+from impasto.score.assess import assess
+from impasto.score.features import extract
+from impasto.score.measures import Reference
+from impasto.score.networks import USUAL, FeatureNetwork, open_network
+from impasto.score.sides import InStore, Made
+from impasto.scores import Evaluation
+from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.loop import SCORED, Outcome, Score, Trainer
+from impasto.training.loop import Judge, Outcome, Trainer
 from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this can be copied, but not learned from.
 FEW = 50
-#: Fewer held-out pictures than this are too few to choose a style by.
+#: Fewer held-out pictures than this are too few to score against.
 FEW_HELDOUT = 20
 #: New paintings shown in the report.
 SHOWN = 64
@@ -169,8 +175,9 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
     pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
-    judges = unseen if unseen and len(unseen) >= FEW_HELDOUT else pictures
-    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _score(judges))
+    network = open_network(USUAL, device)
+    real = InStore(store, recipe.size, indices=learned)
+    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _judge(network, real))
     if checkpoint.steps(run.checkpoints):
         state, damaged = checkpoint.newest(run.checkpoints)
         for path in damaged:
@@ -187,6 +194,12 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
         if not outcome.finished:
             say(f"Stopped at step {trainer.step}, all is saved. Go on with: {resume_command(run.path)}")
         _show(run)
+        if outcome.finished:
+            say("Scoring paintings that no choice was made by …")
+            found = _assess(run, network, real, InStore(store, recipe.size, indices=heldout))
+            for line in (*sentences(found), copying(found.copies).sentence):
+                say(line)
+        write_report(run.path)
     except DiskFullError as error:
         raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
     except torch.OutOfMemoryError as error:
@@ -197,16 +210,26 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
     return outcome
 
 
-def _score(pictures: Loader) -> Score:
-    """The distance of paintings to real pictures, as many, varied as in training."""
-    batches = range(-(-SCORED // pictures.batch_size))
-    real = torch.cat([pictures.batch(k).pictures for k in batches])[:SCORED]
-    return SlicedWasserstein(to_pixels(real).cpu().numpy())
+def _judge(network: FeatureNetwork, real: InStore) -> Judge:
+    """How the training is watched: pictures against all that it learns from."""
+    reference = Reference(network, real.size, real.features(network))
+    return lambda pictures: reference.scores(extract(network, pictures))
 
 
 def _show(run: Run) -> None:
-    """New paintings by the run's style, and the report."""
+    """New paintings by the run's style."""
     paintings = np.stack(list(load(run.path, "cpu").stream(SHOWN, seed=run.facts["seed"])))
     with whole(run.path / "paintings.jpg") as part:
         tile(paintings).save(part, format="JPEG", quality=92, subsampling=0)
-    write_report(run.path)
+
+
+def _assess(run: Run, network: FeatureNetwork, real: InStore, heldout: InStore) -> Evaluation:
+    """Judges the run's style by other paintings than those that it was chosen by, and tells its card."""
+    path = run.best if run.best.exists() else run.last
+    style = Style.load(path)
+    made = Made(Painter(style, network.device), str(run.path), real.size, None, run.facts["seed"])
+    found = assess(made, real, [network], unseen=heldout if heldout.count >= FEW_HELDOUT else None)
+    found.save(run.path)
+    card = style.card.model_copy(update={"scores": found.evaluation.scores})
+    Style(style.network, card).save(path)
+    return found.evaluation

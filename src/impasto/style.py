@@ -15,6 +15,7 @@ from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.networks import build_generator
 from impasto.recipe import Recipe
+from impasto.scores import Scores
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
 FORMAT = 1
@@ -35,7 +36,7 @@ class Card(BaseModel):
     seed: int
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that made it
-    scores: dict[str, float] = {}
+    scores: list[Scores] = []  #: one a network
     licence: str = ""
 
 

@@ -1,4 +1,4 @@
-"""Run folders as a training leaves them: paintings of real Monets, and an invented log."""
+"""Run folders as a training leaves them: paintings of real Monets, an invented log and invented scores."""
 
 import json
 from collections.abc import Iterator
@@ -12,8 +12,11 @@ from PIL import Image, ImageFilter
 
 from impasto.grid import tile
 from impasto.report.record import Facts
+from impasto.scores import Content, Copies, Copy, Evaluation, Scores, Side, Value
 
 BATCH = 16
+NETWORK = "efficientnet-lite0"
+KID = f"KID[{NETWORK}] 256 v 270"
 RECIPE = {
     "name": "dcgan-64",
     "method": "gan",
@@ -93,7 +96,7 @@ def log_rows(steps: int, every: int = 50, seed: int = 0) -> Iterator[dict[str, A
         }
         if step % every == 0:
             row["accuracy_heldout"] = float(np.clip(0.62 - 0.09 * progress + random.normal(0, 0.02), 0, 1))
-            row["swd"] = 0.02 + 0.2 * np.exp(-5 * progress) + abs(random.normal(0, 0.003))
+            row[KID] = 0.05 + 0.2 * np.exp(-5 * progress) + 0.02 * progress**6 + abs(random.normal(0, 0.003))
         yield row
 
 
@@ -124,3 +127,62 @@ def finish(run: Path, monets: Path, samples: int, steps: int = 400, size: int = 
         tile(fakes).save(run / "samples" / f"step-{step:08d}.jpg", quality=90)
     tile(painted(real[:count], 1.0)).save(run / "paintings.jpg", quality=92)
     return run
+
+
+def evaluation(
+    kid: float = 0.0563, copied: float = 0.03, fakes: int = 256, reals: int = 270, size: int = 64, **changes: Any
+) -> Evaluation:
+    """An evaluation of a style, so much of which is copied; ``changes`` go to the evaluation itself."""
+    random = np.random.default_rng(3)
+    between = random.beta(14, 30, reals)
+    honest = random.beta(16, 28, fakes - round(copied * fakes))
+    near = random.beta(3, 60, fakes - len(honest))
+    far = np.sort(np.concatenate([near, honest]))
+    names = [f"picture-{k:03}.jpg" for k in range(reals)]
+    suspects = [
+        Copy(
+            fake=f"seed 0, picture {k}", reals=names[k : k + 3], distances=[float(far[k] * more) for more in (1, 2, 3)]
+        )
+        for k in range(8)
+    ]
+    values = {
+        "KID": Value(value=kid, error=0.00213, interval=(kid - 0.0042, kid + 0.0044), floor=0.00041),
+        "FD": Value(value=99.12, interval=(96.1, 103.2), floor=41.3),
+        "d": Value(value=0.3121, error=0.0041),
+        "precision": Value(value=0.71, floor=0.82),
+        "coverage": Value(value=0.34, floor=0.97),
+    }
+    values_of_dino = {"KID": Value(value=1.237, error=0.0518), "FD": Value(value=1240.4)}
+    halves = (reals // 2, reals - reals // 2)
+    whole = {
+        "impasto": "0.1.0",
+        "created": "2026-03-01T11:00:00+00:00",
+        "fakes": Side(name="runs/first try", turns="noise into paintings", there=fakes, scored=fakes),
+        "reals": Side(
+            name="pictures/monet_jpg", there=300, scored=reals, duplicates=1, left_out=[("broken.jpg", "cut off")]
+        ),
+        "scores": [
+            Scores(network=NETWORK, size=size, fakes=fakes, reals=reals, halves=halves, values=values),
+            Scores(network="dinov2-vits14", size=size, fakes=fakes, reals=reals, values=values_of_dino),
+        ],
+        "copies": Copies(network=NETWORK, fakes=far.tolist(), reals=between.tolist(), suspects=suspects),
+    }
+    return Evaluation.model_validate(whole | changes)
+
+
+CONTENT = Content(pairs=64, size=64, values={"SSIM": Value(value=0.412), "ST-LPIPS[vgg16]": Value(value=0.23)})
+
+
+def copies_sheet(monets: Path, of: Evaluation) -> Image.Image:
+    """The suspects of an evaluation beside their nearest reals."""
+    rows, size = len(of.copies.suspects), of.scores[0].size
+    real = pictures(monets, 3 * rows, size)
+    fake = painted(real[::3], 0.9)
+    return tile(np.concatenate([np.stack([fake[k], *real[3 * k : 3 * k + 3]]) for k in range(rows)]), columns=4)
+
+
+def score(run: Path, of: Evaluation, copies: Image.Image | None = None) -> None:
+    """Leaves an evaluation in a run folder."""
+    (run / "evaluation.json").write_text(of.model_dump_json(), encoding="utf-8")
+    if copies is not None:
+        copies.save(run / "copies.jpg", quality=92)

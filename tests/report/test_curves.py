@@ -44,6 +44,19 @@ def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None
     assert all(axes.get_ylabel() for axes in drawn.axes)
 
 
+def test_each_distance_says_its_network_and_counts_and_marks_the_best(tmp_path: Path) -> None:
+    other = "KID[$net$] 128 v 30"
+    rows: list[dict[str, Any]] = [{"step": step, "pictures": step} for step in range(1, 401)]
+    for step, value in {100: 0.1, 250: 0.4, 300: 0.2, 400: 0.3}.items():
+        rows[step - 1] |= {invented.KID: value, other: 2 * value}
+    drawn = figure(record(tmp_path, rows), LIGHT)
+    assert [title.partition(": ")[2] for title in titles(drawn)] == [invented.KID, other]
+    for axes, best in zip(drawn.axes, (0.2, 0.4), strict=True):
+        (ring,) = [line for line in axes.lines if line.get_markersize() == 10]
+        assert (ring.get_xdata(), ring.get_ydata()) == ([300], [best])
+        assert any(f"{best:.3g}" in text.get_text() for text in axes.texts)
+
+
 def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run")
     measures = ("loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "spread")
@@ -58,7 +71,9 @@ def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) 
 
 
 def test_one_step_and_numbers_that_are_none_can_be_drawn() -> None:
-    log = Log({"step": np.ones(1), "pictures": np.ones(1), "loss_generator": np.ones(1), "swd": np.full(1, np.nan)})
+    log = Log(
+        {"step": np.ones(1), "pictures": np.ones(1), "loss_generator": np.ones(1), invented.KID: np.full(1, np.nan)}
+    )
     assert titles(figure(_with(log), LIGHT)) == ["Losses"]
 
 

@@ -1,11 +1,9 @@
 """The page shows what the run folder holds, by itself, whatever the names in it contain."""
 
-import base64
 import io
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,41 +13,12 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from parsed import Page, asks_nothing, content, plain, size
 from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.report.page import duration, milestones, write_report
 from impasto.report.record import Sample
-
-
-class Page(HTMLParser):
-    """A page taken apart: its text, its elements with their attributes, and what each data: URI holds."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.text = ""
-        self.feed(self.source)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def content(uri: str) -> bytes:
-    return base64.b64decode(uri.partition(";base64,")[2], validate=True)
-
-
-def size(uri: str) -> tuple[int, int]:
-    with Image.open(io.BytesIO(content(uri))) as picture:
-        picture.load()
-        return picture.size
 
 
 @pytest.fixture(scope="module")
@@ -104,11 +73,7 @@ def test_the_film_within_the_page_plays(page: Page) -> None:
 
 
 def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
-    for _, attributes in page.elements:
-        for name in ("src", "srcset", "href", "action", "poster", "data"):
-            assert attributes.get(name, "data:").startswith("data:")
-    assert "http" not in page.source.replace("http-equiv", "")
-    assert not re.search(r"url\(|@import|<script", page.source)
+    assert asks_nothing(page)
     assert len(page.source) < 12_000_000
 
 
@@ -118,6 +83,38 @@ def test_the_page_says_what_the_numbers_say(page: Page) -> None:
     assert re.search(r"recognises 9\d % of its training paintings but only 5\d % of the 30 held-out ones", text)
     assert "6,400, each about 24 times" in text
     assert "51.6 pictures a second" in text
+    assert re.search(rf"{re.escape(invented.KID)}: the lowest of the second half, at step \d+", text)
+
+
+def test_what_was_not_scored_is_not_told_of(page: Page) -> None:
+    assert "Score" not in page.text
+    assert "copy" not in page.text.lower()
+
+
+def test_a_scored_run_shows_its_score_and_its_suspects(finished: Path, monets: Path, tmp_path: Path) -> None:
+    run = short(finished, tmp_path)
+    scores = invented.evaluation(copied=0.9)
+    invented.score(run, scores, invented.copies_sheet(monets, scores))
+    shown = Page(write_report(run))
+    assert "KID[efficientnet-lite0] is 0.0563 ± 0.0021, 256 v 270" in plain(shown.text)
+    assert "it has learned its pictures by heart" in plain(shown.text)
+    assert sum(image["alt"].startswith("Fake ") for image in shown.all("img")) == len(scores.copies.suspects)
+    assert asks_nothing(shown)
+
+    (run / "copies.jpg").unlink()
+    without = Page(write_report(run))
+    assert not any(image["alt"].startswith("Fake ") for image in without.all("img"))
+    assert "by heart" in without.text
+
+    (run / "run.json").write_text(json.dumps(invented.FACTS | {"status": "running"}))
+    assert "by heart" not in Page(write_report(run)).text  # that was an earlier end
+
+
+def test_a_sheet_of_copies_of_another_evaluation_is_told(finished: Path, tmp_path: Path) -> None:
+    run = short(finished, tmp_path)
+    invented.score(run, invented.evaluation(), Image.new("RGB", (262, 64)))
+    with pytest.raises(ImpastoError, match="1 rows for 8 fakes; evaluate again"):
+        write_report(run)
 
 
 def test_every_value_of_the_recipe_is_there(page: Page, finished: Path) -> None:

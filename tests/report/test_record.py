@@ -36,11 +36,29 @@ def test_a_damaged_line_within_the_log_is_named(tmp_path: Path) -> None:
 def test_measures_taken_now_and_then_keep_their_steps(tmp_path: Path) -> None:
     invented.write_log(tmp_path, invented.log_rows(100, every=25))
     log = read_log(tmp_path / "log.jsonl")
-    steps, values = log.measured("swd")
+    steps, values = log.measured(invented.KID)
     assert steps.tolist() == [25, 50, 75, 100]
     assert np.isfinite(values).all()
-    assert np.isnan(log.columns["swd"]).sum() == 96
+    assert np.isnan(log.columns[invented.KID]).sum() == 96
     assert log.measured("no such measure")[0].size == 0
+
+
+def test_the_best_is_the_lowest_of_the_second_half(tmp_path: Path) -> None:
+    values = {10: 0.1, 20: 0.5, 30: 0.3, 40: 0.4}
+    run = invented.begin(tmp_path / "run", total_steps=40)
+    invented.write_log(run, [{"step": step, invented.KID: value} for step, value in values.items()])
+    assert Record.read(run).chosen(invented.KID) == (30, 0.3)
+    (run / "run.json").write_text(json.dumps(invented.FACTS | {"total_steps": 100}))
+    assert Record.read(run).chosen(invented.KID) is None
+    assert Record.read(run).chosen("no such measure") is None
+
+
+def test_scores_are_read_back_as_they_were_written(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run")
+    assert Record.read(run).evaluation is None
+    scores = invented.evaluation(content=invented.CONTENT)
+    invented.score(run, scores)
+    assert Record.read(run).evaluation == scores
 
 
 def test_after_going_back_only_the_path_that_led_on_is_kept(tmp_path: Path) -> None:
@@ -76,6 +94,8 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
         ("run.json", json.dumps(invented.FACTS | {"seed": "x"}), "seed"),
         ("recipe.yaml", "a: [", "is not YAML"),
         ("recipe.yaml", "- 1", "is no recipe"),
+        ("evaluation.json", "{", "evaluation.json holds no scores"),
+        ("evaluation.json", '{"impasto": "0.1.0"}', "evaluate again"),
     ],
 )
 def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, file: str, content: str, said: str) -> None:

@@ -14,10 +14,11 @@ from lightning_fabric import Fabric
 from impasto.data.loader import Loader
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
+from impasto.scores import Scores, Value
 from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.loop import CHANCES, SAMPLE_SPACING, Trainer, grid_count, milestones
+from impasto.training.loop import CHANCES, Trainer, grid_count, milestones
 from impasto.training.run import Run
 
 SMALL = [
@@ -44,6 +45,11 @@ def trainer(path: Path, budget: str = "40steps", settings: tuple[str, ...] = (),
         for indices in (np.arange(24), np.arange(24, 30))
     )
     return Trainer(run, fabric, learned, heldout, Budget.parse(budget), 0, **options)
+
+
+def judged(value: float) -> Scores:
+    """A judgement of that KID."""
+    return Scores(network="invented", size=16, fakes=256, reals=24, values={"KID": Value(value=value)})
 
 
 def same(one: Any, two: Any, where: str = "state") -> None:
@@ -107,7 +113,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(tmp_path: Path, st
 
 
 def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
-    t = trainer(tmp_path / "run", score=lambda pictures: {"score": float(pictures.mean())})
+    t = trainer(tmp_path / "run", judge=lambda pictures: judged(float(pictures.mean())))
     t.train()
     rows = log(t.run)
     assert [row["step"] for row in rows] == list(range(1, 41))
@@ -116,18 +122,49 @@ def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
     assert [row["step"] for row in rows if "accuracy_heldout" in row] == [10, 20, 30, 40]
     assert t.run.facts["status"] == "finished" and t.run.facts["total_steps"] == 40
     assert Style.load(t.run.last).card.steps == 40
-    assert Style.load(t.run.best).card.scores == {"score": t.lowest}
+    assert [row["step"] for row in rows if "KID[invented] 256 v 24" in row] == [40]
+    assert [scores.values["KID"].value for scores in Style.load(t.run.best).card.scores] == [t.lowest]
     assert (t.run.samples / "real.jpg").exists() and (t.run.samples / "step-00000000.jpg").exists()
     assert not list(t.run.path.rglob("*.part"))
 
 
-def test_the_best_style_is_the_one_with_the_lowest_score_in_the_second_half(tmp_path: Path) -> None:
+def test_the_best_style_is_the_one_with_the_lowest_score_in_the_second_half(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 400)
     scores = iter([9.0, 0.5, 0.7, 7.0, 4.0, float("nan")])  # before the first step, and at 22, 63, 116, 179, 250
-    t = trainer(tmp_path / "run", budget="250steps", score=lambda pictures: {"score": next(scores)})
+    seen: list[np.ndarray] = []
+
+    def judge(pictures: np.ndarray) -> Scores:
+        seen.append(pictures)
+        return judged(next(scores))
+
+    t = trainer(tmp_path / "run", budget="250steps", judge=judge)
     t.train()
     assert next(scores, None) is None
-    assert Style.load(t.run.best).card.scores == {"score": 4.0}
+    assert all(each.shape == (256, 16, 16, 3) and each.dtype == np.uint8 for each in seen)
+    best = Style.load(t.run.best).card
+    assert best.steps == 179 and best.scores == [judged(4.0)]
     assert Style.load(t.run.last).card.licence == "CC0-1.0"
+
+
+def test_scores_take_a_twentieth_of_a_budget_in_time_at_most(tmp_path: Path) -> None:
+    taken: list[float] = []
+
+    def slow(pictures: np.ndarray) -> Scores:
+        begun = time.perf_counter()
+        time.sleep(0.05)
+        taken.append(time.perf_counter() - begun)
+        return judged(1.0)
+
+    t = trainer(tmp_path / "run", budget="4s", judge=slow)
+    t.train()
+    assert 1 <= t.scorings <= 4 and len(taken) == t.scorings + 1  # the first measures what one costs
+
+
+def test_how_often_is_scored_in_so_many_steps_does_not_depend_on_the_clock(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="10000steps", judge=lambda pictures: judged(1.0))
+    assert t.scorings == 8  # 80,000 pictures, 10,000 apart
 
 
 def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None:
@@ -230,12 +267,33 @@ def test_a_time_becomes_a_number_of_steps_that_is_kept(tmp_path: Path) -> None:
     assert again.total == t.total
 
 
+def test_a_training_that_goes_back_to_its_very_start_keeps_its_number_of_steps(tmp_path: Path) -> None:
+    """The state before the first step was saved when a time was no number of steps yet."""
+    t = trainer(tmp_path / "run", budget="3s")
+    step, spoilt = t.method.step, [False]
+
+    def poisoned(batch: Any) -> Any:
+        if t.total is not None and not spoilt[0]:
+            spoilt[0] = True
+            for saved in checkpoint.steps(t.run.checkpoints)[1:]:
+                saved.unlink()
+            with torch.no_grad():
+                next(t.method.style().parameters()).fill_(float("nan"))
+        return step(batch)
+
+    t.method.step = poisoned  # type: ignore[method-assign]
+    assert t.train().finished
+    assert "Went back to step 0" in str(log(t.run))
+    assert t.step == t.total == t.run.facts["total_steps"] > 20
+
+
 @pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**6])
-def test_samples_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int) -> None:
-    steps = sorted(milestones(total, 120, SAMPLE_SPACING))
+@pytest.mark.parametrize("count", [0, 1, 24, 120])
+def test_milestones_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int, count: int) -> None:
+    steps = sorted(milestones(total, count))
     assert steps[-1] == total and steps[0] >= 1
-    assert len(steps) <= max(1, min(120, total // SAMPLE_SPACING))
-    if total >= 5000:
+    assert len(steps) <= max(1, count)
+    if total >= 5000 and count > 20:
         assert steps[1] - steps[0] < steps[-1] - steps[-2]
 
 

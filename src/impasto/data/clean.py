@@ -24,7 +24,10 @@ Progress = Callable[[int, int | None], object]  # how many entries are done, and
 
 
 @dataclass(frozen=True, slots=True)
-class _Square:
+class Square:
+    """A picture's middle square, (size, size, 3) uint8, with what is known of the picture, the digest of the square's
+    pixels and a thumbnail to compare it by."""
+
     picture: Picture
     pixels: NDArray[np.uint8]
     digest: bytes
@@ -42,9 +45,6 @@ def collect(
 ) -> Survey:
     """Decode every entry of a source, hand each distinct picture on, and tell what became of all.
 
-    A picture's middle square is scaled to ``size`` with Lanczos' filter. Entries are worked on by threads, as
-    Pillow lets go of Python's lock, a few at a time; the outcome does not depend on how many.
-
     Args:
         source: an open source.
         size: side of the squares in pixels.
@@ -60,11 +60,11 @@ def collect(
     fingerprint = hashlib.sha256(str(size).encode())
     first_of: dict[str, str] = {}
     thumbnails: list[Thumbnail] = []
-    for done, outcome in enumerate(_in_order(source, size, crop_frames, workers), 1):
+    for done, outcome in enumerate(squares(source.entries(), size, crop_frames, workers), 1):
         match outcome:
             case LeftOut():
                 survey.left_out.append(outcome)
-            case _Square(picture, pixels, digest, small):
+            case Square(picture, pixels, digest, small):
                 original = first_of.setdefault(picture.digest, picture.name)
                 if len(first_of) == len(survey.pictures):
                     survey.duplicates.append(Duplicate(name=picture.name, of=original))
@@ -83,12 +83,17 @@ def collect(
     return survey
 
 
-def _in_order(source: Source, size: int, crop_frames: bool, workers: int | None) -> Iterator[_Square | LeftOut]:
-    """What the threads make of the entries, in the entries' order; never many at once, to spare the memory."""
+def squares(
+    entries: Iterator[Entry], size: int, crop_frames: bool = False, workers: int | None = None
+) -> Iterator[Square | LeftOut]:
+    """Every entry's middle square, scaled to ``size`` with Lanczos' filter, or why it has none, in their order.
+
+    Entries are worked on by threads, as Pillow lets go of Python's lock, a few at a time, to spare the memory; the
+    outcome does not depend on how many.
+    """
     threads = workers or os.cpu_count() or 1
-    entries = source.entries()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="clean")
-    waiting: deque[Future[_Square | LeftOut]] = deque()
+    waiting: deque[Future[Square | LeftOut]] = deque()
     try:
         while True:
             for entry in itertools.islice(entries, 4 * threads - len(waiting)):
@@ -100,7 +105,7 @@ def _in_order(source: Source, size: int, crop_frames: bool, workers: int | None)
         pool.shutdown(cancel_futures=True)
 
 
-def _square(entry: Entry, size: int, crop_frames: bool) -> _Square | LeftOut:
+def _square(entry: Entry, size: int, crop_frames: bool) -> Square | LeftOut:
     # A JPEG may be decoded smaller, if that leaves Lanczos' filter enough pixels, and frames room to come off.
     at_least = size * (4 if crop_frames else 2)
     try:
@@ -125,7 +130,7 @@ def _square(entry: Entry, size: int, crop_frames: bool) -> _Square | LeftOut:
         frame=_at_full_size(box, decoded),
     )
     digest = content if square is pixels else hashlib.sha256(square.data).digest()
-    return _Square(picture, square, digest, thumbnail(image))
+    return Square(picture, square, digest, thumbnail(image))
 
 
 def _middle_square(box: Box) -> tuple[float, float, float, float]:

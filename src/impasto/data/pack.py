@@ -92,7 +92,7 @@ def pack(
     folder = Path(out)
     if folder.exists() or folder.is_symlink():
         raise ImpastoError(f"{out} exists already: choose another name, or remove it.")
-    if _is_pack(spec):
+    if is_pack(spec):
         raise ImpastoError(f"{spec} is a pack already: give what it was made of.")
     with open_source(spec) as source, no_space(folder), _whole_folder(folder) as part:
         with (part / PIXELS).open("wb") as file:
@@ -109,7 +109,7 @@ def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Pro
     Raises:
         ImpastoError: the source holds nothing usable, or more than the memory.
     """
-    if _is_pack(spec):
+    if is_pack(spec):
         if crop_frames:
             raise ImpastoError(f"{spec} is a pack: take the frames off when packing (impasto pack --crop-frames).")
         return Store.open(spec)
@@ -172,7 +172,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
-def _is_pack(spec: str | Path) -> bool:
+def is_pack(spec: str | Path) -> bool:
     return (Path(spec) / PIXELS).is_file()
 
 

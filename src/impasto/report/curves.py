@@ -1,4 +1,4 @@
-"""The curves of a training: losses, the discriminator's accuracy, the spread of the fakes, their distance."""
+"""The curves of a training: losses, the discriminator's accuracy, the spread of the fakes, the score."""
 
 import io
 from dataclasses import dataclass
@@ -57,6 +57,8 @@ class Panel:
     """Values that the axis takes in, whatever was measured."""
     reference: tuple[float, str] | None = None
     """A value to compare with, and what it means."""
+    chosen: tuple[int, float] | None = None
+    """Step and value of the best style."""
 
     def measured(self, log: Log) -> bool:
         """Whether a log holds any of it."""
@@ -72,7 +74,7 @@ def figure(record: Record, theme: Theme) -> Figure:
     log = record.log
     if not len(log):
         raise ValueError("there is nothing to draw: the log has no step yet")
-    panels = [panel for panel in _panels(log) if panel.measured(log)]
+    panels = [panel for panel in _panels(record) if panel.measured(log)]
     drawn = Figure(figsize=(9, 0.7 + 2.5 * len(panels)), dpi=150, facecolor=theme.paper, layout="constrained")
     grid = drawn.subplots(len(panels), 1, sharex=True, squeeze=False)
     for axes, panel in zip(grid[:, 0], panels, strict=True):
@@ -90,7 +92,8 @@ def png(drawn: Figure) -> bytes:
     return file.getvalue()
 
 
-def _panels(log: Log) -> tuple[Panel, ...]:
+def _panels(record: Record) -> tuple[Panel, ...]:
+    log = record.log
     return (
         Panel(
             "Losses",
@@ -119,11 +122,16 @@ def _panels(log: Log) -> tuple[Panel, ...]:
             shown=(0,),
             reference=(1, "as varied as the real pictures"),
         ),
-        Panel(
-            "Distance from the real pictures (lower is better)",
-            "sliced Wasserstein",
-            (Line("swd", "distance"),),
-            shown=(0,),
+        *(
+            # One panel each: distances through two networks, or of other counts, have nothing in common.
+            Panel(
+                f"Distance from the real pictures: {name}",
+                "lower is better",
+                (Line(name, "distance"),),
+                shown=(0,),
+                chosen=record.chosen(name),
+            )
+            for name in log.kids
         ),
     )
 
@@ -150,14 +158,26 @@ def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
             va="top", fontsize=8, color=theme.ink, alpha=0.75,
         )  # fmt: skip
         extent.append(value)
+    if panel.chosen is not None:
+        extent.append(_mark_chosen(axes, *panel.chosen, theme))
     margin = 0.05 * (max(extent) - min(extent)) or 0.1
     axes.set_ylim(min(extent) - margin, max(extent) + margin)
     _dress(axes, panel, theme)
 
 
+def _mark_chosen(axes: Axes, step: int, value: float, theme: Theme) -> float:
+    """Circles the best style's score and writes it above, towards the middle; returns the score."""
+    axes.plot([step], [value], "o", ms=10, mfc="none", mec=theme.ink, mew=1.4, zorder=4, clip_on=False)
+    axes.annotate(
+        f"best of the second half: {value:.3g}", (step, value), (0, 14), textcoords="offset points",
+        ha="right", va="bottom", fontsize=9, color=theme.ink,
+    )  # fmt: skip
+    return value
+
+
 def _dress(axes: Axes, panel: Panel, theme: Theme) -> None:
     axes.set_facecolor(theme.paper)
-    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8)
+    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8, parse_math=False)
     axes.set_ylabel(panel.unit, fontsize=9, color=theme.ink)
     axes.tick_params(colors=theme.ink, labelsize=9, length=3)
     axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))

@@ -1,7 +1,5 @@
 """The report: one HTML page that holds all that a run has to show, and asks nothing of any network."""
 
-import base64
-import io
 import json
 import shlex
 from collections.abc import Iterator, Mapping
@@ -9,31 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-import jinja2
 import numpy as np
 from PIL import Image
 
 from impasto.files import whole
 from impasto.grid import tile
 from impasto.report import curves
+from impasto.report.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
+from impasto.report.evaluation import Findings
 from impasto.report.film import write_film, write_loop
 from impasto.report.record import Record, Sample, open_picture
 from impasto.report.standing import Standing, percent
+from impasto.report.words import number
 
 MILESTONES = 8
 """Rows of the table that follows the same noise through training, and its columns."""
 
 SHEET_SIDE, STRIP_SIDE = 2200, 1440
 """The longest side, in pixels, at which a sheet and a strip of paintings are put into the page."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A picture within the page."""
-
-    uri: str
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)
@@ -57,36 +48,22 @@ def write_report(run: Path) -> Path:
     """
     record = Record.read(run)
     page = run / "report.html"
-    shown: dict[str, Any] = {"curves": None, "film": None}
+    shown: dict[str, Any] = {"curves": None, "film": None, "findings": None}
     if len(record.log):
-        light = curves.png(curves.figure(record, curves.LIGHT))
+        drawn = drawing(lambda theme: curves.figure(record, theme))
+        shown["curves"] = drawn
         with whole(run / "curves.png") as part:
-            part.write_bytes(light)
-        dark = curves.png(curves.figure(record, curves.DARK))
-        shown["curves"] = {"light": _embed(light, "png"), "dark": _embed(dark, "png")}
+            part.write_bytes(drawn.light.content)
     if record.samples:
         write_film(record, run / "evolution.mp4")
         write_loop(record, run / "evolution.webp")
         shown["film"] = data_uri((run / "evolution.mp4").read_bytes(), "video/mp4")
+    if record.evaluation is not None and record.ended:
+        copies = open_picture(record.copies) if record.copies.exists() else None
+        shown["findings"] = Findings.of(record.evaluation, copies)
     with whole(page) as part:
-        part.write_text(_template().render(shown | _words(record) | _pictures(record)), encoding="utf-8")
+        part.write_text(render("page.html", **shown, **_words(record), **_pictures(record)), encoding="utf-8")
     return page
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """A file's content as an address that needs no file."""
-    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("impasto.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html")
 
 
 def _words(record: Record) -> dict[str, Any]:
@@ -113,7 +90,7 @@ def _pictures(record: Record) -> dict[str, Any]:
     newest = record.samples[-1] if record.samples else None
     real = record.real if record.real.exists() else None
     # While a run goes on, the final paintings are those of an earlier end.
-    ended = record.facts.status != "running" and record.paintings.exists()
+    ended = record.ended and record.paintings.exists()
     return {
         "paintings": _sheet(record.paintings) if ended else None,
         "newest": newest,
@@ -155,12 +132,16 @@ def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
         yield Measure(percent(standing.fake), "of the fakes it sees through")
     if standing.spread is not None:
         yield Measure(f"{standing.spread:.2f}", "spread of the fakes; the real pictures have 1")
-    steps, distances = record.log.measured("swd")
-    if len(distances):
-        best = int(distances.argmin())
-        was_lower = best < len(distances) - 1
-        lowest = f"; lowest was {distances[best]:.3g} at step {steps[best]:,.0f}" if was_lower else ""
-        yield Measure(f"{distances[-1]:.3g}", f"distance from the real pictures (sliced Wasserstein){lowest}")
+    for name in record.log.kids:
+        steps, distances = record.log.measured(name)
+        best = record.chosen(name)
+        last = f"{number(float(distances[-1]))} at the last one, step {steps[-1]:,.0f}"
+        if best is None:
+            yield Measure(number(float(distances[-1])), f"{name}, at step {steps[-1]:,.0f}")
+        else:
+            step, lowest = best
+            since = f"; {last}" if step < steps[-1] else ", the last one"
+            yield Measure(number(lowest), f"{name}: the lowest of the second half, at step {step:,}{since}")
 
 
 def _details(record: Record) -> Iterator[tuple[str, str]]:
@@ -236,31 +217,17 @@ def _sheet(path: Path) -> Picture:
     """A sheet of paintings as its file holds it, made smaller only if it is very large."""
     picture = open_picture(path)
     if max(picture.size) <= SHEET_SIDE:
-        return _embed(path.read_bytes(), "jpeg")
-    return _jpeg(picture, SHEET_SIDE)
+        return embed(path.read_bytes(), "jpeg")
+    return jpeg(picture, SHEET_SIDE)
 
 
 def _single(record: Record, path: Path) -> Picture:
     """The first picture of a sheet, by itself."""
-    file = io.BytesIO()
-    Image.fromarray(record.cells(path)[0, 0]).save(file, "PNG")
-    return _embed(file.getvalue(), "png")
+    return lossless(Image.fromarray(record.cells(path)[0, 0]))
 
 
 def _strip(record: Record, sample: Sample) -> Picture:
     """The first pictures of a sample, side by side."""
     cells = record.cells(sample.path)
     first = cells.reshape(-1, *cells.shape[2:])[:MILESTONES]
-    return _jpeg(tile(first, columns=len(first)), STRIP_SIDE)
-
-
-def _jpeg(picture: Image.Image, side: int) -> Picture:
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=88)
-    return _embed(file.getvalue(), "jpeg")
-
-
-def _embed(content: bytes, kind: str) -> Picture:
-    with Image.open(io.BytesIO(content)) as picture:
-        return Picture(data_uri(content, f"image/{kind}"), *picture.size)
+    return jpeg(tile(first, columns=len(first)), STRIP_SIDE)

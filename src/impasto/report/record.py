@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from impasto.errors import ImpastoError
 from impasto.grid import cut
+from impasto.scores import Evaluation
 
 
 class Source(BaseModel):
@@ -81,6 +82,11 @@ class Log:
         _, values = self.measured(name)
         return float(values[-1]) if len(values) else None
 
+    @property
+    def kids(self) -> list[str]:
+        """The kernel distances that were ever measured, by their full names: ``KID[network] 256 v 270``."""
+        return [name for name in self.columns if name.startswith("KID[") and len(self.measured(name)[0])]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -99,6 +105,7 @@ class Record:
     recipe: Mapping[str, Any]
     log: Log
     samples: tuple[Sample, ...]
+    evaluation: Evaluation | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -117,6 +124,7 @@ class Record:
             samples=tuple(
                 Sample(int(path.stem.removeprefix("step-")), path) for path in sorted(folder.glob("samples/step-*.jpg"))
             ),
+            evaluation=_read_evaluation(folder / "evaluation.json"),
         )
 
     @property
@@ -133,6 +141,27 @@ class Record:
     def paintings(self) -> Path:
         """The final sheet of new paintings; it need not exist yet."""
         return self.folder / "paintings.jpg"
+
+    @property
+    def copies(self) -> Path:
+        """The sheet of the fakes that are nearest to a real picture, beside those; it need not exist yet."""
+        return self.folder / "copies.jpg"
+
+    @property
+    def ended(self) -> bool:
+        """Whether training stands still: while it goes on, final paintings and scores are those of an earlier end."""
+        return self.facts.status != "running"
+
+    def chosen(self, measure: str) -> tuple[int, float] | None:
+        """Step and value at which a measure was lowest in the second half of the training, where the best style is
+        chosen; None if it has not been measured there yet."""
+        steps, values = self.log.measured(measure)
+        total = self.facts.total_steps or (self.log.last("step") or 0)
+        late = 2 * steps >= total
+        if not late.any():
+            return None
+        best = int(values[late].argmin())
+        return int(steps[late][best]), float(values[late][best])
 
     def cells(self, path: Path) -> NDArray[np.uint8]:
         """The single pictures of one of the run's sheets: (rows, columns, size, size, 3), uint8.
@@ -203,9 +232,23 @@ def _read_facts(path: Path) -> Facts:
     try:
         return Facts.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise ImpastoError(f"{path} does not describe a run: {where}: {first['msg']}.") from error
+        raise ImpastoError(f"{path} does not describe a run: {_first(error)}.") from error
+
+
+def _read_evaluation(path: Path) -> Evaluation | None:
+    if not path.exists():
+        return None
+    try:
+        return Evaluation.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ImpastoError(f"{path} holds no scores: {_first(error)}. Delete it, or evaluate again.") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong with a file, and where in it."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    return f"{where}: {' '.join(first['msg'].split())}"
 
 
 def _read_recipe(path: Path) -> Mapping[str, Any]:

@@ -5,15 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from impasto.report.record import Log, Record
+from impasto.training.verdict import memorises, verdict
 
 RECENT_SHARE, RECENT_ROWS = 0.05, 20
 """What counts as now: the last 5 % of the steps, but at least 20, as single batches are noisy."""
-
-MEMORISING_GAP = 0.10
-"""How much better D must know its training paintings than held-out ones to be called memorising."""
-
-CERTAIN, GUESSING = 0.90, 0.60
-"""Balanced accuracies: from the one on, D tells real from fake with ease; up to the other, it guesses."""
 
 MONOTONOUS = 0.5
 """Below this spread of the fakes, relative to the real pictures, the generator repeats itself."""
@@ -61,7 +56,7 @@ class Standing:
     def _duel(self) -> str:
         if self.real is None or self.fake is None:
             return "This run does not log how well the discriminator tells real from fake."
-        if self.heldout is not None and self._memorising(self.real, self.heldout):
+        if self.heldout is not None and memorises(self.real, self.heldout, self.heldout_pictures):
             return (
                 f"The discriminator recognises {percent(self.real)} of its training paintings but only "
                 f"{percent(self.heldout)} of the {self.heldout_pictures} held-out ones: it is memorising."
@@ -71,12 +66,7 @@ class Standing:
             f"The discriminator recognises {percent(self.real)} of its training paintings{unseen} "
             f"and {percent(self.fake)} of the fakes"
         )
-        return f"{numbers}: {_verdict(self.real, self.fake)}."
-
-    def _memorising(self, real: float, heldout: float) -> bool:
-        """Whether the gap from training to held-out paintings is wide, and beyond two standard errors."""
-        error = math.sqrt(heldout * (1 - heldout) / max(self.heldout_pictures, 1))
-        return real - heldout > max(MEMORISING_GAP, 2 * error)
+        return f"{numbers}: {verdict(self.real, self.fake)}."
 
 
 def percent(share: float) -> str:
@@ -91,16 +81,3 @@ def _recent(log: Log, name: str, first: int) -> float | None:
     steps, values = log.measured(name)
     recent = values[steps >= first]
     return float(recent.mean()) if len(recent) else log.last(name)
-
-
-def _verdict(real: float, fake: float) -> str:
-    balanced = (real + fake) / 2
-    if balanced >= CERTAIN:
-        return "it still tells real from fake with ease"
-    if balanced <= GUESSING:
-        return "it hardly does better than a coin"
-    if fake < 0.5:
-        return "it takes most fakes for real"
-    if real < 0.5:
-        return "it takes most real paintings for fakes"
-    return "it is ahead, but the generator often fools it"

@@ -19,6 +19,7 @@ from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
 from impasto.methods import METHODS, Method
+from impasto.scores import Scores
 from impasto.style import Card, Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -31,23 +32,28 @@ from impasto.training.run import Run
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Seconds between two looks at the losses, each of which waits for the device, and between two checkpoints.
-LOOK_EVERY, SAVE_EVERY = 0.5, 120.0
+#: Seconds between two looks at the losses, each of which waits for the device.
+LOOK_EVERY = 0.5
+#: Seconds between two checkpoints: a twentieth of the training, but within these bounds.
+SAVE_EVERY = (10.0, 120.0)
 #: Steps between two questions to the discriminator about pictures it never learned from.
 JUDGE_EVERY = 10
-#: Looks at the fixed samples in a whole training, and scores; and the fewest steps between two of each.
+#: Looks at the fixed samples in a whole training, and the fewest steps between two.
 SAMPLES, SAMPLE_SPACING = 120, 8
-SCORES, SCORE_SPACING = 24, 50
-#: Pictures that are scored, and real ones that they are compared with.
+#: Scores in a whole training; the fewest pictures learned from between two; and of a budget in time, the share that
+#: they may take. Budgets in steps or pictures do not ask the clock, so that the same recipe gives the same style.
+SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
+#: Pictures that are scored, always of the same latents.
 SCORED = 256
 #: How often a training that goes wrong is taken back before it is given up.
 CHANCES = 3
 #: What went wrong where the losses do not show it yet.
 BROKEN = "the weights are no longer numbers"
 
-#: The judgement by which the best style is chosen: pictures uint8 (N, S, S, 3) in, numbers by name out, of which
-#: the first decides, lower being better.
-Score = Callable[[np.ndarray], Mapping[str, float]]
+#: The measure by which the best style is chosen, lower being better.
+DECIDING = "KID"
+#: The judgement: pictures uint8 (N, S, S, 3) in, their scores against real ones out.
+Judge = Callable[[np.ndarray], Scores]
 
 
 @dataclass(frozen=True)
@@ -69,12 +75,13 @@ class Trainer:
         heldout: Loader | None,
         budget: Budget,
         seed: int,
-        score: Score | None = None,
+        judge: Judge | None = None,
         progress: Progress | None = None,
     ) -> None:
         self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
         self.recipe, self.budget, self.seed = run.recipe, budget, seed
-        self.score, self.progress = score, progress or Progress()
+        self.judge = judge
+        self.progress = progress or Progress(0 if heldout is None else len(heldout))
 
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
@@ -85,8 +92,9 @@ class Trainer:
 
         self.step = 0
         self.total = budget.steps(self.recipe.batch, len(pictures))
+        self.scorings = 0 if self.total is None else self._scorings(self.total)
         self.attempt = 0  # how often the training was taken back
-        self.scores: dict[str, float] = {}  # the newest
+        self.scores: Scores | None = None  # the newest
         self.lowest: float | None = None
         self._returned: int | None = None  # the step that it was taken back to
         self._costs = {"sample": 0.0, "score": 0.0}  # in seconds
@@ -112,10 +120,15 @@ class Trainer:
                 if interruption.signal is not None:
                     self._leave("stopped")
                     return Outcome(finished=False, signal=int(interruption.signal))
-                if self._clock.since_save >= SAVE_EVERY and self._guard.healthy:
+                if self._clock.since_save >= self._save_every() and self._guard.healthy:
                     self._save()
             self._leave("finished")
         return Outcome(finished=True)
+
+    def _save_every(self) -> float:
+        """Seconds between checkpoints: a short training has to have states to go back to as well."""
+        low, high = SAVE_EVERY
+        return high if self.total is None else min(max(low, self.total * self._clock.per_step / 20), high)
 
     def _done(self) -> bool:
         """Whether the budget is used up, and the last steps of it were good."""
@@ -155,8 +168,8 @@ class Trainer:
         """Whether this step is one to sample at, and one to score at."""
         if self.total is None:
             return False, False
-        sampled, scored = (SAMPLES, SAMPLE_SPACING), (SCORES, SCORE_SPACING)
-        return self.step in milestones(self.total, *sampled), self.step in milestones(self.total, *scored)
+        sampled = milestones(self.total, min(SAMPLES, self.total // SAMPLE_SPACING))
+        return self.step in sampled, self.step in milestones(self.total, self.scorings)
 
     def _look(self) -> bool:
         """Fetches the numbers of the last steps, samples and scores where that is due, logs and shows.
@@ -195,15 +208,19 @@ class Trainer:
     def _lay_out(self) -> None:
         """Turns a time into a number of steps, by the speed measured so far, and keeps it for good."""
         left = self.budget.amount - self._clock.total
+        self.scorings = max(1, min(SCORES, int(SCORE_SHARE * self.budget.amount / max(self._costs["score"], 1e-9))))
+        left -= self._costs["score"] * self.scorings
         steps = left / self._clock.per_step
-        for _ in range(3):  # the looks on the way take time too, and how many there are depends on the steps
-            total = self.step + int(steps) + 1
-            looking = self._costs["sample"] * len(milestones(total, SAMPLES, SAMPLE_SPACING))
-            looking += self._costs["score"] * len(milestones(total, SCORES, SCORE_SPACING))
-            steps = max(0.0, left - looking) / self._clock.per_step
-        self.total = self.step + round(steps)
+        for _ in range(3):  # the samples on the way take time too, and how many there are depends on the steps
+            samples = min(SAMPLES, int(self.step + steps) // SAMPLE_SPACING)
+            steps = max(0.0, left - self._costs["sample"] * samples) / self._clock.per_step
+        self.total = self.step + max(1, round(steps))
         self.run.note(total_steps=self.total)
         self._save()
+
+    def _scorings(self, total: int) -> int:
+        """How often to score in so many steps."""
+        return max(1, min(SCORES, total * self.recipe.batch // SCORE_SPACING))
 
     # Looking at the painter.
 
@@ -221,27 +238,29 @@ class Trainer:
         with whole(path) as part:
             tile(to_pixels(pictures).cpu().numpy()).save(part, format="JPEG", quality=92, subsampling=0)
 
-    def _judge(self) -> dict[str, float]:
-        """Scores of the averaged painter, the first of which decides; none if one is no number."""
-        if self.score is None:
-            return {}
+    def _judge(self) -> Scores | None:
+        """Scores of the averaged painter, by the same latents each time; None if the deciding one is no number."""
+        if self.judge is None:
+            return None
         with self._clock.paused():
             inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
             painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
-            scores = self.score(np.concatenate(painted))
-        return dict(scores) if all(map(math.isfinite, scores.values())) else {}
+            scores = self.judge(np.concatenate(painted))
+        return scores if math.isfinite(scores.values[DECIDING].value) else None
 
     def _score(self) -> dict[str, float]:
         """Scores the averaged painter, and keeps it if it is the best of the second half of the training so far: in the
         first, a blur of the right colours may score well."""
         self.scores = self._judge()
-        if self.scores and self.total is not None and 2 * self.step >= self.total:
-            deciding = next(iter(self.scores.values()))
+        if self.scores is None:
+            return {}
+        if self.total is not None and 2 * self.step >= self.total:
+            deciding = self.scores.values[DECIDING].value
             if self.lowest is None or deciding < self.lowest:
                 self.lowest = deciding
                 with self._clock.paused():
                     self.style().save(self.run.best)
-        return self.scores
+        return self.scores.row()
 
     def style(self) -> Style:
         """The averaged painter as it is now, with its card."""
@@ -256,7 +275,7 @@ class Trainer:
             seed=self.seed,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             impasto=facts["impasto"],
-            scores=self.scores,
+            scores=[self.scores] if self.scores else [],
             licence=facts["licence"],
         )
         return Style(self.ema.network, card)
@@ -272,7 +291,8 @@ class Trainer:
             "total": self.total,
             "attempt": self.attempt,
             "seconds": self._clock.total,
-            "scores": self.scores,
+            "scorings": self.scorings,
+            "scores": self.scores.model_dump() if self.scores else None,
             "lowest": self.lowest,
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
@@ -285,9 +305,10 @@ class Trainer:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Takes over a state, and takes back what the run folder holds of later steps."""
         self.step, self.attempt = state["step"], state["attempt"]
+        self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
+        self.lowest = None
         if state["budget"] == [self.budget.amount, self.budget.unit]:
-            self.total = state["total"]
-        self.scores, self.lowest = dict(state["scores"]), state["lowest"]
+            self.total, self.scorings, self.lowest = state["total"], state["scorings"], state["lowest"]
         for name, network in self.method.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.method.optimizers.items():
@@ -326,7 +347,9 @@ class Trainer:
         saved = checkpoint.steps(self.run.checkpoints)
         if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
             saved[-1].unlink()  # it led to trouble before
+        planned = self.total, self.scorings
         self.restore(checkpoint.newest(self.run.checkpoints)[0])
+        self.total, self.scorings = planned  # the first state of all was saved before a time was laid out
         self._returned = self.step
         if attempt > CHANCES:
             self.run.note(status="stopped")
@@ -349,10 +372,10 @@ class Trainer:
 
 
 @lru_cache
-def milestones(total: int, count: int, spacing: int) -> frozenset[int]:
-    """Up to ``count`` steps of ``total``, on average at least ``spacing`` apart and denser at the beginning, where
-    most changes; the last step is among them."""
-    count = max(1, min(count, total // spacing))
+def milestones(total: int, count: int) -> frozenset[int]:
+    """``count`` steps of ``total``, but at least one, denser at the beginning, where most changes; the last step is
+    among them."""
+    count = max(1, count)
     return frozenset(max(1, round(total * (k / count) ** 1.5)) for k in range(1, count + 1))
 
 

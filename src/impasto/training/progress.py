@@ -1,6 +1,7 @@
 """What a person sees of a training while it runs: a bar and a live line, or plain lines where there is no terminal."""
 
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -9,8 +10,12 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from impasto.training.verdict import memorises, verdict
+
 #: Seconds between plain lines.
 PLAIN_EVERY = 10.0
+#: Measures of the discriminator that are averaged, since single batches are noisy.
+RECENT = 20
 
 
 def clock(seconds: float) -> str:
@@ -25,28 +30,48 @@ def memory(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
 
 
-def status(row: Mapping[str, Any], total: int | None, left: float | None) -> str:
-    """One line that says how a training stands."""
+def status(
+    row: Mapping[str, Any], recent: Mapping[str, float], heldout: int, total: int | None, left: float | None
+) -> str:
+    """One line that says how a training stands.
+
+    Args:
+        row: the newest number of each name of the log.
+        recent: how often the discriminator was right lately, ``accuracy_*`` by name.
+        heldout: how many pictures are held out.
+        total: steps in all, ``left``: seconds to go; None where not known yet.
+    """
     parts = [f"step {row['step']}/{total}" if total else f"step {row['step']}"]
     losses = {name: value for name, value in row.items() if name.startswith("loss_")}
     parts.append("loss " + " ".join(f"{name[5:6].upper()} {value:.2f}" for name, value in losses.items()))
-    seen = [(name[9:], value) for name, value in row.items() if name.startswith("accuracy_")]
-    if seen:
-        parts.append("D right " + " ".join(f"{name} {value:.0%}" for name, value in seen))
+    if recent:
+        right = " ".join(f"{name.removeprefix('accuracy_')} {value:.0%}" for name, value in recent.items())
+        parts.append(f"D right {right}: {_standing(recent, heldout)}")
+    scored = [(*name.split(" ", 1), value) for name, value in row.items() if name.startswith("KID[")]
+    parts += [f"{label} {value:.3f} ({counts})" for label, counts, value in scored]
     parts += [f"{row['pictures_per_second']:.0f} img/s", memory(row["memory"])]
     parts.append(f"{clock(left)} left" if left is not None else "measuring the speed")
     return " · ".join(parts)
 
 
-class Progress:
-    """Shows rows of the log as they come."""
+def _standing(recent: Mapping[str, float], heldout: int) -> str:
+    real, unseen = recent["accuracy_real"], recent.get("accuracy_heldout")
+    if unseen is not None and memorises(real, unseen, heldout):
+        return "it is memorising"
+    return verdict(real, recent["accuracy_fake"])
 
-    def __init__(self, console: Console | None = None) -> None:
+
+class Progress:
+    """Shows rows of the log as they come, of a training that holds ``heldout`` pictures out."""
+
+    def __init__(self, heldout: int = 0, console: Console | None = None) -> None:
+        self.heldout = heldout
         self.console = console or Console()
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._shown = -PLAIN_EVERY
         self._last = ""
         self._row: dict[str, Any] = {}
+        self._recent: dict[str, deque[float]] = {}
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
@@ -57,25 +82,29 @@ class Progress:
         if self.console.is_terminal:
             self._live.stop()
         if self._last:
-            self.console.print(self._last, highlight=False, soft_wrap=True)
+            self.console.print(self._last, highlight=False, markup=False, soft_wrap=True)
 
     def update(self, rows: Sequence[Mapping[str, Any]], total: int | None, left: float | None) -> None:
         """Shows the newest of what ``rows`` hold: ``total`` steps in all, ``left`` seconds to go, None where not
         known yet."""
         for row in rows:
             self._row |= row
-        line = status(self._row, total, left)
+            for name in row:
+                if name.startswith("accuracy_"):
+                    self._recent.setdefault(name, deque(maxlen=RECENT)).append(row[name])
+        recent = {name: sum(values) / len(values) for name, values in self._recent.items()}
+        line = status(self._row, recent, self.heldout, total, left)
         if self.console.is_terminal:
             bar = ProgressBar(total=total, completed=self._row["step"], width=min(60, self.console.width))
             self._live.update(Group(bar, Text(line)), refresh=True)
             self._last = line
         elif time.monotonic() - self._shown >= PLAIN_EVERY:
             self._shown = time.monotonic()
-            self.console.print(line, highlight=False, soft_wrap=True)
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
             self._last = ""
         else:
             self._last = line
 
     def tell(self, text: str) -> None:
         """Says something that stays on the screen."""
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,209 @@
+"""The verbs that judge: pictures against real ones, and trainings side by side."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from impasto.device import choose_device
+from impasto.errors import ImpastoError
+from impasto.files import no_space
+from impasto.paint.painter import load
+from impasto.report.comparison import write_comparison
+from impasto.report.evaluation import write_evaluation
+from impasto.report.record import Record
+from impasto.report.trials import Comparison, Entry, names
+from impasto.score.assess import Assessment, assess
+from impasto.score.networks import USUAL, open_network
+from impasto.score.sides import LARGEST, InFiles, Progress, look, open_side, own_size
+from impasto.scores import Evaluation
+
+#: Smaller pictures than this say nothing to a network.
+SMALLEST = 16
+#: Pictures of each style in the page of a comparison.
+SHOWN = 16
+
+
+def evaluate(
+    fakes: str | Path,
+    against: str | Path,
+    out: str | Path | None = None,
+    *,
+    networks: Sequence[str] = (USUAL,),
+    photos: str | Path | None = None,
+    count: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    intervals: bool = False,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    say: Callable[[str], object] = print,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Scores pictures against real ones, and looks for copies.
+
+    Args:
+        fakes: a style, a run folder, or pictures: a folder, a zip, TFRecord files, a pack, ``sample:…``, ``kaggle:…``.
+        against: the real pictures, or any of the above.
+        out: a folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``, if they are wanted.
+        networks: feature networks by name: ``efficientnet-lite0``, ``vgg16``, ``inception-2015``.
+        photos: what the fakes were painted from, under the same names: then content kept is measured too.
+        count: pictures of each side at most; 10,000 if not given, and a style makes 1,000.
+        size: side in pixels at which all are compared; by default that of the smaller side, 256 at most.
+        seed: of the pictures that a style makes.
+        intervals: whether 95 % intervals are worked out, which takes a while.
+        weights: a file with the weights of ``inception-2015``, where they cannot be fetched.
+        device: ``auto``, or one of torch's names.
+        say: is told what a person should know.
+        progress: is told how many pictures of a side are done, and of how many.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    """
+    folder = None if out is None else Path(out)
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise ImpastoError(f"{folder} is a file: choose a folder.")
+    found = measure(
+        fakes,
+        against,
+        networks=networks,
+        photos=photos,
+        count=count,
+        size=size,
+        seed=seed,
+        intervals=intervals,
+        weights=weights,
+        device=device,
+        say=say,
+        progress=progress,
+    )
+    if folder is not None:
+        with no_space(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        found.save(folder)
+        write_evaluation(found.evaluation, found.copies, found.sheets, folder)
+    return found.evaluation
+
+
+def measure(
+    fakes: str | Path,
+    against: str | Path,
+    *,
+    networks: Sequence[str] = (USUAL,),
+    photos: str | Path | None = None,
+    count: int | None = None,
+    size: int | None = None,
+    seed: int = 0,
+    intervals: bool = False,
+    weights: str | Path | None = None,
+    device: str = "auto",
+    say: Callable[[str], object] = print,
+    progress: Progress | None = None,
+) -> Assessment:
+    """What :func:`evaluate` finds, with its pictures, not written anywhere."""
+    where = choose_device(device)
+    opened = [look(str(spec), device) for spec in (fakes, against)]
+    common = size or min(map(own_size, opened))
+    if common < SMALLEST:
+        raise ImpastoError(f"At {common} pixels a network sees nothing: give --size {SMALLEST} or more.")
+    judges = [open_network(name, where, _weights(name, weights, networks)) for name in dict.fromkeys(networks)]
+    say(f"Comparing {fakes} with {against} at {common}×{common} pixels …")
+    made, real = (
+        open_side(each, str(name), common, count, seed) for each, name in zip(opened, (fakes, against), strict=True)
+    )
+    taken = None if photos is None else InFiles(str(photos), common, None)
+    return assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
+
+
+def _weights(name: str, weights: str | Path | None, networks: Sequence[str]) -> Path | None:
+    """The weights are for the one network that brings none, if there are several."""
+    if weights is None or (len(networks) > 1 and name != "inception-2015"):
+        return None
+    return Path(weights)
+
+
+def compare(
+    runs: Sequence[str | Path],
+    out: str | Path = "comparison",
+    *,
+    against: str | Path | None = None,
+    price: float | None = None,
+    count: int | None = None,
+    device: str = "auto",
+    say: Callable[[str], object] = print,
+) -> Comparison:
+    """Puts runs side by side: settings, curves, paintings, scores, time and money.
+
+    Args:
+        runs: run folders, finished or not; one that is named twice is compared once.
+        out: a folder for ``comparison.html`` and ``comparison.json``, which may be there already.
+        against: real pictures; every style is scored against them afresh, by the same counts, seed and size. Without
+            them, each run brings the scores that its training ended with, which may not be comparable.
+        price: of an hour of training, in any currency.
+        count: pictures of each style and of the reals when scoring afresh, as in ``impasto evaluate``.
+        device: where to paint and score: ``auto``, or one of torch's names.
+        say: is told what a person should know.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    """
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        raise ImpastoError(f"{folder} is a file: choose a folder.")
+    if price is not None and not (math.isfinite(price) and price >= 0):
+        raise ImpastoError(f"The price of an hour cannot be {price}: give a number such as 2.50.")
+    different: dict[Path, Path] = {}
+    for run in map(Path, runs):
+        if run.resolve() in different:
+            say(f"{run} is named twice; it is compared once.")
+        else:
+            different[run.resolve()] = run
+    if not different:
+        raise ImpastoError("There is nothing to compare: name some run folders.")
+    records = [Record.read(run) for run in different.values()]
+    fresh = [None] * len(records) if against is None else _afresh(records, str(against), count, device, say)
+    entries = [
+        _entry(name, record, scores, device)
+        for name, record, scores in zip(names(list(different.values())), records, fresh, strict=True)
+    ]
+    comparison = Comparison.of(entries, against=None if against is None else str(against), price=price)
+    with no_space(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_comparison(entries, comparison, folder)
+    return comparison
+
+
+def _entry(name: str, record: Record, fresh: Evaluation | None, device: str) -> Entry:
+    """A run with its paintings: by its style, or the newest samples of a run that has none yet."""
+    evaluation = fresh or (record.evaluation if record.ended else None)
+    pictures, painted_at = None, ""
+    if _has_style(record):
+        painter = load(record.folder, device)
+        pictures = np.stack(list(painter.stream(SHOWN, seed=0)))
+        painted_at = f"by its style of step {painter.card.steps:,}"
+    elif record.samples:
+        newest = record.samples[-1]
+        cells = record.cells(newest.path)
+        pictures = cells.reshape(-1, *cells.shape[2:])[:SHOWN]
+        painted_at = f"samples of step {newest.step:,}, for it has no style yet"
+    return Entry(name, record, evaluation, fresh is not None, pictures, painted_at)
+
+
+def _has_style(record: Record) -> bool:
+    return any((record.folder / name).exists() for name in ("best.safetensors", "last.safetensors"))
+
+
+def _afresh(
+    records: Sequence[Record], against: str, count: int | None, device: str, say: Callable[[str], object]
+) -> list[Evaluation | None]:
+    """Every style against the same pictures: the same counts, the same seed, the size of the smallest."""
+    sizes = {record.size for record in records}
+    size = min(*sizes, LARGEST) if len(sizes) > 1 else None
+    scores: list[Evaluation | None] = []
+    for record in records:
+        if not _has_style(record):
+            say(f"{record.folder} has no style yet, so it is not scored.")
+            scores.append(None)
+            continue
+        found = measure(str(record.folder), against, count=count, seed=0, size=size, device=device, say=say)
+        scores.append(found.evaluation)
+    return scores

@@ -1,0 +1,167 @@
+"""Everything that can be said of one set of pictures against another: the body of an evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+import impasto
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.grid import tile
+from impasto.score.measures import Reference
+from impasto.score.memorisation import nearest, nearest_others
+from impasto.score.networks import FeatureNetwork
+from impasto.score.sides import Pictures, Progress
+from impasto.scores import Content, Copies, Copy, Evaluation, Scores, Value
+
+#: The fakes shown beside their nearest reals, and how many of those.
+SUSPECTS, NEAREST = 12, 3
+#: Pictures of each side shown.
+SHOWN, COLUMNS = 32, 8
+#: Pairs of photo and painting in memory at a time.
+PAIRS = 128
+
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """An evaluation, and the pictures that go with it.
+
+    Attributes:
+        copies: a row for each suspect: the fake and the reals nearest to it.
+        sheets: some of the fakes, and some of the reals.
+    """
+
+    evaluation: Evaluation
+    copies: Image.Image
+    sheets: tuple[Image.Image, Image.Image]
+
+    def save(self, folder: Path) -> None:
+        """Writes ``evaluation.json`` and ``copies.jpg``."""
+        with whole(folder / "evaluation.json") as part:
+            part.write_text(self.evaluation.model_dump_json(indent=1), encoding="utf-8")
+        with whole(folder / "copies.jpg") as part:
+            self.copies.save(part, format="JPEG", quality=92, subsampling=0)
+
+
+def assess(
+    fakes: Pictures,
+    reals: Pictures,
+    networks: Sequence[FeatureNetwork],
+    *,
+    unseen: Pictures | None = None,
+    photos: Pictures | None = None,
+    intervals: bool = False,
+    progress: Progress | None = None,
+) -> Assessment:
+    """Measures fakes against reals through each network; copies are looked for through the first one.
+
+    Args:
+        unseen: more reals that were never learned from, measured through the first network too.
+        photos: what the fakes were painted from, by the same names: then content kept is measured as well.
+        intervals: whether 95 % intervals are worked out, which takes a while.
+        progress: is told how many pictures of a side are done, and of how many.
+    """
+    found: list[Scores] = []
+    against_unseen: Scores | None = None
+    suspects: tuple[Copies, Image.Image] | None = None
+    for network in networks:
+        made, real = fakes.features(network, progress), reals.features(network, progress)
+        reference = Reference(network, reals.size, real)
+        scores = reference.with_floors(reference.scores(made))
+        if intervals:
+            scores = reference.with_intervals(scores, made, progress=progress)
+        found.append(scores)
+        if suspects is None:
+            suspects = _copies(network, (fakes, made), (reals, real))
+            if unseen is not None:
+                against_unseen = Reference(network, unseen.size, unseen.features(network, progress)).scores(made)
+    if suspects is None:
+        raise ValueError("no network to look through")
+    evaluation = Evaluation(
+        impasto=impasto.__version__,
+        created=datetime.now(UTC),
+        fakes=fakes.side(),
+        reals=reals.side(),
+        scores=found,
+        unseen=against_unseen,
+        copies=suspects[0],
+        content=_content(fakes, photos, networks[0]) if photos is not None else None,
+    )
+    return Assessment(evaluation, suspects[1], (_sheet(fakes), _sheet(reals)))
+
+
+def _copies(
+    network: FeatureNetwork, fakes: tuple[Pictures, Features], reals: tuple[Pictures, Features]
+) -> tuple[Copies, Image.Image]:
+    """Who is near to whom, and the sheet of the most suspicious."""
+    (made, made_features), (real, real_features) = fakes, reals
+    distances, indices = nearest(made_features, real_features, NEAREST)
+    order = np.argsort(distances[:, 0], kind="stable")[:SUSPECTS]
+    made_names, real_names = made.names(), real.names()
+    copies = Copies(
+        network=network.name,
+        fakes=_rounded(distances[:, 0]),
+        reals=_rounded(nearest_others(real_features)),
+        suspects=[
+            Copy(
+                fake=made_names[i],
+                reals=[real_names[j] for j in indices[i]],
+                distances=_rounded(distances[i]),
+            )
+            for i in order
+        ],
+    )
+    rows = np.full((len(order), 1 + NEAREST, made.size, made.size, 3), 255, np.uint8)
+    rows[:, 0] = made.pick(order)
+    there = indices.shape[1]
+    rows[:, 1 : 1 + there] = real.pick(indices[order].ravel()).reshape(len(order), there, *rows.shape[2:])
+    return copies, tile(rows.reshape(-1, *rows.shape[2:]), columns=1 + NEAREST)
+
+
+def _rounded(values: NDArray[np.float64]) -> list[float]:
+    return [round(float(value), 5) for value in values]
+
+
+def _sheet(pictures: Pictures) -> Image.Image:
+    """Some of them, evenly spread."""
+    count = len(pictures.names())
+    return tile(pictures.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
+
+
+def _content(fakes: Pictures, photos: Pictures, network: FeatureNetwork) -> Content:
+    """How much the paintings keep of the photos of the same names."""
+    from impasto.score.content import content
+
+    photos.features(network)  # so that it is known which can be read
+    places = {PurePosixPath(name).stem: place for place, name in enumerate(photos.names())}
+    pairs = [
+        (place, places[stem])
+        for place, name in enumerate(fakes.names())
+        if (stem := PurePosixPath(name).stem) in places
+    ]
+    if not pairs:
+        raise ImpastoError(
+            f"No painting in {fakes.side().name} has the name of a photo in {photos.side().name}: "
+            "content can only be compared where both are called the same."
+        )
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for first in range(0, len(pairs), PAIRS):
+        painted, taken = zip(*pairs[first : first + PAIRS], strict=True)
+        for name, values in content(photos.pick(taken), fakes.pick(painted), network.device).items():
+            found.setdefault(name, []).append(values)
+    kept = {name: np.concatenate(each) for name, each in found.items()}
+    return Content(
+        pairs=len(pairs),
+        size=fakes.size,
+        values={
+            name: Value(value=float(each.mean()), error=float(each.std() / np.sqrt(max(1, len(each) - 1))))
+            for name, each in kept.items()
+        },
+    )

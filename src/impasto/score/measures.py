@@ -1,0 +1,112 @@
+"""All measures of fakes against reals, from their features."""
+
+from collections.abc import Callable
+from functools import cached_property
+from math import isfinite
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from impasto.errors import ImpastoError
+from impasto.score.diversity import inception_score
+from impasto.score.frechet import Gaussian, frechet_distance
+from impasto.score.kernel import kernel_distance
+from impasto.score.memorisation import memorisation_distance, mifid, nearest
+from impasto.score.neighbours import DENSITY_NEIGHBOURS, Manifold, neighbourhoods
+from impasto.score.networks import FeatureNetwork
+from impasto.scores import FID_NETWORK, Scores, Value
+
+#: The fewest pictures of a side that say anything.
+FEWEST = 2
+#: Resamples behind an interval.
+RESAMPLES = 200
+
+Features = NDArray[np.float32]
+
+
+class Reference:
+    """Real pictures' features (M, D), to which any number of sets of fakes are compared."""
+
+    def __init__(self, network: FeatureNetwork, size: int, features: Features) -> None:
+        _require_enough(features, "real")
+        self.network, self.size, self.features = network, size, features
+        self._gaussian = Gaussian.of(features)
+
+    @cached_property
+    def _manifold(self) -> Manifold:
+        return Manifold(self.features.astype(np.float64))
+
+    def scores(self, fakes: Features) -> Scores:
+        """Every measure of the fakes' features (N, D)."""
+        _require_enough(fakes, "made")
+        kid, error = kernel_distance(fakes, self.features)
+        values = {"KID": Value(value=kid, error=error if isfinite(error) else None)}
+        values["FD"] = Value(value=frechet_distance(Gaussian.of(fakes), self._gaussian))
+        distances = nearest(fakes, self.features)[0][:, 0]
+        d = memorisation_distance(distances, fakes)
+        if self.network.name == FID_NETWORK:
+            values["MiFID"] = Value(value=mifid(values["FD"].value, d))
+        values["d"] = Value(value=d, error=_error(distances))
+        if min(len(fakes), len(self.features)) > DENSITY_NEIGHBOURS:
+            single = neighbourhoods(Manifold(fakes.astype(np.float64)), self._manifold)
+            values |= {name: Value(value=float(each.mean()), error=_error(each)) for name, each in single.items()}
+        probabilities = self.network.probabilities(torch.from_numpy(fakes))
+        if probabilities is not None:
+            score, error = inception_score(probabilities.cpu().numpy())
+            values["IS"] = Value(value=score, error=error)
+        return Scores(
+            network=self.network.name, size=self.size, fakes=len(fakes), reals=len(self.features), values=values
+        )
+
+    def with_floors(self, scores: Scores, seed: int = 0) -> Scores:
+        """The scores, with what one random half of the reals has against the other: no painter can do better."""
+        if len(self.features) < 2 * FEWEST:
+            return scores
+        order = np.random.default_rng(seed).permutation(len(self.features))
+        one, other = order[: len(order) // 2], order[len(order) // 2 :]
+        floors = Reference(self.network, self.size, self.features[other]).scores(self.features[one]).values
+        values = {
+            name: value.model_copy(update={"floor": floors[name].value}) if name in floors else value
+            for name, value in scores.values.items()
+        }
+        return scores.model_copy(update={"values": values, "halves": (len(one), len(other))})
+
+    def with_intervals(
+        self, scores: Scores, fakes: Features, seed: int = 0, progress: Callable[[int, int], object] | None = None
+    ) -> Scores:
+        """The scores, with 95 % intervals: of the Fréchet distance by the bootstrap, of the others from their errors.
+
+        Resampled sets hold pictures twice, which moves the Fréchet distance up; the interval is the resamples'
+        spread around the value, without that shift.
+        """
+        rng = np.random.default_rng(seed)
+        resampled = np.empty(RESAMPLES)
+        for k in range(RESAMPLES):
+            one = fakes[rng.integers(len(fakes), size=len(fakes))]
+            other = self.features[rng.integers(len(self.features), size=len(self.features))]
+            resampled[k] = frechet_distance(Gaussian.of(one), Gaussian.of(other))
+            if progress is not None:
+                progress(k + 1, RESAMPLES)
+        shift = np.quantile(resampled, (0.025, 0.975)) - resampled.mean()
+        values = {}
+        for name, value in scores.values.items():
+            around = 1.96 * np.array((-value.error, value.error)) if value.error is not None else shift
+            if name == "MiFID":  # over d, which hardly varies
+                around = shift * value.value / max(scores.values["FD"].value, 1e-12)
+            low, high = value.value + around
+            values[name] = value.model_copy(update={"interval": (float(low), float(high))})
+        return scores.model_copy(update={"values": values})
+
+
+def _error(values: NDArray[np.float64]) -> float:
+    """The standard error of a mean."""
+    return float(values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _require_enough(features: Features, kind: str) -> None:
+    if len(features) < FEWEST:
+        count = "one picture" if len(features) else "no picture"
+        raise ImpastoError(f"There is {count} on the {kind} side: a score needs at least {FEWEST} on each.")
+    if not np.isfinite(features).all():
+        raise ImpastoError(f"The features of the {kind} pictures are not numbers: the network's weights are damaged.")

@@ -1,0 +1,271 @@
+"""The two sides of an evaluation: pictures in files, in a store, or made by a style; all give features and pictures."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from statistics import median_low
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.data.augment import shrink, to_float, to_pixels
+from impasto.data.clean import Square, squares
+from impasto.data.entry import Entry, Unreadable
+from impasto.data.pack import Store, is_pack
+from impasto.data.read import open_source
+from impasto.data.survey import LeftOut
+from impasto.errors import ImpastoError
+from impasto.paint.painter import Painter, load
+from impasto.score.features import extract, kept
+from impasto.score.networks import FeatureNetwork
+from impasto.scores import Side
+from impasto.style import shipped
+
+#: Pictures of a side that are scored at most, unless asked for: what pairs of them cost grows with the square.
+MOST = 10_000
+#: Pictures that a style makes to be scored, unless asked for.
+MADE = 1_000
+#: The largest side at which pictures in files are compared, unless asked for: the competition's.
+LARGEST = 256
+#: Files whose sizes are looked at to know a folder's size.
+MEASURED = 64
+
+Features = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+Progress = Callable[[int, int | None], object]
+
+
+class Pictures(ABC):
+    """Pictures of one side, all brought to ``size`` pixels. Numbers are places among those that are scored."""
+
+    size: int
+    count: int  #: how many are to be scored
+
+    @abstractmethod
+    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+        """Features (N, D) of all, in order; N is below ``count`` where some cannot be read."""
+
+    @abstractmethod
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        """The pictures with those numbers, uint8 (n, size, size, 3)."""
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """What each is called."""
+
+    @abstractmethod
+    def side(self) -> Side:
+        """What a person should know of them, once features have been asked for."""
+
+
+class InFiles(Pictures):
+    """Pictures of any source of files, decoded a few at a time. They are known by their bytes: features of the same
+    files are found again wherever those lie."""
+
+    def __init__(self, spec: str, size: int, count: int | None) -> None:
+        self.spec, self.size = spec, size
+        with open_source(spec) as source:
+            found = [(entry.name, _digest(entry)) for entry in source.entries()]
+        self._there = len(found)
+        self._chosen = _spread(self._there, count or MOST)
+        self._names = [found[place][0] for place in self._chosen]
+        self._digests = [found[place][1] for place in self._chosen]
+        self.count = len(self._chosen)
+        self._readable: NDArray[np.int64] = np.arange(self.count)
+        self._left_out: list[tuple[int, str]] = []
+
+    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+        content = hashlib.sha256(b"".join(self._digests)).hexdigest()
+        arrays = kept(network, f"files/{self.size}/{content}", lambda: self._compute(network, progress))
+        self._readable = arrays["readable"].astype(np.int64)
+        self._left_out = json.loads(str(arrays["left_out"]))
+        if not len(self._readable):
+            reason = f"{self._names[0]}: {self._left_out[0][1]}"
+            raise ImpastoError(f"There is no usable picture in {self.spec} ({reason}): give JPEG, PNG … files.")
+        return arrays["features"].astype(np.float32)
+
+    def _compute(self, network: FeatureNetwork, progress: Progress | None) -> dict[str, NDArray[np.generic]]:
+        readable: list[int] = []
+        left_out: list[tuple[int, str]] = []
+
+        def pixels() -> Iterator[Pixels]:
+            for number, outcome in enumerate(self._squares(self._chosen)):
+                if isinstance(outcome, Square):
+                    readable.append(number)
+                    yield outcome.pixels
+                else:
+                    left_out.append((number, outcome.reason))
+
+        features = extract(network, pixels(), _told(progress, self.count))
+        return {
+            "features": features,
+            "readable": np.array(readable, np.int64),
+            "left_out": np.array(json.dumps(left_out)),
+        }
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        wanted = [int(self._readable[number]) for number in numbers]
+        ordered = sorted(set(wanted))
+        found = dict(zip(ordered, self._squares([self._chosen[each] for each in ordered]), strict=True))
+        chosen = [found[each] for each in wanted]
+        gone = [each.name for each in chosen if not isinstance(each, Square)]
+        if gone:
+            raise ImpastoError(f"{gone[0]} in {self.spec} could be read before and cannot now: evaluate again.")
+        return np.stack([each.pixels for each in chosen if isinstance(each, Square)])
+
+    def names(self) -> list[str]:
+        return [self._names[place] for place in self._readable]
+
+    def side(self) -> Side:
+        return Side(
+            name=self.spec,
+            there=self._there,
+            scored=len(self._readable),
+            duplicates=len(self._readable) - len({self._digests[place] for place in self._readable}),
+            left_out=[(self._names[place], reason) for place, reason in self._left_out],
+        )
+
+    def _squares(self, places: list[int]) -> Iterator[Square | LeftOut]:
+        """The squares at those places of the source, in order."""
+        wanted = set(places)
+        with open_source(self.spec) as source:
+            chosen = (entry for place, entry in enumerate(source.entries()) if place in wanted)
+            yield from squares(chosen, self.size)
+
+
+class InStore(Pictures):
+    """Pictures of a store: a pack, or what a training learns from."""
+
+    def __init__(
+        self, store: Store, size: int, count: int | None = None, indices: NDArray[np.int64] | None = None
+    ) -> None:
+        self.store, self.size = store, size
+        among = np.arange(len(store.pixels)) if indices is None else indices
+        self._there = len(among)
+        self._chosen = among[_spread(self._there, count or MOST)]
+        self.count = len(self._chosen)
+
+    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+        content = hashlib.sha256(self.store.fingerprint.encode() + self._chosen.astype("<i8").tobytes()).hexdigest()
+
+        def compute() -> dict[str, NDArray[np.generic]]:
+            pictures = (
+                picture for i in range(0, self.count, 64) for picture in self.pick(range(i, min(i + 64, self.count)))
+            )
+            return {"features": extract(network, pictures, _told(progress, self.count))}
+
+        return kept(network, f"store/{self.size}/{content}", compute)["features"].astype(np.float32)
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        pixels = self.store.pixels[self._chosen[list(numbers)]]
+        if self.store.size == self.size:
+            return pixels
+        shrunk: Pixels = to_pixels(shrink(to_float(torch.from_numpy(pixels)), self.size)).numpy()
+        return shrunk
+
+    def names(self) -> list[str]:
+        return [self.store.names[place] for place in self._chosen]
+
+    def side(self) -> Side:
+        return Side(name=self.store.survey.source, there=self._there, scored=self.count)
+
+
+class Made(Pictures):
+    """Pictures that a style makes out of nothing: those numbered 0, 1, … of a seed."""
+
+    def __init__(self, painter: Painter, name: str, size: int, count: int | None, seed: int) -> None:
+        self.painter, self.name, self.size, self.seed = painter, name, size, seed
+        self.count = count or MADE
+        self._different: set[bytes] = set()
+
+    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+        def pixels() -> Iterator[Pixels]:
+            for picture in self.painter.stream(self.count, self.seed):
+                self._different.add(hashlib.blake2b(picture.tobytes(), digest_size=16).digest())
+                yield self._sized(picture)
+
+        return extract(network, pixels(), _told(progress, self.count))
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        made = [next(self.painter.stream(1, self.seed, number)) for number in numbers]
+        return np.stack([self._sized(picture) for picture in made])
+
+    def names(self) -> list[str]:
+        return [f"{number:05d}" for number in range(self.count)]
+
+    def side(self) -> Side:
+        return Side(
+            name=self.name,
+            turns=self.painter.card.turns,
+            there=self.count,
+            scored=self.count,
+            duplicates=self.count - len(self._different),
+        )
+
+    def _sized(self, picture: Pixels) -> Pixels:
+        if len(picture) == self.size:
+            return picture
+        return np.asarray(Image.fromarray(picture).resize((self.size, self.size), Image.Resampling.LANCZOS))
+
+
+Opened = str | Store | Painter
+
+
+def look(spec: str, device: str) -> Opened:
+    """What a side's name stands for: a style at work, a store, or the name of a source of files."""
+    path = Path(spec)
+    if spec in shipped() or path.suffix == ".safetensors" or (path / "run.json").is_file():
+        return load(spec, device)
+    return Store.open(spec) if is_pack(spec) else spec
+
+
+def own_size(opened: Opened) -> int:
+    """The side of its pictures in pixels; of files, the lower median of the short sides of some, 256 at most."""
+    if not isinstance(opened, str):
+        return opened.size
+    with open_source(opened) as source:
+        sizes = [size for size in map(_short_side, islice(source.entries(), MEASURED)) if size]
+    return min(median_low(sizes), LARGEST) if sizes else LARGEST
+
+
+def open_side(opened: Opened, name: str, size: int, count: int | None, seed: int) -> Pictures:
+    """The pictures of a side, at ``size``."""
+    match opened:
+        case Painter():
+            return Made(opened, name, size, count, seed)
+        case Store():
+            return InStore(opened, size, count)
+        case str():
+            return InFiles(opened, size, count)
+
+
+def _spread(there: int, most: int) -> list[int]:
+    """At most that many places of those there, in order: chosen at random where not all are, always the same."""
+    if there <= most:
+        return list(range(there))
+    return sorted(np.random.default_rng(0).choice(there, most, replace=False).tolist())
+
+
+def _digest(entry: Entry) -> bytes:
+    try:
+        return hashlib.sha256(entry.read()).digest()
+    except Unreadable as reason:
+        return hashlib.sha256(f"unreadable: {reason}".encode()).digest()
+
+
+def _short_side(entry: Entry) -> int | None:
+    try:
+        with Image.open(BytesIO(entry.read())) as image:
+            return min(image.size)
+    except (Unreadable, OSError, ValueError, Image.DecompressionBombError):
+        return None
+
+
+def _told(progress: Progress | None, total: int) -> Callable[[int], object] | None:
+    return None if progress is None else lambda done: progress(done, total)

@@ -1,0 +1,170 @@
+"""The page and the table of several runs."""
+
+import io
+import json
+from pathlib import Path
+
+import invented
+import numpy as np
+import pytest
+from parsed import Page, asks_nothing, plain, size
+from rich.console import Console
+from test_trials import entry
+
+from impasto.report.comparison import score_blocks, summary, write_comparison
+from impasto.report.curves import DARK, LIGHT
+from impasto.report.overlay import overlay, panels
+from impasto.report.record import Record
+from impasto.report.trials import Comparison, Entry
+
+SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
+
+
+def shell(comparison: Comparison) -> str:
+    console = Console(width=250, file=io.StringIO())
+    console.print(summary(comparison))
+    assert isinstance(console.file, io.StringIO)
+    return plain(console.file.getvalue())
+
+
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    folder = tmp_path_factory.mktemp("runs")
+    made = [
+        entry(folder / "narrow", invented.evaluation(0.08), steps=400),
+        entry(folder / "wide", invented.evaluation(0.05), steps=200, loss="hinge", seed=1),
+        entry(folder / "few", invented.evaluation(0.01, fakes=128), steps=100, status="stopped"),
+    ]
+    return [Entry(each.name, each.record, each.evaluation, False, SHEET, "by its style") for each in made]
+
+
+@pytest.fixture(scope="module")
+def written(entries: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("comparison")
+    write_comparison(entries, Comparison.of(entries, price=2.5), out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def page(written: Path) -> Page:
+    return Page(written / "comparison.html")
+
+
+def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
+    assert asks_nothing(page)
+    assert len(page.source) < 3_000_000
+
+
+def test_every_run_has_its_paintings_in_a_picture_that_decodes(page: Page) -> None:
+    images = page.all("img")
+    assert [each["alt"] for each in images[:3]] == [f"Paintings of {name}" for name in ("narrow", "wide", "few")]
+    for image in images:
+        assert size(image["src"]) == (int(image["width"]), int(image["height"]))
+
+
+def test_what_differs_is_there_and_what_does_not_is_not(page: Page) -> None:
+    text = plain(page.text)
+    assert "hinge" in text
+    assert "seed" in text
+    assert "generator.width" not in text
+
+
+def test_scores_that_cannot_be_compared_stand_in_different_tables(entries: list[Entry]) -> None:
+    blocks = score_blocks(Comparison.of(entries).runs)
+    assert [block.runs for block in blocks] == [[0, 1], [0, 1], [2], [2]]
+    for block in blocks:
+        assert any(counts in block.caption for counts in ("256 v 270", "128 v 270"))
+        for line in block.lines[:-1]:
+            assert block.caption.partition(",")[0] in line.label
+    kid = blocks[0].lines[0]
+    assert kid.best == [False, True]
+    assert [plain(text) for text in kid.texts] == ["0.0800 ± 0.0021", "0.0500 ± 0.0021"]
+    assert kid.notes == ["floor 0.0004, 135 v 135"] * 2
+
+
+def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: list[Entry]) -> None:
+    text = (written / "comparison.json").read_text(encoding="utf-8")
+    again = Comparison.model_validate_json(text)
+    assert [run.name for run in again.runs] == ["narrow", "wide", "few"]
+    assert again.runs[1].evaluation == entries[1].evaluation
+    assert json.loads(text)["differences"]["seed"] == {"narrow": 0, "wide": 1, "few": 0}
+
+
+def test_the_shell_is_told_the_same(entries: list[Entry]) -> None:
+    text = shell(Comparison.of(entries, price=2.5))
+    for said in (
+        "loss — hinge —",
+        "KID[efficientnet-lite0] 0.0800 ± 0.0021 0.0500 ± 0.0021",
+        "KID[efficientnet-lite0] 256 v 270",
+        "cost, at 2.50 an hour 0.09 0.04 0.02",
+        "0.034 CPU hours",
+        "wide is nearest to the reals",
+        "few is not finished: it stopped at step 100 of 400",
+    ):
+        assert said in text
+
+
+def test_without_a_price_there_is_no_money(entries: list[Entry]) -> None:
+    assert "cost" not in shell(Comparison.of(entries))
+
+
+def test_curves_lie_over_each_other_by_pictures_and_by_time(entries: list[Entry]) -> None:
+    records = [each.record for each in entries]
+    drawn = panels(records)
+    assert [(panel.measure, panel.along) for panel in drawn[:2]] == [
+        (invented.KID, "pictures"),
+        (invented.KID, "seconds"),
+    ]
+    assert {"loss_generator", "loss_discriminator", "accuracy_fake", "accuracy_real"} < {each.measure for each in drawn}
+    for theme in (LIGHT, DARK):
+        axes = overlay(records, theme).axes
+        assert all(len({line.get_color() for line in each.lines}) == 3 for each in axes[: len(drawn)])
+        assert axes[0].get_title(loc="left") == invented.KID
+        assert axes[1].get_xlabel() == "minutes of training"
+
+
+def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(tmp_path: Path) -> None:
+    begun = Entry("begun", Record.read(invented.begin(tmp_path / "begun", status="running", total_steps=None)))
+    other = invented.begin(tmp_path / "other")
+    invented.write_log(other, [{"step": step, "pictures": step, "loss_cycle": 1.0} for step in range(1, 5)])
+    both = [begun, Entry("other", Record.read(other))]
+    (tmp_path / "out").mkdir()
+    page = Page(write_comparison(both, Comparison.of(both), tmp_path / "out"))
+    text = plain(page.text)
+    assert "Nothing has been painted yet." in text
+    assert "begun is not finished: it goes on at step 0." in text
+    assert "begun and other have no score" in text
+    assert shell(Comparison.of(both))
+
+    page = Page(write_comparison(both[:1], Comparison.of(both[:1]), tmp_path / "out"))
+    assert not page.all("img")
+    with pytest.raises(ValueError, match="nothing to draw"):
+        overlay([begun.record], LIGHT)
+
+
+def test_more_runs_than_colours_have_other_dashes(tmp_path: Path) -> None:
+    many = [entry(tmp_path / f"run-{number}") for number in range(7)]
+    first, *_, last = (axes.lines for axes in overlay([each.record for each in many], LIGHT).axes)
+    assert len({(line.get_color(), line.get_linestyle()) for line in last}) == 7
+    assert first
+    (tmp_path / "out").mkdir()
+    page = Page(write_comparison(many, Comparison.of(many), tmp_path / "out"))
+    marks = [each["class"] for each in page.all("i")]
+    assert len(set(marks)) == 7
+
+
+@pytest.mark.parametrize("name", ["</b>\"'&", "$x_$ {{ 1 }} {% x %}", "_山水[/bold]"])
+def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
+    marked = f"{name}<script>x<img src=x>[red]"
+    plot = marked.encode("ascii", "ignore").decode()  # networks and losses have no other names
+    made = entry(tmp_path / "run", invented.evaluation(), device=marked)
+    other = entry(tmp_path / "other", loss=marked)
+    (tmp_path / "run" / "log.jsonl").write_text(
+        json.dumps({"step": 1, "pictures": 1, "seconds": 1, f"KID[{plot}] 1 v 1": 1.0, f"loss_{plot}": 1.0})
+    )
+    both = [Entry(marked, Record.read(made.record.folder), made.evaluation), other]
+    page = Page(write_comparison(both, Comparison.of(both), tmp_path))
+    assert {"script", "img"}.isdisjoint(tag for tag, attributes in page.elements if attributes.get("src") == "x")
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert page.text.count(marked) >= 8
+    assert plain(marked) in shell(Comparison.of(both))
