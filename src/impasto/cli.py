@@ -165,19 +165,23 @@ def styles() -> None:
     """List the styles that come with impasto: painters that need no training."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
+    from impasto.report.words import measured
     from impasto.style import Style, shipped
 
-    columns = ("style", "turns", "size", "learned from", "recipe", "hours", "licence")
-    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    table = Table.grid(padding=(0, 2, 1, 0))
+    table.add_column(no_wrap=True, style="bold")
     for name in shipped():
         card = Style.load(name).card
-        size, pictures = (
-            f"{card.recipe['size']}×{card.recipe['size']}",
-            f"{card.source['pictures'] - card.source['heldout']} pictures",
-        )
-        hours = f"{card.seconds / 3600:.1f}"
-        table.add_row(name, card.turns, size, pictures, str(card.recipe["name"]), hours, card.licence)
+        size, learned = card.recipe["size"], card.source["pictures"] - card.source["heldout"]
+        lines = [
+            f"{card.turns}, {size}×{size}, learned from {learned} pictures by {card.recipe['name']} "
+            f"in {card.seconds / 3600:.1f} hours",
+            *(f"{one.label('KID')} {measured(one.values['KID'])} ({one.counts})" for one in card.scores),
+            card.licence,
+        ]
+        table.add_row(name, Text("\n".join(lines)))
     Console().print(table)
 
 

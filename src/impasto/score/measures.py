@@ -21,6 +21,8 @@ from impasto.scores import FID_NETWORK, Scores, Value
 FEWEST = 2
 #: Resamples behind an interval.
 RESAMPLES = 200
+#: Measures that lie between 0 and 1.
+SHARES = ("precision", "recall", "coverage")
 
 Features = NDArray[np.float32]
 
@@ -95,6 +97,8 @@ class Reference:
             if name == "MiFID":  # over d, which hardly varies
                 around = shift * value.value / max(scores.values["FD"].value, 1e-12)
             low, high = value.value + around
+            if name in SHARES:
+                low, high = max(low, 0.0), min(high, 1.0)
             values[name] = value.model_copy(update={"interval": (float(low), float(high))})
         return scores.model_copy(update={"values": values})
 
