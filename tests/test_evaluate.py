@@ -54,7 +54,7 @@ def test_a_style_is_judged_with_the_network_and_the_counts_beside_every_number(
     page = (tmp_path / "e" / "evaluation.html").read_text()
     assert "KID[efficientnet-lite0]" in page and not re.search(r"(src|href)=[\"']?(https?:)?//", page)
     with Image.open(tmp_path / "e" / "copies.jpg") as sheet:
-        assert sheet.size == (4 * 66 - 2, 12 * 66 - 2)
+        assert sheet.size == (4 * 66 - 2, 12 * 66 - 2)  # a fake and its three nearest, twelve times
 
 
 def test_any_two_kinds_of_pictures_compare_and_the_same_pictures_score_the_same(

@@ -159,7 +159,7 @@ def test_scores_take_a_twentieth_of_a_budget_in_time_at_most(tmp_path: Path) -> 
 
     t = trainer(tmp_path / "run", budget="4s", judge=slow)
     t.train()
-    assert 1 <= t.scorings <= 4 and len(taken) == t.scorings + 1  # the first measures what one costs
+    assert 1 <= t.scorings <= 4 and 2 <= len(taken) <= t.scorings + 1  # the first measures what one costs
 
 
 def test_how_often_is_scored_in_so_many_steps_does_not_depend_on_the_clock(tmp_path: Path) -> None:

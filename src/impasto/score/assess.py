@@ -1,5 +1,6 @@
 """Everything that can be said of one set of pictures against another: the body of an evaluation."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,8 +20,9 @@ from impasto.score.networks import FeatureNetwork
 from impasto.score.sides import Pictures, Progress
 from impasto.scores import Content, Copies, Copy, Evaluation, Scores, Value
 
-#: The fakes shown beside their nearest reals, and how many of those.
-SUSPECTS, NEAREST = 12, 3
+#: The fakes shown beside their nearest reals, how many of those, and how many fakes may have the same nearest one:
+#: twelve times the same picture would tell less.
+SUSPECTS, NEAREST, ALIKE = 12, 3, 2
 #: Pictures of each side shown.
 SHOWN, COLUMNS = 32, 8
 #: Pairs of photo and painting in memory at a time.
@@ -103,7 +105,7 @@ def _copies(
     """Who is near to whom, and the sheet of the most suspicious."""
     (made, made_features), (real, real_features) = fakes, reals
     distances, indices = nearest(made_features, real_features, NEAREST)
-    order = np.argsort(distances[:, 0], kind="stable")[:SUSPECTS]
+    order = _suspects(distances[:, 0], indices[:, 0])
     made_names, real_names = made.names(), real.names()
     copies = Copies(
         network=network.name,
@@ -123,6 +125,17 @@ def _copies(
     there = indices.shape[1]
     rows[:, 1 : 1 + there] = real.pick(indices[order].ravel()).reshape(len(order), there, *rows.shape[2:])
     return copies, tile(rows.reshape(-1, *rows.shape[2:]), columns=1 + NEAREST)
+
+
+def _suspects(distances: NDArray[np.float64], reals: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The fakes nearest to a real picture, few of which may be near to the same one."""
+    seen: Counter[int] = Counter()
+    chosen: list[int] = []
+    for fake in np.argsort(distances, kind="stable"):
+        if seen[reals[fake]] < ALIKE:
+            seen[reals[fake]] += 1
+            chosen.append(fake)
+    return np.array(chosen[:SUSPECTS])
 
 
 def _rounded(values: NDArray[np.float64]) -> list[float]:

@@ -322,6 +322,7 @@ class Trainer:
         self.run.rewind(self.step)
         if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
             self.run.best.unlink()
+            self.lowest = None
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Goes on from the state that an earlier process left."""

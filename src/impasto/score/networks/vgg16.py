@@ -60,10 +60,10 @@ class VGG16(FeatureNetwork):
     def stages(self, pixels: Tensor) -> Iterator[Tensor]:
         """The maps (B, C, S/2ⁱ, S/2ⁱ) of the stages i = 0…4, one after another, at the pictures' own size.
 
-        Pictures are uint8 (B, S, S, 3) with S ≥ SMALLEST; maps are in the network's precision.
+        Pictures are uint8 (B, S, S, 3) with S ≥ SMALLEST; maps are in the network's precision. No gradients come, as
+        nothing here learns; a mode entered in a generator would be left on for whoever runs between its steps.
         """
-        with torch.inference_mode():
-            yield from self._maps(self._planes(pixels))
+        return self._maps(self._planes(pixels))
 
     def _maps(self, planes: Tensor) -> Iterator[Tensor]:
         maps = ((planes / 127.5 - 1 - self._shift) / self._scale).to(self.dtype, memory_format=torch.channels_last)
