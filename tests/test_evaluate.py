@@ -110,7 +110,9 @@ def test_two_networks_give_two_tables(impasto: Impasto, tmp_path: Path) -> None:
     assert [scores["network"] for scores in found["scores"]] == ["efficientnet-lite0", "vgg16"]
     for scores in found["scores"]:
         for value in scores["values"].values():
-            assert value["interval"][0] <= value["value"] <= value["interval"][1]
+            low, high = value["interval"] or (value["value"], value["value"])
+            assert low <= value["value"] <= high
+        assert scores["values"]["FD"]["interval"]
 
 
 def test_paintings_of_photos_tell_how_much_they_keep(impasto: Impasto, paintings: Path, tmp_path: Path) -> None:
@@ -131,6 +133,27 @@ def test_paintings_of_photos_tell_how_much_they_keep(impasto: Impasto, paintings
     shutil.copy(sorted(paintings.iterdir())[0], other / "nobody.jpg")
     error = one_line(impasto("evaluate", folder, "--against", paintings, "--photos", "other", check=False))
     assert "called the same" in error
+
+
+def test_paintings_of_the_same_name_in_different_folders_are_told_apart(
+    impasto: Impasto, paintings: Path, tmp_path: Path
+) -> None:
+    for side in ("painted", "taken"):
+        for folder, path in zip("xy", sorted(paintings.iterdir())[:2], strict=True):
+            (tmp_path / side / folder).mkdir(parents=True)
+            shutil.copy(path, tmp_path / side / folder / "1.jpg")
+    arguments = ("evaluate", "painted", "--against", "sample:paintings", "--out", "e")
+    impasto(*arguments, "--photos", "taken")
+    content = written(tmp_path / "e")["content"]
+    assert content["pairs"] == 2 and content["values"]["SSIM"]["value"] == pytest.approx(1)
+    (tmp_path / "taken" / "x").rename(tmp_path / "taken" / "z")
+    (tmp_path / "taken" / "y").rename(tmp_path / "taken" / "w")
+    assert "Several pictures are called 1" in one_line(impasto(*arguments, "--photos", "taken", check=False))
+
+
+def test_a_style_against_itself_does_not_paint_the_same_twice(impasto: Impasto, tmp_path: Path) -> None:
+    said = impasto("evaluate", "dcgan-monet", "--against", "dcgan-monet", "--count", "200", "--out", "e").stdout
+    assert "cannot be told from the reals" in said and "by heart" not in said
 
 
 def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, paintings: Path, tmp_path: Path) -> None:
@@ -164,6 +187,8 @@ def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, p
         ),
         (("sample:paintings", "--against", "sample:photos", "--network", "inception-2015"), "--weights"),
         (("sample:paintings", "--against", "sample:photos", "--out", "text/a.jpg"), "is a file"),
+        (("sample:paintings", "--against", "sample:photos", "--out", "text/a.jpg/deeper"), "is a file"),
+        (("sample:paintings", "--against", "sample:photos", "--out", "/proc/x"), "/proc/x cannot be made"),
     ],
 )
 def test_bad_input_gets_one_clear_line(

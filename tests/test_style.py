@@ -10,7 +10,7 @@ import impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
-from impasto.style import Card, Style, painter, shipped
+from impasto.style import FORMAT, Card, Style, painter, shipped
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
 
@@ -79,7 +79,9 @@ def test_what_is_no_style_is_told_in_one_line(tmp_path: Path) -> None:
     assert "newer impasto" in said()
     save_file({"weight": torch.zeros(3)}, file, metadata={"impasto": json.dumps(card)})
     assert "does not fit its own description" in said()
-    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": 1})})
+    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT - 1})})
+    assert "older impasto" in said()
+    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT})})
     assert "does not fit its own description" in said()
     with pytest.raises(ImpastoError, match="no style in"):
         Style.load(tmp_path)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from impasto.errors import ImpastoError
 
+#: How systems say that a disk, or one's share of it, is full.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 class DiskFullError(ImpastoError):
     """A disk that took no more."""
@@ -39,9 +42,29 @@ def no_space(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if error.errno in FULL:
             raise DiskFullError(f"The disk is full: {path} was not written. Free some space and try again.") from error
         raise
+
+
+def require_folder(path: Path) -> None:
+    """Refuses, before any work is done, a folder that cannot be made or written to."""
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise ImpastoError(f"{there} is a file: choose a folder.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise ImpastoError(f"{there} cannot be written to: choose another folder.")
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, unless it is there."""
+    with no_space(path):
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            raise ImpastoError(f"{path} cannot be made ({error.strerror}): choose another folder.") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,21 +1,24 @@
 """The verbs that judge: pictures against real ones, and trainings side by side."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from impasto.device import choose_device
 from impasto.errors import ImpastoError
-from impasto.files import no_space
+from impasto.files import make_folder, require_folder
 from impasto.paint.painter import load
 from impasto.report.comparison import write_comparison
 from impasto.report.evaluation import write_evaluation
 from impasto.report.record import Record
 from impasto.report.trials import Comparison, Entry, names
 from impasto.score.assess import Assessment, assess
-from impasto.score.networks import USUAL, open_network
+from impasto.score.networks import NETWORKS, USUAL, FeatureNetwork, open_network
+from impasto.score.networks.vgg16 import SMALLEST as LEAST
 from impasto.score.sides import LARGEST, InFiles, Progress, look, open_side, own_size
 from impasto.scores import Evaluation
 
@@ -61,8 +64,8 @@ def evaluate(
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
     folder = None if out is None else Path(out)
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise ImpastoError(f"{folder} is a file: choose a folder.")
+    if folder is not None:
+        require_folder(folder)
     found = measure(
         fakes,
         against,
@@ -78,8 +81,7 @@ def evaluate(
         progress=progress,
     )
     if folder is not None:
-        with no_space(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         found.save(folder)
         write_evaluation(found.evaluation, found.copies, found.sheets, folder)
     return found.evaluation
@@ -106,20 +108,24 @@ def measure(
     common = size or min(map(own_size, opened))
     if common < SMALLEST:
         raise ImpastoError(f"At {common} pixels a network sees nothing: give --size {SMALLEST} or more.")
-    judges = [open_network(name, where, _weights(name, weights, networks)) for name in dict.fromkeys(networks)]
+    if photos is not None and common < LEAST:
+        raise ImpastoError(f"Content cannot be compared at {common} pixels: give --size {LEAST} or more.")
+    judges = _open_networks(list(dict.fromkeys(networks)), where, None if weights is None else Path(weights))
     say(f"Comparing {fakes} with {against} at {common}×{common} pixels …")
     made, real = (
-        open_side(each, str(name), common, count, seed) for each, name in zip(opened, (fakes, against), strict=True)
+        # Two styles of one run would paint nearly the same of the same latents, and be near for that.
+        open_side(each, str(name), common, count, seed + place)
+        for place, (each, name) in enumerate(zip(opened, (fakes, against), strict=True))
     )
-    taken = None if photos is None else InFiles(str(photos), common, None)
+    taken = None if photos is None else InFiles(str(photos), common, sys.maxsize)
     return assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
 
 
-def _weights(name: str, weights: str | Path | None, networks: Sequence[str]) -> Path | None:
-    """The weights are for the one network that brings none, if there are several."""
-    if weights is None or (len(networks) > 1 and name != "inception-2015"):
-        return None
-    return Path(weights)
+def _open_networks(names: Sequence[str], device: torch.device, weights: Path | None) -> list[FeatureNetwork]:
+    """The networks, of which one that brings no weights gets these."""
+    bare = [name for name in names if name in NETWORKS and not NETWORKS[name].installed]
+    given = bare or names[:1]  # which says that it brings its own
+    return [open_network(name, device, weights if name in given else None) for name in names]
 
 
 def compare(
@@ -147,8 +153,7 @@ def compare(
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
     folder = Path(out)
-    if folder.exists() and not folder.is_dir():
-        raise ImpastoError(f"{folder} is a file: choose a folder.")
+    require_folder(folder)
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise ImpastoError(f"The price of an hour cannot be {price}: give a number such as 2.50.")
     different: dict[Path, Path] = {}
@@ -160,21 +165,23 @@ def compare(
     if not different:
         raise ImpastoError("There is nothing to compare: name some run folders.")
     records = [Record.read(run) for run in different.values()]
-    fresh = [None] * len(records) if against is None else _afresh(records, str(against), count, device, say)
+    scores = (
+        [record.evaluation if record.ended else None for record in records]
+        if against is None
+        else _afresh(records, str(against), count, device, say)
+    )
     entries = [
-        _entry(name, record, scores, device)
-        for name, record, scores in zip(names(list(different.values())), records, fresh, strict=True)
+        _entry(name, record, scored, against is not None, device)
+        for name, record, scored in zip(names(list(different.values())), records, scores, strict=True)
     ]
     comparison = Comparison.of(entries, against=None if against is None else str(against), price=price)
-    with no_space(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     write_comparison(entries, comparison, folder)
     return comparison
 
 
-def _entry(name: str, record: Record, fresh: Evaluation | None, device: str) -> Entry:
+def _entry(name: str, record: Record, evaluation: Evaluation | None, fresh: bool, device: str) -> Entry:
     """A run with its paintings: by its style, or the newest samples of a run that has none yet."""
-    evaluation = fresh or (record.evaluation if record.ended else None)
     pictures, painted_at = None, ""
     if _has_style(record):
         painter = load(record.folder, device)
@@ -185,7 +192,7 @@ def _entry(name: str, record: Record, fresh: Evaluation | None, device: str) -> 
         cells = record.cells(newest.path)
         pictures = cells.reshape(-1, *cells.shape[2:])[:SHOWN]
         painted_at = f"samples of step {newest.step:,}, for it has no style yet"
-    return Entry(name, record, evaluation, fresh is not None, pictures, painted_at)
+    return Entry(name, record, evaluation, fresh and evaluation is not None, pictures, painted_at)
 
 
 def _has_style(record: Record) -> bool:
@@ -195,9 +202,8 @@ def _has_style(record: Record) -> bool:
 def _afresh(
     records: Sequence[Record], against: str, count: int | None, device: str, say: Callable[[str], object]
 ) -> list[Evaluation | None]:
-    """Every style against the same pictures: the same counts, the same seed, the size of the smallest."""
-    sizes = {record.size for record in records}
-    size = min(*sizes, LARGEST) if len(sizes) > 1 else None
+    """Every style against the same pictures: the same counts, the same seed, the size of the smallest of all."""
+    size = min(LARGEST, own_size(look(against, device)), *(record.size for record in records))
     scores: list[Evaluation | None] = []
     for record in records:
         if not _has_style(record):

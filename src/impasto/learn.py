@@ -31,6 +31,8 @@ from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
 from impasto.training.run import Run, resume_command
 
+#: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
+FEWEST = 3
 #: Fewer pictures than this can be copied, but not learned from.
 FEW = 50
 #: Fewer held-out pictures than this are too few to score against.
@@ -85,6 +87,8 @@ def train(
             f"{paintings} is packed at {store.size} pixels and {chosen.name} learns at {chosen.size}: "
             f"pack it again with --size {chosen.size} or more."
         )
+    if len(store.pixels) < FEWEST:
+        raise ImpastoError(f"{paintings} holds too few pictures ({len(store.pixels)}): give at least {FEWEST}.")
     if len(store.pixels) < FEW:
         say(f"Few pictures ({len(store.pixels)}): expect copies of them. A few hundred make a painter.")
     source = {
@@ -189,6 +193,9 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
             if finished
             else f"Going on from step {trainer.step}."
         )
+    if trainer.total is None or trainer.step < trainer.total:
+        for name in ("evaluation.json", "copies.jpg"):  # they judge a style that may not last
+            (run.path / name).unlink(missing_ok=True)
     try:
         outcome = trainer.train()
         if not outcome.finished:

@@ -25,7 +25,7 @@ class Value(BaseModel, frozen=True):
 
     value: float
     error: float | None = None  #: standard error
-    interval: tuple[float, float] | None = None  #: 95 %, by bootstrap
+    interval: tuple[float, float] | None = None  #: 95 %
     floor: float | None = None  #: the same between one half of the reals and the other
 
 
@@ -46,7 +46,7 @@ class Scores(BaseModel, frozen=True):
 
     def label(self, measure: str) -> str:
         """A measure's full name: ``KID[efficientnet-lite0]``; ``FID[inception-2015]`` for that network alone."""
-        name = "FID" if measure == "FD" and self.network == FID_NETWORK else measure
+        name = "FID" if measure == "FD" and self.network.startswith(FID_NETWORK) else measure
         return f"{name}[{self.network}]"
 
     def row(self) -> dict[str, float]:
@@ -86,11 +86,6 @@ class Copies(BaseModel, frozen=True):
         """The distance that only one real picture in twenty is below, to its nearest other."""
         ordered = sorted(self.reals)
         return ordered[len(ordered) // 20]
-
-    @property
-    def share(self) -> float:
-        """The share of the fakes below the threshold: about 0.05 for an honest painter, near 1 for a copyist."""
-        return sum(distance < self.threshold for distance in self.fakes) / len(self.fakes)
 
 
 class Content(BaseModel, frozen=True):

@@ -18,7 +18,7 @@ from impasto.recipe import Recipe
 from impasto.scores import Scores
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
-FORMAT = 1
+FORMAT = 2
 
 
 class Card(BaseModel):
@@ -88,8 +88,10 @@ class Style:
         if text is None:
             raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
         try:
-            if json.loads(text).get("format", 0) > FORMAT:
-                raise ImpastoError(f"{path} was made by a newer impasto: update this one.")
+            made = json.loads(text).get("format", 0)
+            if made != FORMAT:
+                age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
+                raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
             card = Card.model_validate_json(text)
             network = painter(Recipe.of(card.recipe))
             network.load_state_dict(tensors)

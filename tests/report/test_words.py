@@ -9,6 +9,7 @@ from parsed import plain
 from scipy import stats
 
 from impasto.report.words import CHANCE, by_chance, copying, interval, listed, measured, number, sentences
+from impasto.score.memorisation import nearest, nearest_others
 from impasto.scores import Copies, Evaluation, Scores, Value
 
 
@@ -88,18 +89,22 @@ def test_chance_is_the_beta_binomial_s(fakes: int, reals: int) -> None:
         assert by_chance(fakes, reals, rank) == expected
 
 
-def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed() -> None:
+@pytest.mark.parametrize("dimensions", [10, 40])
+def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed(dimensions: int) -> None:
+    """Real and fake features of one distribution, and their distances as they are taken."""
     random = np.random.default_rng(0)
     suspected = 0
-    for _ in range(1000):
-        reals, fakes = (random.uniform(0.1, 0.9, count).tolist() for count in (60, 100))
-        suspected += copying(copies(fakes, reals)).suspicious
-    assert suspected <= 5
+    for _ in range(100):
+        mixed = random.standard_normal((dimensions, 64))
+        fakes, reals = (np.maximum(random.standard_normal((n, dimensions)) @ mixed + 1, 0) for n in (300, 100))
+        distances = nearest(fakes, reals)[0][:, 0].tolist()
+        suspected += copying(copies(distances, nearest_others(reals).tolist())).suspicious
+    assert suspected <= 2
 
 
 def test_copying_has_its_degrees() -> None:
     reals = [0.05, *np.linspace(0.2, 0.6, 269).tolist()]
-    most = by_chance(256, 270, 14)
+    most = by_chance(256, 135, 7)
 
     def judged(near: int) -> tuple[str, str]:
         found = copying(copies([0.1] * near + [0.5] * (256 - near), reals))
@@ -121,8 +126,8 @@ def test_copying_has_its_degrees() -> None:
 
 def test_copies_now_and_then_are_found_by_how_near_they_are() -> None:
     reals = np.linspace(0.2, 0.6, 270).tolist()
-    most = by_chance(256, 270, 1)
-    assert most < by_chance(256, 270, 14)
+    most = by_chance(256, 135, 1)
+    assert most < by_chance(256, 135, 7)
     assert not copying(copies([0.1] * most + [0.5] * (256 - most), reals)).suspicious
     found = copying(copies([0.1] * (most + 1) + [0.5] * (255 - most), reals))
     assert found.level == "some"

@@ -86,19 +86,22 @@ def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
     assert network.shown > shown
 
 
-@pytest.mark.parametrize("where", [0, 200, -5])
-def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path, where: int) -> None:
+def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path) -> None:
+    """Whichever byte is spoilt, the features are right."""
     network = Counting()
     features = InFiles(str(folder), 32, None).features(network)
     (file,) = (cache_folder() / "features").iterdir()
-    rotten = bytearray(file.read_bytes())
-    rotten[where] ^= 0xFF
-    file.write_bytes(rotten)
+    whole = file.read_bytes()
+    for where in range(0, len(whole), 41):
+        file.write_bytes(whole[:where] + bytes([whole[where] ^ 0xFF]) + whole[where + 1 :])
+        assert (InFiles(str(folder), 32, None).features(network) == features).all(), where
+    file.write_bytes(whole[:-30])
     shown = network.shown
     assert (InFiles(str(folder), 32, None).features(network) == features).all()
     assert network.shown > shown
+    mended = network.shown
     InFiles(str(folder), 32, None).features(network)
-    assert network.shown == 2 * shown
+    assert network.shown == mended
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

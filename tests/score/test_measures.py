@@ -66,8 +66,11 @@ def test_intervals_hold_the_value_and_are_as_wide_as_draws_vary() -> None:
     deviation = np.std([scores.values["FD"].value for scores in drawn])
     reference, fakes = Reference(NETWORK, 64, features(0, 60)), features(900, 60, 0.5)
     scores = reference.with_intervals(drawn[0], fakes)
-    for value in scores.values.values():
-        assert value.interval is not None and value.interval[0] <= value.value <= value.interval[1]
+    for name, value in scores.values.items():
+        if name in ("recall", "coverage"):
+            assert value.interval is None and value.error is None
+        else:
+            assert value.interval is not None and value.interval[0] <= value.value <= value.interval[1]
     low, high = scores.values["FD"].interval or (0, 0)
     assert high - low == pytest.approx(2 * 1.96 * deviation, rel=0.5)
 
@@ -75,6 +78,12 @@ def test_intervals_hold_the_value_and_are_as_wide_as_draws_vary() -> None:
 def test_so_few_pictures_that_neighbours_lack_have_the_other_measures() -> None:
     scores = Reference(NETWORK, 64, features(1, 4)).scores(features(2, 9))
     assert "precision" not in scores.values and np.isfinite(scores.values["FD"].value)
+
+
+def test_two_pictures_have_a_distance_without_error_or_interval() -> None:
+    reference, fakes = Reference(NETWORK, 64, features(1, 30)), features(2, 2)
+    scores = reference.with_intervals(reference.scores(fakes), fakes)
+    assert scores.values["KID"].error is None and scores.values["KID"].interval is None
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, "no picture"), (1, "one picture")])

@@ -8,9 +8,8 @@ from impasto.data.decode import decode
 from impasto.data.pack import gather
 from impasto.data.read import open_source
 from impasto.data.survey import Survey, summarise
-from impasto.errors import ImpastoError
 from impasto.explore.sheet import Crop, before_after, contact_sheet
-from impasto.files import no_space, whole
+from impasto.files import make_folder, require_folder, whole
 
 #: Pixels that a picture is decoded to at least, to be shown before and after its frame comes off.
 SHOWN = 400
@@ -30,14 +29,13 @@ def explore(
     ``pictures.json``, everything that was found, by name; with ``crop_frames`` also ``frames-1.jpg`` and on, each
     cropped picture before and after.
     """
-    if out is not None and out.exists() and not out.is_dir():
-        raise ImpastoError(f"{out} is a file: choose a folder.")
+    if out is not None:
+        require_folder(out)
     store = gather(source, size, crop_frames=crop_frames, progress=progress)
     lines = summarise(store.survey)
     if out is None:
         return lines
-    with no_space(out):
-        out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     sheets = [("pictures.jpg", contact_sheet(store.pixels, source))]
     if crop_frames:
         pages = before_after(_crops(source, store.survey))

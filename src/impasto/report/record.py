@@ -242,6 +242,8 @@ def _read_evaluation(path: Path) -> Evaluation | None:
         return Evaluation.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ImpastoError(f"{path} holds no scores: {_first(error)}. Delete it, or evaluate again.") from error
+    except OSError as error:
+        raise ImpastoError(f"{path} cannot be read ({error.strerror}): delete it, or evaluate again.") from error
 
 
 def _first(error: ValidationError) -> str:

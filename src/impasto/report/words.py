@@ -9,7 +9,8 @@ from impasto.report.standing import percent
 from impasto.scores import Copies, Evaluation, Scores, Value
 
 CHANCE = 0.0005
-"""How seldom each of the two questions may suspect an honest painter: together, one of a thousand that are asked."""
+"""How seldom each of the two questions may suspect an honest painter, if distances were independent. They are not
+quite: of 1,200 honest painters that were invented, with features of 10 and of 40 dimensions, 3 were suspected."""
 
 BY_HEART = 0.5
 """From this share on, copying is not something that a painter also does, but what it does."""
@@ -72,9 +73,9 @@ def places(value: float, digits: int, most: int = 6) -> int:
 
 def decimals(value: Value) -> int:
     """Decimals of a measured number, its error and all that it is compared with: two digits of the error, or one where
-    the number would have more than four."""
+    the number would have more than four; without an error three digits of the number, and one decimal at least."""
     if not value.error:
-        return places(value.value, 3)
+        return max(places(value.value, 3), 1)
     return min(places(value.error, 2), max(places(value.error, 1), places(value.value, 4)))
 
 
@@ -153,9 +154,10 @@ def copying(copies: Copies) -> Copying:
         doubles = "At least one real picture in twenty has its double among them, which hides copies: leave doubles out"
         return Copying("some", f"{twins}. {doubles}.") if same else Copying("unknown", f"{doubles}.")
     near = sum(distance < copies.threshold for distance in copies.fakes)
-    most = by_chance(fakes, reals, reals // 20 + 1)
+    # Two pictures that are each other's nearest share one distance, so reals say no more than half as many would.
+    most = by_chance(fakes, reals // 2, max(1, (reals // 20 + 1) // 2))
     nearer = sum(distance < min(copies.reals) for distance in copies.fakes)
-    most_nearer = by_chance(fakes, reals, 1)
+    most_nearer = by_chance(fakes, reals // 2, 1)
     found = (
         f"{near:,} of {fakes:,} fakes {'lies' if near == 1 else 'lie'} closer to a real picture than 95 % of the "
         f"{reals:,} real pictures lie to each other"

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from impasto.grid import tile
 from impasto.score.measures import Reference
 from impasto.score.memorisation import nearest, nearest_others
 from impasto.score.networks import FeatureNetwork
-from impasto.score.sides import Pictures, Progress
+from impasto.score.sides import InFiles, Pictures, Progress
 from impasto.scores import Content, Copies, Copy, Evaluation, Scores, Value
 
 #: The fakes shown beside their nearest reals, how many of those, and how many fakes may have the same nearest one:
@@ -58,7 +59,7 @@ def assess(
     networks: Sequence[FeatureNetwork],
     *,
     unseen: Pictures | None = None,
-    photos: Pictures | None = None,
+    photos: InFiles | None = None,
     intervals: bool = False,
     progress: Progress | None = None,
 ) -> Assessment:
@@ -148,33 +149,32 @@ def _sheet(pictures: Pictures) -> Image.Image:
     return tile(pictures.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
 
 
-def _content(fakes: Pictures, photos: Pictures, network: FeatureNetwork) -> Content:
+def _content(fakes: Pictures, photos: InFiles, network: FeatureNetwork) -> Content:
     """How much the paintings keep of the photos of the same names."""
     from impasto.score.content import content
 
-    photos.features(network)  # so that it is known which can be read
-    places = {PurePosixPath(name).stem: place for place, name in enumerate(photos.names())}
-    pairs = [
-        (place, places[stem])
-        for place, name in enumerate(fakes.names())
-        if (stem := PurePosixPath(name).stem) in places
-    ]
-    if not pairs:
+    places = photos.find(fakes.names())
+    if not places:
         raise ImpastoError(
-            f"No painting in {fakes.side().name} has the name of a photo in {photos.side().name}: "
+            f"No painting in {fakes.side().name} has the name of a photo in {photos.spec}: "
             "content can only be compared where both are called the same."
         )
     found: dict[str, list[NDArray[np.float64]]] = {}
-    for first in range(0, len(pairs), PAIRS):
-        painted, taken = zip(*pairs[first : first + PAIRS], strict=True)
-        for name, values in content(photos.pick(taken), fakes.pick(painted), network.device).items():
+    pairs = photos.read(places)
+    while part := list(islice(pairs, PAIRS)):
+        painted = fakes.pick([number for number, _ in part])
+        for name, values in content(np.stack([photo for _, photo in part]), painted, network.device).items():
             found.setdefault(name, []).append(values)
+    if not found:
+        raise ImpastoError(f"None of the {len(places)} photos in {photos.spec} that were painted can be read.")
     kept = {name: np.concatenate(each) for name, each in found.items()}
     return Content(
-        pairs=len(pairs),
+        pairs=len(next(iter(kept.values()))),
         size=fakes.size,
         values={
-            name: Value(value=float(each.mean()), error=float(each.std() / np.sqrt(max(1, len(each) - 1))))
+            name: Value(
+                value=float(each.mean()), error=float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else None
+            )
             for name, each in kept.items()
         },
     )

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import zipfile
 from collections.abc import Callable, Iterable
 from itertools import islice
 from pathlib import Path
@@ -48,19 +47,30 @@ def kept(
     they depend on. A damaged file is computed anew."""
     key = hashlib.sha256(f"{VERSION}/{network.name}/{network.identity}/{content}".encode()).hexdigest()
     path = cache_folder() / "features" / f"{key[:32]}.npz"
-    try:
-        return _load(path)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
-        arrays = compute()
+    arrays = _load(path)
+    if arrays is not None:
+        return arrays
+    arrays = compute()
     # To keep them saves time and no more: a full disk or a home that cannot be written to is no failure here.
     with contextlib.suppress(OSError, DiskFullError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part, part.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            np.savez(file, checksum=np.array(_checksum(arrays)), **arrays)  # type: ignore[arg-type]
     return arrays
 
 
-def _load(path: Path) -> dict[str, NDArray[np.generic]]:
-    """Reads it whole, whose checksums zipfile looks at."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+def _load(path: Path) -> dict[str, NDArray[np.generic]] | None:
+    """What a file holds, None if it is not there or not whole: its checksum is beside the arrays."""
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        return arrays if arrays.pop("checksum").item() == _checksum(arrays) else None
+    except Exception:  # whatever a damaged zip makes its readers stumble over
+        return None
+
+
+def _checksum(arrays: dict[str, NDArray[np.generic]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode() + arrays[name].tobytes())
+    return digest.hexdigest()

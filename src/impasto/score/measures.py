@@ -21,8 +21,6 @@ from impasto.scores import FID_NETWORK, Scores, Value
 FEWEST = 2
 #: Resamples behind an interval.
 RESAMPLES = 200
-#: Measures that lie between 0 and 1.
-SHARES = ("precision", "recall", "coverage")
 
 Features = NDArray[np.float32]
 
@@ -47,12 +45,16 @@ class Reference:
         values["FD"] = Value(value=frechet_distance(Gaussian.of(fakes), self._gaussian))
         distances = nearest(fakes, self.features)[0][:, 0]
         d = memorisation_distance(distances, fakes)
-        if self.network.name == FID_NETWORK:
+        if self.network.name.startswith(FID_NETWORK):
             values["MiFID"] = Value(value=mifid(values["FD"].value, d))
         values["d"] = Value(value=d, error=_error(distances))
+        # The errors are those of other fakes against these very reals; what recall and coverage owe to the fakes that
+        # happened to be made cannot be read off one set, so they have none.
         if min(len(fakes), len(self.features)) > DENSITY_NEIGHBOURS:
             single = neighbourhoods(Manifold(fakes.astype(np.float64)), self._manifold)
-            values |= {name: Value(value=float(each.mean()), error=_error(each)) for name, each in single.items()}
+            for name, each in single.items():
+                error_known = name in ("precision", "density")
+                values[name] = Value(value=float(each.mean()), error=_error(each) if error_known else None)
         probabilities = self.network.probabilities(torch.from_numpy(fakes))
         if probabilities is not None:
             score, error = inception_score(probabilities.cpu().numpy())
@@ -62,7 +64,8 @@ class Reference:
         )
 
     def with_floors(self, scores: Scores, seed: int = 0) -> Scores:
-        """The scores, with what one random half of the reals has against the other: no painter can do better."""
+        """The scores, with what one random half of the reals has against the other: what the real thing scores, by
+        those counts."""
         if len(self.features) < 2 * FEWEST:
             return scores
         order = np.random.default_rng(seed).permutation(len(self.features))
@@ -77,10 +80,10 @@ class Reference:
     def with_intervals(
         self, scores: Scores, fakes: Features, seed: int = 0, progress: Callable[[int, int], object] | None = None
     ) -> Scores:
-        """The scores, with 95 % intervals: of the Fréchet distance by the bootstrap, of the others from their errors.
+        """The scores, with 95 % intervals: of Fréchet distances by the bootstrap, of others from their errors.
 
         Resampled sets hold pictures twice, which moves the Fréchet distance up; the interval is the resamples'
-        spread around the value, without that shift.
+        spread around the value, without that shift. MiFID's is that over d, which hardly varies.
         """
         rng = np.random.default_rng(seed)
         resampled = np.empty(RESAMPLES)
@@ -93,11 +96,15 @@ class Reference:
         shift = np.quantile(resampled, (0.025, 0.975)) - resampled.mean()
         values = {}
         for name, value in scores.values.items():
-            around = 1.96 * np.array((-value.error, value.error)) if value.error is not None else shift
-            if name == "MiFID":  # over d, which hardly varies
+            if name in ("FD", "MiFID"):
                 around = shift * value.value / max(scores.values["FD"].value, 1e-12)
+            elif value.error is not None:
+                around = 1.96 * np.array((-value.error, value.error))
+            else:
+                values[name] = value
+                continue
             low, high = value.value + around
-            if name in SHARES:
+            if name == "precision":
                 low, high = max(low, 0.0), min(high, 1.0)
             values[name] = value.model_copy(update={"interval": (float(low), float(high))})
         return scores.model_copy(update={"values": values})

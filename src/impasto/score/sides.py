@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from statistics import median_low
 
 import numpy as np
@@ -119,12 +120,38 @@ class InFiles(Pictures):
             raise ImpastoError(f"{gone[0]} in {self.spec} could be read before and cannot now: evaluate again.")
         return np.stack([each.pixels for each in chosen if isinstance(each, Square)])
 
+    def find(self, names: Sequence[str]) -> dict[int, int]:
+        """Which of the pictures has the name of which of ``names``, without its ending: places here by places there.
+
+        Folders count where they are the same on both sides; else the last part does, where only one on each side has
+        it.
+
+        Raises:
+            ImpastoError: it cannot be told which is which.
+        """
+        whole = {_without_ending(name): place for place, name in enumerate(self._names)}
+        found = {whole[key]: place for place, name in enumerate(names) if (key := _without_ending(name)) in whole}
+        if found:
+            return found
+        here, there = ([PurePosixPath(name).stem for name in each] for each in (self._names, names))
+        twice = [stem for stem in set(here) & set(there) if here.count(stem) > 1 or there.count(stem) > 1]
+        if twice:
+            raise ImpastoError(f"Several pictures are called {min(twice)}, in {self.spec} or among what was painted.")
+        return {here.index(stem): place for place, stem in enumerate(there) if stem in here}
+
+    def read(self, places: Mapping[int, int]) -> Iterator[tuple[int, Pixels]]:
+        """The pictures at those places that can be read, each with the number that it goes by."""
+        ordered = sorted(places)
+        for place, outcome in zip(ordered, self._squares([self._chosen[each] for each in ordered]), strict=True):
+            if isinstance(outcome, Square):
+                yield places[place], outcome.pixels
+
     def names(self) -> list[str]:
         return [self._names[place] for place in self._readable]
 
     def side(self) -> Side:
         return Side(
-            name=self.spec,
+            name=os.fsencode(self.spec).decode("utf-8", "replace"),
             there=self._there,
             scored=len(self._readable),
             duplicates=len(self._readable) - len({self._digests[place] for place in self._readable}),
@@ -257,6 +284,10 @@ def _digest(entry: Entry) -> bytes:
         return hashlib.sha256(entry.read()).digest()
     except Unreadable as reason:
         return hashlib.sha256(f"unreadable: {reason}".encode()).digest()
+
+
+def _without_ending(name: str) -> str:
+    return str(PurePosixPath(name).with_suffix(""))
 
 
 def _short_side(entry: Entry) -> int | None:

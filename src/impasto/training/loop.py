@@ -41,7 +41,8 @@ JUDGE_EVERY = 10
 #: Looks at the fixed samples in a whole training, and the fewest steps between two.
 SAMPLES, SAMPLE_SPACING = 120, 8
 #: Scores in a whole training; the fewest pictures learned from between two; and of a budget in time, the share that
-#: they may take. Budgets in steps or pictures do not ask the clock, so that the same recipe gives the same style.
+#: they may take, though the last one is always taken. Budgets in steps or pictures do not ask the clock, so that the
+#: same recipe gives the same style.
 SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
 #: Pictures that are scored, always of the same latents.
 SCORED = 256
@@ -208,7 +209,8 @@ class Trainer:
     def _lay_out(self) -> None:
         """Turns a time into a number of steps, by the speed measured so far, and keeps it for good."""
         left = self.budget.amount - self._clock.total
-        self.scorings = max(1, min(SCORES, int(SCORE_SHARE * self.budget.amount / max(self._costs["score"], 1e-9))))
+        affordable = int(SCORE_SHARE * self.budget.amount / max(self._costs["score"], 1e-9))
+        self.scorings = max(1, min(SCORES, affordable - 1))  # for one was needed to know what it costs
         left -= self._costs["score"] * self.scorings
         steps = left / self._clock.per_step
         for _ in range(3):  # the samples on the way take time too, and how many there are depends on the steps
@@ -306,9 +308,9 @@ class Trainer:
         """Takes over a state, and takes back what the run folder holds of later steps."""
         self.step, self.attempt = state["step"], state["attempt"]
         self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
-        self.lowest = None
+        self.lowest = state["lowest"]
         if state["budget"] == [self.budget.amount, self.budget.unit]:
-            self.total, self.scorings, self.lowest = state["total"], state["scorings"], state["lowest"]
+            self.total, self.scorings = state["total"], state["scorings"]
         for name, network in self.method.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.method.optimizers.items():
@@ -320,9 +322,12 @@ class Trainer:
         if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.run.rewind(self.step)
-        if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
-            self.run.best.unlink()
-            self.lowest = None
+        if self.run.best.exists():
+            steps = Style.load(self.run.best).card.steps
+            if steps > self.step:
+                self.run.best.unlink()
+            if steps > self.step or (self.total is not None and 2 * steps < self.total):
+                self.lowest = None  # it is gone, or in what is now the first half
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Goes on from the state that an earlier process left."""

@@ -12,7 +12,9 @@ CERTAIN, GUESSING = 0.90, 0.60
 def memorises(real: float, heldout: float, heldout_pictures: int) -> bool:
     """Whether D knows its training paintings (a share ``real`` of them) better than held-out ones: by a wide gap, and
     one beyond two standard errors."""
-    error = math.sqrt(heldout * (1 - heldout) / max(heldout_pictures, 1))
+    # Two more of each kind, after Agresti & Coull: none or all of a few pictures is not certainty.
+    share = (heldout * heldout_pictures + 2) / (heldout_pictures + 4)
+    error = math.sqrt(share * (1 - share) / max(heldout_pictures, 1))
     return real - heldout > max(MEMORISING_GAP, 2 * error)
 
 

@@ -21,7 +21,7 @@ class FeatureNetwork(ABC):
     affair.
     """
 
-    name: ClassVar[str]
+    name: str
     dimension: ClassVar[int]
     #: Whether the weights come with a package that impasto installs, so that no file may be given.
     installed: ClassVar[bool] = True
@@ -45,7 +45,7 @@ class FeatureNetwork(ABC):
 
     def _identify(self, digest: str) -> None:
         precision = "bf16" if self.dtype == torch.bfloat16 else "fp32"
-        self.identity = f"{self.name}-v{self.version}-{digest[:12]}-{precision}"
+        self.identity = f"{self.name}-v{self.version}-{digest[:12]}-{precision}-{self.device.type}"
 
     def _settle(self, module: nn.Module) -> None:
         """Brings a module to where and how it computes; nothing in it changes, or is differentiated, any more."""

@@ -47,7 +47,10 @@ class Inception2015(FeatureNetwork):
         state = read_weights(path, shapes(network))
         digest = sha256(path)
         if digest != FID_WEIGHTS.sha256:
-            print(f"{path} is not the published {FID_WEIGHTS.names[0]}: its scores are no FID.", file=sys.stderr)
+            self.name = f"{self.name} with weights {digest[:8]}"  # whose FID is nobody else's
+            print(
+                f"{path} is not the published {FID_WEIGHTS.names[0]}: its FID compares with no one's.", file=sys.stderr
+            )
         self._identify(digest)
         network.load_state_dict(state, strict=False, assign=True)
         for unit in network.modules():
@@ -60,7 +63,8 @@ class Inception2015(FeatureNetwork):
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
         planes = (resized(self._planes(pixels), SIDE) - 128) / 128
-        maps: Tensor = self._network(planes.to(self.dtype, memory_format=torch.channels_last))
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 has bfloat16's few digits
+            maps: Tensor = self._network(planes.to(self.dtype, memory_format=torch.channels_last))
         return pooled(maps)
 
     @torch.inference_mode()
