@@ -47,7 +47,7 @@ def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None
 def test_each_distance_says_its_network_and_counts_and_marks_the_best(tmp_path: Path) -> None:
     other = "KID[$net$] 128 v 30"
     rows: list[dict[str, Any]] = [{"step": step, "pictures": step} for step in range(1, 401)]
-    for step, value in {100: 0.1, 250: 0.4, 300: 0.2, 400: 0.3}.items():
+    for step, value in {100: 0.5, 250: 0.4, 300: 0.2, 400: 0.3}.items():
         rows[step - 1] |= {invented.KID: value, other: 2 * value}
     drawn = figure(record(tmp_path, rows), LIGHT)
     assert [title.partition(": ")[2] for title in titles(drawn)] == [invented.KID, other]

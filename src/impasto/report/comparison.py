@@ -141,7 +141,7 @@ def during_block(runs: Sequence[Training]) -> Block:
         for run in runs:
             found = next((each for each in run.during if each.measure == measure), None)
             texts.append("—" if found is None else _during(found))
-        lines.append(Line(measure, "lowest of the second half, where the style was chosen", texts))
+        lines.append(Line(measure, "the lowest, where the style was chosen", texts))
     return Block("During training", list(range(len(runs))), lines)
 
 

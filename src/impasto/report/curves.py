@@ -169,7 +169,7 @@ def _mark_chosen(axes: Axes, step: int, value: float, theme: Theme) -> float:
     """Circles the best style's score and writes it above, towards the middle; returns the score."""
     axes.plot([step], [value], "o", ms=10, mfc="none", mec=theme.ink, mew=1.4, zorder=4, clip_on=False)
     axes.annotate(
-        f"best of the second half: {value:.3g}", (step, value), (0, 14), textcoords="offset points",
+        f"best: {value:.3g}", (step, value), (0, 14), textcoords="offset points",
         ha="right", va="bottom", fontsize=9, color=theme.ink,
     )  # fmt: skip
     return value

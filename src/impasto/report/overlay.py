@@ -39,7 +39,7 @@ class Panel:
     shown: tuple[float, ...] = ()
     """Values that the axis takes in, whatever was measured."""
     chosen: bool = False
-    """Whether the best of the second half is circled."""
+    """Whether the lowest is circled."""
 
 
 def panels(records: Sequence[Record]) -> list[Panel]:

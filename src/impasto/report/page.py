@@ -141,7 +141,7 @@ def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
         else:
             step, lowest = best
             since = f"; {last}" if step < steps[-1] else ", the last one"
-            yield Measure(number(lowest), f"{name}: the lowest of the second half, at step {step:,}{since}")
+            yield Measure(number(lowest), f"{name}: the lowest, at step {step:,}{since}")
 
 
 def _details(record: Record) -> Iterator[tuple[str, str]]:

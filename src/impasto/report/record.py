@@ -153,15 +153,12 @@ class Record:
         return self.facts.status != "running"
 
     def chosen(self, measure: str) -> tuple[int, float] | None:
-        """Step and value at which a measure was lowest in the second half of the training, where the best style is
-        chosen; None if it has not been measured there yet."""
+        """Step and value at which a measure was lowest, as the best style is chosen; None if it was never taken."""
         steps, values = self.log.measured(measure)
-        total = self.facts.total_steps or (self.log.last("step") or 0)
-        late = 2 * steps >= total
-        if not late.any():
+        if not len(values):
             return None
-        best = int(values[late].argmin())
-        return int(steps[late][best]), float(values[late][best])
+        best = int(values.argmin())
+        return int(steps[best]), float(values[best])
 
     def cells(self, path: Path) -> NDArray[np.uint8]:
         """The single pictures of one of the run's sheets: (rows, columns, size, size, 3), uint8.

@@ -34,7 +34,7 @@ class Entry:
 
 
 class Lowest(BaseModel, frozen=True):
-    """A measure taken during a training: its lowest in the second half, by which the style was chosen, and its last."""
+    """A measure taken during a training: its lowest, by which the style was chosen, and its last."""
 
     measure: str  #: with network and counts
     lowest: float | None

@@ -251,17 +251,15 @@ class Trainer:
         return scores if math.isfinite(scores.values[DECIDING].value) else None
 
     def _score(self) -> dict[str, float]:
-        """Scores the averaged painter, and keeps it if it is the best of the second half of the training so far: in the
-        first, a blur of the right colours may score well."""
+        """Scores the averaged painter, and keeps it if it is the best so far."""
         self.scores = self._judge()
         if self.scores is None:
             return {}
-        if self.total is not None and 2 * self.step >= self.total:
-            deciding = self.scores.values[DECIDING].value
-            if self.lowest is None or deciding < self.lowest:
-                self.lowest = deciding
-                with self._clock.paused():
-                    self.style().save(self.run.best)
+        deciding = self.scores.values[DECIDING].value
+        if self.lowest is None or deciding < self.lowest:
+            self.lowest = deciding
+            with self._clock.paused():
+                self.style().save(self.run.best)
         return self.scores.row()
 
     def style(self) -> Style:
@@ -322,12 +320,9 @@ class Trainer:
         if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
         self.run.rewind(self.step)
-        if self.run.best.exists():
-            steps = Style.load(self.run.best).card.steps
-            if steps > self.step:
-                self.run.best.unlink()
-            if steps > self.step or (self.total is not None and 2 * steps < self.total):
-                self.lowest = None  # it is gone, or in what is now the first half
+        if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
+            self.run.best.unlink()
+            self.lowest = None
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Goes on from the state that an earlier process left."""
