@@ -237,7 +237,7 @@ def evaluate(
         int | None, typer.Option(min=16, help="Pixels at which all are compared; those of the smaller side, to 256.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the pictures that a style makes.")] = 0,
-    intervals: Annotated[bool, typer.Option("--intervals", help="Work out 95 % intervals too, by resampling.")] = False,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Work out 95 % intervals too: takes a while.")] = False,
     weights: Annotated[Path | None, typer.Option(help="The weights of inception-2015, if they are here.")] = None,
     device: Device = "auto",
 ) -> None:
