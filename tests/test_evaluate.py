@@ -204,6 +204,10 @@ def test_bad_input_gets_one_clear_line(
     assert not (tmp_path / "evaluation").exists()
 
 
+def test_from_python_every_verb_is_there() -> None:
+    assert all(callable(getattr(package, name)) for name in package.__all__)
+
+
 def test_from_python_it_is_the_same(tmp_path: Path) -> None:
     said: list[str] = []
     found = package.evaluate("dcgan-monet", "sample:paintings", count=20, say=said.append)

@@ -23,6 +23,7 @@ __version__ = version("impasto")
 __all__ = ["compare", "evaluate", "load", "resume", "train"]
 
 _VERBS = {
+    "compare": "impasto.judge",
     "evaluate": "impasto.judge",
     "load": "impasto.paint.painter",
     "resume": "impasto.learn",

@@ -95,7 +95,12 @@ def train(
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same painter; 0 if not given.")] = None,
-    budget: Annotated[str | None, typer.Option(help="30m, 50kimg, 2000steps or 20epochs; 30m if not given.")] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            help="90s, 30m, 50kimg, 2000steps or 20epochs; 30m if not given. Last scores and the report come on top."
+        ),
+    ] = None,
     setting: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: generator.width=96")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
     crop_frames: CropFrames = False,
@@ -225,7 +230,9 @@ def evaluate(
     ),
     network: Annotated[
         list[str] | None,
-        typer.Option(help="A feature network: efficientnet-lite0 (if none is given), vgg16, inception-2015; several."),
+        typer.Option(
+            help="efficientnet-lite0 (if none is given), vgg16 or inception-2015; repeat it for more than one."
+        ),
     ] = None,
     photos: Annotated[
         str | None, typer.Option(help="What the paintings were painted from, under the same names: content kept.")

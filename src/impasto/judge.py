@@ -33,7 +33,7 @@ def evaluate(
     against: str | Path,
     out: str | Path | None = None,
     *,
-    networks: Sequence[str] = (USUAL,),
+    networks: str | Sequence[str] = (USUAL,),
     photos: str | Path | None = None,
     count: int | None = None,
     size: int | None = None,
@@ -50,7 +50,7 @@ def evaluate(
         fakes: a style, a run folder, or pictures: a folder, a zip, TFRecord files, a pack, ``sample:…``, ``kaggle:…``.
         against: the real pictures, or any of the above.
         out: a folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``, if they are wanted.
-        networks: feature networks by name: ``efficientnet-lite0``, ``vgg16``, ``inception-2015``.
+        networks: feature networks by name, one or several: ``efficientnet-lite0``, ``vgg16``, ``inception-2015``.
         photos: what the fakes were painted from, under the same names: then content kept is measured too.
         count: pictures of each side at most; 10,000 if not given, and a style makes 1,000.
         size: side in pixels at which all are compared; by default that of the smaller side, 256 at most.
@@ -91,7 +91,7 @@ def measure(
     fakes: str | Path,
     against: str | Path,
     *,
-    networks: Sequence[str] = (USUAL,),
+    networks: str | Sequence[str] = (USUAL,),
     photos: str | Path | None = None,
     count: int | None = None,
     size: int | None = None,
@@ -104,6 +104,7 @@ def measure(
 ) -> Assessment:
     """What :func:`evaluate` finds, with its pictures, not written anywhere."""
     where = choose_device(device)
+    networks = [networks] if isinstance(networks, str) else networks
     opened = [look(str(spec), device) for spec in (fakes, against)]
     common = size or min(map(own_size, opened))
     if common < SMALLEST:
@@ -129,7 +130,7 @@ def _open_networks(names: Sequence[str], device: torch.device, weights: Path | N
 
 
 def compare(
-    runs: Sequence[str | Path],
+    runs: str | Path | Sequence[str | Path],
     out: str | Path = "comparison",
     *,
     against: str | Path | None = None,
@@ -154,10 +155,12 @@ def compare(
     """
     folder = Path(out)
     require_folder(folder)
+    if count is not None and against is None:
+        raise ImpastoError("The count is of pictures to score afresh: give the real ones too (--against).")
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise ImpastoError(f"The price of an hour cannot be {price}: give a number such as 2.50.")
     different: dict[Path, Path] = {}
-    for run in map(Path, runs):
+    for run in map(Path, [runs] if isinstance(runs, str | Path) else runs):
         if run.resolve() in different:
             say(f"{run} is named twice; it is compared once.")
         else:

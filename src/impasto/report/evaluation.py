@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from impasto.errors import ImpastoError
@@ -168,7 +168,7 @@ def summary(evaluation: Evaluation) -> RenderableType:
     for table in _tables(evaluation):
         against = f"floor, {table.halves}" if table.halves else "floor"
         shown = Table(
-            "measure", "value",
+            Column("measure", no_wrap=True), "value",
             *(["95 %"] if table.has_intervals else []),
             *([against] if table.halves else []),
             box=None, header_style="bold", pad_edge=False,

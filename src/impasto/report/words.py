@@ -75,7 +75,7 @@ def decimals(value: Value) -> int:
     """Decimals of a measured number, its error and all that it is compared with: two digits of the error, or one where
     the number would have more than four; without an error three digits of the number, and one decimal at least."""
     if not value.error:
-        return max(places(value.value, 3), 1)
+        return max(places(value.value, 3, most=4), 1)
     return min(places(value.error, 2), max(places(value.error, 1), places(value.value, 4)))
 
 
@@ -149,7 +149,7 @@ def copying(copies: Copies) -> Copying:
     if not fakes or reals < FEW_REALS:
         return Copying("unknown", f"Whether it copies cannot be told of {fakes:,} fakes and {reals:,} reals: too few.")
     same = sum(distance < SAME for distance in copies.fakes)
-    twins = f"{same:,} of {fakes:,} fakes {'is' if same == 1 else 'are'} as good as the same picture as a real one"
+    twins = f"{same:,} of {fakes:,} fakes {'is' if same == 1 else 'are'} practically identical to a real picture"
     if copies.threshold < SAME:
         doubles = "At least one real picture in twenty has its double among them, which hides copies: leave doubles out"
         return Copying("some", f"{twins}. {doubles}.") if same else Copying("unknown", f"{doubles}.")
@@ -175,7 +175,7 @@ def copying(copies: Copies) -> Copying:
             f"{nearer:,} of {fakes:,} fakes lie closer to a real picture than any of the {reals:,} real pictures lies "
             f"to another; by chance it would be {most_nearer:,} at most: some of them are copies, or nearly.",
         )
-    return Copying("none", f"{found}: no sign of copying.")
+    return Copying("none", f"{found}; by chance it could be {most:,}: no sign of copying.")
 
 
 def by_chance(fakes: int, reals: int, rank: int) -> int:
