@@ -150,6 +150,7 @@ def test_of_too_few_pictures_nothing_is_claimed() -> None:
     assert copying(copies([], [0.2] * 50)).level == "unknown"
     assert copying(copies([0.1] * 50, [0.2] * 10)).level == "unknown"
     assert copying(copies([], [])).level == "unknown"
+    assert copying(copies([0.0] * 40 + [0.1] * 10, [0.2] * 10)).suspicious  # but what is plain is said
 
 
 def test_lists_are_said_as_people_say_them() -> None:
