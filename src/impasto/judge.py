@@ -16,7 +16,7 @@ from impasto.report.comparison import write_comparison
 from impasto.report.evaluation import write_evaluation
 from impasto.report.record import Record
 from impasto.report.trials import Comparison, Entry, names
-from impasto.score.assess import Assessment, assess
+from impasto.score.assess import assess
 from impasto.score.networks import NETWORKS, USUAL, FeatureNetwork, open_network
 from impasto.score.networks.vgg16 import SMALLEST as LEAST
 from impasto.score.sides import LARGEST, InFiles, Progress, look, open_side, own_size
@@ -66,43 +66,6 @@ def evaluate(
     folder = None if out is None else Path(out)
     if folder is not None:
         require_folder(folder)
-    found = measure(
-        fakes,
-        against,
-        networks=networks,
-        photos=photos,
-        count=count,
-        size=size,
-        seed=seed,
-        intervals=intervals,
-        weights=weights,
-        device=device,
-        say=say,
-        progress=progress,
-    )
-    if folder is not None:
-        make_folder(folder)
-        found.save(folder)
-        write_evaluation(found.evaluation, found.copies, found.sheets, folder)
-    return found.evaluation
-
-
-def measure(
-    fakes: str | Path,
-    against: str | Path,
-    *,
-    networks: str | Sequence[str] = (USUAL,),
-    photos: str | Path | None = None,
-    count: int | None = None,
-    size: int | None = None,
-    seed: int = 0,
-    intervals: bool = False,
-    weights: str | Path | None = None,
-    device: str = "auto",
-    say: Callable[[str], object] = print,
-    progress: Progress | None = None,
-) -> Assessment:
-    """What :func:`evaluate` finds, with its pictures, not written anywhere."""
     where = choose_device(device)
     networks = [networks] if isinstance(networks, str) else networks
     opened = [look(str(spec), device) for spec in (fakes, against)]
@@ -119,7 +82,12 @@ def measure(
         for place, (each, name) in enumerate(zip(opened, (fakes, against), strict=True))
     )
     taken = None if photos is None else InFiles(str(photos), common, sys.maxsize)
-    return assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
+    found = assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
+    if folder is not None:
+        make_folder(folder)
+        found.save(folder)
+        write_evaluation(found.evaluation, found.copies, found.sheets, folder)
+    return found.evaluation
 
 
 def _open_networks(names: Sequence[str], device: torch.device, weights: Path | None) -> list[FeatureNetwork]:
@@ -213,6 +181,5 @@ def _afresh(
             say(f"{record.folder} has no style yet, so it is not scored.")
             scores.append(None)
             continue
-        found = measure(str(record.folder), against, count=count, seed=0, size=size, device=device, say=say)
-        scores.append(found.evaluation)
+        scores.append(evaluate(record.folder, against, count=count, size=size, device=device, say=say))
     return scores
