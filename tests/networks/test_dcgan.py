@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import nn
 
-from impasto.networks import DISCRIMINATORS, GENERATORS
 from impasto.networks.dcgan import Discriminator, Generator
 
 
@@ -39,15 +38,3 @@ def test_weights_start_from_a_normal_distribution_of_deviation_002() -> None:
         assert weights.std().sub(0.02).abs() < 2e-4
         norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
         assert norms and all(m.weight.mean().sub(1).abs() < 0.02 and not m.bias.any() for m in norms)
-
-
-def test_every_registered_network_has_finite_gradients_everywhere() -> None:
-    for make_g in GENERATORS.values():
-        for make_d in DISCRIMINATORS.values():
-            torch.manual_seed(0)
-            g = make_g(size=32, latent=7, width=8, max_width=16, init_std=0.02)
-            d = make_d(size=32, width=8, max_width=16, slope=0.2, init_std=0.02)
-            d(g(torch.randn(4, 7))).sum().backward()
-            for parameter in [*g.parameters(), *d.parameters()]:
-                assert parameter.grad is not None
-                assert parameter.grad.isfinite().all() and parameter.grad.any()

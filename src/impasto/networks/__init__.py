@@ -4,10 +4,21 @@ from typing import Any
 
 from torch import nn
 
-from impasto.networks import dcgan
+from impasto.networks import cnn, dcgan, painter, patch, projected, resnet, unet
 
-GENERATORS: dict[str, type[nn.Module]] = {"dcgan": dcgan.Generator}
-DISCRIMINATORS: dict[str, type[nn.Module]] = {"dcgan": dcgan.Discriminator}
+GENERATORS: dict[str, type[nn.Module]] = {
+    "dcgan": dcgan.Generator,
+    "resnet": resnet.Generator,
+    "unet": unet.Generator,
+    "cnn": cnn.Generator,
+    "painter": painter.Generator,
+}
+DISCRIMINATORS: dict[str, type[nn.Module]] = {
+    "dcgan": dcgan.Discriminator,
+    "cnn": cnn.Discriminator,
+    "patch": patch.Discriminator,
+    "projected": projected.Discriminator,
+}
 
 
 def build_generator(network: str, **settings: Any) -> nn.Module:

@@ -4,20 +4,13 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from impasto.networks.layers import initialise
+
 
 def _widths(size: int, width: int, max_width: int) -> list[int]:
     """Channels at 4×4, 8×8, … size/2: ``width`` at the largest map, doubled at each halving, up to ``max_width``."""
     layers = size.bit_length() - 3
     return [min(width << k, max_width) for k in reversed(range(layers))]
-
-
-def _initialise(network: nn.Module, std: float) -> None:
-    """Weights from N(0, ``std``) (section 4); BatchNorm scales from N(1, ``std``), shifts 0."""
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, std)
-        elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, std)
 
 
 class Generator(nn.Module):
@@ -40,7 +33,7 @@ class Generator(nn.Module):
             ]
         layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
-        _initialise(self, init_std)
+        initialise(self, init_std)
 
     def forward(self, latents: Tensor) -> Tensor:
         pictures: Tensor = self.layers(latents[:, :, None, None])
@@ -66,7 +59,7 @@ class Discriminator(nn.Module):
             ]
         layers.append(nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))  # (B, 1, 1, 1)
         self.layers = nn.Sequential(*layers)
-        _initialise(self, init_std)
+        initialise(self, init_std)
 
     def forward(self, pictures: Tensor) -> Tensor:
         logits: Tensor = self.layers(pictures)

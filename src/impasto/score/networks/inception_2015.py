@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.networks.pretrained import Published, fetched, read_weights, sha256, shapes
 from impasto.score.networks.base import FeatureNetwork, fold, pooled
-from impasto.score.networks.weights import Published, fetched, read_weights, sha256, shapes
 
 SIDE = 299
 CLASSES = 1008

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.networks.pretrained import packaged, read_weights, sha256
 from impasto.score.networks.base import FeatureNetwork, pooled
-from impasto.score.networks.weights import packaged, read_weights, sha256
 
 SIDE = 224  #: of the pictures on which it was trained
 SMALLEST = 24  #: the least side of which five stages can be computed

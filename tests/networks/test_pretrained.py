@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
+from impasto.networks.pretrained import Published, fetched, packaged, read_weights, sha256
 from impasto.score.networks import inception_2015
-from impasto.score.networks.weights import Published, fetched, packaged, read_weights, sha256
 
 BYTES = bytes(range(256)) * 100
 SHAPES = {"a.weight": (2, 3), "a.bias": (2,)}

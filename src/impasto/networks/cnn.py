@@ -1,0 +1,62 @@
+"""A painter and a critic of plain convolutions: the least that can be tried, and what every other has to beat."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from impasto.networks.layers import activation, initialise, norm, pad
+
+
+class Generator(nn.Module):
+    """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape: ``depth`` 3×3 convolutions at full size,
+    with norm and activation between them.
+
+    Nothing follows the last one, so values may leave −1…1: whoever shows them clamps.
+    ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
+    """
+
+    def __init__(self, width: int, depth: int, activation: str, norm: str, init_std: float) -> None:
+        super().__init__()
+        widths = [3] + [width] * (depth - 1)
+        layers = [_stage(before, after, 1, activation, norm) for before, after in pairwise(widths)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 3, 3, 1, 1))
+        initialise(self, init_std)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        height, width = pictures.shape[-2:]
+        # Of one pixel there is nothing to normalise.
+        painted: Tensor = self.layers(pad(pictures, multiple=1, least=2))
+        return painted[..., :height, :width]
+
+
+class Discriminator(nn.Module):
+    """Pictures (B, 3, H, W) of any size in −1…1 to logits (B,), above 0 for real: ``depth`` 3×3 convolutions of
+    stride 2, from ``width`` channels doubled up to eight times, norm (not after the first) and activation, global
+    average pooling, a linear layer.
+
+    A sigmoid at the end belongs to the loss, which computes it together with the logarithm, without overflow.
+    ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
+    """
+
+    def __init__(self, width: int, depth: int, activation: str, norm: str, init_std: float) -> None:
+        super().__init__()
+        widths = [3] + [width << min(level, 3) for level in range(depth)]
+        self.least = 2 << depth
+        self.layers = nn.Sequential(
+            *(
+                _stage(before, after, 2, activation, norm if level else "none")
+                for level, (before, after) in enumerate(pairwise(widths))
+            )
+        )
+        self.logit = nn.Linear(widths[-1], 1)
+        initialise(self, init_std)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        maps: Tensor = self.layers(pad(pictures, multiple=1, least=self.least))  # (B, C, 2 or more, 2 or more)
+        logits: Tensor = self.logit(maps.mean(dim=(2, 3)))
+        return logits.flatten()
+
+
+def _stage(before: int, after: int, stride: int, activation_name: str, norm_name: str) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, 3, stride, 1, bias=norm_name == "none")
+    return nn.Sequential(convolution, norm(norm_name, after), activation(activation_name))

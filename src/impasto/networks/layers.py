@@ -1,0 +1,151 @@
+"""What the families of networks are made of, by the names that a recipe gives them."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+T = TypeVar("T")
+
+
+def _named(kind: str, choices: Mapping[str, T], name: str) -> T:
+    if name not in choices:
+        raise ValueError(f"no {kind} is called {name!r}: choose one of {', '.join(choices)}")
+    return choices[name]
+
+
+def _groups(channels: int) -> int:
+    """At most the 32 groups of Wu & He, of at least four channels each, or it would be near an instance norm."""
+    return max((n for n in range(2, 33) if channels % n == 0 and channels >= 4 * n), default=1)
+
+
+_NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": lambda channels: nn.Identity(),
+    "batch": nn.BatchNorm2d,
+    # One group a channel is the same function as InstanceNorm2d, which is several times slower in channels-last.
+    "instance": lambda channels: nn.GroupNorm(channels, channels, affine=False),
+    "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
+}
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": lambda: nn.ReLU(inplace=True),
+    "leaky": lambda: nn.LeakyReLU(0.2, inplace=True),
+    # The gradients of these two need their input, so working in place would save nothing.
+    "silu": nn.SiLU,
+    "gelu": nn.GELU,
+    "elu": lambda: nn.ELU(inplace=True),
+    "tanh": nn.Tanh,
+}
+_STRIDES = {"stride": 2, "blur": 1}
+_MODES = {"transpose": "", "nearest": "nearest", "bilinear": "bilinear", "blur": "bilinear"}
+
+NORMS = tuple(_NORMS)
+ACTIVATIONS = tuple(_ACTIVATIONS)
+DOWNS = tuple(_STRIDES)
+UPS = tuple(_MODES)
+
+
+def norm(name: str, channels: int) -> nn.Module:
+    """A normalisation of (B, ``channels``, H, W), one of ``NORMS``.
+
+    ``batch`` (Ioffe & Szegedy 2015, arXiv:1502.03167) and ``group`` (Wu & He 2018, arXiv:1803.08494) learn a scale and
+    a shift for each channel, ``instance`` (Ulyanov et al. 2016, arXiv:1607.08022) does not.
+    ValueError for another name.
+    """
+    return _named("norm", _NORMS, name)(channels)
+
+
+def activation(name: str) -> nn.Module:
+    """An activation, one of ``ACTIVATIONS``, in place where that saves memory. ValueError for another name."""
+    return _named("activation", _ACTIVATIONS, name)()
+
+
+def _continued(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
+    """Maps whose first and last values along ``dim`` go on. The same as torch's replication padding, whose gradient is
+    not deterministic on CUDA, and which Inductor (2.13) fails to compile for maps in channels-last."""
+    sizes = [-1] * maps.ndim
+    sizes[dim] = before
+    first = maps.narrow(dim, 0, 1).expand(sizes)
+    sizes[dim] = after
+    last = maps.narrow(dim, -1, 1).expand(sizes)
+    return torch.cat([first, maps, last], dim)
+
+
+class Blur(nn.Module):
+    """Maps (B, C, H, W) to (B, C, ⌈H/2⌉, ⌈W/2⌉): every second pixel of their convolution with
+    [1, 2, 1] ⊗ [1, 2, 1] / 16 (Zhang 2019, arXiv:1904.11486). Beyond the border the maps go on with their last pixels.
+    """
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", torch.outer(row, row)[None, None])
+
+    def forward(self, maps: Tensor) -> Tensor:
+        channels = maps.shape[1]
+        kernel = self.kernel.to(maps.dtype).expand(channels, 1, 3, 3)
+        return F.conv2d(_continued(_continued(maps, 2, 1, 1), 3, 1, 1), kernel, stride=2, groups=channels)
+
+
+def downsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = True) -> nn.Sequential:
+    """Maps (B, ``before``, H, W) to (B, ``after``, ⌈H/2⌉, ⌈W/2⌉), one of ``DOWNS``, followed by ``then`` (a norm and an
+    activation).
+
+    ``stride`` is a 3×3 convolution of stride 2. ``blur`` is one of stride 1 and then an antialiased subsampling; as in
+    Zhang 2019, ``then`` comes before the blur, for an activation behind it would bring the aliases back.
+    ValueError for another name.
+    """
+    stride = _named("downsampling", _STRIDES, name)
+    antialias = [Blur()] if name == "blur" else []
+    return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=bias), *then, *antialias)
+
+
+def upsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = True) -> nn.Sequential:
+    """Maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W), one of ``UPS``, followed by ``then`` (a norm and an
+    activation).
+
+    ``transpose`` is CycleGAN's 3×3 transposed convolution (Zhu et al. 2017, arXiv:1703.10593). The others enlarge and
+    then convolve, 3×3, which leaves no checkerboard (Odena et al. 2016, doi:10.23915/distill.00003): ``nearest``,
+    ``bilinear``, and ``blur``, CUT's antialiased one. That fills up with zeros and convolves with
+    [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 16, which is the bilinear function: the two names are one layer.
+    ValueError for another name.
+    """
+    mode = _named("upsampling", _MODES, name)
+    if name == "transpose":
+        return nn.Sequential(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=bias), *then)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), nn.Conv2d(before, after, 3, 1, 1, bias=bias), *then)
+
+
+def pad(pictures: Tensor, multiple: int, least: int) -> Tensor:
+    """Pictures (B, C, H, W) continued right and below with their last pixels, until both sides are a multiple of
+    ``multiple`` and not below ``least`` (itself such a multiple). The same tensor, if they are so already."""
+    height, width = pictures.shape[-2:]
+    below = max(least, -(-height // multiple) * multiple) - height
+    right = max(least, -(-width // multiple) * multiple) - width
+    if right:
+        pictures = _continued(pictures, 3, 0, right)
+    return _continued(pictures, 2, 0, below) if below else pictures
+
+
+def initialise(network: nn.Module, std: float) -> None:
+    """Weights of convolutions and linear layers from N(0, ``std``), their biases 0 (DCGAN, section 4; CycleGAN,
+    section 7.1); BatchNorm scales from N(1, ``std``), shifts 0. Comes before ``constrain``."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, 0.0, std)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, std)
+
+
+def constrain(network: nn.Module) -> None:
+    """Divides the weights of all convolutions and linear layers by their largest singular value, now and after every
+    update (spectral normalisation: Miyato et al. 2018, arXiv:1802.05957)."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            spectral_norm(module)

@@ -1,0 +1,41 @@
+"""PatchGAN (Isola et al. 2017, arXiv:1611.07004): a critic of textures, patch by patch."""
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from impasto.networks.layers import constrain, initialise, norm, pad
+
+
+class Discriminator(nn.Module):
+    """Pictures (B, 3, H, W) of any size in −1…1 to logits (B, h, w), above 0 where a patch looks real.
+
+    ``layers`` 4×4 convolutions of stride 2, two of stride 1, LeakyReLU between, norm after each but the first and the
+    last; from ``width`` channels doubled up to ``max_width``. Each logit sees a patch of 16, 34, 70, 142 or 286 pixels
+    with 1 to 5 ``layers`` (section 6.1.2: 70). ``spectral`` normalises the weights of all convolutions.
+    ValueError for an unknown ``norm`` (see ``layers``).
+    """
+
+    def __init__(
+        self, width: int, max_width: int, layers: int, norm: str, spectral: bool, slope: float, init_std: float
+    ) -> None:
+        super().__init__()
+        widths = [min(width << level, max_width) for level in range(layers + 1)]
+        # Three pixels are left after the halvings of the least size: both convolutions of stride 1 take one.
+        self.least = 3 << layers
+        stages: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1), nn.LeakyReLU(slope, inplace=True)]
+        for level, (before, after) in enumerate(pairwise(widths), 1):
+            stages += _stage(before, after, 2 if level < layers else 1, norm, slope)
+        self.layers = nn.Sequential(*stages, nn.Conv2d(widths[-1], 1, 4, 1, 1))
+        initialise(self, init_std)
+        if spectral:
+            constrain(self)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        logits: Tensor = self.layers(pad(pictures, multiple=1, least=self.least))  # (B, 1, h, w)
+        return logits.squeeze(1)
+
+
+def _stage(before: int, after: int, stride: int, norm_name: str, slope: float) -> list[nn.Module]:
+    convolution = nn.Conv2d(before, after, 4, stride, 1, bias=norm_name == "none")
+    return [convolution, norm(norm_name, after), nn.LeakyReLU(slope, inplace=True)]

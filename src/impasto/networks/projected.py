@@ -1,0 +1,79 @@
+"""A discriminator that looks through a network trained on photographs.
+
+Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): maps of a fixed EfficientNet-Lite1 at four
+sizes, their channels mixed at random, then each size into the next larger one (section 3.2, cross-channel and
+cross-scale mixing), and a small head on each. Such maps show what people see more than pixels do, which teaches within
+minutes. What they cannot see, a lattice of pixels, a last head on the pixels themselves does.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from impasto.networks.efficientnet import CHANNELS, Stages
+
+
+class Discriminator(nn.Module):
+    """Pictures (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
+
+    ``width`` channels are mixed of each stage; the head on the pixels begins with ``pixels`` channels and is left out
+    with 0. Each head has an equal say in a mean: the smaller maps' logits are repeated.
+    """
+
+    def __init__(self, width: int, pixels: int) -> None:
+        super().__init__()
+        self._stages = (Stages(),)  # in a tuple: fixed, so neither parameters nor part of a checkpoint
+        for level, channels in enumerate(CHANNELS):
+            self.register_buffer(f"mix{level}", _random(width, channels, 1))
+            self.register_buffer(f"blend{level}", _random(width, width, 3))
+        self.heads = nn.ModuleList(_head(width) for _ in CHANNELS)
+        self.pixels = _pixel_head(pixels) if pixels else None
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        stages: list[Tensor] = self._stages[0](pictures)
+        logits: list[Tensor] = []
+        coarser: Tensor | None = None
+        for level in reversed(range(len(stages))):
+            mixed = F.conv2d(stages[level], self.get_buffer(f"mix{level}"))
+            if coarser is not None:
+                mixed = mixed + F.interpolate(coarser, size=mixed.shape[-2:], mode="bilinear").to(mixed.dtype)
+            coarser = F.conv2d(mixed, self.get_buffer(f"blend{level}"), padding=1)
+            logits.append(self.heads[level](coarser))
+        size = logits[-1].shape[-2:]
+        if self.pixels is not None:
+            logits.append(self.pixels(pictures))
+        return torch.cat([F.interpolate(each.float(), size=size, mode="nearest") for each in logits], 1)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Discriminator":
+        self._stages[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]  # to another device or memory format
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        return self
+
+
+def _random(out: int, into: int, side: int) -> Tensor:
+    return nn.init.kaiming_normal_(torch.empty(out, into, side, side), nonlinearity="linear")
+
+
+def _head(width: int) -> nn.Module:
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+        nn.LeakyReLU(0.2, inplace=True),
+        spectral_norm(nn.Conv2d(width, width, 3, padding=1)),
+        nn.LeakyReLU(0.2, inplace=True),
+        spectral_norm(nn.Conv2d(width, 1, 1)),
+    )
+
+
+def _pixel_head(width: int) -> nn.Module:
+    return nn.Sequential(
+        spectral_norm(nn.Conv2d(3, width, 3, padding=1)),
+        nn.LeakyReLU(0.2, inplace=True),
+        spectral_norm(nn.Conv2d(width, width, 4, 2, 1)),  # (B, W, H/2, W/2)
+        nn.LeakyReLU(0.2, inplace=True),
+        spectral_norm(nn.Conv2d(width, 2 * width, 4, 2, 1)),
+        nn.LeakyReLU(0.2, inplace=True),
+        spectral_norm(nn.Conv2d(2 * width, 1, 3, padding=1)),
+    )

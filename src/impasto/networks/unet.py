@@ -1,0 +1,66 @@
+"""The U-Net of pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from impasto.networks.layers import initialise, norm, pad, upsample
+
+
+class Generator(nn.Module):
+    """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape and range.
+
+    ``depth`` 4×4 convolutions of stride 2 lead down, from ``width`` channels doubled up to ``max_width``, and as many
+    stages back up, each beside the maps of its size from the way down (section 6.1.1: ``depth`` 8 for 256 pixels).
+    The first three stages up drop values with probability ``dropout``, in training alone. Sides are padded to
+    multiples of 2^``depth``: a deep network pays for small or odd pictures.
+    ValueError for an unknown ``norm`` or ``up`` (see ``layers``).
+    """
+
+    def __init__(
+        self, width: int, max_width: int, depth: int, norm: str, dropout: float, up: str, init_std: float
+    ) -> None:
+        super().__init__()
+        widths = [min(width << level, max_width) for level in range(depth)]
+        self.stride = 1 << depth
+        self.downs = nn.ModuleList()
+        for level, (before, after) in enumerate(pairwise([3, *widths])):
+            # The innermost map may be of one pixel, which a norm would turn into nothing.
+            self.downs.append(_down(before, after, "none" if level in (0, depth - 1) else norm))
+        self.ups = nn.ModuleList()
+        for stage, level in enumerate(reversed(range(1, depth))):
+            before = widths[level] if stage == 0 else 2 * widths[level]
+            self.ups.append(_up(up, before, widths[level - 1], norm, dropout if stage < 3 else 0.0))
+        self.ups.append(_up(up, widths[0] if depth == 1 else 2 * widths[0], 3, "none", 0.0))
+        initialise(self, init_std)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        height, width = pictures.shape[-2:]
+        maps = pad(pictures, multiple=self.stride, least=self.stride)
+        skips = []
+        for down in self.downs:
+            maps = down(maps)
+            skips.append(maps)
+        skips.pop()
+        for up in self.ups:
+            maps = up(maps)
+            if skips:
+                maps = torch.cat([skips.pop(), maps], dim=1)
+        return torch.tanh(maps)[..., :height, :width]
+
+
+def _down(before: int, after: int, norm_name: str) -> nn.Sequential:
+    convolution = nn.Conv2d(before, after, 4, 2, 1, bias=norm_name == "none")  # (B, after, H/2, W/2)
+    return nn.Sequential(convolution, norm(norm_name, after), nn.LeakyReLU(0.2, inplace=True))
+
+
+def _up(name: str, before: int, after: int, norm_name: str, dropout: float) -> nn.Sequential:
+    bias = norm_name == "none"
+    enlarge = (
+        nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)
+        if name == "transpose"
+        else upsample(name, before, after, bias=bias)
+    )
+    # Not in place: the innermost maps come straight from an activation that needs its output for the gradient.
+    return nn.Sequential(nn.ReLU(), enlarge, norm(norm_name, after), nn.Dropout(dropout))
