@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,15 +23,15 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from impasto.data.loader import Loader, working_size
+from impasto.data.loader import Batches, Loader
 from impasto.data.pack import pack
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
-from impasto.recipe import Recipe
+from impasto.recipe import GanRecipe, Recipe
 from impasto.training.ema import Ema
 
-RECIPE = Recipe.load("dcgan-64")
+RECIPE = cast(GanRecipe, Recipe.load("dcgan-64"))
 WARM_UP = 2  # steps that prepare kernels and memory, and fill the DataLoader's queue
 BCE = nn.functional.binary_cross_entropy_with_logits
 
@@ -51,8 +52,7 @@ class Files(Dataset[Tensor]):
 
 
 def networks() -> tuple[nn.Module, nn.Module]:
-    generator = build_generator(size=RECIPE.size, latent=RECIPE.latent, **RECIPE.generator.architecture())
-    return generator, build_discriminator(size=RECIPE.size, **RECIPE.discriminator.architecture())
+    return build_generator(**RECIPE.painter()), build_discriminator(**RECIPE.judge())
 
 
 def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
@@ -80,9 +80,9 @@ def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
     """Steps as `impasto train` makes them."""
     method = Gan(RECIPE, open_fabric(device, choose_precision("auto", device)))
     ema = Ema(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
-    loader = Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device)
+    batches = Batches(Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device))
     for number in itertools.count():
-        losses = method.step(loader.batch(number))
+        losses = method.step(batches.batch(number))
         ema.update(method.style(), RECIPE.batch, (number + 1) * RECIPE.batch)
         losses["loss_generator"].item()
         yield
@@ -122,7 +122,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = choose_device("auto")
     with tempfile.TemporaryDirectory() as folder:
-        store = pack(arguments.photos, Path(folder) / "pack", size=working_size(RECIPE.size, RECIPE.augment.scale))
+        store = pack(arguments.photos, Path(folder) / "pack", size=RECIPE.kept_size)
         ways: dict[str, Callable[[], Iterator[None]]] = {
             "tutorial": lambda: tutorial(arguments.photos, device),
             "ours": lambda: ours(store.pixels, device),

@@ -1,14 +1,16 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 import impasto
-from impasto.data.loader import Loader, split, working_size
+from impasto.data.augment import to_pixels
+from impasto.data.loader import Batches, Loader, split
 from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
 from impasto.device import choose_device, choose_precision, open_fabric
@@ -23,7 +25,7 @@ from impasto.score.assess import assess
 from impasto.score.features import extract
 from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
-from impasto.score.sides import InStore, Made
+from impasto.score.sides import InStore, Made, Painted
 from impasto.scores import Evaluation
 from impasto.style import Style
 from impasto.training import checkpoint
@@ -35,17 +37,19 @@ from impasto.training.run import Run, resume_command
 FEWEST = 3
 #: Fewer pictures than this can be copied, but not learned from.
 FEW = 50
-#: Fewer held-out pictures than this are too few to score against.
+#: Fewer held-out pictures than this are too few to score against, or to be scored.
 FEW_HELDOUT = 20
-#: New paintings shown in the report.
-SHOWN = 64
+#: New paintings shown in the report, or pairs of photo and painting.
+SHOWN, PAIRS = 64, 16
 
 
 def train(
-    recipe: str | Path | Recipe,
+    recipe: str | Path | Recipe | None,
     paintings: str | Path,
     out: str | Path,
     *,
+    photos: str | Path | None = None,
+    start: str | Path | None = None,
     seed: int = 0,
     budget: str = "30m",
     settings: Iterable[str] = (),
@@ -58,13 +62,15 @@ def train(
     """Learns a painter and leaves a run folder with styles, samples, log and report.
 
     Args:
-        recipe: a shipped recipe's name, a YAML file, or a recipe.
+        recipe: a shipped recipe's name, a YAML file, or a recipe; None for that of ``start``.
         paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings`` or ``kaggle:…``.
         out: the run folder, which must not exist yet.
+        photos: the same of photos, for a recipe that makes paintings of them.
+        start: a style or run folder whose weights to begin with, instead of at random: fine-tuning.
         seed: the same seed, recipe and pictures give the same style (bit for bit on one kind of CPU).
-        budget: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``.
+        budget: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``; an epoch is once through the photos, if any.
         settings: changes to the recipe, such as ``generator.width=96``.
-        crop_frames: take borders, mounts and frames off the pictures first.
+        crop_frames: take borders, mounts and frames off the paintings first.
         device: ``auto``, or one of torch's names.
         precision: ``auto``, ``bf16`` or ``fp32``.
         licence: under which the style may be used; its file says so.
@@ -72,41 +78,31 @@ def train(
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    chosen = (recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)).replace(settings)
+    chosen = _recipe(recipe, start).replace(settings)
+    if chosen.translates and photos is None:
+        raise ImpastoError(f"{chosen.name} learns to paint photos: say where some are with --photos.")
+    if photos is not None and not chosen.translates:
+        raise ImpastoError(
+            f"{chosen.name} paints out of nothing: leave out --photos, or choose a recipe that uses them."
+        )
+    if start is not None:
+        _require_same_networks(start, chosen)
     Budget.parse(budget)
     where = choose_device(device)
     how = choose_precision(precision, where)
     Run.require_free(Path(out))
-    size = working_size(chosen.size, chosen.augment.scale)
-    say(f"Reading {paintings} …")
-    store = gather(paintings, size, crop_frames=crop_frames)
-    for line in summarise(store.survey):
-        say(line)
-    if store.size < chosen.size:
-        raise ImpastoError(
-            f"{paintings} is packed at {store.size} pixels and {chosen.name} learns at {chosen.size}: "
-            f"pack it again with --size {chosen.size} or more."
-        )
-    if len(store.pixels) < FEWEST:
-        raise ImpastoError(f"{paintings} holds too few pictures ({len(store.pixels)}): give at least {FEWEST}.")
-    if len(store.pixels) < FEW:
-        say(f"Few pictures ({len(store.pixels)}): expect copies of them. A few hundred make a painter.")
-    source = {
-        "spec": _place(paintings),
-        "crop_frames": crop_frames,
-        "fingerprint": store.fingerprint,
-        "pictures": len(store.pixels),
-        "heldout": len(split(len(store.pixels), chosen.heldout, seed)[1]),
-        "left_out": len(store.survey.left_out),
-        "duplicates": len(store.survey.duplicates),
-        "size": store.size,
-    }
+    pictures = _gather(paintings, chosen, crop_frames, say)
+    if len(pictures.pixels) < FEW:
+        say(f"Few pictures ({len(pictures.pixels)}): expect copies of them. A few hundred make a painter.")
+    subjects = None if photos is None else _gather(photos, chosen, False, say)
     facts = {
         "impasto": impasto.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "budget": budget,
-        "source": source,
+        "source": _source(paintings, pictures, chosen, seed, crop_frames),
+        "photos": None if subjects is None else _source(photos or "", subjects, chosen, seed, False),
+        "start": None if start is None else _place(start),
         "device": str(where),
         "precision": how,
         "threads": torch.get_num_threads(),
@@ -114,15 +110,16 @@ def train(
     }
     run = Run.create(Path(out), chosen, facts)
     with whole(run.path / "pictures.json") as part:
-        part.write_text(store.survey.model_dump_json(indent=1), encoding="utf-8")
+        part.write_text(pictures.survey.model_dump_json(indent=1), encoding="utf-8")
     with run.lock():
-        return _go(run, store, where, say)
+        return _go(run, pictures, subjects, where, say)
 
 
 def resume(
     run: str | Path,
     *,
     paintings: str | Path | None = None,
+    photos: str | Path | None = None,
     budget: str | None = None,
     device: str | None = None,
     say: Callable[[str], object] = print,
@@ -131,7 +128,8 @@ def resume(
 
     Args:
         run: the run folder.
-        paintings: where the same pictures lie now, if they have moved since.
+        paintings: where the same paintings lie now, if they have moved since.
+        photos: where the same photos lie now, if they have moved since.
         budget: a new budget for the whole training, to go beyond the first one.
         device: ``auto``, or one of torch's names; by default the one that the run began on.
         say: is told what a person should know.
@@ -140,26 +138,95 @@ def resume(
     """
     begun = Run.open(Path(run))
     with begun.lock():
-        recipe, facts = begun.recipe, begun.facts
+        facts = begun.facts
         where = choose_device(device or facts["device"])
         if budget is not None:
             Budget.parse(budget)
-        source = facts["source"]
-        spec = str(paintings or source["spec"])
-        say(f"Reading {spec} …")
-        try:
-            size = working_size(recipe.size, recipe.augment.scale)
-            store = gather(spec, size, crop_frames=source["crop_frames"])
-        except ImpastoError as error:
-            raise ImpastoError(f"{error} If the pictures have moved, say where they are with --paintings.") from error
-        if store.fingerprint != source["fingerprint"]:
-            raise ImpastoError(
-                f"{spec} does not hold the pictures that {run} learns from ({source['pictures']} then, "
-                f"{len(store.pixels)} now, or other ones): say where those are with --paintings."
-            )
+        if photos is not None and not begun.recipe.translates:
+            raise ImpastoError(f"{run} paints out of nothing: leave out --photos.")
+        found: dict[str, Store] = {}
+        for key, option, moved in (("source", "--paintings", paintings), ("photos", "--photos", photos)):
+            source = facts.get(key)
+            if source is not None:
+                spec = str(moved or source["spec"])
+                found[key] = _gather_again(begun, spec, source, option, say)
+                facts[key] = source | {"spec": _place(spec)}
         torch.set_num_threads(facts["threads"])  # sums are rounded differently by another number of threads
-        begun.note(source=source | {"spec": _place(spec)}, device=str(where), budget=budget or facts["budget"])
-        return _go(begun, store, where, say)
+        begun.note(
+            source=facts["source"],
+            photos=facts.get("photos"),
+            device=str(where),
+            budget=budget or facts["budget"],
+        )
+        return _go(begun, found["source"], found.get("photos"), where, say)
+
+
+def _recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Recipe:
+    """The recipe that is asked for, or that of the style to start from."""
+    if isinstance(recipe, Recipe):
+        return recipe
+    if recipe is not None:
+        return Recipe.load(recipe)
+    if start is None:
+        raise ImpastoError("To train, give a recipe, or a style to start from (--from).")
+    return Style.load(start).recipe
+
+
+def _require_same_networks(start: str | Path, recipe: Recipe) -> None:
+    """Refuses weights of other networks than the recipe's, before anything is made of them."""
+    before = Style.load(start).recipe
+    judged = bool(checkpoint.steps(Path(start) / "checkpoints"))
+    if before.painter() != recipe.painter() or (judged and before.judge() != recipe.judge()):
+        raise ImpastoError(
+            f"The networks of {start} are not those of {recipe.name} with these settings: leave the recipe out, and "
+            "its own is used."
+        )
+
+
+def _gather(spec: str | Path, recipe: Recipe, crop_frames: bool, say: Callable[[str], object]) -> Store:
+    """Pictures to learn from, enough and large enough for the recipe."""
+    say(f"Reading {spec} …")
+    store = gather(spec, recipe.kept_size, crop_frames=crop_frames)
+    for line in summarise(store.survey):
+        say(line)
+    least = recipe.kept_size if recipe.translates else recipe.size
+    if store.size < least:
+        raise ImpastoError(
+            f"{spec} is packed at {store.size} pixels and {recipe.name} learns from {least}: "
+            f"pack it again with --size {least} or more."
+        )
+    if len(store.pixels) < FEWEST:
+        raise ImpastoError(f"{spec} holds too few pictures ({len(store.pixels)}): give at least {FEWEST}.")
+    return store
+
+
+def _gather_again(run: Run, spec: str, source: Mapping[str, Any], option: str, say: Callable[[str], object]) -> Store:
+    """The pictures that a run learns from, which must be the same as ever."""
+    say(f"Reading {spec} …")
+    try:
+        store = gather(spec, run.recipe.kept_size, crop_frames=source["crop_frames"])
+    except ImpastoError as error:
+        raise ImpastoError(f"{error} If the pictures have moved, say where they are with {option}.") from error
+    if store.fingerprint != source["fingerprint"]:
+        raise ImpastoError(
+            f"{spec} does not hold the pictures that {run.path} learns from ({source['pictures']} then, "
+            f"{len(store.pixels)} now, or other ones): say where those are with {option}."
+        )
+    return store
+
+
+def _source(spec: str | Path, store: Store, recipe: Recipe, seed: int, crop_frames: bool) -> dict[str, Any]:
+    """What a run remembers of its pictures."""
+    return {
+        "spec": _place(spec),
+        "crop_frames": crop_frames,
+        "fingerprint": store.fingerprint,
+        "pictures": len(store.pixels),
+        "heldout": len(split(len(store.pixels), recipe.heldout, seed)[1]),
+        "left_out": len(store.survey.left_out),
+        "duplicates": len(store.survey.duplicates),
+        "size": store.size,
+    }
 
 
 def _place(source: str | Path) -> str:
@@ -167,21 +234,28 @@ def _place(source: str | Path) -> str:
     return str(Path(source).resolve()) if Path(source).exists() else str(source)
 
 
-def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], object]) -> Outcome:
+def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say: Callable[[str], object]) -> Outcome:
     """Trains a run from where it stands, and writes its report."""
     recipe, facts = run.recipe, run.facts
     seed: int = facts["seed"]
 
-    def loader(indices: np.ndarray) -> Loader:
-        return Loader(store.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device)
+    def loader(pictures: Store, indices: np.ndarray, order: str) -> Loader:
+        return Loader(pictures.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device, order)
 
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
-    pictures, unseen = loader(learned), loader(heldout) if len(heldout) else None
+    source = subjects = judged_by = None
+    if photos is not None:
+        seen, unseen = split(len(photos.pixels), recipe.heldout, seed)
+        shown = unseen if len(unseen) >= FEW_HELDOUT else np.arange(len(photos.pixels))
+        source, subjects = loader(photos, seen, "photos"), loader(photos, shown, "subjects")
+        judged_by = InStore(photos, recipe.shown_size, indices=shown)
+    pictures = Batches(loader(store, learned, "epoch"), source)
+    judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
     network = open_network(USUAL, device)
-    real = InStore(store, recipe.size, indices=learned)
-    trainer = Trainer(run, fabric, pictures, unseen, budget, seed, _judge(network, real))
+    real = InStore(store, recipe.shown_size, indices=learned)
+    trainer = Trainer(run, fabric, pictures, judged, budget, seed, _judge(network, real), subjects=subjects)
     if checkpoint.steps(run.checkpoints):
         state, damaged = checkpoint.newest(run.checkpoints)
         for path in damaged:
@@ -193,6 +267,8 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
             if finished
             else f"Going on from step {trainer.step}."
         )
+    elif facts.get("start"):
+        trainer.start_from(*_learned_before(facts["start"]))
     if trainer.total is None or trainer.step < trainer.total:
         for name in ("evaluation.json", "copies.jpg"):  # they judge a style that may not last
             (run.path / name).unlink(missing_ok=True)
@@ -200,21 +276,30 @@ def _go(run: Run, store: Store, device: torch.device, say: Callable[[str], objec
         outcome = trainer.train()
         if not outcome.finished:
             say(f"Stopped at step {trainer.step}, all is saved. Go on with: {resume_command(run.path)}")
-        _show(run)
+        _show(run, subjects)
         if outcome.finished:
             say("Scoring paintings that no choice was made by …")
-            found = _assess(run, network, real, InStore(store, recipe.size, indices=heldout))
+            found = _assess(run, network, real, InStore(store, recipe.shown_size, indices=heldout), judged_by)
             for line in (*sentences(found), copying(found.copies).sentence):
                 say(line)
         write_report(run.path)
     except DiskFullError as error:
         raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
     except torch.OutOfMemoryError as error:
-        raise ImpastoError(
-            f"The memory of {device} is too small for this recipe: try a smaller batch, such as "
-            f"--set batch={max(2, recipe.batch // 2)}."
-        ) from error
+        least = 1 if recipe.translates else 2
+        cure = f"batch={recipe.batch // 2}" if recipe.batch // 2 >= least else f"size={recipe.size // 2}"
+        raise ImpastoError(f"The memory of {device} is too small for this recipe: try --set {cure}.") from error
     return outcome
+
+
+def _learned_before(start: str) -> tuple[dict[str, Mapping[str, torch.Tensor]], Mapping[str, torch.Tensor]]:
+    """The weights of a style, or of all networks of a run that can be gone on with."""
+    saved = Path(start) / "checkpoints"
+    if checkpoint.steps(saved):
+        state, _ = checkpoint.newest(saved)
+        return state["networks"], state["ema"]
+    weights = Style.load(start).network.state_dict()
+    return {"generator": weights}, weights
 
 
 def _judge(network: FeatureNetwork, real: InStore) -> Judge:
@@ -223,20 +308,31 @@ def _judge(network: FeatureNetwork, real: InStore) -> Judge:
     return lambda pictures: reference.scores(extract(network, pictures))
 
 
-def _show(run: Run) -> None:
-    """New paintings by the run's style."""
-    paintings = np.stack(list(load(run.path, "cpu").stream(SHOWN, seed=run.facts["seed"])))
+def _show(run: Run, subjects: Loader | None) -> None:
+    """New paintings by the run's style; beside the photos that they are of, if it paints photos."""
+    painter = load(run.path, "cpu")
+    if subjects is None:
+        shown = np.stack(list(painter.stream(SHOWN, seed=run.facts["seed"])))
+    else:
+        photos = to_pixels(subjects.whole(PAIRS)).cpu().numpy()
+        shown = np.stack([photos, painter.paint_pixels(photos)], 1).reshape(-1, *photos.shape[1:])
     with whole(run.path / "paintings.jpg") as part:
-        tile(paintings).save(part, format="JPEG", quality=92, subsampling=0)
+        tile(shown, columns=8).save(part, format="JPEG", quality=92, subsampling=0)
 
 
-def _assess(run: Run, network: FeatureNetwork, real: InStore, heldout: InStore) -> Evaluation:
+def _assess(run: Run, network: FeatureNetwork, real: InStore, heldout: InStore, photos: InStore | None) -> Evaluation:
     """Judges the run's style by other paintings than those that it was chosen by, and tells its card."""
     path = run.best if run.best.exists() else run.last
     style = Style.load(path)
-    made = Made(Painter(style, network.device), str(run.path), real.size, None, run.facts["seed"])
+    painter = Painter(style, network.device)
+    made = (
+        Made(painter, str(run.path), real.size, None, run.facts["seed"])
+        if photos is None
+        else Painted(painter, str(run.path), photos)
+    )
     found = assess(made, real, [network], unseen=heldout if heldout.count >= FEW_HELDOUT else None)
     found.save(run.path)
-    card = style.card.model_copy(update={"scores": found.evaluation.scores})
+    told = found.evaluation
+    card = style.card.model_copy(update={"scores": told.scores, "content": told.content, "lattice": told.lattice})
     Style(style.network, card).save(path)
-    return found.evaluation
+    return told

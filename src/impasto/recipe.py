@@ -4,114 +4,87 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from impasto.errors import ImpastoError
-
-Positive = Annotated[float, Field(gt=0)]
-Fraction = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Settings(BaseModel):
-    """A frozen group of settings that refuses names it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Adam(Settings):
-    """Adam (Kingma & Ba 2015): step size and the decay rates of its two moments."""
-
-    lr: Positive
-    betas: tuple[Fraction, Fraction]
-
-    def architecture(self) -> dict[str, Any]:
-        """What the network is made of: all settings but the optimiser's."""
-        return self.model_dump(exclude=set(Adam.model_fields))
-
-
-class Generator(Adam):
-    """The network that paints, and how it learns."""
-
-    network: Literal["dcgan"]
-    width: int = Field(ge=4, le=1024)
-    max_width: int = Field(ge=4, le=4096)
-    init_std: Positive
-
-
-class Discriminator(Adam):
-    """The network that judges, and how it learns."""
-
-    network: Literal["dcgan"]
-    width: int = Field(ge=4, le=1024)
-    max_width: int = Field(ge=4, le=4096)
-    slope: float = Field(ge=0, lt=1)
-    init_std: Positive
-
-
-class Schedule(Settings):
-    """The learning rate over the budget: constant until the fraction ``decay_from``, then falling to 0 at the end.
-
-    ``decay_from: 1`` keeps it constant.
-    """
-
-    decay_from: float = Field(ge=0, le=1)
-
-    def factor(self, progress: float) -> float:
-        """What the learning rate is multiplied by, at ``progress`` (0…1) through the budget."""
-        if progress <= self.decay_from:
-            return 1.0
-        return max(0.0, (1.0 - progress) / (1.0 - self.decay_from))
-
-
-class Ema(Settings):
-    """Moving average of the generator: half-life in pictures, shortened at first to ``rampup`` × pictures so far."""
-
-    halflife: Positive
-    rampup: Positive
-
-
-class Augment(Settings):
-    """How a picture is varied each time it is seen: mirrored, and a random square of a random scale cut out."""
-
-    flip: bool
-    scale: tuple[Annotated[float, Field(ge=0.1, le=1)], Annotated[float, Field(ge=0.1, le=1)]]
-
-    @field_validator("scale")
-    @classmethod
-    def _ordered(cls, scale: tuple[float, float]) -> tuple[float, float]:
-        if scale[0] > scale[1]:
-            raise ValueError("the smaller scale comes first")
-        return scale
+from impasto.settings import (
+    Augment,
+    Comparing,
+    Contrast,
+    DcganGenerator,
+    DiffAugment,
+    Ema,
+    Fraction,
+    GeneratorSettings,
+    Judging,
+    NotNegative,
+    Painting,
+    Penalty,
+    Schedule,
+    Settings,
+)
 
 
 class Recipe(Settings):
     """Every choice of a training. The same recipe, seed and pictures give the same style."""
 
     name: str
-    method: Literal["gan"]
+    method: str
     size: int = Field(ge=16, le=1024)
-    batch: int = Field(ge=2, le=4096)
-    latent: int = Field(ge=1, le=4096)
-    loss: Literal["bce", "lsgan", "hinge"]
-    generator: Generator
-    discriminator: Discriminator
+    batch: int = Field(ge=1, le=4096)
+    loss: Literal["bce", "lsgan", "hinge", "wgan", "relativistic"]
+    smoothing: Fraction = 0.0  #: of the label of real pictures
+    generator_every: int = Field(default=1, ge=1)  #: steps of the discriminator to one of the generator
+    generator: GeneratorSettings
+    discriminator: Judging
+    penalty: Penalty = Penalty()
     schedule: Schedule
     ema: Ema
     augment: Augment
+    diffaugment: DiffAugment = DiffAugment()
     heldout: Fraction
 
-    @field_validator("size")
+    @field_validator("smoothing")
     @classmethod
-    def _power_of_two(cls, size: int) -> int:
-        if size & (size - 1):
+    def _labelled(cls, smoothing: float, info: ValidationInfo) -> float:
+        if smoothing and info.data.get("loss") not in {"bce", "lsgan"}:
+            raise ValueError("only bce and lsgan have labels that could be smoothed")
+        return smoothing
+
+    @model_validator(mode="after")
+    def _power_of_two(self) -> Self:
+        if self.size & (self.size - 1) and (self.discriminator.sized or isinstance(self, GanRecipe)):
             raise ValueError("must be a power of two, such as 64, 128 or 256")
-        return size
+        return self
+
+    @property
+    def translates(self) -> bool:
+        """Whether it makes paintings of photos, rather than of noise."""
+        return isinstance(self, TranslatorRecipe)
+
+    @property
+    def kept_size(self) -> int:
+        """The size to keep pictures at, to cut out those that are learned from."""
+        return self.augment.kept_size(self.size)
+
+    @property
+    def shown_size(self) -> int:
+        """The size at which its paintings are shown and scored: translators paint whole pictures."""
+        return self.kept_size if self.translates else self.size
+
+    def painter(self) -> dict[str, Any]:
+        """What the network is made of that paints."""
+        return self.generator.architecture()
+
+    def judge(self) -> dict[str, Any]:
+        """What the network is made of that judges."""
+        return self.discriminator.architecture() | ({"size": self.size} if self.discriminator.sized else {})
 
     @classmethod
-    def load(cls, name_or_file: str | Path) -> Self:
+    def load(cls, name_or_file: str | Path) -> "Recipe":
         """The recipe of that name, or in that YAML file."""
         path = Path(name_or_file)
         if path.suffix in {".yaml", ".yml"}:
@@ -132,22 +105,35 @@ class Recipe(Settings):
         return cls.of(values)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """The recipe with these values, checked; the first thing wrong is told in one line."""
+    def of(cls, values: Mapping[str, Any]) -> "Recipe":
+        """The recipe of the method that these values name, checked; the first thing wrong is told in one line."""
+        method = str(values.get("method"))
+        if method not in RECIPES:
+            raise ImpastoError(f"There is no method '{method}'{_nearest(method, RECIPES)}")
+        model = RECIPES[method]
+        for group, networks in _choices(model):
+            given = values.get(group)
+            if isinstance(given, Mapping) and "network" in given and given["network"] not in networks:
+                network = given["network"]
+                raise ImpastoError(f"{method} has no {group} '{network}'{_nearest(str(network), networks)}")
+        known = _settings(model, values)
         for name in names(values):
-            if name not in _settings(cls):
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(cls))}")
+            if name not in known:
+                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, known)}")
         try:
-            return cls.model_validate(values)
+            return model.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            if first["type"] == "missing":
-                raise ImpastoError(f"The recipe lacks '{where}'.") from error
+            where = ".".join(str(part) for part in first["loc"] if part not in _networks(values))
+            if first["type"] in {"missing", "union_tag_not_found"}:
+                lacking = where if first["type"] == "missing" else f"{where}.network"
+                raise ImpastoError(f"The recipe lacks '{lacking}'.") from error
             message = first["msg"].removeprefix("Value error, ")
+            if not where:
+                raise ImpastoError(f"size = {values['size']}: {message}.") from error
             raise ImpastoError(f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}.") from error
 
-    def replace(self, settings: Iterable[str]) -> Self:
+    def replace(self, settings: Iterable[str]) -> "Recipe":
         """The recipe with settings such as ``generator.width=96`` changed."""
         values = self.model_dump()
         for setting in settings:
@@ -155,8 +141,9 @@ class Recipe(Settings):
             if not equals:
                 raise ImpastoError(f"'{setting}' sets nothing: write it as name=value, such as generator.width=96.")
             name = name.strip()
-            if name not in _settings(type(self)):
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, _settings(type(self)))}")
+            known = _settings(type(self), values)
+            if name not in known:
+                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, known)}")
             *groups, last = name.split(".")
             group = values
             for part in groups:
@@ -170,6 +157,56 @@ class Recipe(Settings):
     def to_yaml(self) -> str:
         """The recipe as YAML text that :meth:`load` reads back."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+
+
+class GanRecipe(Recipe):
+    """From noise."""
+
+    method: Literal["gan"]
+    batch: int = Field(ge=2, le=4096)
+    latent: int = Field(ge=1, le=4096)
+    generator: DcganGenerator
+
+    def painter(self) -> dict[str, Any]:
+        return super().painter() | {"size": self.size, "latent": self.latent}
+
+
+class TranslatorRecipe(Recipe):
+    """From photos. ``identity`` is the weight of how far the painter changes what is a painting already (L1)."""
+
+    generator: Painting
+    identity: NotNegative = 0.0
+
+
+class PlainRecipe(TranslatorRecipe):
+    """An adversarial loss and nothing to hold on to the photo, but for ``content``: the weight of its distance (L1)."""
+
+    method: Literal["plain"]
+    content: NotNegative = 0.0
+
+
+class CycleRecipe(TranslatorRecipe):
+    """There and back: the weight of the way back (L1), and the old fakes that are kept for the discriminators."""
+
+    method: Literal["cyclegan"]
+    cycle: NotNegative
+    pool: int = Field(ge=0, le=10_000)
+
+
+class CutRecipe(TranslatorRecipe):
+    """Each place of a painting is more like that place of the photo than like others."""
+
+    method: Literal["cut"]
+    generator: Comparing
+    contrast: Contrast
+
+
+RECIPES: dict[str, type[Recipe]] = {
+    "gan": GanRecipe,
+    "plain": PlainRecipe,
+    "cyclegan": CycleRecipe,
+    "cut": CutRecipe,
+}
 
 
 def shipped() -> list[str]:
@@ -188,15 +225,45 @@ def names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
-def _settings(model: type[BaseModel], prefix: str = "") -> list[str]:
-    """The dotted names of all settings that a model knows."""
+def _settings(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """The dotted names of all settings that a model knows, its networks being those that ``values`` name."""
     found: list[str] = []
     for key, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Settings):
-            found += _settings(field.annotation, f"{prefix}{key}.")
-        else:
-            found.append(f"{prefix}{key}")
+        within = values.get(key)
+        group = _group(field.annotation, within if isinstance(within, Mapping) else {})
+        found += [f"{prefix}{key}"] if group is None else _settings(group, {}, f"{prefix}{key}.")
     return found
+
+
+def _group(annotation: Any, values: Mapping[str, Any]) -> type[BaseModel] | None:
+    """The settings of a group; among networks, those of the one that is named; None for a single setting."""
+    groups = _groups(annotation)
+    named = [each for each in groups if values.get("network") in _network(each)]
+    return next(iter(named or groups), None)
+
+
+def _choices(model: type[BaseModel]) -> Iterator[tuple[str, list[str]]]:
+    """The groups of a model that are networks, and the names that each may have."""
+    for key, field in model.model_fields.items():
+        networks = [name for group in _groups(field.annotation) for name in _network(group)]
+        if networks:
+            yield key, networks
+
+
+def _groups(annotation: Any) -> list[type[Settings]]:
+    """The groups of settings that may stand there."""
+    choices = [each for each in get_args(annotation) or (annotation,) if isinstance(each, type)]
+    return [each for each in choices if issubclass(each, Settings)]
+
+
+def _network(group: type[Settings]) -> tuple[str, ...]:
+    field = group.model_fields.get("network")
+    return () if field is None else get_args(field.annotation)
+
+
+def _networks(values: Mapping[str, Any]) -> set[str]:
+    """The names of the networks, which pydantic puts into the places of its errors."""
+    return {str(each["network"]) for each in values.values() if isinstance(each, Mapping) and "network" in each}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

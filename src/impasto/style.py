@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.networks import build_generator
 from impasto.recipe import Recipe
-from impasto.scores import Scores
+from impasto.scores import Content, Scores, Value
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
 FORMAT = 2
@@ -29,7 +30,9 @@ class Card(BaseModel):
     format: int = FORMAT
     turns: str  #: what into what, such as "noise into paintings"
     recipe: dict[str, Any]
-    source: dict[str, Any]  #: the pictures it learned from: name, count, fingerprint
+    source: dict[str, Any]  #: the paintings it learned from: name, count, fingerprint
+    photos: dict[str, Any] | None = None  #: the photos it learned from, if it paints photos
+    start: str | None = None  #: the style or run whose weights it began with
     steps: int
     pictures: int  #: shown in training, counted as often as shown
     seconds: float
@@ -37,6 +40,8 @@ class Card(BaseModel):
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that made it
     scores: list[Scores] = []  #: one a network
+    content: Content | None = None  #: how much of a photo it keeps
+    lattice: Value | None = None  #: in dB, how far a lattice stands out of what it paints
     licence: str = ""
 
 
@@ -102,9 +107,20 @@ class Style:
 
 def painter(recipe: Recipe) -> nn.Module:
     """The network that a style of this recipe paints with, its weights still to be loaded."""
-    with torch.device("meta"):
-        network = build_generator(size=recipe.size, latent=recipe.latent, **recipe.generator.architecture())
+    with torch.device("meta"), _Uninitialised():
+        network = build_generator(**recipe.painter())
     return network.to_empty(device="cpu")
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Inside, no weights are drawn: to pretend to draw them takes torch more than a second."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **kwargs or {})
 
 
 def shipped() -> dict[str, Path]:

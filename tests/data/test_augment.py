@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto.data.augment import crop_and_flip, shrink, to_float, to_pixels
+from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_pixels
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -49,6 +49,59 @@ def test_crops_lie_within_the_picture_and_have_the_scale_asked_for(low: float, s
     inside = (crops > -0.98).all() and (crops < 0.98).all()
     assert scale.min() > low - 0.05 and scale.max() < 1.02
     assert crops.abs().max() <= 1 and (bool(inside) or scale.max() > 0.9)
+
+
+@settings(max_examples=15)
+@given(degrees=st.floats(1, 45), seed=st.integers(0, 99))
+def test_a_picture_is_turned_by_at_most_the_angle_asked_for_and_not_sheared(degrees: float, seed: int) -> None:
+    """How positions across and down rise, in the middle of a turned picture, are unit vectors at a right angle."""
+    line = torch.linspace(-1, 1, 32) * 31 / 32
+    ramps = torch.stack([line.expand(32, 32), line[:, None].expand(32, 32), torch.zeros(32, 32)]).expand(200, 3, 32, 32)
+    turned = crop_and_flip(ramps, 32, (1.0, 1.0), True, seeded(seed), degrees)[:, :2, 12:20, 12:20]
+    rises = torch.stack([turned.diff(dim=3).mean((2, 3)), turned.diff(dim=2).mean((2, 3))], 2) * 16  # (200, ramp, way)
+    across, down = rises.unbind(1)
+    torch.testing.assert_close(across.norm(dim=1), torch.ones(200), atol=1e-3, rtol=0)
+    torch.testing.assert_close((across * down).sum(1), torch.zeros(200), atol=1e-3, rtol=0)
+    angles = torch.rad2deg(torch.atan2(down[:, 0].abs(), down[:, 1]))
+    assert angles.max() <= degrees + 0.1 and angles.max() > 0.8 * degrees
+    assert abs(angles.mean() / degrees - 0.5) < 0.15
+    assert 60 < int((across[:, 0] < 0).sum()) < 140, "mirrored as well"
+
+
+def test_without_turning_the_same_random_numbers_give_the_same_crops() -> None:
+    pictures = torch.rand(4, 3, 16, 16, generator=seeded(1))
+    plain, still, turned = (
+        crop_and_flip(pictures, 8, (0.5, 0.9), True, seeded(), *rotate) for rotate in ((), (0.0,), (20.0,))
+    )
+    assert torch.equal(plain, still) and not torch.equal(plain, turned)
+
+
+@given(strength=st.floats(0.05, 0.9), seed=st.integers(0, 99))
+def test_colours_change_in_brightness_contrast_and_saturation_within_the_strength(strength: float, seed: int) -> None:
+    """Of pictures so weak that nothing is clipped: each of the three is one number a picture."""
+    pictures = (torch.rand(6, 3, 8, 8, generator=seeded(1), dtype=torch.float64) - 0.5) * 0.02
+    changed = recolour(pictures, strength, seeded(seed))
+    grey, grey_before = changed.mean(1, keepdim=True), pictures.mean(1, keepdim=True)
+    middle, middle_before = grey.mean((2, 3), keepdim=True), grey_before.mean((2, 3), keepdim=True)
+    bright = middle - middle_before
+    contrast = (grey - middle) / (grey_before - middle_before)
+    saturation = (changed - grey) / (pictures - grey_before) / contrast
+    for ratio, around in ((bright, 0), (contrast, 1), (saturation, 1)):
+        per_picture = ratio.flatten(1)
+        torch.testing.assert_close(per_picture, per_picture[:, :1].expand_as(per_picture), atol=1e-6, rtol=1e-6)
+        assert (per_picture[:, 0] - around).abs().max() <= strength * (1 + 1e-6)
+        assert len(set(per_picture[:, 0].tolist())) == 6, "each picture has its own"
+
+
+@given(strength=st.floats(0.0, 0.99), seed=st.integers(0, 99))
+def test_recoloured_pictures_stay_in_range_and_grey_stays_grey(strength: float, seed: int) -> None:
+    pictures = torch.rand(3, 1, 6, 6, generator=seeded(seed)).expand(3, 3, 6, 6) * 2 - 1
+    changed = recolour(pictures, strength, seeded(seed))
+    assert changed.abs().max() <= 1
+    torch.testing.assert_close(changed, changed[:, :1].expand_as(changed), atol=1e-5, rtol=0)
+    assert torch.equal(changed, recolour(pictures, strength, seeded(seed)))
+    if strength == 0:
+        torch.testing.assert_close(changed, pictures)
 
 
 def test_shrinking_does_not_alias() -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
-from impasto.data.decode import decode
+from impasto.data.decode import decode, upright
 from impasto.data.entry import Unreadable
 
 
@@ -266,3 +266,12 @@ def test_no_warning_leaks_from_many_threads_and_the_filters_stay_as_they_were() 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(attempt, range(400)))
     assert list(warnings.filters) == before
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "1"])
+def test_an_image_that_pillow_has_opened_is_seen_as_its_bytes_are(mode: str) -> None:
+    data = saved(scene().convert(mode), "JPEG" if mode == "CMYK" else "PNG")
+    with Image.open(io.BytesIO(data)) as image:
+        seen = upright(image)
+        assert image.mode == mode
+    assert seen.mode == "RGB" and seen.tobytes() == decode(data).image.tobytes()

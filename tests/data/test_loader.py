@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.data import loader as room
-from impasto.data.loader import Loader, split, stream_seed, working_size
-from impasto.recipe import Augment
+from impasto.data.augment import to_pixels
+from impasto.data.loader import Batches, Loader, split, stream_seed
+from impasto.settings import Augment
 
 CPU = torch.device("cpu")
 AS_THEY_ARE = Augment(flip=False, scale=(1.0, 1.0))
@@ -20,42 +21,120 @@ def numbered(count: int, side: int = 4) -> np.ndarray:
     return np.arange(count, dtype=np.uint8)[:, None, None, None] * np.ones((1, side, side, 3), np.uint8)
 
 
-def load(pixels: np.ndarray, batch: int, augment: Augment = AS_THEY_ARE, seed: int = 0, size: int = 4) -> Loader:
-    return Loader(pixels, np.arange(len(pixels)), size, batch, augment, seed, CPU)
+def load(
+    pixels: np.ndarray,
+    batch: int,
+    augment: Augment = AS_THEY_ARE,
+    seed: int = 0,
+    size: int = 4,
+    order: str = "epoch",
+) -> Loader:
+    return Loader(pixels, np.arange(len(pixels)), size, batch, augment, seed, CPU, order)
 
 
 def numbers(pictures: torch.Tensor) -> list[int]:
     return ((pictures[:, 0, 0, 0] + 1) * 127.5).round().int().tolist()
 
 
-@given(count=st.integers(1, 60), batch=st.integers(2, 40), epochs=st.integers(1, 4), seed=st.integers(0, 9))
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random(count: int, side: int = 10, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+@given(count=st.integers(1, 60), batch=st.integers(1, 40), epochs=st.integers(1, 4), seed=st.integers(0, 9))
 def test_each_picture_comes_once_an_epoch(count: int, batch: int, epochs: int, seed: int) -> None:
     feed = load(numbered(count), batch, seed=seed)
     steps = -(-count * epochs // batch)
-    seen = [number for step in range(steps) for number in numbers(feed.batch(step).pictures)]
+    seen = [number for step in range(steps) for number in numbers(feed.pictures(step, seeded()))]
     for epoch in range(epochs):
         assert sorted(seen[epoch * count : (epoch + 1) * count]) == list(range(count))
+
+
+@given(photos=st.integers(1, 40), paintings=st.integers(1, 12), batch=st.integers(1, 9), seed=st.integers(0, 9))
+def test_an_epoch_is_once_through_the_photos_while_the_paintings_come_round_and_round(
+    photos: int, paintings: int, batch: int, seed: int
+) -> None:
+    feed = Batches(
+        load(numbered(paintings), batch, seed=seed), load(numbered(photos), batch, seed=seed, order="photos")
+    )
+    assert len(feed) == photos
+    steps = [feed.batch(step) for step in range(-(-photos // batch))]
+    seen = [number for each in steps for number in numbers(each.photos)]
+    assert sorted(seen[:photos]) == list(range(photos))
+    real = [number for each in steps for number in numbers(each.paintings)]
+    for start in range(0, len(real) - paintings + 1, paintings):
+        assert sorted(real[start : start + paintings]) == list(range(paintings))
+
+
+def test_photos_and_paintings_come_in_orders_of_their_own() -> None:
+    feed = Batches(load(numbered(50), 50), load(numbered(50), 50, order="photos"))
+    one = feed.batch(0)
+    assert numbers(one.photos) != numbers(one.paintings)
+
+
+def test_a_painter_from_noise_gets_paintings_and_no_photos() -> None:
+    feed = Batches(load(random(7), 3, size=10))
+    one = feed.batch(4)
+    assert len(feed) == 7 and one.step == 4
+    assert one.paintings.shape == (3, 3, 10, 10) and one.photos.shape == (0, 3, 10, 10)
+
+
+def test_a_batch_is_channels_last_and_in_range() -> None:
+    one = Batches(load(random(9), 4, VARIED, size=8), load(random(9), 4, VARIED, size=8, order="photos")).batch(2)
+    for pictures in (one.paintings, one.photos):
+        assert pictures.is_contiguous(memory_format=torch.channels_last) and pictures.dtype == torch.float32
+        assert -1 <= pictures.min() < -0.5 and 0.5 < pictures.max() <= 1
 
 
 @given(steps=st.lists(st.integers(0, 50), min_size=1, max_size=8), seed=st.integers(0, 9))
 def test_what_a_step_sees_depends_on_seed_and_step_alone(steps: list[int], seed: int) -> None:
     """Whatever was asked before, and in whatever order."""
-    pixels = np.random.default_rng(0).integers(0, 256, (17, 10, 10, 3), dtype=np.uint8)
-    wandering = load(pixels, 5, VARIED, seed, size=8)
+
+    def made() -> Batches:
+        varied = VARIED.model_copy(update={"color": 0.3, "rotate": 10.0})
+        return Batches(load(random(17), 5, varied, seed, 8), load(random(11), 5, varied, seed, 8, "photos"))
+
+    wandering = made()
     for step in steps:
-        fresh = load(pixels, 5, VARIED, seed, size=8).batch(step)
-        again = wandering.batch(step)
-        assert torch.equal(again.pictures, fresh.pictures)
+        fresh, again = made().batch(step), wandering.batch(step)
+        assert torch.equal(again.paintings, fresh.paintings) and torch.equal(again.photos, fresh.photos)
         assert torch.equal(torch.rand(3, generator=again.rng), torch.rand(3, generator=fresh.rng))
 
 
 def test_other_seeds_steps_and_attempts_see_something_else() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 10, 10, 3), dtype=np.uint8)
-    feed = load(pixels, 5, VARIED, size=8)
-    first = feed.batch(0).pictures
-    assert not torch.equal(first, load(pixels, 5, VARIED, seed=1, size=8).batch(0).pictures)
-    assert not torch.equal(first, feed.batch(4).pictures)
-    assert not torch.equal(first, feed.batch(0, attempt=1).pictures)
+    def paintings(step: int, seed: int = 0, attempt: int = 0) -> torch.Tensor:
+        return Batches(load(random(20), 5, VARIED, seed, 8)).batch(step, attempt).paintings
+
+    first = paintings(0)
+    assert torch.equal(first, paintings(0))
+    assert not torch.equal(first, paintings(0, seed=1))
+    assert not torch.equal(first, paintings(4))
+    assert not torch.equal(first, paintings(0, attempt=1))
+
+
+def test_whole_pictures_are_evenly_spread_and_unvaried() -> None:
+    feed = load(numbered(11, side=10), 3, VARIED, size=8)
+    assert numbers(feed.whole(3)) == [0, 5, 10] and feed.whole(3).shape == (3, 3, 10, 10)
+    assert numbers(feed.whole(99)) == list(range(11))
+    assert torch.equal(feed.whole(11), feed.whole(11))
+    pixels = random(5)
+    again = to_pixels(load(pixels, 3, VARIED, size=8).whole(5)).numpy()
+    assert np.array_equal(again, pixels)
+
+
+def test_whole_pictures_come_at_the_size_that_is_asked_for() -> None:
+    feed = load(numbered(4, side=20), 3, VARIED, size=16)
+    assert feed.whole(2, 5).shape == (2, 3, 5, 5) and numbers(feed.whole(2, 5)) == [0, 3]
+    assert feed.whole(2, 20).shape == feed.whole(2).shape == (2, 3, 20, 20)
+
+
+def test_only_the_pictures_that_are_named_are_seen() -> None:
+    feed = Loader(numbered(20), np.array([3, 5, 8]), 4, 2, AS_THEY_ARE, 0, CPU)
+    assert {number for step in range(9) for number in numbers(feed.pictures(step, seeded()))} == {3, 5, 8}
+    assert numbers(feed.whole(9)) == [3, 5, 8] and len(feed) == 3
 
 
 @given(count=st.integers(2, 500), share=st.floats(0.01, 0.9), seed=st.integers(0, 9))
@@ -74,8 +153,8 @@ def test_nothing_is_held_out_where_that_is_asked() -> None:
 
 def test_pictures_larger_than_needed_are_kept_only_at_the_working_size() -> None:
     feed = load(np.full((3, 64, 64, 3), 77, np.uint8), 2, VARIED, size=16)
-    assert feed.side == working_size(16, (0.8, 1.0)) == 20
-    assert numbers(feed.batch(0).pictures) == [77, 77]
+    assert feed.side == 20
+    assert numbers(feed.pictures(0, seeded())) == [77, 77] and numbers(feed.whole(1)) == [77]
 
 
 def test_a_store_too_large_for_the_device_is_read_batch_by_batch(
@@ -83,11 +162,12 @@ def test_a_store_too_large_for_the_device_is_read_batch_by_batch(
 ) -> None:
     pixels = np.lib.format.open_memmap(tmp_path / "pixels.npy", "w+", np.uint8, (40, 8, 8, 3))
     pixels[:] = np.random.default_rng(0).integers(0, 256, pixels.shape, dtype=np.uint8)
-    here = load(pixels, 7, VARIED, size=4).batch(3).pictures
+    here = load(pixels, 7, VARIED, size=4)
     monkeypatch.setattr(room, "_free_memory", lambda device: 100)
     feed = load(pixels, 7, VARIED, size=4)
-    assert not feed.resident
-    assert torch.equal(feed.batch(3).pictures, here)
+    assert here.resident and not feed.resident
+    assert torch.equal(feed.pictures(3, seeded()), here.pictures(3, seeded()))
+    assert torch.equal(feed.whole(9), here.whole(9))
 
 
 def test_streams_of_random_numbers_do_not_meet() -> None:

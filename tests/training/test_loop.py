@@ -2,7 +2,8 @@ import json
 import os
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from PIL import Image
+from torch import nn
 
-from impasto.data.loader import Loader
+from impasto.data.augment import to_pixels
+from impasto.data.loader import Batch, Batches, Loader
 from impasto.errors import ImpastoError
+from impasto.grid import tile
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
 from impasto.style import Style
@@ -41,10 +46,43 @@ def trainer(path: Path, budget: str = "40steps", settings: tuple[str, ...] = (),
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 20, 3), dtype=np.uint8)
     learned, heldout = (
-        Loader(pixels, indices, recipe.size, recipe.batch, recipe.augment, 0, fabric.device)
+        Batches(Loader(pixels, indices, recipe.size, recipe.batch, recipe.augment, 0, fabric.device))
         for indices in (np.arange(24), np.arange(24, 30))
     )
     return Trainer(run, fabric, learned, heldout, Budget.parse(budget), 0, **options)
+
+
+PATCH = ("discriminator.width=4", "discriminator.max_width=8", "discriminator.layers=1", "discriminator.spectral=true")
+ADAPTIVE = ("diffaugment.color=0.5", "diffaugment.target=0.6", "diffaugment.probability=0.5")
+SMALL_CNN = ("generator.width=4", "generator.depth=2", "discriminator.width=4", "discriminator.depth=2")
+PAINTER = ("generator.width=4", "generator.body=8", "generator.blocks=2", "discriminator.width=4")
+#: Translators of every kind: two generators with pools, a painter before a projected discriminator, a batch of one.
+TRANSLATORS = {
+    "cyclegan-resnet": ["batch=2", "pool=3", "generator.width=4", "generator.blocks=1", *PATCH, *ADAPTIVE],
+    "monet": ["batch=2", "contrast.patches=8", "discriminator.pixels=4", "identity=1", *PAINTER],
+    "cnn": ["batch=1", "content=1", "generator.init_std=0.2", "discriminator.init_std=0.2", *SMALL_CNN],
+}
+
+
+def translator(
+    path: Path, name: str = "cnn", budget: str = "14steps", settings: tuple[str, ...] = (), **options: Any
+) -> Trainer:
+    """Of photos that are each of the one colour that is their number; those from 200 on are held out."""
+    recipe = Recipe.load(name).replace(["size=16", "augment.scale=[0.8,1.0]", *TRANSLATORS[name], *settings])
+    facts = {"source": {"spec": "noise"}, "photos": {"spec": "colours"}, "impasto": "0", "seed": 0, "licence": ""}
+    run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
+    fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 20, 3), dtype=np.uint8)
+    photos = np.arange(256, dtype=np.uint8)[:, None, None, None] * np.ones((1, 20, 20, 3), np.uint8)
+
+    def loader(pictures: np.ndarray, first: int, last: int, order: str = "epoch") -> Loader:
+        indices = np.arange(first, last)
+        return Loader(pictures, indices, recipe.size, recipe.batch, recipe.augment, 0, fabric.device, order)
+
+    learned = Batches(loader(pixels, 0, 16), loader(photos, 0, 200, "photos"))
+    subjects = loader(photos, 200, 256, "subjects")
+    heldout = Batches(loader(pixels, 16, 20))
+    return Trainer(run, fabric, learned, heldout, Budget.parse(budget), 0, subjects=subjects, **options)
 
 
 def judged(value: float) -> Scores:
@@ -68,6 +106,11 @@ def same(one: Any, two: Any, where: str = "state") -> None:
         assert one == two, where
 
 
+def read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture).astype(int)
+
+
 def interrupt(t: Trainer, at: int) -> None:
     """Presses Ctrl-C during that step."""
     step = t.method.step
@@ -85,20 +128,19 @@ def log(run: Run) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
 
-@pytest.mark.parametrize("stop", [1, 17, 39])
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
-    tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With scores on both sides of the stop, through a network that has no way to the training's random numbers."""
-    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 40)
+def check_resumed(folder: Path, make: Callable[..., Trainer], stop: int) -> None:
+    """Asserts that a training that was stopped, killed three steps later and resumed is the uninterrupted one.
+
+    With scores on both sides of the stop, through a network that has no way to the training's random numbers.
+    """
 
     def judge(pictures: np.ndarray) -> Scores:
         return judged(float(pictures.astype(float).std()))
 
-    whole = trainer(tmp_path / "whole", settings=("schedule.decay_from=0.3",), judge=judge)
+    whole = make(folder / "whole", judge=judge)
     assert whole.train().finished
 
-    first = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",), judge=judge)
+    first = make(folder / "cut", judge=judge)
     interrupt(first, stop)
     assert first.train().signal == signal.SIGINT
     assert first.step == stop
@@ -107,7 +149,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
     first._look()
     first.run.close()
 
-    second = trainer(tmp_path / "cut", settings=("schedule.decay_from=0.3",), judge=judge)
+    second = make(folder / "cut", judge=judge)
     second.resume(checkpoint.newest(second.run.checkpoints)[0])
     assert second.step == stop
     assert second.train().finished
@@ -116,11 +158,31 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
     del one["seconds"], two["seconds"]
     same(one, two)
     assert log(whole.run) == log(second.run)
-    for sample in whole.run.samples.iterdir():
-        assert sample.read_bytes() == (second.run.samples / sample.name).read_bytes(), sample.name
-    best, again = Style.load(whole.run.best), Style.load(second.run.best)
-    assert best.card.steps == again.card.steps and best.card.scores == again.card.scores
-    same(best.network.state_dict(), again.network.state_dict())
+    samples = sorted(path.name for path in whole.run.samples.iterdir())
+    assert samples == sorted(path.name for path in second.run.samples.iterdir())
+    for name in samples:
+        assert (whole.run.samples / name).read_bytes() == (second.run.samples / name).read_bytes(), name
+    for path, again in ((whole.run.best, second.run.best), (whole.run.last, second.run.last)):
+        style, other = Style.load(path), Style.load(again)
+        assert style.card.steps == other.card.steps and style.card.scores == other.card.scores
+        same(style.network.state_dict(), other.network.state_dict())
+
+
+@pytest.mark.parametrize("stop", [1, 17, 39])
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
+    tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 40)
+    check_resumed(tmp_path, partial(trainer, settings=("schedule.decay_from=0.3",)), stop)
+
+
+@pytest.mark.parametrize("name", ["cyclegan-resnet", "monet", "cnn"])
+def test_a_resumed_translator_equals_an_uninterrupted_one_bit_by_bit(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pools of old fakes, the probability of its augmentation and the noise of its painter go on as well."""
+    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 4)
+    check_resumed(tmp_path, partial(translator, name=name, budget="14steps"), 6)
 
 
 def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
@@ -137,6 +199,96 @@ def test_a_run_leaves_what_it_promises(tmp_path: Path) -> None:
     assert [scores.values["KID"].value for scores in Style.load(t.run.best).card.scores] == [t.lowest]
     assert (t.run.samples / "real.jpg").exists() and (t.run.samples / "step-00000000.jpg").exists()
     assert not list(t.run.path.rglob("*.part"))
+
+
+def test_photos_held_out_are_painted_for_samples_and_scores_and_never_learned_from(tmp_path: Path) -> None:
+    scored: list[np.ndarray] = []
+
+    def judge(pictures: np.ndarray) -> Scores:
+        scored.append(pictures)
+        return judged(1.0)
+
+    t = translator(tmp_path / "run", judge=judge)
+    step, sample = t.method.step, t.method.sample
+    learned: set[int] = set()
+    painted: set[int] = set()
+
+    def colours(pictures: torch.Tensor) -> set[int]:
+        return set(to_pixels(pictures)[:, 0, 0, 0].tolist())
+
+    def learn(batch: Batch) -> Any:
+        learned.update(colours(batch.photos))
+        return step(batch)
+
+    def paint(painter: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        painted.update(colours(inputs))
+        return sample(painter, inputs)
+
+    t.method.step, t.method.sample = learn, paint  # type: ignore[method-assign]
+    t.train()
+    assert len(learned) == 14 and max(learned) < 200
+    assert painted == set(range(200, 256))
+    assert all(each.shape == (56, 20, 20, 3) for each in scored) and len(scored) == 2
+
+
+def test_the_photos_that_are_painted_are_shown_beside_the_samples(tmp_path: Path) -> None:
+    """At the size that they are kept at, in the order of the samples."""
+    t = translator(tmp_path / "run")
+    t.train()
+    count = min(grid_count(20), 56)
+    colours = np.linspace(200, 255, count).round().astype(np.uint8)
+    expected = np.asarray(tile(colours[:, None, None, None] * np.ones((1, 20, 20, 3), np.uint8))).astype(int)
+    photos, sample, real = (read(t.run.samples / f"{name}.jpg") for name in ("photos", "step-00000014", "real"))
+    assert photos.shape == sample.shape == expected.shape
+    assert np.abs(photos - expected).max() <= 12  # JPEG rings at edges
+    assert real.shape == np.asarray(tile(np.zeros((16, 20, 20, 3), np.uint8))).shape
+    gan = trainer(tmp_path / "gan", budget="1steps")
+    gan.train()
+    assert not (gan.run.samples / "photos.jpg").exists()
+
+
+def test_a_translators_card_tells_of_its_photos(tmp_path: Path) -> None:
+    t = translator(tmp_path / "run", budget="2steps")
+    t.train()
+    card = Style.load(t.run.last).card
+    assert (card.turns, card.photos, card.start) == ("photos into paintings", {"spec": "colours"}, None)
+    assert [set(row) >= {"loss_generator", "loss_content"} for row in log(t.run)] == [True, True]
+
+
+def test_where_the_generator_rests_between_the_log_still_has_every_step(tmp_path: Path) -> None:
+    t = translator(tmp_path / "run", settings=("generator_every=5",))
+    t.train()
+    assert [row["step"] for row in log(t.run) if "loss_generator" in row] == [1, 6, 11]
+    assert all("loss_discriminator" in row for row in log(t.run))
+
+
+@pytest.mark.parametrize("name", TRANSLATORS)
+def test_a_training_starts_from_weights_learned_before(tmp_path: Path, name: str) -> None:
+    """From a run with all its networks and a pool left behind; from a style with its painter alone."""
+    before = translator(tmp_path / "before", name)
+    before.train()
+    state = checkpoint.newest(before.run.checkpoints)[0]
+    fresh, again, fine = (translator(tmp_path / folder, name, budget="2steps") for folder in "abc")
+    again.start_from(state["networks"], state["ema"])
+    same(again.state()["ema"], state["ema"])
+    for network, weights in again.state()["networks"].items():
+        learns = any(True for _ in again.method.networks[network].parameters())
+        same(weights, state["networks"][network] if learns else fresh.state()["networks"][network])
+    style = Style.load(before.run.last).network.state_dict()
+    fine.start_from({"generator": style}, style)
+    same(fine.state()["ema"], state["ema"])
+    same(fine.state()["networks"]["generator"], state["ema"])
+    same(fine.state()["networks"]["discriminator"], fresh.state()["networks"]["discriminator"])
+    assert fine.train().finished
+
+
+def test_weights_of_other_networks_are_refused_in_one_line(tmp_path: Path) -> None:
+    t = translator(tmp_path / "run")
+    t.run.note(start="somewhere")
+    weights = translator(tmp_path / "other", settings=("generator.width=6",)).state()["networks"]
+    with pytest.raises(ImpastoError, match="networks of somewhere are not those of this recipe") as error:
+        t.start_from(weights, weights["generator"])
+    assert "\n" not in str(error.value)
 
 
 def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

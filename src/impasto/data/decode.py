@@ -98,6 +98,28 @@ def decode(data: bytes, at_least: int | None = None) -> Decoded:
             raise Unreadable(f"damaged or cut short ({str(error) or type(error).__name__})") from error
 
 
+def upright(image: Image.Image) -> Image.Image:
+    """An image that Pillow has opened, as :func:`decode` gives it: upright, sRGB, RGB, over white where see-through.
+
+    The one that is given stays as it is. Any thread may call this.
+
+    Raises:
+        Unreadable: it has no pixels, or its file is damaged.
+    """
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    with _quiet():
+        try:
+            image = image.copy()  # which reads the file, if that was not done
+            _set_upright(image)
+            if not image.width * image.height:
+                raise Unreadable("without a single pixel")
+            return _srgb(image, kind)
+        except Unreadable:
+            raise
+        except Exception as error:
+            raise Unreadable(f"damaged or cut short ({str(error) or type(error).__name__})") from error
+
+
 def _set_upright(image: Image.Image) -> None:
     # As above, anything may be raised; a picture is worth keeping even where its EXIF is nonsense.
     with contextlib.suppress(Exception):

@@ -1,7 +1,6 @@
 """Batches for training. What step *n* sees depends on the seed and on *n* alone: nothing else is remembered."""
 
 import hashlib
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,18 +9,21 @@ import psutil
 import torch
 from torch import Tensor
 
-from impasto.data.augment import crop_and_flip, shrink, to_float, to_pixels
+from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_pixels
 
 if TYPE_CHECKING:
-    from impasto.recipe import Augment
+    from impasto.settings import Augment
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step gets: real pictures (B, 3, S, S) in −1…1, and the random numbers that belong to that step."""
+    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1 and laid
+    out channels-last, and the random numbers that belong to that step."""
 
-    pictures: Tensor
+    paintings: Tensor
+    photos: Tensor  #: (0, 3, S, S) where the painter starts from noise
     rng: torch.Generator
+    step: int  #: from 0
 
 
 def stream_seed(*parts: int | str) -> int:
@@ -39,7 +41,7 @@ def split(count: int, heldout: float, seed: int) -> tuple[np.ndarray, np.ndarray
 
 
 class Loader:
-    """An endless row of epochs over some pictures of a store, each picture once an epoch, cut into batches.
+    """An endless row of epochs over some pictures of a store, each picture once an epoch.
 
     The pictures live on the device as uint8 when they take less than a quarter of its free memory, so that
     nothing stands between them and the networks; otherwise each batch is read from the memory-mapped store.
@@ -54,11 +56,12 @@ class Loader:
         augment: "Augment",
         seed: int,
         device: torch.device,
+        order: str = "epoch",
     ) -> None:
         self.pixels, self.indices = pixels, indices
         self.size, self.batch_size, self.augment = size, batch, augment
-        self.seed, self.device = seed, device
-        self.side = min(working_size(size, augment.scale), pixels.shape[1])
+        self.seed, self.device, self._stream = seed, device, order
+        self.side = min(augment.kept_size(size), pixels.shape[1])
         self._fits = pixels.shape[1] == self.side
         self._epoch = -1
         self._order = indices
@@ -74,24 +77,34 @@ class Loader:
     def __len__(self) -> int:
         return len(self.indices)
 
-    def batch(self, step: int, attempt: int = 0) -> Batch:
-        """What step ``step`` (from 0) learns from. A further ``attempt`` at a step that went wrong gets other random
-        numbers: the same ones would lead there again."""
-        rng = torch.Generator(self.device).manual_seed(stream_seed(self.seed, "step", step, attempt))
+    def pictures(self, step: int, rng: torch.Generator) -> Tensor:
+        """What step ``step`` (from 0) sees, varied by ``rng``: (B, 3, S, S) in −1…1, channels-last."""
         first = step * self.batch_size
-        places = np.array([self._at(i) for i in range(first, first + self.batch_size)])
-        if self._resident is not None:
-            pixels = self._resident[torch.from_numpy(places).to(self.device)]
-            pictures = to_float(pixels)
-        else:
-            pictures = self._read(self.indices[places])
-        return Batch(crop_and_flip(pictures, self.size, self.augment.scale, self.augment.flip, rng), rng)
+        chosen = self._at_places(np.array([self._at(i) for i in range(first, first + self.batch_size)]))
+        varied = crop_and_flip(chosen, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
+        if self.augment.color:
+            varied = recolour(varied, self.augment.color, rng)
+        return varied.contiguous(memory_format=torch.channels_last)
+
+    def whole(self, count: int, size: int | None = None) -> Tensor:
+        """``count`` evenly spread pictures, or all if there are fewer, as they are: (n, 3, H, H), with H ``size`` or
+        else the size that they are kept at."""
+        places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        pictures = self._at_places(places)
+        return pictures if size is None or size == pictures.shape[-1] else shrink(pictures, size)
+
+    def _at_places(self, places: np.ndarray) -> Tensor:
+        """Float pictures (n, 3, side, side) by their places in ``indices``."""
+        if self._resident is None:
+            return self._read(self.indices[places])
+        return to_float(self._resident[torch.from_numpy(places).to(self.device)])
 
     def _at(self, position: int) -> int:
         """The place in ``indices`` of the ``position``-th picture of the endless row."""
         epoch, place = divmod(position, len(self.indices))
         if epoch != self._epoch:
-            self._order = np.random.default_rng(stream_seed(self.seed, "epoch", epoch)).permutation(len(self.indices))
+            rng = np.random.default_rng(stream_seed(self.seed, self._stream, epoch))
+            self._order = rng.permutation(len(self.indices))
             self._epoch = epoch
         return int(self._order[place])
 
@@ -108,9 +121,27 @@ class Loader:
         return torch.cat(chunks)
 
 
-def working_size(size: int, scale: tuple[float, float]) -> int:
-    """The size to keep pictures at, so that a square of the smallest scale still has ``size`` pixels of its own."""
-    return math.ceil(size / scale[0])
+class Batches:
+    """What a method learns from, step by step: paintings, and photos where the painter starts from those.
+
+    An epoch is once through the photos, or without them through the paintings; the fewer paintings come round as often
+    as it takes.
+    """
+
+    def __init__(self, paintings: Loader, photos: Loader | None = None) -> None:
+        self.paintings, self.photos = paintings, photos
+
+    def __len__(self) -> int:
+        return len(self.photos or self.paintings)
+
+    def batch(self, step: int, attempt: int = 0) -> Batch:
+        """What step ``step`` (from 0) learns from. A further ``attempt`` at a step that went wrong gets other random
+        numbers: the same ones would lead there again."""
+        seed, device = self.paintings.seed, self.paintings.device
+        rng = torch.Generator(device).manual_seed(stream_seed(seed, "step", step, attempt))
+        paintings = self.paintings.pictures(step, rng)
+        photos = paintings[:0] if self.photos is None else self.photos.pictures(step, rng)
+        return Batch(paintings, photos, rng, step)
 
 
 def _free_memory(device: torch.device) -> int:

@@ -1,8 +1,11 @@
 """How a painter learns: one file a method, made of networks and losses, found by the name in a recipe."""
 
 from impasto.methods.base import Method
+from impasto.methods.cut import Cut
+from impasto.methods.cyclegan import CycleGan
 from impasto.methods.gan import Gan
+from impasto.methods.plain import Plain
 
-METHODS: dict[str, type[Method]] = {"gan": Gan}
+METHODS: dict[str, type[Method]] = {"gan": Gan, "plain": Plain, "cyclegan": CycleGan, "cut": Cut}
 
 __all__ = ["METHODS", "Method"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import Tensor, nn
 
-from impasto.data.loader import Batch
+from impasto.data.loader import Batch, Loader
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -35,12 +35,12 @@ class Method(ABC):
         ``accuracy_*`` are shown, ``spread`` (variety of the fakes relative to the reals) is watched."""
 
     @abstractmethod
-    def inputs(self, count: int, seed: int) -> Tensor:
-        """``count`` inputs to look at, the same for the same seed, on the device."""
+    def inputs(self, count: int, seed: int, photos: Loader | None) -> Tensor:
+        """``count`` inputs to look at, the same for the same seed and ``photos``, on the device."""
 
     @abstractmethod
     def sample(self, painter: nn.Module, inputs: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) in −1…1 that ``painter`` makes of ``inputs``."""
+        """Pictures (B, 3, H, W) in −1…1 that ``painter`` makes of ``inputs``."""
 
     @abstractmethod
     def judge(self, batch: Batch) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from impasto.data.augment import to_pixels
-from impasto.data.loader import Loader, stream_seed
+from impasto.data.loader import Batches, Loader, stream_seed
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
@@ -44,7 +44,7 @@ SAMPLES, SAMPLE_SPACING = 120, 8
 #: they may take, though the last one is always taken. Budgets in steps or pictures do not ask the clock, so that the
 #: same recipe gives the same style.
 SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
-#: Pictures that are scored, always of the same latents.
+#: Pictures that are scored, always of the same latents or photos.
 SCORED = 256
 #: How often a training that goes wrong is taken back before it is given up.
 CHANCES = 3
@@ -72,14 +72,16 @@ class Trainer:
         self,
         run: Run,
         fabric: "Fabric",
-        pictures: Loader,
-        heldout: Loader | None,
+        pictures: Batches,
+        heldout: Batches | None,
         budget: Budget,
         seed: int,
         judge: Judge | None = None,
         progress: Progress | None = None,
+        subjects: Loader | None = None,  # photos to paint for looking and scoring, best not learned from
     ) -> None:
         self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
+        self.subjects = subjects
         self.recipe, self.budget, self.seed = run.recipe, budget, seed
         self.judge = judge
         self.progress = progress or Progress(0 if heldout is None else len(heldout))
@@ -89,7 +91,7 @@ class Trainer:
         self.ema = Ema(self.method.style(), self.recipe.ema.halflife, self.recipe.ema.rampup)
         torch.manual_seed(stream_seed(seed, "training"))
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
-        self.fixed = self.method.inputs(grid_count(self.recipe.size), stream_seed(seed, "samples"))
+        self.fixed = self._inputs(grid_count(self.recipe.shown_size), "samples")
 
         self.step = 0
         self.total = budget.steps(self.recipe.batch, len(pictures))
@@ -140,9 +142,11 @@ class Trainer:
         return self.step >= self.total
 
     def _begin(self) -> None:
-        """Before the first step: real pictures to compare with, the grey start, a state to go back to."""
-        real = torch.cat([self.pictures.batch(k).pictures for k in range(-(-len(self.fixed) // self.recipe.batch))])
-        self._write_grid(self.run.samples / "real.jpg", real[: len(self.fixed)])
+        """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
+        real = self.pictures.paintings.whole(len(self.fixed), self.recipe.shown_size)
+        self._write_grid(self.run.samples / "real.jpg", real)
+        if self.subjects is not None:
+            self._write_grid(self.run.samples / "photos.jpg", self.fixed)
         for name, look in (("sample", self._sample), ("score", self._judge)):
             begun = self._clock.total
             look()
@@ -226,9 +230,12 @@ class Trainer:
 
     # Looking at the painter.
 
+    def _inputs(self, count: int, purpose: str) -> Tensor:
+        return self.method.inputs(count, stream_seed(self.seed, purpose), self.subjects)
+
     @torch.no_grad()
     def _paint(self, inputs: Tensor) -> Tensor:
-        """Pictures (B, 3, S, S) by the averaged painter."""
+        """Pictures (B, 3, H, W) by the averaged painter."""
         with self.fabric.autocast():
             return self.method.sample(self.ema.network, inputs).float()
 
@@ -241,11 +248,11 @@ class Trainer:
             tile(to_pixels(pictures).cpu().numpy()).save(part, format="JPEG", quality=92, subsampling=0)
 
     def _judge(self) -> Scores | None:
-        """Scores of the averaged painter, by the same latents each time; None if the deciding one is no number."""
+        """Scores of the averaged painter, of the same inputs each time; None if the deciding one is no number."""
         if self.judge is None:
             return None
         with self._clock.paused():
-            inputs = self.method.inputs(SCORED, stream_seed(self.seed, "scored"))
+            inputs = self._inputs(SCORED, "scored")
             painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
             scores = self.judge(np.concatenate(painted))
         return scores if math.isfinite(scores.values[DECIDING].value) else None
@@ -269,6 +276,8 @@ class Trainer:
             turns=self.method.turns,
             recipe=self.recipe.model_dump(mode="json"),
             source=facts["source"],
+            photos=facts.get("photos"),
+            start=facts.get("start"),
             steps=self.step,
             pictures=self.step * self.recipe.batch,
             seconds=round(self._clock.total, 1),
@@ -328,6 +337,22 @@ class Trainer:
         """Goes on from the state that an earlier process left."""
         self.restore(state)
         self._clock.before = state["seconds"]
+
+    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], averaged: Mapping[str, Tensor]) -> None:
+        """Begins with weights that were learned before: of some networks by name, and of the averaged painter.
+
+        Raises :class:`impasto.errors.ImpastoError` if they are of other networks than the recipe's.
+        """
+        try:
+            for name, network in self.method.networks.items():
+                if name in networks and next(network.parameters(), None) is not None:  # no pool of old fakes
+                    network.load_state_dict(networks[name])
+            self.ema.network.load_state_dict(averaged)
+        except RuntimeError as error:
+            raise ImpastoError(
+                f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "
+                "its own is used."
+            ) from error
 
     def _save(self) -> None:
         """A checkpoint and the style of now, if all is well."""

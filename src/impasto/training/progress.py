@@ -16,6 +16,8 @@ from impasto.training.verdict import memorises, verdict
 PLAIN_EVERY = 10.0
 #: Measures of the discriminator that are averaged, since single batches are noisy.
 RECENT = 20
+#: The losses of the line, and what they are called there; the parts of them are in the log.
+LOSSES = {"loss_generator": "G", "loss_discriminator": "D", "loss_discriminator_back": "D back"}
 
 
 def clock(seconds: float) -> str:
@@ -42,9 +44,9 @@ def status(
         total: steps in all, ``left``: seconds to go; None where not known yet.
     """
     parts = [f"step {row['step']}/{total}" if total else f"step {row['step']}"]
-    losses = {name: value for name, value in row.items() if name.startswith("loss_")}
-    parts.append("loss " + " ".join(f"{name[5:6].upper()} {value:.2f}" for name, value in losses.items()))
-    if recent:
+    losses = [f"{called} {row[name]:.2f}" for name, called in LOSSES.items() if name in row]
+    parts += [f"loss {' '.join(losses)}"] if losses else []
+    if {"accuracy_real", "accuracy_fake"} <= recent.keys():
         right = " ".join(f"{name.removeprefix('accuracy_')} {value:.0%}" for name, value in recent.items())
         parts.append(f"D right {right}: {_standing(recent, heldout)}")
     scored = [(*name.split(" ", 1), value) for name, value in row.items() if name.startswith("KID[")]

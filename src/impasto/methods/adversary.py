@@ -1,0 +1,104 @@
+"""A discriminator and how it plays: its loss, its penalties, what it is shown, and its optimiser."""
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from impasto.data.diffaugment import DiffAugment
+from impasto.data.loader import Batch
+from impasto.losses.adversarial import adversarial
+from impasto.losses.penalties import gradient_penalty, r1, r2
+from impasto.networks import build_discriminator
+from impasto.networks.statistics import kept
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+    from lightning_fabric.wrappers import _FabricModule
+
+    from impasto.recipe import Recipe
+    from impasto.settings import Adam
+
+
+class Adversary:
+    """One discriminator of a recipe, learning beside the generator that it judges."""
+
+    def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
+        self.fabric, self.settings, self.penalty = fabric, recipe.discriminator, recipe.penalty
+        self.loss = adversarial(recipe.loss, recipe.smoothing)
+        self.discriminator, self.optimizer = set_up(fabric, build_discriminator(**recipe.judge()), self.settings)
+        self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
+        self._absolute = recipe.loss in {"bce", "lsgan", "hinge"}  # other losses leave open where 0 lies
+        self._boundary = torch.zeros((), device=fabric.device)
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """What has a state: the discriminator, and the augmentation if it adapts."""
+        networks: dict[str, nn.Module] = {"discriminator": self.discriminator}
+        return networks if self.augment.target is None else networks | {"augment": self.augment}
+
+    def learn(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
+        """One update: real up, fake down. Returns its loss, and how often it was right before."""
+        real, fake = self.augment(real, batch.rng), self.augment(fake.detach(), batch.rng)
+        logits_real, logits_fake = self.discriminator(real), self.discriminator(fake)
+        loss = self.loss.discriminator(logits_real, logits_fake)
+        self.optimizer.zero_grad()
+        self.fabric.backward(loss + self._penalties(real, fake, batch))
+        update(self.fabric, self.discriminator, self.optimizer, self.settings)
+        with torch.no_grad():
+            if self.settings.clip_weights is not None:
+                for weight in self.discriminator.parameters():
+                    weight.clamp_(-self.settings.clip_weights, self.settings.clip_weights)
+            if not self._absolute:
+                self._boundary = (logits_real.mean() + logits_fake.mean()) / 2
+            self.augment.adapt((logits_real - self._boundary).sign(), len(real))
+            return {
+                "loss_discriminator": loss.detach(),
+                "accuracy_real": (logits_real > self._boundary).float().mean(),
+                "accuracy_fake": (logits_fake < self._boundary).float().mean(),
+            }
+
+    def against(self, fake: Tensor, real: Tensor, batch: Batch) -> Tensor:
+        """What a generator lowers to have ``fake`` taken for real. The discriminator gets no gradients by it."""
+        self.discriminator.requires_grad_(False)
+        logits_real = self.discriminator(self.augment(real, batch.rng)) if self.loss.paired else None
+        loss = self.loss.generator(self.discriminator(self.augment(fake, batch.rng)), logits_real)
+        self.discriminator.requires_grad_(True)
+        return loss
+
+    @torch.no_grad()
+    def judge(self, pictures: Tensor) -> Tensor:
+        """How often it takes unseen real pictures for real, changing nothing."""
+        # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
+        # wrongly.
+        with kept(self.discriminator):
+            logits: Tensor = self.discriminator(pictures)
+        return (logits > self._boundary).float().mean()
+
+    def _penalties(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+        penalty, network = self.penalty, self.discriminator.module
+        total = torch.zeros((), device=real.device)
+        if batch.step % penalty.every:
+            return total
+        if penalty.gradient:
+            total = total + penalty.gradient * gradient_penalty(network, real, fake, batch.rng)
+        if penalty.r1:
+            total = total + penalty.r1 * r1(network, real)
+        if penalty.r2:
+            total = total + penalty.r2 * r2(network, fake)
+        return penalty.every * total
+
+
+def set_up(fabric: "Fabric", network: nn.Module, settings: "Adam") -> tuple["_FabricModule", torch.optim.Optimizer]:
+    """A network and its Adam, on the device and in the precision of ``fabric``."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
+    wrapped, optimizer = fabric.setup(network, optimizer)
+    return wrapped, optimizer
+
+
+def update(fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "Adam") -> None:
+    """A step of the optimiser along the gradients that are there, shortened where the settings say so."""
+    if settings.clip_gradient is not None:
+        fabric.clip_gradients(network, optimizer, max_norm=settings.clip_gradient, error_if_nonfinite=False)
+    optimizer.step()

@@ -1,0 +1,73 @@
+"""CycleGAN: there and back again (Zhu et al. 2017, arXiv:1703.10593)."""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.data.loader import Batch
+from impasto.methods.adversary import Adversary, set_up, update
+from impasto.methods.duel import Translator, spread
+from impasto.methods.pool import ReplayPool
+from impasto.networks import build_generator
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from impasto.recipe import CycleRecipe
+
+
+class CycleGan(Translator):
+    """Two painters, one each way: G paints photos, F makes photos of paintings. G is what is kept.
+
+    In the paper's names: x a photo, y a painting, G and D_Y ``generator`` and ``adversary``, F and D_X ``back`` and
+    ``adversary_back``. The generators step first, the discriminators after them on a pool of old fakes (section 4).
+    """
+
+    def __init__(self, recipe: "CycleRecipe", fabric: "Fabric") -> None:
+        super().__init__(recipe, fabric)
+        self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
+        self.back, self.optimizer_b = set_up(fabric, build_generator(**recipe.painter()), recipe.generator)
+        self.adversary_back = Adversary(recipe, fabric)
+        self.pools = [ReplayPool(recipe.pool, recipe.size).to(fabric.device) for _ in range(2)]
+        self.networks |= {
+            "back": self.back,
+            **{f"{name}_back": network for name, network in self.adversary_back.networks.items()},
+            "pool": self.pools[0],
+            "pool_back": self.pools[1],
+        }
+        self.optimizers |= {"back": self.optimizer_b, "discriminator_back": self.adversary_back.optimizer}
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        x, y = batch.photos, batch.paintings  # (B, 3, S, S)
+        count = len(x)
+        # The identity (section 5.2) goes through the networks together with the translation.
+        painted = self.generator(torch.cat([x, y]) if self.identity else x)  # G(x), G(y)
+        returned = self.back(torch.cat([y, x]) if self.identity else y)  # F(y), F(x)
+        fake_y, fake_x = painted[:count], returned[:count]
+        losses: dict[str, Tensor] = {}
+        if batch.step % self.every == 0:
+            parts = {
+                "loss_adversarial": self.adversary.against(fake_y, y, batch),
+                "loss_adversarial_back": self.adversary_back.against(fake_x, x, batch),
+                "loss_cycle": F.l1_loss(self.back(fake_y), x),  # equation 2
+                "loss_cycle_back": F.l1_loss(self.generator(fake_x), y),
+            }
+            loss = parts["loss_adversarial"] + parts["loss_adversarial_back"]
+            loss = loss + self.cycle * (parts["loss_cycle"] + parts["loss_cycle_back"])
+            if self.identity:
+                parts |= {
+                    "loss_identity": F.l1_loss(painted[count:], y),
+                    "loss_identity_back": F.l1_loss(returned[count:], x),
+                }
+                loss = loss + self.identity * (parts["loss_identity"] + parts["loss_identity_back"])
+            self.optimizer_b.zero_grad()
+            self.learn(loss)
+            update(self.fabric, self.back, self.optimizer_b, self._settings)
+            losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
+
+        fakes = [pool(fake.detach(), batch.rng) for pool, fake in zip(self.pools, (fake_y, fake_x), strict=True)]
+        losses |= self.adversary.learn(y, fakes[0], batch)
+        losses["loss_discriminator_back"] = self.adversary_back.learn(x, fakes[1], batch)["loss_discriminator"]
+        return losses | {"spread": spread(fake_y.detach()) / spread(y)}

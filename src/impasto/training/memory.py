@@ -1,0 +1,185 @@
+"""How much memory a training takes, known before it begins: on a CPU the system ends a process that takes too much,
+without a word and without a checkpoint."""
+
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from impasto.data.loader import Batch
+from impasto.errors import ImpastoError
+from impasto.methods import METHODS, Method
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from impasto.recipe import Recipe
+
+#: What a training takes beside its tensors: compiled kernels, the scoring network, the libraries of the report.
+BESIDE = 300 << 20
+#: How systems say in plain RuntimeErrors that there is no more: torch's CPU allocator, on Windows too, Apple's MPS,
+#: and the libraries of CUDA.
+FULL = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
+
+def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
+    """Refuses a training that would not fit into the memory that is free on ``fabric``'s device now.
+
+    Raises :class:`impasto.errors.ImpastoError` with the largest batch that does.
+    """
+    free, need = available(fabric.device), needed(recipe, fabric)
+    if need <= free:
+        return
+    wrong = (
+        f"Training {recipe.name} with batch {recipe.batch} needs about {_gigabytes(need)} of memory and "
+        f"{_gigabytes(free)} are free"
+    )
+    batch = fitting(recipe, fabric, need, free)
+    if batch is None:
+        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
+    raise ImpastoError(f"{wrong}: --set batch={batch} fits.")
+
+
+def needed(recipe: "Recipe", fabric: "Fabric") -> int:
+    """Bytes that training by ``recipe`` takes of ``fabric``'s device at its peak, beside what is taken already.
+
+    The networks make a step as ever, but of tensors that have a shape and no content, so that nothing is computed or
+    allocated but their weights, and no random number is drawn from the global state. Between steps a checkpoint takes,
+    on the CPU, once more what is kept.
+    """
+    device = fabric.device
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        method = METHODS[recipe.method](recipe, fabric)
+    with FakeTensorMode(allow_non_fake_inputs=True), Account() as account:
+        _hollow(method)
+        average = rehearse(method, recipe, device)
+        resting = account.taken if device.type == "cuda" else 2 * account.taken
+        del method, average
+    peak: int = max(account.peak, resting)
+    return BESIDE + peak
+
+
+def fitting(recipe: "Recipe", fabric: "Fabric", need: int, free: int) -> int | None:
+    """The largest batch for which ``free`` bytes are enough, where that of ``recipe`` needs more, ``need``; None if
+    there is none."""
+    least = 2 if recipe.method == "gan" else 1
+    fixed = needed(recipe.model_copy(update={"batch": least}), fabric)
+    if fixed > free:
+        return None
+    # All but the weights grows with the batch, in a line.
+    return least + (free - fixed) * (recipe.batch - least) // (need - fixed)
+
+
+def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Tensor]:
+    """Has a new ``method`` make a step like any but its first, when the moments of Adam are there already, on pictures
+    without content. Returns what the loop keeps beside it: the weights of the average."""
+    average = [weight.detach().clone() for weight in method.style().parameters()]
+    for optimizer in method.optimizers.values():
+        for group in optimizer.param_groups:
+            for weight in group["params"]:
+                weight.grad = torch.zeros_like(weight)
+        optimizer.step()
+    shape = (recipe.batch, 3, recipe.size, recipe.size)
+    pictures = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+    photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
+    # At step 0 everything is done that is not done at every step.
+    method.step(Batch(pictures, photos, torch.Generator(device), 0))
+    return average
+
+
+def _hollow(method: Method) -> None:
+    """Exchanges all weights and buffers of a method for ones without content, in its optimisers as well."""
+    weights: dict[nn.Parameter, nn.Parameter] = {}
+    for module in (module for network in method.networks.values() for module in network.modules()):
+        for name, weight in module.named_parameters(recurse=False):
+            hollow = weights.setdefault(weight, nn.Parameter(torch.empty_like(weight), weight.requires_grad))
+            setattr(module, name, hollow)
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.empty_like(buffer))
+    for optimizer in method.optimizers.values():
+        for group in optimizer.param_groups:
+            group["params"] = [weights[weight] for weight in group["params"]]
+
+
+class Account(TorchDispatchMode):
+    """Counts the bytes of all tensors that are made inside, for as long as each lives."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.taken: int = 0
+        self.peak: int = 0
+        self._living: dict[int, weakref.ref[torch.UntypedStorage]] = {}
+
+    def __torch_dispatch__(
+        self, function: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(out):
+            if isinstance(leaf, Tensor):
+                self._enter(leaf.untyped_storage())
+        return out
+
+    def _enter(self, storage: torch.UntypedStorage) -> None:
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._living:
+            return
+
+        def leave(_: object) -> None:
+            self.taken -= size
+            del self._living[key]
+
+        self._living[key] = weakref.ref(storage, leave)
+        self.taken += size
+        self.peak = max(self.peak, self.taken)
+
+
+def available(device: torch.device) -> int:
+    """Bytes of a device's memory that are free for this process."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free + cached
+    return min([int(psutil.virtual_memory().available), *_allowances(Path("/"))])
+
+
+def _allowances(root: Path) -> Iterator[int]:
+    """What the control groups that this process is in leave it, as containers have them: Linux tells a limit there
+    that is not to be seen in the memory of the machine."""
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            mount, limit, usage, unused = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            mount, limit, usage = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            unused = "total_inactive_file"
+        else:
+            continue
+        group = mount / path.lstrip("/")
+        for folder in (each for each in (group, *group.parents) if each.is_relative_to(mount)):
+            if not (folder / limit).exists():  # within a container the path may be that of the machine outside
+                continue
+            most = (folder / limit).read_text().strip()
+            if most != "max":
+                words = (folder / "memory.stat").read_text().split()
+                rows = dict(zip(words[::2], words[1::2], strict=True))
+                # Files that were read are counted as used, and given up as soon as memory is wanted.
+                yield int(most) - int((folder / usage).read_text()) + int(rows.get(unused, 0))
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no more memory, on whichever device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count < 10e9 else f"{count / 1e9:.0f} GB"
