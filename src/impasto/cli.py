@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos or kaggle:NAME."
+PHOTOS = "Pictures, folders, zips or TFRecord files, sample:photos or kaggle:NAME; as many as you like."
 STYLE = "A style file (.safetensors), the folder of a run, or a style that comes along (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
 CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Take borders, mounts and frames off the pictures.")]
@@ -93,7 +94,11 @@ def pack(
 def train(
     recipe: Annotated[str | None, typer.Argument(help="A recipe's name (impasto recipes) or a YAML file.")] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
+    photos: Annotated[str | None, typer.Option(help="The same of photos, for recipes that paint those.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Begin with the weights of this style or run (fine-tuning).")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same painter; 0 if not given.")] = None,
     budget: Annotated[
         str | None,
@@ -110,22 +115,27 @@ def train(
 ) -> None:
     """Learn a painter from pictures, or go on learning (--resume RUN)."""
     from impasto import learn
+    from impasto.style import Style
 
     if resume is not None:
-        if recipe or out or setting or crop_frames or seed is not None or precision or licence:
+        if recipe or out or start or setting or crop_frames or seed is not None or precision or licence:
             raise ImpastoError(
-                "--resume goes on with a run as it is: only --budget, --paintings and --device may go with it."
+                "--resume goes on with a run as it is: only --budget, --paintings, --photos and --device go with it."
             )
         run = resume
-        outcome = learn.resume(run, paintings=paintings, budget=budget, device=device)
+        outcome = learn.resume(run, paintings=paintings, photos=photos, budget=budget, device=device)
     else:
-        if recipe is None or paintings is None or out is None:
-            raise ImpastoError("To train, give a recipe, --paintings and --out; to go on with a run, --resume RUN.")
+        if (recipe or start) is None or paintings is None or out is None:
+            raise ImpastoError(
+                "To train, give a recipe (or --from STYLE), --paintings and --out; to go on with a run, --resume RUN."
+            )
         run = out
         outcome = learn.train(
             recipe,
             paintings,
             out,
+            photos=photos,
+            start=start,
             seed=seed or 0,
             budget=budget or "30m",
             settings=setting or (),
@@ -137,7 +147,8 @@ def train(
     print(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
-    print(f"New paintings: impasto generate {shlex.quote(str(run))} --count 16 --out paintings")
+    work = "paint PHOTO… --style {}" if Style.load(run).recipe.translates else "generate {} --count 16"
+    print(f"New paintings: impasto {work.format(shlex.quote(str(run)))} --out paintings")
 
 
 @app.command()
@@ -166,42 +177,74 @@ def generate(
 
 
 @app.command()
+def paint(
+    photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
+    out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],
+    style: Annotated[str, typer.Option(help=STYLE)] = "monet",
+    strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
+    compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
+    kind: Annotated[
+        Literal["keep", "jpg", "png"],
+        typer.Option("--format", help="keep writes JPEG, PNG and WebP as they were, and all others as PNG."),
+    ] = "keep",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Paint photos, each at its own size and under its own name.
+
+    What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
+    """
+    from impasto.paint.gallery import open_photos, paint_photos, summarise
+    from impasto.paint.output import open_output
+    from impasto.paint.painter import load
+
+    with open_photos(photos, out) as sources:
+        painter = load(style, device)
+        painter.require_photos()
+        with open_output(out, overwrite=overwrite) as writer, _bar("painting") as advance:
+            outcome = paint_photos(
+                painter, sources, writer, strength=strength, compare=compare, kind=kind, progress=advance
+            )
+    print("\n".join(summarise(outcome, out)))
+    if outcome.left_out:
+        raise typer.Exit(1)
+
+
+@app.command()
 def styles() -> None:
     """List the styles that come with impasto: painters that need no training."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from impasto.report.words import measured
+    from impasto.report.styles import describe
     from impasto.style import Style, shipped
 
     table = Table.grid(padding=(0, 2, 1, 0))
     table.add_column(no_wrap=True, style="bold")
-    for name in shipped():
-        card = Style.load(name).card
-        size, learned = card.recipe["size"], card.source["pictures"] - card.source["heldout"]
-        lines = [
-            f"{card.turns}, {size}×{size}, learned from {learned} pictures by {card.recipe['name']} "
-            f"in {card.seconds / 3600:.1f} hours",
-            *(f"{one.label('KID')} {measured(one.values['KID'])} ({one.counts})" for one in card.scores),
-            card.licence,
-        ]
-        table.add_row(name, Text("\n".join(lines)))
+    for name, path in shipped().items():
+        table.add_row(name, Text("\n".join(describe(Style.load(path).card, path.stat().st_size))))
     Console().print(table)
 
 
 @app.command()
 def submit(
     style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
+    named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
+    photos: Annotated[str | None, typer.Option(help=f"What to paint, for a style that paints photos. {SOURCE}")] = None,
     out: Annotated[Path, typer.Option(help="The zip to write.")] = Path("images.zip"),
-    count: Annotated[int, typer.Option(help="7,000 to 10,000.")] = 7000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
+    count: Annotated[
+        int | None, typer.Option(help="7,000 to 10,000; 7,000 if not given, or all photos that differ.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings out of nothing.")] = 0,
     check: Annotated[Path | None, typer.Option(help="Check this zip instead, whoever made it.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
     device: Device = "auto",
 ) -> None:
     """Write images.zip for Kaggle's 'I'm Something of a Painter Myself', or check one (--check)."""
-    from impasto.paint.submission import check_submission, write_submission
+    from impasto.paint.submission import FEWEST, check_submission, find_subjects, summarise, write_submission
 
     if check is not None:
         report = check_submission(check)
@@ -211,13 +254,28 @@ def submit(
             raise typer.Exit(1)
         print(f"{check}: {report.count:,} pictures, as the competition wants them.")
         return
+    style = style or named
     if style is None:
         raise ImpastoError("Give a style to paint with, or a zip to --check.")
+    if named not in (None, style):
+        raise ImpastoError(f"Give one style: {style} or {named}.")
+    from impasto.data.read import open_source
     from impasto.paint.painter import load
 
     painter = load(style, device)
-    with _bar("painting", count) as advance:
-        write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
+    if photos is None:
+        count = count or FEWEST
+        with _bar("painting", count) as advance:
+            write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
+    else:
+        painter.require_photos()
+        with open_source(photos) as source:
+            with _bar("looking") as advance:
+                subjects = find_subjects(source, count, advance)
+            print("\n".join(summarise(subjects)))
+            count = len(subjects.places)
+            with _bar("painting", count) as advance:
+                write_submission(painter.paint_stream(subjects.stream()), count, out, advance, overwrite=overwrite)
     print(f"{out}: {count:,} pictures, as the competition wants them.")
 
 
@@ -235,7 +293,8 @@ def evaluate(
         ),
     ] = None,
     photos: Annotated[
-        str | None, typer.Option(help="What the paintings were painted from, under the same names: content kept.")
+        str | None,
+        typer.Option(help="What the paintings were painted from, under the same names, or what a style is to paint."),
     ] = None,
     count: Annotated[
         int | None, typer.Option(min=2, help="Pictures of each side at most; 10,000, and a style makes 1,000.")
@@ -279,6 +338,7 @@ def compare(
     runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
     out: Annotated[Path, typer.Option(help="A folder for comparison.html and comparison.json.")] = Path("comparison"),
     against: Annotated[str | None, typer.Option(help="Score all styles afresh against these real pictures.")] = None,
+    photos: Annotated[str | None, typer.Option(help="What painters of photos paint for that, with --against.")] = None,
     count: Annotated[int | None, typer.Option(min=2, help="Pictures of each side at most, with --against.")] = None,
     price: Annotated[float | None, typer.Option(help="Of an hour of training, to tell what each run cost.")] = None,
     device: Device = "auto",
@@ -289,7 +349,7 @@ def compare(
     from impasto.judge import compare
     from impasto.report.comparison import summary
 
-    found = compare(runs, out, against=against, price=price, count=count, device=device)
+    found = compare(runs, out, against=against, photos=photos, price=price, count=count, device=device)
     Console().print(summary(found))
     print(f"To look at: {out / 'comparison.html'}")
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.paint.output import encode, open_output
+from impasto.paint.photo import TooLargeError
 
 Picture = NDArray[np.uint8]
 
@@ -66,8 +67,33 @@ def test_jpeg_keeps_colour_at_full_resolution() -> None:
 def test_the_suffix_decides_the_format() -> None:
     formats = {name: Image.open(BytesIO(encode(name, noise(0)))).format for name in ("a.JPG", "a.jpeg", "a.png")}
     assert formats == {"a.JPG": "JPEG", "a.jpeg": "JPEG", "a.png": "PNG"}
-    with pytest.raises(ImpastoError, match=r"a\.webp"):
-        encode("a.webp", noise(0))
+    with pytest.raises(ImpastoError, match=r"a\.tif"):
+        encode("a.tif", noise(0))
+
+
+def test_webp_is_written_too() -> None:
+    smooth = np.arange(64, dtype=np.uint8).repeat(3).reshape(8, 8, 3) * 3
+    image = Image.open(BytesIO(encode("a.webp", smooth)))
+    assert image.format == "WEBP" and np.abs(np.asarray(image).astype(int) - smooth).mean() < 4
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+def test_a_file_says_nothing_of_colour_profile_or_orientation(name: str) -> None:
+    image = Image.new("RGB", (4, 2), (200, 100, 50))
+    image.info["icc_profile"] = b"a profile that the pixels no longer have"
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.info["exif"] = exif.tobytes()
+    written = Image.open(BytesIO(encode(name, image)))
+    assert not written.info.get("icc_profile") and 0x0112 not in written.getexif()
+    assert written.size == (4, 2)
+
+
+@pytest.mark.parametrize(("name", "side"), [("a.webp", 16_384), ("a.jpg", 65_501)])
+def test_a_picture_too_long_for_its_kind_of_file_is_told_so(name: str, side: int) -> None:
+    with pytest.raises(TooLargeError, match=r"\.png"):
+        encode(name, np.zeros((1, side, 3), np.uint8))
+    assert encode(name, np.zeros((1, side - 1, 3), np.uint8))
 
 
 def test_a_pillow_image_of_another_mode_is_written_as_rgb(out: Path) -> None:
@@ -148,9 +174,35 @@ def test_a_file_is_no_folder_and_a_folder_is_no_zip_even_when_overwriting(tmp_pa
     assert (tmp_path / "notes").read_text() == "dear diary"
 
 
-@pytest.mark.parametrize("name", ["../escape.png", "a/b.png", "/root.png"])
+def test_pictures_may_lie_in_folders(out: Path, tmp_path: Path) -> None:
+    with open_output(out) as writer:
+        for number, name in enumerate(["0.png", "a/0.png", "a/b/0.png"]):
+            writer.write(name, noise(number))
+    np.testing.assert_array_equal(read(out, "a/0.png"), noise(1))
+    np.testing.assert_array_equal(read(out, "a/b/0.png"), noise(2))
+    assert len(files_in(tmp_path)) == (3 if out.is_dir() else 1)
+
+
+def test_a_picture_in_the_place_of_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="choose another place"), open_output(tmp_path / "out") as writer:
+        writer.write("a.png", noise(0))
+        writer.write("a.png/b.png", noise(1))
+    assert files_in(tmp_path) == ["out/a.png"]
+
+
+def test_a_new_folder_into_which_nothing_came_is_taken_away_but_not_one_that_was_there(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for name in ("old", "new"):
+        with pytest.raises(RuntimeError), open_output(tmp_path / name):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize(
+    "name", ["../escape.png", "a/../../b.png", "/root.png", "a//b.png", "./a.png", "a\\b.png", "C:b.png", ""]
+)
 def test_a_name_cannot_leave_the_output(name: str, out: Path) -> None:
-    with pytest.raises(ImpastoError, match="plain file name"), open_output(out) as writer:
+    with pytest.raises(ImpastoError, match="cannot name"), open_output(out) as writer:
         writer.write(name, noise(0))
 
 

@@ -1,10 +1,18 @@
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from impasto.errors import ImpastoError
 from impasto.paint.painter import Painter
+from impasto.paint.photo import TooLargeError
+from impasto.style import Style
 from test_style import style
+from translators import translator
 
 PAINTER = Painter(style(), torch.device("cpu"))
 FIRST = np.stack(list(PAINTER.stream(70, seed=5)))
@@ -40,3 +48,87 @@ def test_what_it_paints_is_the_network_rounded_to_pixels() -> None:
     latents = torch.stack([PAINTER._latent(5, number) for number in range(16)])
     exact = (PAINTER.style.network(latents).permute(0, 2, 3, 1).double() + 1) * 127.5
     assert (torch.from_numpy(FIRST[:16]).double() - exact).abs().max() <= 0.5 + 1e-3
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+NEGATIVE = Painter(translator(-1), torch.device("cpu"))
+
+
+@settings(max_examples=25)
+@given(height=st.integers(1, 70), width=st.integers(1, 70))
+def test_a_painting_has_the_photos_size_and_shape_whatever_they_are(height: int, width: int) -> None:
+    photo = picture(height, width)
+    assert np.array_equal(np.asarray(NEGATIVE.paint(Image.fromarray(photo))), 255 - photo)
+
+
+def test_a_network_that_changes_nothing_gives_the_photo_back(tmp_path: Path) -> None:
+    path = tmp_path / "photo.png"
+    Image.fromarray(picture(30, 500)).save(path)
+    painted = Painter(translator(1), torch.device("cpu")).paint(path)
+    assert painted.mode == "RGB" and np.array_equal(np.asarray(painted), picture(30, 500))
+
+
+def test_strength_mixes_photo_and_painting() -> None:
+    photo = Image.fromarray(picture(9, 7))
+    assert NEGATIVE.paint(photo, strength=0).tobytes() == photo.tobytes()
+    assert np.abs(np.asarray(NEGATIVE.paint(photo, strength=0.5)).astype(float) - 127.5).max() <= 0.5
+    with pytest.raises(ImpastoError, match=r"strength = 1\.5"):
+        NEGATIVE.paint(photo, strength=1.5)
+
+
+def test_many_photos_of_one_size_are_painted_in_their_order_even_from_memory_that_cannot_be_written() -> None:
+    photos = np.stack([picture(6, 8, seed) for seed in range(4)])
+    photos.flags.writeable = False
+    painted = NEGATIVE.paint_pixels(photos)
+    assert painted.dtype == np.uint8 and np.array_equal(painted, 255 - photos)
+
+
+def test_a_stream_of_photos_is_painted_in_its_order_a_few_at_a_time() -> None:
+    seeds = iter(range(100))
+    painted = NEGATIVE.paint_stream(picture(3, 4, seed) for seed in seeds)
+    for seed in range(40):
+        assert np.array_equal(next(painted), 255 - picture(3, 4, seed))
+    assert next(seeds) < 60
+
+
+def test_a_network_that_grains_its_paintings_grains_them_alike_every_time() -> None:
+    class Grain(torch.nn.Module):
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            return photos + 0.1 * torch.randn_like(photos)
+
+    painter = Painter(Style(Grain(), translator().card), torch.device("cpu"))
+    grey = np.full((2, 8, 8, 3), 127, np.uint8)
+    one, two = painter.paint_pixels(grey)
+    assert one.std() > 5 and np.array_equal(one, two)
+    assert painter.paint(Image.fromarray(grey[0])).tobytes() == one.tobytes()
+
+
+def test_each_kind_of_style_says_so_when_it_is_asked_for_the_other_kind() -> None:
+    for asked in (lambda: NEGATIVE.generate(1), lambda: NEGATIVE.stream(1)):
+        with pytest.raises(ImpastoError, match=r"turns photos into paintings .*impasto paint"):
+            asked()
+    for asked_to_paint in (lambda: PAINTER.paint("photo.jpg"), lambda: PAINTER.paint_pixels(picture(4, 4)[None])):
+        with pytest.raises(ImpastoError, match="turns noise into paintings and cannot paint photos"):
+            asked_to_paint()
+
+
+def test_a_photo_that_takes_more_memory_than_there_is_is_told_in_one_line() -> None:
+    class Greedy(torch.nn.Module):
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            return torch.empty(1 << 55)
+
+    painter = Painter(Style(Greedy(), translator().card), torch.device("cpu"))
+    with pytest.raises(TooLargeError, match="5×4 pixels take more memory than there is"):
+        painter.paint_pixels(picture(4, 5)[None])
+
+
+def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, photos: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("unsupported memory format option")
+
+    with pytest.raises(RuntimeError, match="format option"):
+        Painter(Style(Broken(), translator().card), torch.device("cpu")).paint_pixels(picture(4, 5)[None])

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.data.read import open_source
 from impasto.errors import ImpastoError
-from impasto.paint.submission import check_submission, write_submission
+from impasto.paint.submission import check_submission, find_subjects, summarise, write_submission
 
 Picture = NDArray[np.uint8]
 
@@ -238,3 +239,49 @@ def test_real_photographs_pass_but_for_their_number(shared_data: Path, tmp_path:
     photos = sorted((shared_data / "kaggle_monet" / "photo_jpg").glob("*.jpg"))[:50]
     report = check_submission(zipped(tmp_path / "images.zip", [(p.name, p.read_bytes()) for p in photos]))
     assert report.count == 50 and len(report.problems) == 1
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A competition that takes four to six pictures."""
+    monkeypatch.setattr("impasto.paint.submission.FEWEST", 4)
+    monkeypatch.setattr("impasto.paint.submission.MOST", 6)
+
+
+def photos(folder: Path, numbers: list[int]) -> Path:
+    for place, number in enumerate(numbers):
+        (folder / f"{place}.jpg").write_bytes(good(number))
+    return folder
+
+
+@pytest.mark.usefixtures("few")
+def test_of_photos_with_the_same_pixels_one_alone_is_painted(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with open_source(photos(tmp_path, [10, 20, 10, 30, 40, 20])) as source:
+        subjects = find_subjects(source)
+        squares = list(subjects.stream())
+    for square, number in zip(squares, (10, 20, 30, 40), strict=True):
+        assert np.abs(square.astype(int) - colour(number)).max() <= 4
+    assert [(each.name, each.of) for each in subjects.duplicates] == [("2.jpg", "0.jpg"), ("5.jpg", "1.jpg")]
+    assert [each.name for each in subjects.left_out] == ["notes.txt"]
+    said = summarise(subjects)
+    assert said[0].startswith("4 photos") and "2 dropped as exact duplicates (2.jpg is 0.jpg" in said[1]
+    assert "notes.txt: text" in said[2]
+
+
+@pytest.mark.usefixtures("few")
+def test_at_most_as_many_photos_are_painted_as_are_asked_for_or_allowed(tmp_path: Path) -> None:
+    with open_source(photos(tmp_path, list(range(0, 80, 10)))) as source:
+        assert len(list(find_subjects(source, 5).stream())) == 5
+        assert len(list(find_subjects(source).stream())) == 6
+        with pytest.raises(ImpastoError, match="4 to 6 pictures, not 7"):
+            find_subjects(source, 7)
+
+
+@pytest.mark.usefixtures("few")
+def test_too_few_photos_that_differ_are_told_before_any_painting(tmp_path: Path) -> None:
+    with (
+        open_source(photos(tmp_path, [10, 20, 10, 30])) as source,
+        pytest.raises(ImpastoError, match="holds 3 photos that can be read and differ"),
+    ):
+        find_subjects(source)

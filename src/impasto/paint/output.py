@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
@@ -12,6 +12,10 @@ from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.files import no_space, whole
+from impasto.paint.photo import TooLargeError
+
+#: The kinds of file that are written, by their endings, and the longest side that each can have.
+LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
 
 
 class PictureWriter:
@@ -25,13 +29,16 @@ class PictureWriter:
         self._names: set[str] = set()
 
     def write(self, name: str, picture: NDArray[np.uint8] | Image.Image) -> None:
-        """Write one picture under a plain file name ending in .jpg, .jpeg or .png.
+        """Write one picture under a name ending in .jpg, .jpeg, .png or .webp, perhaps in folders: ``a/b.jpg``.
 
         ``picture`` is uint8 RGB of shape (H, W, 3), 0..255, or a Pillow image, which is turned to RGB.
-        Raises ImpastoError for an unusable name, a name that was used before, or a disk that refuses.
+        Raises ImpastoError for an unusable name, a name that was used before, or a disk that refuses, and
+        TooLargeError for a picture that such a file cannot hold.
         """
-        if Path(name).name != name:
-            raise ImpastoError(f"{name!r} cannot name a picture: give a plain file name, without folders.")
+        if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\\" in name or PureWindowsPath(name).drive:
+            raise ImpastoError(
+                f"{name!r} cannot name a picture: give a file name, or a path below the output's folder."
+            )
         if name in self._names:
             raise ImpastoError(f"Two pictures are called {name}: give each its own name.")
         data = encode(name, picture)
@@ -43,8 +50,10 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
     """The bytes of a picture (uint8 (H, W, 3) or a Pillow image) in the format that its name asks for.
 
     JPEG is of quality 95 with colour at full resolution: halved colour blurs brush strokes. PNG is packed
-    lightly: on paintings, trying harder takes thrice the time and saves one byte in a hundred.
-    Raises ImpastoError for another suffix, ValueError for an array that is no RGB picture.
+    lightly: on paintings, trying harder takes thrice the time and saves one byte in a hundred. WebP, of the same
+    quality, has no choice but to halve the colour. The file says nothing of colour, which everywhere means sRGB.
+    Raises ImpastoError for another suffix, TooLargeError if such a file cannot hold the picture, ValueError for an
+    array that is no RGB picture.
     """
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -52,14 +61,19 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
         image = Image.fromarray(picture)
     else:
         image = picture.convert("RGB")
+    ending = Path(name).suffix.lower()
+    if ending not in LONGEST:
+        raise ImpastoError(f"{name!r} has no picture's ending: pictures are written as .jpg, .png or .webp.")
+    if max(image.size) > LONGEST[ending]:
+        raise TooLargeError(f"{image.width}×{image.height} pixels are too many for {ending}: write it as .png.")
     buffer = BytesIO()
-    match Path(name).suffix.lower():
+    match ending:
         case ".jpg" | ".jpeg":
             image.save(buffer, "JPEG", quality=95, subsampling="4:4:4")
         case ".png":
-            image.save(buffer, "PNG", compress_level=1)
-        case _:
-            raise ImpastoError(f"{name!r} has no picture's ending: pictures are written as .jpg or .png.")
+            image.save(buffer, "PNG", compress_level=1, icc_profile=None)
+        case ".webp":
+            image.save(buffer, "WEBP", quality=95, icc_profile=b"")
     return buffer.getvalue()
 
 
@@ -69,7 +83,8 @@ def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWrite
 
     A zip appears when the block ends well and not at all when it does not; in a folder each picture appears
     when it is complete. An existing zip or a folder with something in it is refused; with ``overwrite`` the
-    zip is replaced, and in the folder pictures of the same name are, while the others stay.
+    zip is replaced, and in the folder pictures of the same name are, while the others stay. A new folder into
+    which nothing was written is taken away again.
     Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
     """
     claim(path, overwrite=overwrite)
@@ -77,7 +92,12 @@ def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWrite
         with whole(path) as part, zip_writer(part) as writer:
             yield writer
     else:
-        yield _folder_writer(path)
+        new = not path.exists()
+        try:
+            yield _folder_writer(path)
+        finally:
+            if new and path.is_dir() and not any(path.iterdir()):
+                path.rmdir()
 
 
 def claim(path: Path, *, overwrite: bool = False) -> None:
@@ -122,6 +142,8 @@ def _folder_writer(folder: Path) -> PictureWriter:
     def put(name: str, data: bytes) -> None:
         # Not whole(): waiting for the disk after each picture would make thousands of them many times slower.
         part = folder / f"{name}.part"
+        with _reaching(part.parent), no_space(part.parent):
+            part.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _reaching(folder / name), no_space(folder / name):
                 part.write_bytes(data)

@@ -1,6 +1,7 @@
 """A style at work."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -8,22 +9,32 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto.data.augment import to_pixels
+from impasto.data.augment import to_float, to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import choose_device
+from impasto.errors import ImpastoError
+from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
+from impasto.paint.quick import out_of_memory, quicken
+from impasto.recipe import GanRecipe
 from impasto.style import Card, Style
 
 #: Pictures computed together, always: picture *i* is the same however many are asked for, to the last bit, because
 #: the network never sees another shape of batch.
 BLOCK = 16
+#: Photos of one size painted together on a GPU, if they are small: so many pixels in all. A CPU gains nothing by it.
+TOGETHER = 1 << 20
 
 
 class Painter:
-    """Makes pictures with a style."""
+    """Makes pictures with a style: new ones out of nothing, or paintings of photos, whichever the style has learned."""
 
     def __init__(self, style: Style, device: torch.device) -> None:
         self.style, self.device = style, device
-        self._network = style.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._latent_size = recipe.latent if isinstance(recipe := style.recipe, GanRecipe) else 0
+        if recipe.translates:
+            self._network = quicken(style.network, device)
+        else:
+            self._network = style.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @property
     def card(self) -> Card:
@@ -31,30 +42,93 @@ class Painter:
 
     @property
     def size(self) -> int:
-        """Side of its pictures, in pixels."""
-        return self.style.recipe.size
+        """Side of the pictures that it makes, in pixels, or of the photos that it was shown; others may be of any
+        size."""
+        return self.style.recipe.shown_size
+
+    # Out of nothing.
 
     def generate(self, count: int, seed: int = 0, start: int = 0) -> list[Image.Image]:
-        """``count`` new pictures out of nothing: those numbered ``start``, ``start`` + 1, … of ``seed``."""
+        """``count`` new pictures out of nothing: those numbered ``start``, ``start`` + 1, … of ``seed``.
+
+        Raises ImpastoError if the style paints photos.
+        """
         return [Image.fromarray(picture) for picture in self.stream(count, seed, start)]
 
-    def stream(self, count: int, seed: int = 0, start: int = 0) -> Iterator[np.ndarray]:
+    def stream(self, count: int, seed: int = 0, start: int = 0) -> Iterator[Pixels]:
         """The same pictures one by one, as uint8 (S, S, 3); only a few are in memory at a time."""
+        if self.style.recipe.translates:
+            raise ImpastoError(
+                f"This style turns {self.card.turns} and makes none out of nothing: give it photos (impasto paint)."
+            )
+        return self._stream(count, seed, start)
+
+    def _stream(self, count: int, seed: int, start: int) -> Iterator[Pixels]:
         for first in range(start - start % BLOCK, start + count, BLOCK):
             pixels = self._block(first, seed)
             for number in range(max(first, start), min(first + BLOCK, start + count)):
                 yield pixels[number - first]
 
     @torch.no_grad()
-    def _block(self, first: int, seed: int) -> np.ndarray:
+    def _block(self, first: int, seed: int) -> Pixels:
         latents = torch.stack([self._latent(seed, number) for number in range(first, first + BLOCK)])
-        pixels: np.ndarray = to_pixels(self._network(latents.to(self.device))).cpu().numpy()
+        pixels: Pixels = to_pixels(self._network(latents.to(self.device))).cpu().numpy()
         return pixels
 
     def _latent(self, seed: int, number: int) -> Tensor:
         # numpy's generator: torch's on the CPU takes only 32 bits of a seed, and 7,000 such seeds may well meet.
         rng = np.random.default_rng(stream_seed(seed, "picture", number))
-        return torch.from_numpy(rng.standard_normal(self.style.recipe.latent, dtype=np.float32))
+        return torch.from_numpy(rng.standard_normal(self._latent_size, dtype=np.float32))
+
+    # Of photos.
+
+    def paint(self, photo: str | Path | Image.Image, strength: float = 1.0) -> Image.Image:
+        """The painting of one photo, a file or a Pillow image, of its size and shape.
+
+        ``strength`` mixes it with the photo: 0 is the photo, 1 the painting.
+        Raises ImpastoError if the style paints no photos, the photo cannot be read or takes more memory than there is.
+        """
+        if not 0 <= strength <= 1:
+            raise ImpastoError(f"strength = {strength}: it is from 0, the photo, to 1, the painting.")
+        self.require_photos()
+        pixels = open_photo(photo)
+        return Image.fromarray(blend(pixels, self.paint_pixels(pixels[None])[0], strength))
+
+    @torch.inference_mode()
+    def paint_pixels(self, pixels: Pixels) -> Pixels:
+        """The paintings of photos of one size, both uint8 (B, H, W, 3): the same, however many come together.
+
+        Raises ImpastoError if the style paints no photos, and TooLargeError if they take more memory than there is.
+        """
+        self.require_photos()
+        count, height, width, _ = pixels.shape
+        together = 1 if self.device.type == "cpu" else max(1, TOGETHER // (height * width))
+        paintings = np.empty_like(pixels)
+        for first in range(0, count, together):
+            block = slice(first, first + together)
+            photos = to_float(torch.from_numpy(np.array(pixels[block])).to(self.device))
+            try:
+                paintings[block] = to_pixels(self._network(photos)).cpu().numpy()
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                raise TooLargeError(
+                    f"{width}×{height} pixels take more memory than there is: scale it down."
+                ) from error
+        return paintings
+
+    def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
+        """The paintings of photos of one size, each uint8 (H, W, 3), one by one; only a few are in memory at a time."""
+        coming = iter(photos)
+        while block := list(islice(coming, BLOCK)):
+            yield from self.paint_pixels(np.stack(block))
+
+    def require_photos(self) -> None:
+        """Raises ImpastoError if the style paints no photos."""
+        if not self.style.recipe.translates:
+            raise ImpastoError(
+                f"This style turns {self.card.turns} and cannot paint photos: choose another (impasto styles)."
+            )
 
 
 def load(style: str | Path, device: str = "auto") -> Painter:

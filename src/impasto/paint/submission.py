@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from impasto.data.clean import Square, squares
+from impasto.data.read import Source
+from impasto.data.survey import Duplicate, LeftOut
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.paint.output import claim, zip_writer
@@ -116,6 +119,75 @@ def write_submission(
     return report
 
 
+@dataclass(frozen=True)
+class Subjects:
+    """Photos to paint for a submission: those that differ, and what is not among them."""
+
+    source: Source
+    places: tuple[int, ...]  #: in the source
+    duplicates: tuple[Duplicate, ...]
+    left_out: tuple[LeftOut, ...]
+
+    def stream(self) -> Iterator[NDArray[np.uint8]]:
+        """Their middle squares, uint8 (256, 256, 3), in the source's order; only a few are in memory at a time."""
+        chosen = set(self.places)
+        entries = (entry for place, entry in enumerate(self.source.entries()) if place in chosen)
+        for outcome in squares(entries, SIZE):
+            if isinstance(outcome, Square):
+                yield outcome.pixels
+
+
+def find_subjects(
+    source: Source, count: int | None = None, progress: Callable[[int, int | None], object] | None = None
+) -> Subjects:
+    """The photos of a source that can be painted for a submission: at most ``count``, or 10,000.
+
+    Of photos whose pixels are the same one alone is painted: their paintings would be the same too, and the competition
+    takes no picture twice. ``progress`` is told how many photos were looked at, and of how many.
+    Raises ImpastoError if ``count`` is not 7,000 to 10,000, or fewer than 7,000 photos are left.
+    """
+    if count is not None and not FEWEST <= count <= MOST:
+        raise ImpastoError(_wrong_count(count))
+    first: dict[bytes, str] = {}
+    places: list[int] = []
+    duplicates: list[Duplicate] = []
+    left_out: list[LeftOut] = []
+    for place, outcome in enumerate(squares(source.entries(), SIZE)):
+        match outcome:
+            case LeftOut():
+                left_out.append(outcome)
+            case Square(picture, _, digest):
+                if digest in first:
+                    duplicates.append(Duplicate(name=picture.name, of=first[digest]))
+                else:
+                    first[digest] = picture.name
+                    places.append(place)
+        if progress is not None:
+            progress(place + 1, source.total)
+        if len(places) == (count or MOST):
+            break
+    if len(places) < FEWEST:
+        raise ImpastoError(
+            f"{source.name} holds {len(places):,} photos that can be read and differ from each other: "
+            f"the competition takes {FEWEST:,} to {MOST:,} paintings."
+        )
+    return Subjects(source, tuple(places), tuple(duplicates), tuple(left_out))
+
+
+def summarise(subjects: Subjects) -> list[str]:
+    """What is painted, and what not, as lines for a shell."""
+    lines = [f"{len(subjects.places):,} photos of {subjects.source.name} to paint."]
+    if copies := subjects.duplicates:
+        lines.append(f"{len(copies):,} dropped as exact duplicates ({_some([f'{c.name} is {c.of}' for c in copies])}).")
+    if lost := subjects.left_out:
+        lines.append(f"{len(lost):,} left out ({_some([f'{each.name}: {each.reason}' for each in lost])}).")
+    return lines
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", …" if len(names) > _NAMED else "")
+
+
 def _at_size(picture: NDArray[np.uint8]) -> Image.Image:
     height, width = picture.shape[:2]
     if height != width:
@@ -187,5 +259,4 @@ def _sentences(names: list[str], findings: list[_Finding]) -> Iterator[str]:
                 f"{name} of {first[finding.pixels]}"
             )
     for fault, culprits in broken.items():
-        shown = ", ".join(culprits[:_NAMED]) + (", …" if len(culprits) > _NAMED else "")
-        yield f"{len(culprits):,} {'file is' if len(culprits) == 1 else 'files are'} {fault} ({shown})."
+        yield f"{len(culprits):,} {'file is' if len(culprits) == 1 else 'files are'} {fault} ({_some(culprits)})."
