@@ -171,6 +171,7 @@ def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, p
         (("empty", "--against", "sample:paintings"), "empty"),
         (("one", "--against", "sample:paintings"), "one picture"),
         (("sample:paintings", "--against", "text"), "no usable picture"),
+        (("dcgan-monet", "--against", "sample:paintings", "--photos", "sample:photos"), "leave out --photos"),
         (("sample:paintings", "--against", "sample:photos", "--network", "inception"), "inception-2015"),
         (("sample:paintings", "--against", "sample:photos", "--weights", "text/a.jpg"), "its own weights"),
         (

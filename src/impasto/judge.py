@@ -11,7 +11,7 @@ import torch
 from impasto.device import choose_device
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder
-from impasto.paint.painter import load
+from impasto.paint.painter import Painter, load
 from impasto.report.comparison import write_comparison
 from impasto.report.evaluation import write_evaluation
 from impasto.report.record import Record
@@ -19,7 +19,18 @@ from impasto.report.trials import Comparison, Entry, names
 from impasto.score.assess import assess
 from impasto.score.networks import NETWORKS, USUAL, FeatureNetwork, open_network
 from impasto.score.networks.vgg16 import SMALLEST as LEAST
-from impasto.score.sides import LARGEST, InFiles, Progress, look, open_side, own_size
+from impasto.score.sides import (
+    LARGEST,
+    MADE,
+    InFiles,
+    Painted,
+    Pictures,
+    Progress,
+    look,
+    open_side,
+    own_size,
+    translates,
+)
 from impasto.scores import Evaluation
 
 #: Smaller pictures than this say nothing to a network.
@@ -51,7 +62,8 @@ def evaluate(
         against: the real pictures, or any of the above.
         out: a folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``, if they are wanted.
         networks: feature networks by name, one or several: ``efficientnet-lite0``, ``vgg16``, ``inception-2015``.
-        photos: what the fakes were painted from, under the same names: then content kept is measured too.
+        photos: what the fakes were painted from, under the same names, or what a style is to paint that turns photos
+            into paintings: then content kept is measured too.
         count: pictures of each side at most; 10,000 if not given, and a style makes 1,000.
         size: side in pixels at which all are compared; by default that of the smaller side, 256 at most.
         seed: of the pictures that a style makes.
@@ -69,6 +81,13 @@ def evaluate(
     where = choose_device(device)
     networks = [networks] if isinstance(networks, str) else networks
     opened = [look(str(spec), device) for spec in (fakes, against)]
+    judged, reference = opened
+    if translates(judged) and photos is None:
+        raise ImpastoError(f"{fakes} turns photos into paintings: say which photos, with --photos.")
+    if photos is not None and isinstance(judged, Painter) and not translates(judged):
+        raise ImpastoError(f"{fakes} turns {judged.card.turns}, which asks for no photos: leave out --photos.")
+    if translates(reference):
+        raise ImpastoError(f"{against} paints nothing without photos: give real pictures to compare with.")
     common = size or min(map(own_size, opened))
     if common < SMALLEST:
         raise ImpastoError(f"At {common} pixels a network sees nothing: give --size {SMALLEST} or more.")
@@ -76,12 +95,15 @@ def evaluate(
         raise ImpastoError(f"Content cannot be compared at {common} pixels: give --size {LEAST} or more.")
     judges = _open_networks(list(dict.fromkeys(networks)), where, None if weights is None else Path(weights))
     say(f"Comparing {fakes} with {against} at {common}×{common} pixels …")
-    made, real = (
-        # Two styles of one run would paint nearly the same of the same latents, and be near for that.
-        open_side(each, str(name), common, count, seed + place)
-        for place, (each, name) in enumerate(zip(opened, (fakes, against), strict=True))
-    )
-    taken = None if photos is None else InFiles(str(photos), common, sys.maxsize)
+    taken: InFiles | None = None
+    if translates(judged):
+        sitters = open_side(look(str(photos), device), str(photos), common, count or MADE, seed)
+        made: Pictures = Painted(judged, str(fakes), sitters)
+    else:
+        made = open_side(judged, str(fakes), common, count, seed)
+        taken = None if photos is None else InFiles(str(photos), common, sys.maxsize)
+    # Two styles of one run would paint nearly the same of the same latents, and be near for that.
+    real = open_side(reference, str(against), common, count, seed + 1)
     found = assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
     if folder is not None:
         make_folder(folder)
@@ -102,6 +124,7 @@ def compare(
     out: str | Path = "comparison",
     *,
     against: str | Path | None = None,
+    photos: str | Path | None = None,
     price: float | None = None,
     count: int | None = None,
     device: str = "auto",
@@ -114,6 +137,7 @@ def compare(
         out: a folder for ``comparison.html`` and ``comparison.json``, which may be there already.
         against: real pictures; every style is scored against them afresh, by the same counts, seed and size. Without
             them, each run brings the scores that its training ended with, which may not be comparable.
+        photos: what is painted for that, by the styles that paint photos; best, photos that none has learned from.
         price: of an hour of training, in any currency.
         count: pictures of each style and of the reals when scoring afresh, as in ``impasto evaluate``.
         device: where to paint and score: ``auto``, or one of torch's names.
@@ -125,6 +149,8 @@ def compare(
     require_folder(folder)
     if count is not None and against is None:
         raise ImpastoError("The count is of pictures to score afresh: give the real ones too (--against).")
+    if photos is not None and against is None:
+        raise ImpastoError("The photos are painted to score afresh: give the real paintings too (--against).")
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise ImpastoError(f"The price of an hour cannot be {price}: give a number such as 2.50.")
     different: dict[Path, Path] = {}
@@ -139,7 +165,7 @@ def compare(
     scores = (
         [record.evaluation if record.ended else None for record in records]
         if against is None
-        else _afresh(records, str(against), count, device, say)
+        else _afresh(records, str(against), None if photos is None else str(photos), count, device, say)
     )
     entries = [
         _entry(name, record, scored, against is not None, device)
@@ -152,17 +178,12 @@ def compare(
 
 
 def _entry(name: str, record: Record, evaluation: Evaluation | None, fresh: bool, device: str) -> Entry:
-    """A run with its paintings: by its style, or the newest samples of a run that has none yet."""
-    pictures, painted_at = None, ""
-    if _has_style(record):
-        painter = load(record.folder, device)
-        pictures = np.stack(list(painter.stream(SHOWN, seed=0)))
-        painted_at = f"by its style of step {painter.card.steps:,}"
-    elif record.samples:
-        newest = record.samples[-1]
-        cells = record.cells(newest.path)
-        pictures = cells.reshape(-1, *cells.shape[2:])[:SHOWN]
-        painted_at = f"samples of step {newest.step:,}, for it has no style yet"
+    """A run with its paintings: by its style, or the newest samples, of photos or of a run that has no style yet."""
+    if record.translates or not _has_style(record):
+        return Entry.of_samples(name, record, evaluation, fresh and evaluation is not None, SHOWN)
+    painter = load(record.folder, device)
+    pictures = np.stack(list(painter.stream(SHOWN, seed=0)))
+    painted_at = f"by its style of step {painter.card.steps:,}"
     return Entry(name, record, evaluation, fresh and evaluation is not None, pictures, painted_at)
 
 
@@ -171,15 +192,21 @@ def _has_style(record: Record) -> bool:
 
 
 def _afresh(
-    records: Sequence[Record], against: str, count: int | None, device: str, say: Callable[[str], object]
+    records: Sequence[Record],
+    against: str,
+    photos: str | None,
+    count: int | None,
+    device: str,
+    say: Callable[[str], object],
 ) -> list[Evaluation | None]:
-    """Every style against the same pictures: the same counts, the same seed, the size of the smallest of all."""
-    size = min(LARGEST, own_size(look(against, device)), *(record.size for record in records))
+    """Every style against the same pictures: the same counts, seed and photos, the size of the smallest of all."""
+    size = min(LARGEST, own_size(look(against, device)), *(record.shown_size for record in records))
     scores: list[Evaluation | None] = []
     for record in records:
         if not _has_style(record):
             say(f"{record.folder} has no style yet, so it is not scored.")
             scores.append(None)
             continue
-        scores.append(evaluate(record.folder, against, count=count, size=size, device=device, say=say))
+        taken = photos if record.translates else None
+        scores.append(evaluate(record.folder, against, photos=taken, count=count, size=size, device=device, say=say))
     return scores

@@ -1,13 +1,14 @@
 """Everything that can be said of one set of pictures against another: the body of an evaluation."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -15,10 +16,11 @@ import impasto
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
+from impasto.score.features import CPU_BLOCK
 from impasto.score.measures import Reference
 from impasto.score.memorisation import nearest, nearest_others
 from impasto.score.networks import FeatureNetwork
-from impasto.score.sides import InFiles, Pictures, Progress
+from impasto.score.sides import InFiles, Painted, Pictures, Pixels, Progress
 from impasto.scores import Content, Copies, Copy, Evaluation, Scores, Value
 
 #: The fakes shown beside their nearest reals, how many of those, and how many fakes may have the same nearest one:
@@ -28,6 +30,8 @@ SUSPECTS, NEAREST, ALIKE = 12, 3, 2
 SHOWN, COLUMNS = 32, 8
 #: Pairs of photo and painting in memory at a time.
 PAIRS = 128
+#: Paintings of a style whose content is compared with their photos.
+COMPARED = 128
 
 Features = NDArray[np.float32]
 
@@ -67,7 +71,8 @@ def assess(
 
     Args:
         unseen: more reals that were never learned from, measured through the first network too.
-        photos: what the fakes were painted from, by the same names: then content kept is measured as well.
+        photos: what the fakes were painted from, by the same names: then content kept is measured as well, as it is of
+            a style's paintings, which bring their photos.
         intervals: whether 95 % intervals are worked out, which takes a while.
         progress: is told how many pictures of a side are done, and of how many.
     """
@@ -87,6 +92,13 @@ def assess(
                 against_unseen = Reference(network, unseen.size, unseen.features(network, progress)).scores(made)
     if suspects is None:
         raise ValueError("no network to look through")
+    pairs = (
+        islice(fakes.pairs(), COMPARED // CPU_BLOCK)  # they are painted once more for it
+        if isinstance(fakes, Painted)
+        else None
+        if photos is None
+        else _by_name(fakes, photos)
+    )
     evaluation = Evaluation(
         impasto=impasto.__version__,
         created=datetime.now(UTC),
@@ -95,7 +107,8 @@ def assess(
         scores=found,
         unseen=against_unseen,
         copies=suspects[0],
-        content=_content(fakes, photos, networks[0]) if photos is not None else None,
+        content=None if pairs is None else _content(pairs, networks[0].device),
+        lattice=_lattice(fakes, reals),
     )
     return Assessment(evaluation, suspects[1], (_sheet(fakes), _sheet(reals)))
 
@@ -149,28 +162,42 @@ def _sheet(pictures: Pictures) -> Image.Image:
     return tile(pictures.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
 
 
-def _content(fakes: Pictures, photos: InFiles, network: FeatureNetwork) -> Content:
-    """How much the paintings keep of the photos of the same names."""
-    from impasto.score.content import content
+def _lattice(fakes: Pictures, reals: Pictures) -> Value | None:
+    """How far a lattice stands out of the fakes, beside how far one does of the reals."""
+    made, real = fakes.spectrum.excess(), reals.spectrum.excess()
+    return made and made.model_copy(update={"floor": real and real.value})
 
+
+def _by_name(fakes: Pictures, photos: InFiles) -> Iterator[tuple[Pixels, Pixels]]:
+    """Photos and the paintings that have the same names."""
     places = photos.find(fakes.names())
     if not places:
         raise ImpastoError(
             f"No painting in {fakes.side().name} has the name of a photo in {photos.spec}: "
             "content can only be compared where both are called the same."
         )
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    pairs = photos.read(places)
-    while part := list(islice(pairs, PAIRS)):
-        painted = fakes.pick([number for number, _ in part])
-        for name, values in content(np.stack([photo for _, photo in part]), painted, network.device).items():
-            found.setdefault(name, []).append(values)
-    if not found:
+    read = photos.read(places)
+    part = list(islice(read, PAIRS))
+    if not part:
         raise ImpastoError(f"None of the {len(places)} photos in {photos.spec} that were painted can be read.")
+    while part:
+        yield np.stack([photo for _, photo in part]), fakes.pick([number for number, _ in part])
+        part = list(islice(read, PAIRS))
+
+
+def _content(pairs: Iterable[tuple[Pixels, Pixels]], device: torch.device) -> Content:
+    """How much paintings keep of their photos; there is at least one pair."""
+    from impasto.score.content import content
+
+    found: dict[str, list[NDArray[np.float64]]] = {}
+    for photos, paintings in pairs:
+        size = paintings.shape[1]
+        for name, values in content(photos, paintings, device).items():
+            found.setdefault(name, []).append(values)
     kept = {name: np.concatenate(each) for name, each in found.items()}
     return Content(
         pairs=len(next(iter(kept.values()))),
-        size=fakes.size,
+        size=size,
         values={
             name: Value(
                 value=float(each.mean()), error=float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else None

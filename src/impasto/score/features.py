@@ -18,7 +18,7 @@ from impasto.score.networks import FeatureNetwork
 #: few at a time stay in its cache: 240 pictures a second in blocks of 8, 129 in blocks of 64.
 CPU_BLOCK, GPU_BLOCK = 8, 64
 #: Goes up when the same pictures get other features for another reason than the network.
-VERSION = 1
+VERSION = 2
 
 
 def extract(

@@ -1,4 +1,4 @@
-"""The two sides of an evaluation: pictures in files, in a store, or made by a style; all give features and pictures."""
+"""The two sides of an evaluation: pictures in files, in a store, or by a style; all give features and pictures."""
 
 import hashlib
 import json
@@ -9,6 +9,7 @@ from io import BytesIO
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from statistics import median_low
+from typing import Protocol, TypeGuard
 
 import numpy as np
 import torch
@@ -23,10 +24,11 @@ from impasto.data.read import open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
 from impasto.paint.painter import Painter, load
-from impasto.score.features import extract, kept
+from impasto.score.features import CPU_BLOCK, extract, kept
 from impasto.score.networks import FeatureNetwork
+from impasto.score.spectrum import Spectrum
 from impasto.scores import Side
-from impasto.style import shipped
+from impasto.style import Card, shipped
 
 #: Pictures of a side that are scored at most, unless asked for: what pairs of them cost grows with the square.
 MOST = 10_000
@@ -47,10 +49,25 @@ class Pictures(ABC):
 
     size: int
     count: int  #: how many are to be scored
+    spectrum: Spectrum  #: of all, once features have been asked for
 
-    @abstractmethod
     def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
         """Features (N, D) of all, in order; N is below ``count`` where some cannot be read."""
+        return self._known(self._measured(network, progress))
+
+    def _measured(self, network: FeatureNetwork, progress: Progress | None) -> dict[str, NDArray[np.generic]]:
+        """Features and spectrum, by looking once at each picture."""
+        spectrum = Spectrum()
+        features = extract(network, spectrum.passing(self.stream()), _told(progress, self.count))
+        return {"features": features, "sums": spectrum.sums, "counts": spectrum.counts}
+
+    def _known(self, measured: dict[str, NDArray[np.generic]]) -> Features:
+        self.spectrum = Spectrum(measured["sums"].astype(np.float64), measured["counts"].astype(np.int64))
+        return measured["features"].astype(np.float32)
+
+    @abstractmethod
+    def stream(self) -> Iterator[Pixels]:
+        """All that can be read, in order, each uint8 (size, size, 3); only a few are in memory at a time."""
 
     @abstractmethod
     def pick(self, numbers: Iterable[int]) -> Pixels:
@@ -58,11 +75,11 @@ class Pictures(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """What each is called."""
+        """What each is called, once all have been looked at."""
 
     @abstractmethod
     def side(self) -> Side:
-        """What a person should know of them, once features have been asked for."""
+        """What a person should know of them, once all have been looked at."""
 
 
 class InFiles(Pictures):
@@ -83,32 +100,29 @@ class InFiles(Pictures):
 
     def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
         content = hashlib.sha256(b"".join(self._digests)).hexdigest()
-        arrays = kept(network, f"files/{self.size}/{content}", lambda: self._compute(network, progress))
+
+        def compute() -> dict[str, NDArray[np.generic]]:
+            measured = self._measured(network, progress)
+            return measured | {"readable": self._readable, "left_out": np.array(json.dumps(self._left_out))}
+
+        arrays = kept(network, f"files/{self.size}/{content}", compute)
         self._readable = arrays["readable"].astype(np.int64)
         self._left_out = json.loads(str(arrays["left_out"]))
-        if not len(self._readable):
-            reason = f"{self._names[0]}: {self._left_out[0][1]}"
-            raise ImpastoError(f"There is no usable picture in {self.spec} ({reason}): give JPEG, PNG … files.")
-        return arrays["features"].astype(np.float32)
+        return self._known(arrays)
 
-    def _compute(self, network: FeatureNetwork, progress: Progress | None) -> dict[str, NDArray[np.generic]]:
+    def stream(self) -> Iterator[Pixels]:
         readable: list[int] = []
         left_out: list[tuple[int, str]] = []
-
-        def pixels() -> Iterator[Pixels]:
-            for number, outcome in enumerate(self._squares(self._chosen)):
-                if isinstance(outcome, Square):
-                    readable.append(number)
-                    yield outcome.pixels
-                else:
-                    left_out.append((number, outcome.reason))
-
-        features = extract(network, pixels(), _told(progress, self.count))
-        return {
-            "features": features,
-            "readable": np.array(readable, np.int64),
-            "left_out": np.array(json.dumps(left_out)),
-        }
+        for number, outcome in enumerate(self._squares(self._chosen)):
+            if isinstance(outcome, Square):
+                readable.append(number)
+                yield outcome.pixels
+            else:
+                left_out.append((number, outcome.reason))
+        if not readable:
+            reason = f"{self._names[0]}: {left_out[0][1]}"
+            raise ImpastoError(f"There is no usable picture in {self.spec} ({reason}): give JPEG, PNG … files.")
+        self._readable, self._left_out = np.array(readable, np.int64), left_out
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
         wanted = [int(self._readable[number]) for number in numbers]
@@ -180,14 +194,11 @@ class InStore(Pictures):
 
     def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
         content = hashlib.sha256(self.store.fingerprint.encode() + self._chosen.astype("<i8").tobytes()).hexdigest()
+        return self._known(kept(network, f"store/{self.size}/{content}", lambda: self._measured(network, progress)))
 
-        def compute() -> dict[str, NDArray[np.generic]]:
-            pictures = (
-                picture for i in range(0, self.count, 64) for picture in self.pick(range(i, min(i + 64, self.count)))
-            )
-            return {"features": extract(network, pictures, _told(progress, self.count))}
-
-        return kept(network, f"store/{self.size}/{content}", compute)["features"].astype(np.float32)
+    def stream(self) -> Iterator[Pixels]:
+        for first in range(0, self.count, 64):
+            yield from self.pick(range(first, min(first + 64, self.count)))
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
         pixels = self.store.pixels[self._chosen[list(numbers)]]
@@ -211,13 +222,10 @@ class Made(Pictures):
         self.count = count or MADE
         self._different: set[bytes] = set()
 
-    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
-        def pixels() -> Iterator[Pixels]:
-            for picture in self.painter.stream(self.count, self.seed):
-                self._different.add(hashlib.blake2b(picture.tobytes(), digest_size=16).digest())
-                yield self._sized(picture)
-
-        return extract(network, pixels(), _told(progress, self.count))
+    def stream(self) -> Iterator[Pixels]:
+        for picture in self.painter.stream(self.count, self.seed):
+            self._different.add(_fingerprint(picture))
+            yield self._sized(picture)
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
         made = [next(self.painter.stream(1, self.seed, number)) for number in numbers]
@@ -241,6 +249,54 @@ class Made(Pictures):
         return np.asarray(Image.fromarray(picture).resize((self.size, self.size), Image.Resampling.LANCZOS))
 
 
+class Translator(Protocol):
+    """A painter of photos."""
+
+    @property
+    def card(self) -> Card: ...
+
+    def paint_pixels(self, pixels: Pixels) -> Pixels:
+        """Paintings of photos, both uint8 (B, H, W, 3)."""
+
+
+class Painted(Pictures):
+    """Paintings that a style makes of photos, called as those are. A painting is made again when it is picked."""
+
+    def __init__(self, painter: Translator, name: str, photos: Pictures) -> None:
+        self.painter, self.name, self.photos = painter, name, photos
+        self.size, self.count = photos.size, photos.count
+        self._different: set[bytes] = set()
+
+    def stream(self) -> Iterator[Pixels]:
+        for _, paintings in self.pairs():
+            for painting in paintings:
+                self._different.add(_fingerprint(painting))
+                yield painting
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        return self.painter.paint_pixels(self.photos.pick(numbers))
+
+    def pairs(self) -> Iterator[tuple[Pixels, Pixels]]:
+        """Photos and their paintings, both uint8 (n, size, size, 3), in order, a few at a time."""
+        photos = self.photos.stream()
+        while block := list(islice(photos, CPU_BLOCK)):
+            yield np.stack(block), self.painter.paint_pixels(np.stack(block))
+
+    def names(self) -> list[str]:
+        return self.photos.names()
+
+    def side(self) -> Side:
+        photos = self.photos.side()
+        return Side(
+            name=self.name,
+            turns=self.painter.card.turns,
+            there=photos.there,
+            scored=photos.scored,
+            duplicates=photos.scored - len(self._different),
+            left_out=photos.left_out,
+        )
+
+
 Opened = str | Store | Painter
 
 
@@ -259,6 +315,11 @@ def own_size(opened: Opened) -> int:
     with open_source(opened) as source:
         sizes = [size for size in map(_short_side, islice(source.entries(), MEASURED)) if size]
     return min(median_low(sizes), LARGEST) if sizes else LARGEST
+
+
+def translates(opened: Opened) -> TypeGuard[Painter]:
+    """Whether it is a style that makes paintings of photos."""
+    return isinstance(opened, Painter) and opened.style.recipe.translates
 
 
 def open_side(opened: Opened, name: str, size: int, count: int | None, seed: int) -> Pictures:
@@ -284,6 +345,10 @@ def _digest(entry: Entry) -> bytes:
         return hashlib.sha256(entry.read()).digest()
     except Unreadable as reason:
         return hashlib.sha256(f"unreadable: {reason}".encode()).digest()
+
+
+def _fingerprint(picture: Pixels) -> bytes:
+    return hashlib.blake2b(picture.tobytes(), digest_size=16).digest()
 
 
 def _without_ending(name: str) -> str:
