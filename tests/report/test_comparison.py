@@ -11,11 +11,12 @@ from parsed import Page, asks_nothing, plain, size
 from rich.console import Console
 from test_trials import entry
 
-from impasto.report.comparison import score_blocks, summary, write_comparison
+from impasto.report.comparison import score_blocks, shared_photos, summary, write_comparison
 from impasto.report.curves import DARK, LIGHT
 from impasto.report.overlay import overlay, panels
 from impasto.report.record import Record
 from impasto.report.trials import Comparison, Entry
+from impasto.scores import Value
 
 SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
 
@@ -82,6 +83,23 @@ def test_scores_that_cannot_be_compared_stand_in_different_tables(entries: list[
     assert kid.notes == ["floor 0.0004, 135 v 135"] * 2
 
 
+def test_lattices_are_compared_and_the_lower_is_better(tmp_path: Path) -> None:
+    made = [
+        entry(tmp_path / name, invented.evaluation(lattice=lattice))
+        for name, lattice in (
+            ("woven", Value(value=6.5, error=0.3, floor=0.2)),
+            ("smooth", Value(value=0.4, error=0.1, floor=0.2)),
+            ("older", None),
+        )
+    ]
+    blocks = score_blocks(Comparison.of(made).runs)
+    lines = [line for line in blocks[0].lines if line.label == "lattice"]
+    assert [plain(text) for text in lines[0].texts] == ["6.50 ± 0.30", "0.40 ± 0.10", "—"]
+    assert lines[0].best == [False, True, False]
+    assert lines[0].notes == ["the reals 0.20", "the reals 0.20", ""]
+    assert not any(line.label == "lattice" for line in blocks[1].lines)  # once, not once a network
+
+
 def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: list[Entry]) -> None:
     text = (written / "comparison.json").read_text(encoding="utf-8")
     again = Comparison.model_validate_json(text)
@@ -121,6 +139,48 @@ def test_curves_lie_over_each_other_by_pictures_and_by_time(entries: list[Entry]
         assert all(len({line.get_color() for line in each.lines}) == 3 for each in axes[: len(drawn)])
         assert axes[0].get_title(loc="left") == invented.KID
         assert axes[1].get_xlabel() == "minutes of training"
+
+
+def photographed(folder: Path, photos: int | None, noise: int = 0) -> Entry:
+    made = entry(folder, steps=0, photos=None if photos is None else invented.PHOTOS)
+    random = np.random.default_rng(7)
+    taken = None if photos is None else np.clip(photos + random.integers(-noise, noise + 1, SHEET.shape), 0, 255)
+    return Entry(
+        made.name, made.record, None, False, SHEET, "samples", None if taken is None else taken.astype(np.uint8)
+    )
+
+
+def test_photos_that_runs_share_are_shown_once_and_others_beside_their_paintings(tmp_path: Path) -> None:
+    a, b = photographed(tmp_path / "a", 40), photographed(tmp_path / "b", 40, noise=6)  # as of another JPEG
+    other, none = photographed(tmp_path / "c", 140), photographed(tmp_path / "d", None)
+
+    def page(*entries: Entry) -> Page:
+        return Page(write_comparison(entries, Comparison.of(entries), tmp_path))
+
+    def sheets(page: Page) -> list[tuple[str, float]]:
+        return [(each["alt"], int(each["width"]) / int(each["height"])) for each in page.all("img")]
+
+    shared = page(a, b, none)
+    assert [alt for alt, _ in sheets(shared)] == ["The photos that were painted", *(f"Paintings of {n}" for n in "abd")]
+    assert len({ratio for _, ratio in sheets(shared)}) == 1
+    assert "The same photos by each" in shared.text
+    apart = page(a, other, none)
+    assert [alt for alt, _ in sheets(apart)] == [f"Paintings of {name}" for name in "acd"]
+    ratios = [ratio for _, ratio in sheets(apart)]
+    assert ratios[0] == ratios[1] < ratios[2] / 1.5  # twice as many pictures, in rows as long
+    assert "by the others, pictures of the same numbers" in plain(apart.text)
+    assert "by the others" not in page(a, other).text
+    assert shared_photos([a]) is shared_photos([a, none]) is shared_photos([none]) is None
+
+
+def test_a_loss_that_one_run_alone_has_is_left_to_its_report(tmp_path: Path) -> None:
+    cycle, gan = invented.begin(tmp_path / "cycle"), invented.begin(tmp_path / "gan")
+    invented.write_log(cycle, invented.cycle_rows(20))
+    invented.write_log(gan, invented.log_rows(20))
+    both = [Record.read(cycle), Record.read(gan)]
+    drawn = [panel.measure for panel in panels(both) if panel.measure.startswith("loss_")]
+    assert drawn == ["loss_generator", "loss_discriminator"]
+    assert "loss_cycle_back" in {panel.measure for panel in panels(both[:1])}
 
 
 def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(tmp_path: Path) -> None:

@@ -13,12 +13,16 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 from PIL import Image
 
-from impasto.report.curves import BINS, DARK, LIGHT, condense, figure, png, smooth
+from impasto.report.curves import BINS, DARK, LIGHT, condense, far_apart, figure, losses, png, smooth
 from impasto.report.record import Event, Log, Record
 
 
 def titles(drawn: Figure) -> list[str]:
     return [axes.get_title(loc="left") for axes in drawn.axes]
+
+
+def legends(drawn: Figure) -> list[list[str]]:
+    return [[text.get_text() for text in legend.get_texts()] for axes in drawn.axes if (legend := axes.get_legend())]
 
 
 def record(folder: Path, rows: list[dict[str, Any]]) -> Record:
@@ -28,13 +32,58 @@ def record(folder: Path, rows: list[dict[str, Any]]) -> Record:
 
 
 def test_every_loss_is_drawn_whatever_the_method_calls_it(tmp_path: Path) -> None:
-    losses = ("loss_generator", "loss_cycle_there", "loss_identity")
-    rows = [{"step": step, "pictures": step} | dict.fromkeys(losses, 1.0 / step) for step in range(1, 9)]
+    logged = ("loss_discriminator", "loss_whatever_there", "loss_generator", "loss_identity")
+    rows = [{"step": step, "pictures": step} | dict.fromkeys(logged, 1.0 / step) for step in range(1, 9)]
     drawn = figure(record(tmp_path, rows), LIGHT)
-    legend = drawn.axes[0].get_legend()
-    assert legend is not None
-    assert [text.get_text() for text in legend.get_texts()] == ["generator", "cycle there", "identity"]
-    assert titles(drawn) == ["Losses"]
+    assert legends(drawn) == [["generator", "discriminator"], ["identity", "whatever there"]]
+
+
+def test_the_parts_of_a_loss_are_drawn_apart_from_the_whole(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    assert titles(drawn)[:3] == [
+        "Losses",
+        "The generator's adversarial loss",
+        "What else it lowers, unweighted",
+    ]
+    assert legends(drawn)[:3] == [
+        ["generator", "discriminator", "discriminator back"],
+        ["adversarial", "adversarial back"],
+        ["cycle", "cycle back", "identity", "identity back"],
+    ]
+
+
+def test_an_adversarial_loss_that_is_all_of_the_generator_s_is_not_drawn_twice() -> None:
+    ones = dict.fromkeys(("step", "loss_discriminator", "loss_adversarial", "loss_generator"), np.ones(3))
+    assert losses(Log(ones)) == {"Losses": ["loss_generator", "loss_discriminator"]}
+    assert "loss_adversarial" in losses(Log(ones | {"loss_content": np.ones(3)}))["The generator's adversarial loss"]
+
+
+def test_the_way_back_is_dashed_in_the_colour_of_the_way_there(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    lines = {line.get_label(): line for axes in drawn.axes[:3] for line in axes.lines}
+    for name in ("discriminator", "adversarial", "cycle", "identity"):
+        there, back = lines[name], lines[f"{name} back"]
+        assert there.get_color() == back.get_color()
+        assert there.is_dashed() is not back.is_dashed()
+    assert len({lines[name].get_color() for name in ("cycle", "identity")}) == 2
+
+
+def test_a_step_without_a_generator_s_leaves_no_hole_in_its_line(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    (line,) = [line for line in drawn.axes[0].lines if line.get_label() == "generator"]
+    assert np.asarray(line.get_xdata()).tolist() == list(range(1, 60, 2))
+
+
+def test_losses_far_apart_share_a_logarithmic_axis_unless_one_is_below_0(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"step": k, "pictures": k, "loss_generator": 9.0 + 1 / k, "loss_discriminator": 0.2} for k in range(1, 9)
+    ]
+    assert figure(record(tmp_path, rows), LIGHT).axes[0].get_yscale() == "log"
+    rows[3]["loss_discriminator"] = -0.1
+    invented.write_log(tmp_path / "run", rows)
+    assert figure(Record.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
+    assert not far_apart([np.full(3, 0.5), np.full(3, 4.0)])
+    assert not far_apart([np.full(3, 0.01)])
 
 
 def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None:

@@ -111,6 +111,15 @@ def test_held_out_pictures_have_a_table_of_their_own(scored: Evaluation, tmp_pat
     assert "0.0812 ± 0.0090" in plain(shell(summary(shown)))
 
 
+def test_the_lattice_of_the_fakes_stands_beside_that_of_the_reals(scored: Evaluation, tmp_path: Path) -> None:
+    shown = scored.model_copy(update={"lattice": Value(value=2.13, error=0.21, floor=0.18)})
+    text = plain(Page(write_evaluation(shown, None, None, tmp_path)).text)
+    assert re.search("Fakes ?Reals ?lattice how far a pattern", text)
+    assert re.search("2.13 ± 0.21 ?0.18", text)
+    assert "lattice 2.13 ± 0.21 (the reals 0.18): how far" in plain(shell(summary(shown)))
+    assert "lattice" not in plain(shell(summary(scored)))  # where none was measured
+
+
 def test_a_copyist_is_told_first_of_all(tmp_path: Path) -> None:
     text = plain(Page(write_evaluation(invented.evaluation(copied=0.9), None, None, tmp_path)).text)
     assert text.index("by heart") < text.index("The fakes can be told")

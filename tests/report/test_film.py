@@ -89,6 +89,19 @@ def test_the_loop_is_small_and_ends_on_the_newest_sample(tmp_path: Path) -> None
     assert middle[0] > 230 > 30 > max(middle[1:])
 
 
+def test_a_film_of_photos_shows_each_beside_its_painting(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run", photos=invented.PHOTOS | {"size": 64})
+    (run / "samples").mkdir()
+    for name, shade in (("photos", 40), ("step-00000000", 120), ("step-00000010", 200)):
+        tile(np.full((8, 64, 64, 3), shade, np.uint8)).save(run / "samples" / f"{name}.jpg", quality=95)
+    write_film(Record.read(run), tmp_path / "film.mp4")
+    frames = decoded(tmp_path / "film.mp4")
+    for frame, shade in ((frames[0], 120), (frames[-1], 200)):
+        height, width = frame[:690].shape[:2]
+        left, right = frame[height // 8, [width // 8, 3 * width // 8]].mean(-1)
+        assert (left, right) == (pytest.approx(40, abs=4), pytest.approx(shade, abs=4))
+
+
 def test_a_film_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     record = run_with(tmp_path, plain((1, 1, 1), (2, 2, 2)))
     film = tmp_path / "film.mp4"

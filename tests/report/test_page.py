@@ -80,10 +80,73 @@ def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
 def test_the_page_says_what_the_numbers_say(page: Page) -> None:
     text = " ".join(page.text.split())
     assert "Learned from 270 pictures at 64×64 px: 400 steps in 2 min 04 s." in text
+    assert "Dashed" not in text
     assert re.search(r"recognises 9\d % of its training paintings but only 5\d % of the 30 held-out ones", text)
     assert "6,400, each about 24 times" in text
     assert "51.6 pictures a second" in text
     assert re.search(rf"{re.escape(invented.KID)}: the lowest, at step \d+", text)
+
+
+@pytest.fixture(scope="module")
+def translator(monets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    photos = monets.parent / "photo_jpg"
+    run = tmp_path_factory.mktemp("runs") / "photos"
+    invented.translate(run, monets, photos, samples=4, size=32, start="/runs/earlier & better")
+    write_report(run)
+    return run
+
+
+def test_a_translator_says_what_it_turns_into_what_and_nothing_of_noise(translator: Path) -> None:
+    page = Page(translator / "report.html")
+    text = plain(page.text)
+    assert "Photos painted after monet_jpg" in text
+    assert "It turns photos into paintings. Learned from 270 paintings and 6,650 photos at 32×32 px" in text
+    assert "It began with the weights of earlier & better." in text
+    assert "It never learned from these photos." in text
+    assert "6,400, each about 1.0 times" in text
+    assert "noise" not in page.source.lower()
+    assert "Dashed: the way back, from paintings to photos." in text
+    assert "--photos pictures/photo_jpg --from '/runs/earlier & better'" in text
+    assert f"impasto paint PHOTO… --style {translator}" in text
+    assert asks_nothing(page)
+
+
+def test_a_translator_shows_photos_beside_paintings(translator: Path) -> None:
+    page = Page(translator / "report.html")
+    images = {image["alt"]: image for image in page.all("img")}
+    for alt in ("A photo", "Its newest painting", "A real painting"):
+        assert size(images[alt]["src"]) == (64, 64)
+    sheet = images["A sheet of photos, each with its painting to the right"]
+    assert size(sheet["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
+    with Image.open(io.BytesIO(content(images["The photos themselves"]["src"]))) as strip:
+        assert strip.size == (8 * 66 - 2, 64)
+    assert len(page.all("video")) == 1
+
+
+def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_path: Path) -> None:
+    run = short(translator, tmp_path)
+    (run / "log.jsonl").unlink()
+    facts = json.loads((run / "run.json").read_text())
+    few = facts["photos"] | {"heldout": 0}
+    (run / "run.json").write_text(json.dumps(facts | {"status": "running", "photos": few}))
+    page = Page(write_report(run))
+    assert "The newest samples, at step 400: photos, each with its painting to the right." in plain(page.text)
+    assert size(page.all("img")[0]["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
+
+    (run / "run.json").write_text(json.dumps(facts | {"photos": few}))
+    assert "It learned from these photos, too: none was held out." in plain(Page(write_report(run)).text)
+
+    (run / "samples" / "photos.jpg").unlink()  # an older run, or one tidied up
+    without = plain(Page(write_report(run)).text)
+    assert "Real and fake" in without
+    assert "each photo with" not in without
+
+
+def test_a_translator_that_has_just_begun_says_so(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run", status="running", photos=invented.PHOTOS, start="earlier")
+    text = plain(Page(write_report(run)).text)
+    assert "To be learned from 270 paintings and 6,650 photos at 64×64 px." in text
+    assert "It begins with the weights of earlier. Training has not taken a step yet." in text
 
 
 def test_what_was_not_scored_is_not_told_of(page: Page) -> None:

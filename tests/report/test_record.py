@@ -7,6 +7,7 @@ from typing import Any
 import invented
 import numpy as np
 import pytest
+import yaml
 
 from impasto.errors import ImpastoError
 from impasto.report.record import Record, read_log
@@ -108,6 +109,20 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, file: str, content: 
 def test_what_later_versions_add_to_a_run_is_no_obstacle(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", parameters=12, host={"cores": 2})
     assert Record.read(run).facts.seed == 0
+
+
+def test_a_translator_s_pictures_are_as_large_as_the_photos_it_cuts_squares_from(tmp_path: Path) -> None:
+    def shown(size: int, least: float, photos: dict[str, Any] | None) -> int:
+        run = tmp_path / f"{size}-{least}-{photos is None}-{(photos or {}).get('size')}"
+        invented.begin(run, size, photos=photos)
+        augment = {"augment": {"flip": True, "scale": [least, 1.0]}}
+        (run / "recipe.yaml").write_text(yaml.safe_dump(invented.RECIPE | augment | {"size": size}))
+        return Record.read(run).shown_size
+
+    assert shown(128, 0.5, invented.PHOTOS | {"size": 256}) == 256
+    assert shown(128, 0.8, invented.PHOTOS | {"size": 512}) == 160
+    assert shown(128, 0.5, invented.PHOTOS | {"size": 200}) == 200  # nobody makes photos larger than they were packed
+    assert shown(64, 0.8, None) == 64  # noise becomes a picture of the size that is learned at
 
 
 def test_a_sample_knows_how_many_pictures_came_before(tmp_path: Path) -> None:

@@ -67,6 +67,16 @@ def test_a_generator_that_repeats_itself_is_told_of(tmp_path: Path) -> None:
     assert "repeats itself" in stands.sentences()[1]
 
 
+def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run", photos=invented.PHOTOS)
+    invented.write_log(
+        run, [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "spread": 0.2} for step in (1, 2)]
+    )
+    stands = Standing.of(Record.read(run))
+    assert stands is not None
+    assert "dull, or all alike" in stands.sentences()[1]
+
+
 def test_only_the_recent_steps_count(tmp_path: Path) -> None:
     rows = [{"step": step, "accuracy_real": 0.0 if step <= 950 else 1.0} for step in range(1, 1001)]
     stands = standing(tmp_path, rows)

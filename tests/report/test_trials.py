@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import invented
+import numpy as np
 import pytest
 import yaml
 from parsed import plain
 
+from impasto.grid import tile
 from impasto.report.record import Record
 from impasto.report.trials import Comparison, Entry, best, differences, names
 from impasto.scores import Evaluation, Value
@@ -49,7 +51,47 @@ def test_the_same_pictures_elsewhere_are_the_same(tmp_path: Path) -> None:
     here, there = entry(tmp_path / "a"), entry(tmp_path / "b", source__spec="/mnt/other/monets.zip")
     assert differences([here, there]) == {}
     others = entry(tmp_path / "c", source__fingerprint="0" * 32)
-    assert set(differences([here, others])) == {"pictures"}
+    assert set(differences([here, others])) == {"paintings"}
+
+
+def translator(folder: Path, **changes: Any) -> Entry:
+    return entry(folder, invented.evaluation(), photos=invented.PHOTOS, **changes)
+
+
+def test_other_photos_and_another_start_are_differences(tmp_path: Path) -> None:
+    a, b = translator(tmp_path / "a"), translator(tmp_path / "b", start="runs/earlier")
+    assert differences([a, b]) == {"started from": {"b": "runs/earlier"}}
+    others = entry(tmp_path / "c", photos=invented.PHOTOS | {"fingerprint": "2" * 32})
+    assert set(differences([a, others])) == {"photos"}
+    assert differences([entry(tmp_path / "d"), a]) == {"photos": {"a": "photo_jpg: 7,000 (0a1b2c3d)"}}
+
+
+def test_a_reader_is_told_who_paints_photos_and_that_they_are_not_the_same(tmp_path: Path) -> None:
+    others = invented.PHOTOS | {"fingerprint": "2" * 32}
+    a, b = translator(tmp_path / "a"), translator(tmp_path / "b")
+    noise, elsewhere = entry(tmp_path / "n", invented.evaluation()), entry(tmp_path / "e", photos=others)
+    assert not compared(a, b)[1]
+    _, warnings = compared(a, b, noise)
+    assert "a and b turn photos into paintings, n turns noise into paintings." in warnings
+    assert "different photos" not in warnings
+    assert "They paint different photos" in compared(a, elsewhere)[1]
+
+
+def test_a_run_is_shown_by_its_newest_samples_and_their_photos(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run", 16, photos=invented.PHOTOS | {"size": 16})
+    assert Entry.of_samples("run", Record.read(run), None, False, 9).pictures is None
+    (run / "samples").mkdir()
+    for name, shade in (("photos", 40), ("step-00000010", 99), ("step-00000020", 200)):
+        tile(np.full((16, 16, 16, 3), shade, np.uint8)).save(run / "samples" / f"{name}.jpg")
+    shown = Entry.of_samples("run", Record.read(run), None, False, 9)
+    assert shown.pictures is not None
+    assert shown.photos is not None
+    assert (len(shown.pictures), shown.pictures.mean().round(), shown.photos.mean().round()) == (9, 200, 40)
+    assert shown.painted_at == "samples of step 20"
+    (run / "run.json").write_text(json.dumps(invented.FACTS))
+    noise = Entry.of_samples("run", Record.read(run), None, False, 9)
+    assert noise.photos is None
+    assert noise.painted_at == "samples of step 20, for it has no style yet"
 
 
 def test_the_best_is_bold_with_all_that_cannot_be_told_from_it() -> None:
@@ -125,10 +167,10 @@ def test_all_that_hinders_a_comparison_is_told(tmp_path: Path) -> None:
     for said in (
         "b is not finished: it stopped at step 40 of 400.",
         "b has no score",
-        "learned from different pictures",
+        "learned from different paintings",
         "a at 64 px, b at 32 px",
         "a on cpu, b on cuda",
-        "during training was measured against other pictures",
+        "during training was measured of or against other pictures",
     ):
         assert said in warnings
 

@@ -8,7 +8,7 @@ from invented import evaluation
 from parsed import plain
 from scipy import stats
 
-from impasto.report.words import CHANCE, by_chance, copying, interval, listed, measured, number, sentences
+from impasto.report.words import CHANCE, PLAIN, by_chance, copying, interval, listed, measured, number, sentences
 from impasto.score.memorisation import nearest, nearest_others
 from impasto.scores import Copies, Evaluation, Scores, Value
 
@@ -100,6 +100,26 @@ def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed(dimensions: int)
         distances = nearest(fakes, reals)[0][:, 0].tolist()
         suspected += copying(copies(distances, nearest_others(reals).tolist())).suspicious
     assert suspected <= 2
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "floor", "told"),
+    [
+        (9.4, 0.5, 0.2, True),
+        (9.4, None, None, True),
+        (9.4, 0.5, 9.0, False),  # so have the reals
+        (0.2 + PLAIN, 0.1, 0.2, False),
+        (9.4, 5.0, 0.2, False),  # by so few pictures it cannot be told
+    ],
+)
+def test_a_lattice_is_spoken_of_where_it_is_plain_and_not_the_reals_own(
+    value: float, error: float | None, floor: float | None, told: bool
+) -> None:
+    found = evaluation(lattice=Value(value=value, error=error, floor=floor))
+    said = [plain(each) for each in sentences(found) if "lattice" in each]
+    assert len(said) == told
+    if told and floor is not None:
+        assert "by 9.40 ± 0.50 dB; that of the reals by 0.20." in said[0]
 
 
 def test_copying_has_its_degrees() -> None:

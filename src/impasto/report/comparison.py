@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,6 +13,7 @@ from rich.text import Text
 
 from impasto.files import whole
 from impasto.grid import tile
+from impasto.report import pairs
 from impasto.report.curves import DARK, LIGHT
 from impasto.report.embed import Picture, drawing, jpeg, render
 from impasto.report.overlay import DASHES, overlay, panels
@@ -21,6 +24,9 @@ from impasto.scores import MEANINGS, Scores, Value
 
 COLUMNS, SHEET_SIDE = 8, 1600
 """Pictures beside each other in a run's sheet, and its longest side in the page, in pixels."""
+
+ALIKE = 8.0
+"""How much two sheets of the same photos differ on average, of 255: JPEG treats them differently at another place."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,14 @@ def write_comparison(entries: Sequence[Entry], comparison: Comparison, out: Path
         The path of the page.
     """
     records = [entry.record for entry in entries]
-    page = out / "comparison.html"
+    page, photos = out / "comparison.html", shared_photos(entries)
     shown = render(
         "comparison.html",
         comparison=comparison,
         themes=(LIGHT.lines, DARK.lines),
         swatches=[_swatch(place) for place in range(len(entries))],
-        sheets=[_sheet(entry) for entry in entries],
+        photos=None if photos is None else _sheet(photos),
+        sheets=[_paintings(entry, paired=photos is None) for entry in entries],
         entries=entries,
         scores=score_blocks(comparison.runs),
         during=during_block(comparison.runs),
@@ -122,9 +129,21 @@ def score_blocks(runs: Sequence[Training]) -> list[Block]:
             lines.append(Line(label, MEANINGS.get(measure, ""), texts, best(measure, values), floors))
         found = [evaluation.copies for place in places if (evaluation := runs[place].evaluation)]
         if not condition.unseen and all(each.network == condition.network for each in found):
+            lattices = [evaluation.lattice if (evaluation := runs[place].evaluation) else None for place in places]
+            if any(lattices):
+                lines.append(_lattice(lattices))
             lines.append(Line("copies", "", [copying(each).short for each in found]))
         blocks.append(Block(str(condition), places, lines))
     return blocks
+
+
+def _lattice(values: Sequence[Value | None]) -> Line:
+    texts = ["—" if value is None else measured(value) for value in values]
+    floors = [
+        "" if value is None or value.floor is None else f"the reals {number(value.floor, decimals(value))}"
+        for value in values
+    ]
+    return Line("lattice", MEANINGS["lattice"], texts, best("lattice", values), floors)
 
 
 def _floor(value: Value | None, scores: Scores) -> str:
@@ -176,13 +195,30 @@ def _hours(hours: float) -> str:
     return number(hours, max(2, places(hours, 2)) if hours else 0)
 
 
-def _sheet(entry: Entry) -> Picture | None:
+def shared_photos(entries: Sequence[Entry]) -> NDArray[np.uint8] | None:
+    """The photos (N, S, S, 3) that all runs painted, of those that paint photos; None where they are not the same, or
+    only one run has any."""
+    found = [entry.photos for entry in entries if entry.photos is not None]
+    if len(found) < 2 or len({photos.shape for photos in found}) > 1:
+        return None
+    first = found[0].astype(np.float32)
+    return found[0] if all(np.abs(first - each).mean((1, 2, 3)).max() < ALIKE for each in found[1:]) else None
+
+
+def _paintings(entry: Entry, paired: bool) -> Picture | None:
+    """A run's paintings; ``paired`` with their photos, if they are of any."""
     if entry.pictures is None or not len(entry.pictures):
         return None
-    size = entry.pictures.shape[1]
+    if paired and entry.photos is not None:
+        return jpeg(pairs.sheet(pairs.beside(entry.photos, entry.pictures), columns=COLUMNS // 2), SHEET_SIDE, 90)
+    return _sheet(entry.pictures)
+
+
+def _sheet(pictures: NDArray[np.uint8]) -> Picture:
+    size = pictures.shape[1]
     # Small pictures enlarged here, to whole pixels: a browser's smoothing would differ from run to run.
     factor = max(1, round(SHEET_SIDE / COLUMNS / size)) if size < SHEET_SIDE / COLUMNS else 1
-    sheet = tile(entry.pictures, columns=COLUMNS)
+    sheet = tile(pictures, columns=COLUMNS)
     if factor > 1:
         sheet = sheet.resize((sheet.width * factor, sheet.height * factor), Image.Resampling.BICUBIC)
     return jpeg(sheet, SHEET_SIDE, quality=90)

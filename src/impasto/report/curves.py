@@ -1,13 +1,14 @@
 """The curves of a training: losses, the discriminator's accuracy, the spread of the fakes, the score."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from impasto.report.record import Log, Record
@@ -22,6 +23,15 @@ SMOOTHING = 0.012
 
 SPARSE = 40
 """Measures taken at no more steps than this are drawn with a dot at each."""
+
+TOTALS = ("loss_generator", "loss_discriminator", "loss_discriminator_back")
+"""What the networks lower; every other loss is a part of the generator's."""
+
+BACK = "_back"
+"""How the names of measures end that belong to the way back, from paintings to photos."""
+
+APART = 10
+"""Lines whose medians differ by more than this factor cannot be read on one linear axis."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,11 @@ class Line:
     measure: str
     label: str
 
+    @property
+    def back(self) -> bool:
+        """Whether it is measured on the way back, from paintings to photos: drawn as the way there, but dashed."""
+        return self.measure.endswith(BACK)
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -59,6 +74,8 @@ class Panel:
     """A value to compare with, and what it means."""
     chosen: tuple[int, float] | None = None
     """Step and value of the best style."""
+    ratios: bool = False
+    """Whether the axis may be logarithmic, where the lines lie far apart and are all above 0."""
 
     def measured(self, log: Log) -> bool:
         """Whether a log holds any of it."""
@@ -95,14 +112,9 @@ def png(drawn: Figure) -> bytes:
 def _panels(record: Record) -> tuple[Panel, ...]:
     log = record.log
     return (
-        Panel(
-            "Losses",
-            "loss",
-            tuple(
-                Line(name, name.removeprefix("loss_").replace("_", " "))
-                for name in log.columns
-                if name.startswith("loss_")
-            ),
+        *(
+            Panel(title, "loss", tuple(Line(name, loss_name(name)) for name in names), ratios=True)
+            for title, names in losses(log).items()
         ),
         Panel(
             "Does the discriminator tell real from fake?",
@@ -120,12 +132,12 @@ def _panels(record: Record) -> tuple[Panel, ...]:
             "relative to real",
             (Line("spread", "spread"),),
             shown=(0,),
-            reference=(1, "as varied as the real pictures"),
+            reference=(1, "as varied as the real paintings"),
         ),
         *(
             # One panel each: distances through two networks, or of other counts, have nothing in common.
             Panel(
-                f"Distance from the real pictures: {name}",
+                f"Distance from the real paintings: {name}",
                 "lower is better",
                 (Line(name, "distance"),),
                 shown=(0,),
@@ -136,19 +148,45 @@ def _panels(record: Record) -> tuple[Panel, ...]:
     )
 
 
+def losses(log: Log) -> dict[str, list[str]]:
+    """The losses of a log by what they are: the totals, the adversarial part of the generator's, its other parts.
+
+    A part has a sign and a scale of its own. An adversarial loss that is all there is is the total already.
+    """
+    names = [name for name in log.columns if name.startswith("loss_")]
+    parts = [name for name in names if name not in TOTALS]
+    fooling = [name for name in parts if name.removesuffix(BACK) == "loss_adversarial"]
+    others = sorted((name for name in parts if name not in fooling), key=lambda name: name.removesuffix(BACK))
+    kinds = {
+        "Losses": [name for name in TOTALS if name in names],
+        "The generator's adversarial loss": fooling if others or BACK in "".join(fooling) else [],
+        "What else it lowers, unweighted": others,
+    }
+    return {kind: found for kind, found in kinds.items() if found}
+
+
+def loss_name(measure: str) -> str:
+    """What a loss is called: ``cycle back`` for ``loss_cycle_back``."""
+    return measure.removeprefix("loss_").replace("_", " ")
+
+
 def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
     """The raw values lightly, a smoothed line over them, and the panel's axis."""
     extent = [*panel.shown]
-    for line, colour in zip(panel.lines, cycle(theme.lines), strict=False):
+    measures = dict.fromkeys(line.measure.removesuffix(BACK) for line in panel.lines)
+    colours = dict(zip(measures, cycle(theme.lines), strict=False))
+    for line in panel.lines:
         steps, values = log.measured(line.measure)
         if not len(steps):
             continue
+        colour = colours[line.measure.removesuffix(BACK)]
         centres, low, mean, high = condense(steps, values)
         smoothed = smooth(mean)
         marker = "o" if len(steps) <= SPARSE else ""
         extremes = np.stack([low, high], axis=1).ravel()
         axes.plot(np.repeat(centres, 2), extremes, color=colour, lw=0.6, alpha=0.3)
-        axes.plot(centres, smoothed, color=colour, lw=1.8, marker=marker, ms=3.5, label=line.label)
+        style = (0, (3, 1.5)) if line.back else "-"
+        axes.plot(centres, smoothed, color=colour, lw=1.8, ls=style, marker=marker, ms=3.5, label=line.label)
         extent += [*np.quantile(values, (0.005, 0.995)), smoothed.min(), smoothed.max()]
     if panel.reference is not None:
         value, meaning = panel.reference
@@ -160,9 +198,28 @@ def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
         extent.append(value)
     if panel.chosen is not None:
         extent.append(_mark_chosen(axes, *panel.chosen, theme))
+    _dress(axes, panel, theme)
+    if panel.ratios and far_apart([log.measured(line.measure)[1] for line in panel.lines]):
+        _logarithmic(axes, min(extent), max(extent))
+        return
     margin = 0.05 * (max(extent) - min(extent)) or 0.1
     axes.set_ylim(min(extent) - margin, max(extent) + margin)
-    _dress(axes, panel, theme)
+
+
+def far_apart(lines: Sequence[Values]) -> bool:
+    """Whether lines, each (N,), lie too far apart for one linear axis, and all above 0."""
+    medians = [float(np.median(values)) for values in lines if len(values)]
+    above = all(values.min() > 0 for values in lines if len(values))
+    return len(medians) > 1 and above and max(medians) > APART * min(medians)
+
+
+def _logarithmic(axes: Axes, low: float, high: float) -> None:
+    margin = (high / low) ** 0.05
+    axes.set_yscale("log")
+    axes.set_ylim(low / margin, high * margin)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _mark_chosen(axes: Axes, step: int, value: float, theme: Theme) -> float:
@@ -190,7 +247,7 @@ def _dress(axes: Axes, panel: Panel, theme: Theme) -> None:
         return
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=len(panel.lines), frameon=False, fontsize=9,
-        labelcolor=theme.ink, borderaxespad=0.2, handlelength=1.4, columnspacing=1.4,
+        labelcolor=theme.ink, borderaxespad=0.2, handlelength=1.7, columnspacing=1.4,
     )  # fmt: skip
 
 

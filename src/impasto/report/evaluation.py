@@ -97,6 +97,7 @@ class Findings:
     histogram: Drawing | None
     suspects: list[Suspect]
     content: list[Row]
+    lattice: Row | None
 
     @classmethod
     def of(cls, evaluation: Evaluation, copies: Image.Image | None) -> "Findings":
@@ -120,6 +121,7 @@ class Findings:
             histogram=drawing(lambda theme: histogram(found, theme)) if drawable else None,
             suspects=_suspects(evaluation, copies),
             content=_content(evaluation),
+            lattice=_lattice(evaluation),
         )
 
     @property
@@ -183,6 +185,9 @@ def summary(evaluation: Evaluation) -> RenderableType:
         parts += [Text(caption, style="italic"), shown, Text()]
     if evaluation.content:
         parts += [Text(line) for line in _content_lines(evaluation)]
+    if lattice := _lattice(evaluation):
+        beside = f" (the reals {lattice.floor})" if lattice.floor else ""
+        parts.append(Text(f"{lattice.label} {lattice.value}{beside}: {lattice.meaning}"))
     parts += [Text(sentence) for sentence in sentences(evaluation)]
     judged = copying(evaluation.copies)
     parts.append(Text(judged.sentence, style="bold" if judged.suspicious else ""))
@@ -251,6 +256,11 @@ def _content(evaluation: Evaluation) -> list[Row]:
         _row(name, next((said for key, said in CONTENT.items() if name.startswith(key)), ""), value)
         for name, value in evaluation.content.values.items()
     ]
+
+
+def _lattice(evaluation: Evaluation) -> Row | None:
+    value = evaluation.lattice
+    return None if value is None else _row("lattice", MEANINGS["lattice"], value)
 
 
 def _content_lines(evaluation: Evaluation) -> list[str]:

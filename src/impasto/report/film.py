@@ -1,4 +1,4 @@
-"""The evolution of a training as a film: the same noise, painted again at every sample."""
+"""The evolution of a training as a film: the same noise, or the same photos, painted again at every sample."""
 
 import io
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from impasto.errors import ImpastoError
 from impasto.files import whole
+from impasto.report import pairs
 from impasto.report.record import Record, Sample, open_picture
 
 RATE = 30
@@ -60,7 +61,7 @@ class Reel:
         samples = evenly(record.samples, most)
         if not samples:
             raise ValueError("there is no film of a run without samples")
-        sheet = ImageOps.contain(open_picture(samples[-1].path, side), (side, side)).size
+        sheet = ImageOps.contain(_sheet(record, samples[-1], side), (side, side)).size
         width, height = sheet[0], sheet[1] + side // 24
         return cls(record, samples, sheet, (width + width % 2, height + height % 2))
 
@@ -71,7 +72,7 @@ class Reel:
         font = ImageFont.load_default(0.55 * strip)
         for sample in self.samples:
             frame = Image.new("RGB", self.size, "white")
-            sheet = open_picture(sample.path, max(self.sheet))
+            sheet = _sheet(self.record, sample, max(self.sheet))
             frame.paste(sheet.resize(self.sheet, Image.Resampling.LANCZOS))
             draw = ImageDraw.Draw(frame)
             middle = height - strip // 2
@@ -138,6 +139,12 @@ def evenly(samples: tuple[Sample, ...], most: int) -> tuple[Sample, ...]:
     if len(samples) <= most:
         return samples
     return tuple(samples[index * (len(samples) - 1) // (most - 1)] for index in range(most))
+
+
+def _sheet(record: Record, sample: Sample, side: int) -> Image.Image:
+    """A sample, at least about ``side`` pixels wide; beside the paintings, the photos that they are of."""
+    found = pairs.sampled(record, sample)
+    return open_picture(sample.path, side) if found is None else pairs.sheet(found)
 
 
 def _encoder() -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from impasto.report.curves import SPARSE, Theme, Values, condense, smooth
+from impasto.report.curves import SPARSE, Theme, Values, condense, loss_name, losses, smooth
 from impasto.report.record import Log, Record
 
 DASHES = ("-", "--", ":")
@@ -43,18 +43,22 @@ class Panel:
 
 
 def panels(records: Sequence[Record]) -> list[Panel]:
-    """What there is to draw: scores by pictures shown and by time, then losses and accuracies by pictures shown."""
+    """What there is to draw: scores by pictures shown and by time, then losses and accuracies by pictures shown.
+
+    A loss that only one of several trainings has is left to its own report: there is nothing to lay it over.
+    """
     logs = [record.log for record in records]
     kids = dict.fromkeys(name for log in logs for name in log.kids)
-    losses = dict.fromkeys(name for log in logs for name in log.columns if name.startswith("loss_"))
+    logged = [name for log in logs for names in losses(log).values() for name in names]
+    shared = [name for name in dict.fromkeys(logged) if len(logs) == 1 or logged.count(name) > 1]
     found = [
         Panel(name, name, along, "lower is better", (0,), chosen=True)
         for name in kids
         for along in ("pictures", "seconds")  # what a picture brings, and what an hour brings
     ]
-    found += [Panel(f"Loss: {name.removeprefix('loss_').replace('_', ' ')}", name) for name in losses]
+    found += [Panel(f"Loss: {loss_name(name)}", name) for name in shared]
     found += [Panel(title, name, unit="%", shown=(0, 1)) for name, title in ACCURACIES.items()]
-    found.append(Panel("Spread of the fakes (real pictures: 1)", "spread", shown=(0,)))
+    found.append(Panel("Spread of the fakes (real paintings: 1)", "spread", shown=(0,)))
     return [panel for panel in found if any(len(series(log, panel)[0]) for log in logs)]
 
 

@@ -12,16 +12,19 @@ from PIL import Image
 
 from impasto.files import whole
 from impasto.grid import tile
-from impasto.report import curves
+from impasto.report import curves, pairs
 from impasto.report.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
 from impasto.report.evaluation import Findings
 from impasto.report.film import write_film, write_loop
-from impasto.report.record import Record, Sample, open_picture
+from impasto.report.record import Record, Sample, Source, open_picture
 from impasto.report.standing import Standing, percent
 from impasto.report.words import number
 
 MILESTONES = 8
-"""Rows of the table that follows the same noise through training, and its columns."""
+"""Rows of the table that follows the same noise, or the same photos, through training, and its columns."""
+
+ACROSS = 4
+"""Pairs of a photo and its painting that stand beside each other in the page."""
 
 SHEET_SIDE, STRIP_SIDE = 2200, 1440
 """The longest side, in pixels, at which a sheet and a strip of paintings are put into the page."""
@@ -73,7 +76,10 @@ def _words(record: Record) -> dict[str, Any]:
         "run": record.folder.resolve().name,
         "facts": facts,
         "size": record.size,
-        "after": PurePath(facts.source.spec).name or facts.source.spec,
+        "translates": record.translates,
+        "there_and_back": any(name.endswith(curves.BACK) for name in record.log.columns),
+        "after": _named(facts.source.spec),
+        "start": None if facts.start is None else _named(facts.start),
         "duration": duration(record.log.last("seconds") or 0.0),
         "steps": int(record.log.last("step") or 0),
         "standing": standing,
@@ -89,15 +95,18 @@ def _pictures(record: Record) -> dict[str, Any]:
     """The paintings on the page, None or empty where there are none yet."""
     newest = record.samples[-1] if record.samples else None
     real = record.real if record.real.exists() else None
+    photos = record.photos if record.translates and record.photos.exists() else None
     # While a run goes on, the final paintings are those of an earlier end.
     ended = record.ended and record.paintings.exists()
     return {
-        "paintings": _sheet(record.paintings) if ended else None,
+        "paintings": _paintings(record) if ended else None,
         "newest": newest,
-        "newest_sheet": _sheet(newest.path) if newest and not ended else None,
+        "newest_sheet": _newest(record, newest) if newest and not ended else None,
+        "photos": _strip(record, photos) if photos else None,
         "real": _sheet(real) if real else None,
         "pair": [_single(record, path) for path in (real, newest.path)] if newest and real else None,
-        "milestones": [(sample.step, _strip(record, sample)) for sample in milestones(record.samples)],
+        "photo": _single(record, photos) if photos else None,
+        "milestones": [(sample.step, _strip(record, sample.path)) for sample in milestones(record.samples)],
     }
 
 
@@ -123,6 +132,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {second:02} s" if minutes else f"{second} s"
 
 
+def _named(spec: str) -> str:
+    """The last part of a path, or the name that it is."""
+    return PurePath(spec).name or spec
+
+
 def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
     if standing.real is not None:
         yield Measure(percent(standing.real), "of its training paintings the discriminator takes for real")
@@ -131,7 +145,7 @@ def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
     if standing.fake is not None:
         yield Measure(percent(standing.fake), "of the fakes it sees through")
     if standing.spread is not None:
-        yield Measure(f"{standing.spread:.2f}", "spread of the fakes; the real pictures have 1")
+        yield Measure(f"{standing.spread:.2f}", "spread of the fakes; the real paintings have 1")
     for name in record.log.kids:
         steps, distances = record.log.measured(name)
         best = record.chosen(name)
@@ -145,14 +159,17 @@ def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
 
 
 def _details(record: Record) -> Iterator[tuple[str, str]]:
-    facts, source, log = record.facts, record.facts.source, record.log
+    facts, source, photos, log = record.facts, record.facts.source, record.facts.photos, record.log
+    yield "Turns", record.turns
     yield "Status", facts.status
     yield "Begun", f"{facts.created:%Y-%m-%d %H:%M} {facts.created:%Z}".strip()
     if len(log):
         seen, seconds = log.last("pictures") or 0.0, log.last("seconds") or 0.0
         yield "Training time", duration(seconds)
         yield "Steps", f"{log.last('step'):,.0f}"
-        yield "Pictures shown", f"{seen:,.0f}, each about {seen / max(source.learned, 1):,.0f} times"
+        if photos is not None:
+            yield "Photos shown", _shown(seen, photos)
+        yield "Paintings shown", _shown(seen, source)
         if seconds:
             yield "Speed", f"{seen / seconds:,.1f} pictures a second"
         _, memory = log.measured("memory")
@@ -162,17 +179,35 @@ def _details(record: Record) -> Iterator[tuple[str, str]]:
     yield "Budget", f"{facts.budget}{asked}"
     yield "Device", f"{facts.device}, {facts.precision}"
     yield "Seed", str(facts.seed)
-    yield "Pictures", source.spec
-    yield "Fingerprint", source.fingerprint
-    yield "Used", f"{source.learned:,} to learn from, {source.heldout:,} held out"
-    yield "Left out", f"{source.left_out:,} unusable, {source.duplicates:,} duplicate"
+    if facts.start is not None:
+        yield "Started from", facts.start
+    yield from _source("Paintings", source)
+    if photos is not None:
+        yield from _source("Photos", photos)
     yield "impasto", facts.impasto
+
+
+def _shown(seen: float, source: Source) -> str:
+    times = seen / max(source.learned, 1)
+    return f"{seen:,.0f}, each about {times:,.{0 if times >= 10 else 1}f} times"
+
+
+def _source(kind: str, source: Source) -> Iterator[tuple[str, str]]:
+    yield kind, source.spec
+    yield f"{kind}: fingerprint", source.fingerprint
+    yield f"{kind} used", f"{source.learned:,} to learn from, {source.heldout:,} held out"
+    yield f"{kind} left out", f"{source.left_out:,} unusable, {source.duplicates:,} duplicate"
 
 
 def _commands(record: Record) -> Iterator[tuple[str, str]]:
     """What to type next, as a shell takes it, and what it is for."""
     facts, run = record.facts, str(record.folder)
-    if record.paintings.exists():
+    if record.paintings.exists() and record.translates:
+        yield (
+            "Paint photos",
+            f"impasto paint PHOTO… {shlex.join(['--style', run, '--out', 'paintings'])}",
+        )
+    elif record.paintings.exists():
         yield (
             "More paintings",
             shlex.join(["impasto", "generate", run, "--count", "16", "--out", "paintings"]),
@@ -181,6 +216,8 @@ def _commands(record: Record) -> Iterator[tuple[str, str]]:
         yield "Go on with this training", shlex.join(["impasto", "train", "--resume", run])
     again = ["impasto", "train", str(record.folder / "recipe.yaml"), "--paintings", facts.source.spec]
     again += ["--crop-frames"] if facts.source.crop_frames else []
+    again += ["--photos", facts.photos.spec] if facts.photos is not None else []
+    again += ["--from", facts.start] if facts.start is not None else []
     # The same time is not the same number of steps, on another machine or another day.
     again += ["--budget", f"{facts.total_steps}steps" if facts.total_steps is not None else facts.budget]
     again += ["--seed", str(facts.seed), "--device", facts.device]
@@ -213,6 +250,19 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _paintings(record: Record) -> Picture:
+    """The final paintings; those of photos each to the right of its photo."""
+    if not record.translates:
+        return _sheet(record.paintings)
+    return jpeg(pairs.sheet(pairs.painted(record), columns=ACROSS), SHEET_SIDE)
+
+
+def _newest(record: Record, sample: Sample) -> Picture:
+    """The same of a sample."""
+    found = pairs.sampled(record, sample)
+    return _sheet(sample.path) if found is None else jpeg(pairs.sheet(found, columns=ACROSS), SHEET_SIDE)
+
+
 def _sheet(path: Path) -> Picture:
     """A sheet of paintings as its file holds it, made smaller only if it is very large."""
     picture = open_picture(path)
@@ -226,8 +276,7 @@ def _single(record: Record, path: Path) -> Picture:
     return lossless(Image.fromarray(record.cells(path)[0, 0]))
 
 
-def _strip(record: Record, sample: Sample) -> Picture:
-    """The first pictures of a sample, side by side."""
-    cells = record.cells(sample.path)
-    first = cells.reshape(-1, *cells.shape[2:])[:MILESTONES]
+def _strip(record: Record, path: Path) -> Picture:
+    """The first pictures of a sheet, side by side."""
+    first = record.pictures(path)[:MILESTONES]
     return jpeg(tile(first, columns=len(first)), STRIP_SIDE)

@@ -1,6 +1,7 @@
 """A run folder, read: what was asked, what was measured step by step, and which pictures were left."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,7 @@ class Source(BaseModel):
     heldout: int
     left_out: int
     duplicates: int
+    size: int | None = None  #: of the pictures as they are kept, in pixels
 
     @property
     def learned(self) -> int:
@@ -44,6 +46,8 @@ class Facts(BaseModel):
     budget: str
     total_steps: int | None = None
     source: Source
+    photos: Source | None = None  #: that it learned to paint; None if it paints out of noise
+    start: str | None = None  #: the style or run whose weights it began with
     device: str
     precision: str
     status: Literal["running", "stopped", "finished"] = "running"
@@ -90,7 +94,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Sample:
-    """A sheet of paintings made at a step, always from the same noise."""
+    """A sheet of paintings made at a step, always from the same noise or of the same photos."""
 
     step: int
     path: Path
@@ -129,17 +133,40 @@ class Record:
 
     @property
     def size(self) -> int:
-        """Height and width of a painting, in pixels."""
+        """Height and width of what it learns from, in pixels."""
         return int(self.recipe["size"])
 
     @property
+    def shown_size(self) -> int:
+        """Height and width of the pictures in its sheets: who learns from squares of photos still paints whole ones."""
+        if self.facts.photos is None:
+            return self.size
+        kept: int = math.ceil(self.size / self.recipe["augment"]["scale"][0])
+        return min(kept, self.facts.photos.size or kept)
+
+    @property
+    def translates(self) -> bool:
+        """Whether it makes paintings of photos, rather than of noise."""
+        return self.facts.photos is not None
+
+    @property
+    def turns(self) -> str:
+        """What it turns into what."""
+        return "photos into paintings" if self.translates else "noise into paintings"
+
+    @property
+    def photos(self) -> Path:
+        """The sheet of the photos that its samples are of, in the same order; it need not exist."""
+        return self.folder / "samples" / "photos.jpg"
+
+    @property
     def real(self) -> Path:
-        """The sheet of real pictures; it need not exist yet."""
+        """The sheet of real paintings; it need not exist yet."""
         return self.folder / "samples" / "real.jpg"
 
     @property
     def paintings(self) -> Path:
-        """The final sheet of new paintings; it need not exist yet."""
+        """The final sheet: new paintings, or photos each followed by its painting; it need not exist yet."""
         return self.folder / "paintings.jpg"
 
     @property
@@ -161,15 +188,20 @@ class Record:
         return int(steps[best]), float(values[best])
 
     def cells(self, path: Path) -> NDArray[np.uint8]:
-        """The single pictures of one of the run's sheets: (rows, columns, size, size, 3), uint8.
+        """The single pictures of one of the run's sheets: (rows, columns, size, size, 3), uint8, empty places white.
 
         Raises:
             ImpastoError: the sheet is damaged, or made of pictures of another size.
         """
         try:
-            return cut(open_picture(path), self.size, self.size)
+            return cut(open_picture(path), self.shown_size, self.shown_size)
         except ValueError as error:
             raise ImpastoError(f"{path}: {error}; delete it and report again.") from error
+
+    def pictures(self, path: Path) -> NDArray[np.uint8]:
+        """The same in one row: (N, size, size, 3)."""
+        cells = self.cells(path)
+        return cells.reshape(-1, *cells.shape[2:])
 
     def pictures_at(self, step: int) -> int | None:
         """How many real pictures had been shown by a step, if the log knows that step."""

@@ -25,6 +25,8 @@ class Standing:
     heldout: float | None
     heldout_pictures: int
     spread: float | None
+    translates: bool = False
+    """Whether the fakes are of photos: then they vary too little where each of them is dull, too."""
 
     @classmethod
     def of(cls, record: Record) -> Self | None:
@@ -41,16 +43,15 @@ class Standing:
             heldout=_recent(log, "accuracy_heldout", first),
             heldout_pictures=record.facts.source.heldout,
             spread=_recent(log, "spread", first),
+            translates=record.translates,
         )
 
     def sentences(self) -> list[str]:
         """What the numbers mean: first how D and G stand, then what else is wrong, if anything is."""
         said = [self._duel()]
         if self.spread is not None and self.spread < MONOTONOUS:
-            said.append(
-                f"The fakes vary only {percent(self.spread)} as much as the real pictures: "
-                "the generator repeats itself."
-            )
+            why = "they are dull, or all alike" if self.translates else "the generator repeats itself"
+            said.append(f"The fakes vary only {percent(self.spread)} as much as the real paintings: {why}.")
         return said
 
     def _duel(self) -> str:

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
 import impasto
-from impasto.report.record import Record
+from impasto.report.record import Record, Source
 from impasto.report.words import HIGHER, LOWER, SURE, copying, listed, measured
 from impasto.scores import Evaluation, Scores, Side, Value
 
@@ -31,6 +31,20 @@ class Entry:
     """Paintings, (N, S, S, 3), of the same numbers for every run."""
     painted_at: str = ""
     """What painted them, such as ``its style of step 1,200``."""
+    photos: NDArray[np.uint8] | None = None
+    """What they are of, (N, S, S, 3), for a run that paints photos."""
+
+    @classmethod
+    def of_samples(cls, name: str, record: Record, evaluation: Evaluation | None, afresh: bool, count: int) -> Self:
+        """A run with at most ``count`` of its newest samples, and the photos that they are of; without, where there are
+        none yet."""
+        if not record.samples:
+            return cls(name, record, evaluation, afresh)
+        newest = record.samples[-1]
+        reason = "" if record.translates else ", for it has no style yet"
+        photos = record.pictures(record.photos)[:count] if record.translates and record.photos.exists() else None
+        pictures = record.pictures(newest.path)[:count]
+        return cls(name, record, evaluation, afresh, pictures, f"samples of step {newest.step:,}{reason}", photos)
 
 
 class Lowest(BaseModel, frozen=True):
@@ -51,7 +65,7 @@ class Training(BaseModel, frozen=True):
     created: datetime
     impasto: str
     recipe: str
-    size: int
+    size: int  #: of the pictures that it paints
     seed: int
     budget: str
     device: str
@@ -60,6 +74,10 @@ class Training(BaseModel, frozen=True):
     fingerprint: str
     learned: int
     heldout: int
+    turns: str  #: what into what
+    photos: str | None  #: that it learned to paint
+    photos_fingerprint: str | None
+    start: str | None  #: the style or run whose weights it began with
     total_steps: int | None
     steps: int
     shown: int
@@ -95,7 +113,7 @@ class Training(BaseModel, frozen=True):
             created=facts.created,
             impasto=facts.impasto,
             recipe=str(record.recipe.get("name", "")),
-            size=record.size,
+            size=record.shown_size,
             seed=facts.seed,
             budget=facts.budget,
             device=facts.device,
@@ -104,6 +122,10 @@ class Training(BaseModel, frozen=True):
             fingerprint=source.fingerprint,
             learned=source.learned,
             heldout=source.heldout,
+            turns=record.turns,
+            photos=None if facts.photos is None else facts.photos.spec,
+            photos_fingerprint=None if facts.photos is None else facts.photos.fingerprint,
+            start=facts.start,
             total_steps=facts.total_steps,
             steps=int(log.last("step") or 0),
             shown=shown,
@@ -161,9 +183,13 @@ def differences(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     """The settings and facts in which runs differ, by dotted name and run; a run may lack a setting."""
     settings = {entry.name: _settings(entry.record) for entry in entries}
     recipes = (name for entry in entries for name, _ in _flat(entry.record.recipe))
-    every = dict.fromkeys([*recipes, *_facts(entries[0].record)])
-    if len({entry.record.facts.source.fingerprint for entry in entries}) == 1:
-        del every["pictures"]  # the same are the same wherever they lie
+    every = dict.fromkeys([*recipes, *(name for entry in entries for name in _facts(entry.record))])
+    for kind, found in (
+        ("paintings", [entry.record.facts.source for entry in entries]),
+        ("photos", [entry.record.facts.photos for entry in entries]),
+    ):
+        if len({source and source.fingerprint for source in found}) == 1:
+            every.pop(kind, None)  # the same are the same wherever they lie
     differ: dict[str, dict[str, Any]] = {}
     for name in every:
         values = {run: mine[name] for run, mine in settings.items() if name in mine}
@@ -178,16 +204,22 @@ def _settings(record: Record) -> dict[str, Any]:
 
 
 def _facts(record: Record) -> dict[str, Any]:
-    facts, source = record.facts, record.facts.source
-    return {
+    facts = record.facts
+    found = {
         "seed": facts.seed,
         "budget": facts.budget,
         "device": facts.device,
         "precision": facts.precision,
-        "pictures": f"{PurePath(source.spec).name or source.spec}: {source.pictures:,} ({source.fingerprint[:8]})",
-        "frames cropped": source.crop_frames,
-        "impasto": facts.impasto,
+        "paintings": _source(facts.source),
+        "frames cropped": facts.source.crop_frames,
     }
+    found |= {"photos": _source(facts.photos)} if facts.photos is not None else {}
+    found |= {"started from": facts.start} if facts.start is not None else {}
+    return found | {"impasto": facts.impasto}
+
+
+def _source(source: Source) -> str:
+    return f"{PurePath(source.spec).name or source.spec}: {source.pictures:,} ({source.fingerprint[:8]})"
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -334,14 +366,20 @@ def _warnings(runs: Sequence[Training]) -> Iterator[str]:
         yield f"{listed(missing)} {lacks} no score: --against PICTURES scores all runs alike."
     yield from _unlike(runs)
     if len({run.fingerprint for run in runs}) > 1:
-        yield "The runs learned from different pictures."
+        yield "The runs learned from different paintings."
+    if len({run.turns for run in runs}) > 1:
+        kinds = {turns: [run.name for run in runs if run.turns == turns] for turns in (run.turns for run in runs)}
+        told = (f"{listed(mine)} turn{'s' * (len(mine) == 1)} {turns}" for turns, mine in kinds.items())
+        yield f"They do different things: {', '.join(told)}."
+    if len({run.photos_fingerprint for run in runs} - {None}) > 1:
+        yield "They paint different photos: some are nearer to paintings than others, whoever paints them."
     if len({run.size for run in runs}) > 1:
         yield f"They paint at different sizes: {', '.join(f'{run.name} at {run.size} px' for run in runs)}."
     if (
         len(runs) > 1
-        and len({(run.fingerprint, run.size, run.learned) for run in runs}) > 1
+        and len({(run.fingerprint, run.size, run.learned, run.photos_fingerprint) for run in runs}) > 1
         and any(run.during for run in runs)
     ):
-        yield "What was measured during training was measured against other pictures or at another size."
+        yield "What was measured during training was measured of or against other pictures, or at another size."
     if len({(run.device, run.precision) for run in runs}) > 1:
         yield f"Times are of different devices: {', '.join(f'{run.name} on {run.device}' for run in runs)}."

@@ -1,0 +1,33 @@
+"""What a style says of itself, for a person."""
+
+from typing import Any
+
+from impasto.report.words import measured
+from impasto.style import Card
+
+
+def describe(card: Card, size: int | None = None) -> list[str]:
+    """A style's card as lines; ``size`` are the bytes of its file."""
+    lines = [
+        f"{card.turns}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
+        f"by {card.recipe['name']} in {card.seconds / 3600:.1f} hours",
+        *(f"{each.label('KID')} {measured(each.values['KID'])} ({each.counts})" for each in card.scores),
+    ]
+    if card.content is not None:
+        kept = ", ".join(f"{name} {measured(value)}" for name, value in card.content.values.items())
+        lines.append(f"content kept: {kept} ({card.content.pairs:,} photos)")
+    about = [card.licence] if card.licence else []
+    if size is not None:
+        about.append(f"{size / 1e6:.1f} MB")
+    return [*lines, ", ".join(about)] if about else lines
+
+
+def _pictures(card: Card) -> str:
+    if card.photos is None:
+        return f"{_learned(card.source):,} pictures"
+    return f"{_learned(card.source):,} paintings and {_learned(card.photos):,} photos"
+
+
+def _learned(source: dict[str, Any]) -> int:
+    """Of a source's pictures, those that were not held out."""
+    return int(source["pictures"]) - int(source.get("heldout", 0))
