@@ -14,18 +14,20 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --target $(VENV)/reference torch-fidelity
 	touch $@
 
-# The main job on the sample that comes along: look, learn for two minutes, paint. Networks of half the width and small
-# batches make the most of two minutes without a GPU; so small that a second thread gains little, and costs much where
-# another program keeps it waiting.
+# The main jobs on the sample that comes along: paint photos with the style that ships; look, learn for two minutes, and
+# paint out of nothing. Networks of half the width and small batches make the most of two minutes without a GPU; so small
+# that a second thread gains little, and costs much where another program keeps it waiting.
 DEMO_SETTINGS := batch=8 schedule.decay_from=0.5 generator.width=32 discriminator.width=32
 
 demo: setup
 	rm -rf demo
+	$(BIN)/impasto paint sample:photos --style monet --compare --out demo/photos
 	$(BIN)/impasto explore sample:paintings --out demo/pictures
 	OMP_NUM_THREADS=1 $(BIN)/impasto train dcgan-64 --paintings sample:paintings --out demo/run --budget 2m $(addprefix --set ,$(DEMO_SETTINGS))
 	$(BIN)/impasto generate demo/run --count 64 --out demo/paintings
 	@echo
-	@echo "Open demo/run/report.html: it holds everything. The 64 paintings are in demo/paintings."
+	@echo "Five photos and their paintings are in demo/photos, 64 paintings out of nothing in demo/paintings."
+	@echo "Open demo/run/report.html: it tells how those were learned."
 
 test: setup
 	$(BIN)/ruff check .

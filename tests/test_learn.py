@@ -1,0 +1,123 @@
+"""How the rooms are put together for a training; that it learns is told in test_train."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from impasto import learn
+from impasto.data.loader import split
+from impasto.data.pack import gather
+from impasto.errors import ImpastoError
+from impasto.recipe import Recipe
+from impasto.training.loop import Outcome, Trainer
+
+TINY = (
+    *("size=16", "batch=2", "generator.width=4", "generator.blocks=1", "contrast.patches=8"),
+    *("discriminator.width=4", "discriminator.max_width=8", "discriminator.layers=1"),
+)
+RECIPE = Recipe.load("cut").replace(TINY)
+
+
+class Seen:
+    """What a training was given."""
+
+    trainer: Trainer
+    assessed: dict[str, Any]
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Seen:
+    """A training that ends before its first step, and what it was given."""
+    found = Seen()
+
+    def train(self: Trainer) -> Outcome:
+        found.trainer = self
+        self._begin()
+        return Outcome(finished=True)
+
+    def assess(run: Any, network: Any, real: Any, heldout: Any, photos: Any, *rest: Any) -> Any:
+        found.assessed = {"real": real, "heldout": heldout, "photos": photos}
+        raise InterruptedError
+
+    monkeypatch.setattr(learn, "_judge", lambda *_: None)
+    monkeypatch.setattr(learn, "_show", lambda *_: None)
+    monkeypatch.setattr(learn, "_assess", assess)
+    monkeypatch.setattr(Trainer, "train", train)
+    return found
+
+
+def begin(seen: Seen, out: Path, photos: str, *settings: str) -> Trainer:
+    with pytest.raises(InterruptedError):
+        learn.train(RECIPE, "sample:paintings", out, photos=photos, settings=settings, budget="1steps", say=str)
+    return seen.trainer
+
+
+def test_photos_held_out_are_those_that_are_painted_and_scored(seen: Seen, tmp_path: Path) -> None:
+    """Twenty or more; the paintings that a training is scored against are held out in the same share."""
+    trainer = begin(seen, tmp_path / "run", "sample:paintings", "heldout=0.4")
+    learned, heldout = split(60, 0.4, 0)
+    photos, subjects = trainer.pictures.photos, trainer.subjects
+    assert photos is not None and subjects is not None and len(heldout) == 24
+    assert np.array_equal(photos.indices, learned) and np.array_equal(subjects.indices, heldout)
+    assert np.array_equal(trainer.pictures.paintings.indices, learned)
+    names = gather("sample:paintings", RECIPE.kept_size).names
+    for side, indices in (("photos", heldout), ("real", learned), ("heldout", heldout)):
+        assert seen.assessed[side].names() == [names[index] for index in indices], side
+
+
+def test_of_too_few_photos_all_are_painted_and_scored(seen: Seen, tmp_path: Path) -> None:
+    trainer = begin(seen, tmp_path / "run", "sample:photos", "heldout=0.2")
+    photos, subjects = trainer.pictures.photos, trainer.subjects
+    assert photos is not None and subjects is not None
+    assert len(photos) == 4 and np.array_equal(subjects.indices, np.arange(5))
+    assert seen.assessed["photos"].count == 5
+
+
+def test_a_run_remembers_where_both_sorts_of_pictures_came_from(seen: Seen, tmp_path: Path) -> None:
+    trainer = begin(seen, tmp_path / "run", "sample:photos")
+    facts = trainer.run.facts
+    assert (facts["source"]["spec"], facts["source"]["pictures"]) == ("sample:paintings", 60)
+    assert (facts["photos"]["spec"], facts["photos"]["pictures"], facts["photos"]["heldout"]) == ("sample:photos", 5, 1)
+    assert facts["source"]["fingerprint"] != facts["photos"]["fingerprint"] and facts["start"] is None
+
+
+def test_without_a_recipe_that_of_the_style_to_start_from_is_used(seen: Seen, tmp_path: Path) -> None:
+    first = begin(seen, tmp_path / "run", "sample:photos")
+    first._save()
+    with pytest.raises(InterruptedError):
+        learn.train(
+            None, "sample:paintings", tmp_path / "fine", photos="sample:photos", start=tmp_path / "run", say=str
+        )
+    assert seen.trainer.recipe == RECIPE and seen.trainer.run.facts["start"] == str(tmp_path / "run")
+    with pytest.raises(ImpastoError, match="give a recipe, or a style"):
+        learn.train(None, "sample:paintings", tmp_path / "other", say=str)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "batch", "cure"),
+    [("cut", 8, "batch=4"), ("cut", 3, "batch=1"), ("cut", 1, "size=128"), ("dcgan-64", 2, "size=32")],
+)
+def test_where_memory_is_too_small_something_smaller_is_proposed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: str, batch: int, cure: str
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: None)
+    monkeypatch.setattr(Trainer, "total", None, raising=False)
+    monkeypatch.setattr(Trainer, "train", full)
+    photos = None if recipe == "dcgan-64" else "sample:photos"
+    with pytest.raises(ImpastoError, match=rf"memory of cpu is too small .* --set {cure}\.") as error:
+        learn.train(
+            recipe,
+            "sample:paintings",
+            tmp_path / "run",
+            photos=photos,
+            settings=[f"batch={batch}"],
+            device="cpu",
+            say=str,
+        )
+    assert "\n" not in str(error.value)
