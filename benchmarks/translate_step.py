@@ -5,9 +5,9 @@
 Both begin with the same weights and see the same pictures, in one run, in alternating steps, so that a noisy machine is
 noisy for both. The peers' way, written anew after the paper (Zhu et al. 2017, arXiv:1703.10593) in the order of their
 step: float32, eager, contiguous, InstanceNorm2d, ReflectionPad2d, every picture through a generator by itself, pools
-of old fakes. Ours: the method that `impasto train cyclegan-resnet` uses. Neither drops anything, so the losses have to
-lie on top of each other; in fp32 to a few digits, for as long as the game does not multiply the rounding. (Each draws
-its own old fakes, but the first 50 are all new.)
+of old fakes. Ours: the method that `impasto train cyclegan-resnet` uses, and its moving average. Neither drops
+anything, so the losses begin alike and then part as rounding is multiplied: Adam's first steps are as long for a
+gradient that is nothing but rounding as for any other. (Each draws its own old fakes, but the first 50 are all new.)
 """
 
 import argparse
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.data.pack import Store, pack
-from impasto.device import choose_device, choose_precision, open_fabric
+from impasto.device import choose_device, choose_layout, choose_precision, open_fabric
 from impasto.methods import METHODS
 from impasto.methods.cyclegan import CycleGan
 from impasto.recipe import Recipe
@@ -188,7 +188,8 @@ def main() -> None:
 
     def loader(store: Store, order: str) -> Loader:
         every = np.arange(len(store.pixels))
-        return Loader(store.pixels, every, recipe.size, recipe.batch, recipe.augment, 0, device, order)
+        layout = choose_layout(device, recipe.normalises_places)
+        return Loader(store.pixels, every, recipe.size, recipe.batch, recipe.augment, 0, device, order, layout)
 
     with tempfile.TemporaryDirectory() as folder:
         given = (arguments.paintings, arguments.photos)

@@ -15,7 +15,7 @@ from conftest import Impasto
 from impasto import cli
 from impasto.errors import ImpastoError
 from impasto.style import Style
-from test_cli import begin, end_of, log_of, one_line, wait_for_step
+from test_cli import begin, end_of, log_of, wait_for_step
 
 #: A CUT that learns in seconds, and how it is kept small.
 SETTINGS = (

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 Precision = Literal["bf16-mixed", "32-true"]
 
 
+#: How that is said in plain RuntimeErrors: by torch's CPU allocator, on Windows too, Apple's MPS, and CUDA's libraries.
+FULL = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+
+
 def choose_device(name: str) -> torch.device:
     """``auto`` is CUDA, else Apple's MPS, else the CPU; other names are torch's, such as ``cuda:1``."""
     if name == "auto":
@@ -42,6 +46,12 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     return choices["bf16" if gains else "fp32"]
 
 
+def choose_layout(device: torch.device, normalises_places: bool) -> torch.memory_format:
+    """How maps of a network that learns lie in memory: channels-last, but on a CPU not where instance or group
+    normalisation is, whose gradient is slow then (docs/decisions.md)."""
+    return torch.contiguous_format if device.type == "cpu" and normalises_places else torch.channels_last
+
+
 def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
     """Fabric, ready to compute on that device."""
     from lightning_fabric import Fabric
@@ -51,3 +61,10 @@ def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
     fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
     fabric.launch()
     return fabric
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there is no memory left, on whichever device."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)

@@ -13,7 +13,7 @@ from impasto.data.augment import to_pixels
 from impasto.data.loader import Batches, Loader, split
 from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
-from impasto.device import choose_device, choose_precision, open_fabric
+from impasto.device import choose_device, choose_layout, choose_precision, open_fabric, out_of_memory
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, whole
 from impasto.grid import tile
@@ -31,6 +31,7 @@ from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
+from impasto.training.memory import require_memory
 from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
@@ -240,7 +241,8 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
     seed: int = facts["seed"]
 
     def loader(pictures: Store, indices: np.ndarray, order: str) -> Loader:
-        return Loader(pictures.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device, order)
+        augment, layout = recipe.augment, choose_layout(device, recipe.normalises_places)
+        return Loader(pictures.pixels, indices, recipe.size, recipe.batch, augment, seed, device, order, layout)
 
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
     source = subjects = judged_by = None
@@ -253,6 +255,7 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
     judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
+    require_memory(recipe, fabric)
     network = open_network(USUAL, device)
     real = InStore(store, recipe.shown_size, indices=learned)
     trainer = Trainer(run, fabric, pictures, judged, budget, seed, _judge(network, real), subjects=subjects)
@@ -285,7 +288,9 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
         write_report(run.path)
     except DiskFullError as error:
         raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
-    except torch.OutOfMemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
         least = 1 if recipe.translates else 2
         cure = f"batch={recipe.batch // 2}" if recipe.batch // 2 >= least else f"size={recipe.size // 2}"
         raise ImpastoError(f"The memory of {device} is too small for this recipe: try --set {cure}.") from error

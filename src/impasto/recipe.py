@@ -75,6 +75,12 @@ class Recipe(Settings):
         """The size at which its paintings are shown and scored: translators paint whole pictures."""
         return self.kept_size if self.translates else self.size
 
+    @property
+    def normalises_places(self) -> bool:
+        """Whether a network normalises over the places of each picture."""
+        norms = {getattr(network, "norm", "none") for network in (self.generator, self.discriminator)}
+        return not norms.isdisjoint({"instance", "group"})
+
     def painter(self) -> dict[str, Any]:
         """What the network is made of that paints."""
         return self.generator.architecture()

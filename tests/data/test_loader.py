@@ -115,6 +115,12 @@ def test_other_seeds_steps_and_attempts_see_something_else() -> None:
     assert not torch.equal(first, paintings(0, attempt=1))
 
 
+def test_a_photo_that_comes_again_is_varied_otherwise() -> None:
+    feed = Batches(load(random(1), 2, VARIED, size=8), load(random(1), 2, VARIED, size=8, order="photos"))
+    seen = [picture for step in range(3) for picture in (*feed.batch(step).photos, *feed.batch(step).paintings)]
+    assert all(not torch.equal(one, other) for place, one in enumerate(seen) for other in seen[:place])
+
+
 def test_whole_pictures_are_evenly_spread_and_unvaried() -> None:
     feed = load(numbered(11, side=10), 3, VARIED, size=8)
     assert numbers(feed.whole(3)) == [0, 5, 10] and feed.whole(3).shape == (3, 3, 10, 10)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from impasto.data.augment import to_float, to_pixels
 from impasto.networks import build_generator
-from impasto.paint.quick import out_of_memory, quicken
+from impasto.paint.quick import quicken
 from translators import mirror
 
 CPU = torch.device("cpu")
@@ -102,10 +102,3 @@ def test_the_network_that_is_given_stays_as_it_is(photos: Tensor) -> None:
     quickly(network, photos)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(network(photos), exact)
-
-
-def test_torchs_own_words_for_a_full_memory_are_understood() -> None:
-    with pytest.raises(RuntimeError) as told:
-        torch.empty(1 << 55)
-    assert out_of_memory(told.value)
-    assert not out_of_memory(RuntimeError("unsupported memory format option"))

@@ -228,7 +228,8 @@ def test_photos_held_out_are_painted_for_samples_and_scores_and_never_learned_fr
     t.train()
     assert len(learned) == 14 and max(learned) < 200
     assert painted == set(range(200, 256))
-    assert all(each.shape == (56, 20, 20, 3) for each in scored) and len(scored) == 2
+    first, last = scored  # the first only tells how long they take
+    assert first.shape == (32, 20, 20, 3) and last.shape == (56, 20, 20, 3)
 
 
 def test_the_photos_that_are_painted_are_shown_beside_the_samples(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from impasto.errors import ImpastoError
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import Recipe, shipped
 from impasto.training import memory
-from impasto.training.memory import BESIDE, Account, available, is_out_of_memory, needed, require_memory
+from impasto.training.memory import BESIDE, Account, available, needed, require_memory
 
 CPU = torch.device("cpu")
 SMALL = Recipe.load("cnn").replace(["size=64", "batch=128", "generator.depth=3", "generator.width=16"])
@@ -178,18 +178,3 @@ def test_groups_of_the_first_kind_are_found_where_the_path_is_that_of_the_machin
 def test_a_machine_without_groups_has_no_such_limit(tmp_path: Path) -> None:
     assert list(memory._allowances(tmp_path)) == []
     assert 0 < available(CPU) <= psutil.virtual_memory().total
-
-
-def test_too_large_a_tensor_is_known_as_lack_of_memory() -> None:
-    with pytest.raises(RuntimeError) as raised:
-        torch.empty(1 << 60, dtype=torch.uint8)
-    assert is_out_of_memory(raised.value)
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory."))
-    assert is_out_of_memory(MemoryError())
-
-
-def test_other_errors_are_none_of_memory() -> None:
-    with pytest.raises(RuntimeError) as raised:
-        torch.zeros(2) + torch.zeros(3)
-    assert not is_out_of_memory(raised.value)
-    assert not is_out_of_memory(ValueError("out of memory"))

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1 and laid
-    out channels-last, and the random numbers that belong to that step."""
+    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1, and
+    the random numbers that belong to that step."""
 
     paintings: Tensor
     photos: Tensor  #: (0, 3, S, S) where the painter starts from noise
@@ -57,10 +57,11 @@ class Loader:
         seed: int,
         device: torch.device,
         order: str = "epoch",
+        layout: torch.memory_format = torch.channels_last,
     ) -> None:
         self.pixels, self.indices = pixels, indices
         self.size, self.batch_size, self.augment = size, batch, augment
-        self.seed, self.device, self._stream = seed, device, order
+        self.seed, self.device, self._stream, self.layout = seed, device, order, layout
         self.side = min(augment.kept_size(size), pixels.shape[1])
         self._fits = pixels.shape[1] == self.side
         self._epoch = -1
@@ -78,13 +79,13 @@ class Loader:
         return len(self.indices)
 
     def pictures(self, step: int, rng: torch.Generator) -> Tensor:
-        """What step ``step`` (from 0) sees, varied by ``rng``: (B, 3, S, S) in −1…1, channels-last."""
+        """What step ``step`` (from 0) sees, varied by ``rng``: (B, 3, S, S) in −1…1."""
         first = step * self.batch_size
         chosen = self._at_places(np.array([self._at(i) for i in range(first, first + self.batch_size)]))
         varied = crop_and_flip(chosen, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
         if self.augment.color:
             varied = recolour(varied, self.augment.color, rng)
-        return varied.contiguous(memory_format=torch.channels_last)
+        return varied.contiguous(memory_format=self.layout)
 
     def whole(self, count: int, size: int | None = None) -> Tensor:
         """``count`` evenly spread pictures, or all if there are fewer, as they are: (n, 3, H, H), with H ``size`` or

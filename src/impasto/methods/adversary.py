@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch
+from impasto.device import choose_layout
 from impasto.losses.adversarial import adversarial
 from impasto.losses.penalties import gradient_penalty, r1, r2
 from impasto.networks import build_discriminator
@@ -26,7 +27,9 @@ class Adversary:
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         self.fabric, self.settings, self.penalty = fabric, recipe.discriminator, recipe.penalty
         self.loss = adversarial(recipe.loss, recipe.smoothing)
-        self.discriminator, self.optimizer = set_up(fabric, build_discriminator(**recipe.judge()), self.settings)
+        self.discriminator, self.optimizer = set_up(
+            fabric, build_discriminator(**recipe.judge()), self.settings, layout(recipe, fabric)
+        )
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
         self._absolute = recipe.loss in {"bce", "lsgan", "hinge"}  # other losses leave open where 0 lies
         self._boundary = torch.zeros((), device=fabric.device)
@@ -89,9 +92,16 @@ class Adversary:
         return penalty.every * total
 
 
-def set_up(fabric: "Fabric", network: nn.Module, settings: "Adam") -> tuple["_FabricModule", torch.optim.Optimizer]:
+def layout(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
+    """How the maps of this recipe's networks lie in memory while they learn."""
+    return choose_layout(fabric.device, recipe.normalises_places)
+
+
+def set_up(
+    fabric: "Fabric", network: nn.Module, settings: "Adam", memory_format: torch.memory_format
+) -> tuple["_FabricModule", torch.optim.Optimizer]:
     """A network and its Adam, on the device and in the precision of ``fabric``."""
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(memory_format=memory_format)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
     wrapped, optimizer = fabric.setup(network, optimizer)
     return wrapped, optimizer

@@ -28,7 +28,7 @@ class Cut(Translator):
         with torch.no_grad():
             maps = self.generator.features(torch.zeros(1, 3, recipe.size, recipe.size, device=fabric.device))
         self.sampler, self.optimizer_s = set_up(
-            fabric, PatchSampler([each.shape[1] for each in maps]), recipe.generator
+            fabric, PatchSampler([each.shape[1] for each in maps]), recipe.generator, self.layout
         )
         self.networks["sampler"], self.optimizers["sampler"] = self.sampler, self.optimizer_s
 

@@ -28,7 +28,7 @@ class CycleGan(Translator):
     def __init__(self, recipe: "CycleRecipe", fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
-        self.back, self.optimizer_b = set_up(fabric, build_generator(**recipe.painter()), recipe.generator)
+        self.back, self.optimizer_b = set_up(fabric, build_generator(**recipe.painter()), recipe.generator, self.layout)
         self.adversary_back = Adversary(recipe, fabric)
         self.pools = [ReplayPool(recipe.pool, recipe.size).to(fabric.device) for _ in range(2)]
         self.networks |= {

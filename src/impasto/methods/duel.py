@@ -2,11 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Loader
-from impasto.methods.adversary import Adversary, set_up, update
+from impasto.methods.adversary import Adversary, layout, set_up, update
 from impasto.methods.base import Method
 from impasto.networks import build_generator
 
@@ -20,8 +19,10 @@ class Duel(Method):
     """A generator against a discriminator: how they are made, judged and kept."""
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
-        self.fabric, self._settings = fabric, recipe.generator
-        self.generator, self.optimizer_g = set_up(fabric, build_generator(**recipe.painter()), recipe.generator)
+        self.fabric, self._settings, self.layout = fabric, recipe.generator, layout(recipe, fabric)
+        self.generator, self.optimizer_g = set_up(
+            fabric, build_generator(**recipe.painter()), recipe.generator, self.layout
+        )
         self.adversary = Adversary(recipe, fabric)
         self.networks = {"generator": self.generator, **self.adversary.networks}
         self.optimizers = {"generator": self.optimizer_g, "discriminator": self.adversary.optimizer}
@@ -51,7 +52,7 @@ class Translator(Duel):
         return photos.whole(count)
 
     def sample(self, painter: nn.Module, inputs: Tensor) -> Tensor:
-        pictures: Tensor = painter(inputs.contiguous(memory_format=torch.channels_last))
+        pictures: Tensor = painter(inputs.contiguous(memory_format=self.layout))
         return pictures
 
 

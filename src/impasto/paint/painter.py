@@ -11,10 +11,10 @@ from torch import Tensor
 
 from impasto.data.augment import to_float, to_pixels
 from impasto.data.loader import stream_seed
-from impasto.device import choose_device
+from impasto.device import choose_device, out_of_memory
 from impasto.errors import ImpastoError
 from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
-from impasto.paint.quick import out_of_memory, quicken
+from impasto.paint.quick import quicken
 from impasto.recipe import GanRecipe
 from impasto.style import Card, Style
 

@@ -37,11 +37,5 @@ def quicken(network: nn.Module, device: torch.device) -> Network:
     return paint
 
 
-def out_of_memory(error: Exception) -> bool:
-    """Whether this is how Python, or torch on some device, says that there is no memory left."""
-    said = str(error).lower()  # torch on the CPU raises a RuntimeError like any other
-    return isinstance(error, MemoryError) or "out of memory" in said or "allocate memory" in said
-
-
 def _widen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     return output.float()

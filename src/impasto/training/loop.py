@@ -38,14 +38,17 @@ LOOK_EVERY = 0.5
 SAVE_EVERY = (10.0, 120.0)
 #: Steps between two questions to the discriminator about pictures it never learned from.
 JUDGE_EVERY = 10
-#: Looks at the fixed samples in a whole training, and the fewest steps between two.
-SAMPLES, SAMPLE_SPACING = 120, 8
+#: Looks at the fixed samples in a whole training, the fewest steps between two, and the share of a budget in time that
+#: they may take.
+SAMPLES, SAMPLE_SPACING, SAMPLE_SHARE = 120, 8, 0.05
 #: Scores in a whole training; the fewest pictures learned from between two; and of a budget in time, the share that
 #: they may take, though the last one is always taken. Budgets in steps or pictures do not ask the clock, so that the
 #: same recipe gives the same style.
 SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
 #: Pictures that are scored, always of the same latents or photos.
 SCORED = 256
+#: One part in so many of them tells how long all take.
+PROBED = 8
 #: How often a training that goes wrong is taken back before it is given up.
 CHANCES = 3
 #: What went wrong where the losses do not show it yet.
@@ -96,6 +99,7 @@ class Trainer:
         self.step = 0
         self.total = budget.steps(self.recipe.batch, len(pictures))
         self.scorings = 0 if self.total is None else self._scorings(self.total)
+        self.samplings = 0 if self.total is None else min(SAMPLES, self.total // SAMPLE_SPACING)
         self.attempt = 0  # how often the training was taken back
         self.scores: Scores | None = None  # the newest
         self.lowest: float | None = None
@@ -144,13 +148,14 @@ class Trainer:
     def _begin(self) -> None:
         """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
         real = self.pictures.paintings.whole(len(self.fixed), self.recipe.shown_size)
-        self._write_grid(self.run.samples / "real.jpg", real)
+        self._write_grid(self.run.samples / "real.jpg", to_pixels(real).cpu().numpy())
         if self.subjects is not None:
-            self._write_grid(self.run.samples / "photos.jpg", self.fixed)
-        for name, look in (("sample", self._sample), ("score", self._judge)):
-            begun = self._clock.total
-            look()
-            self._costs[name] = self._clock.total - begun
+            self._write_grid(self.run.samples / "photos.jpg", to_pixels(self.fixed).cpu().numpy())
+        begun = self._clock.total
+        self._sample()
+        sampled = self._clock.total
+        self._judge(SCORED // PROBED)
+        self._costs = {"sample": sampled - begun, "score": PROBED * (self._clock.total - sampled)}
         self._save()
 
     def _one_step(self) -> None:
@@ -173,8 +178,7 @@ class Trainer:
         """Whether this step is one to sample at, and one to score at."""
         if self.total is None:
             return False, False
-        sampled = milestones(self.total, min(SAMPLES, self.total // SAMPLE_SPACING))
-        return self.step in sampled, self.step in milestones(self.total, self.scorings)
+        return self.step in milestones(self.total, self.samplings), self.step in milestones(self.total, self.scorings)
 
     def _look(self) -> bool:
         """Fetches the numbers of the last steps, samples and scores where that is due, logs and shows.
@@ -217,9 +221,10 @@ class Trainer:
         self.scorings = max(1, min(SCORES, affordable - 1))  # for one was needed to know what it costs
         left -= self._costs["score"] * self.scorings
         steps = left / self._clock.per_step
+        affordable = int(SAMPLE_SHARE * self.budget.amount / max(self._costs["sample"], 1e-9))
         for _ in range(3):  # the samples on the way take time too, and how many there are depends on the steps
-            samples = min(SAMPLES, int(self.step + steps) // SAMPLE_SPACING)
-            steps = max(0.0, left - self._costs["sample"] * samples) / self._clock.per_step
+            self.samplings = max(1, min(SAMPLES, affordable, int(self.step + steps) // SAMPLE_SPACING))
+            steps = max(0.0, left - self._costs["sample"] * self.samplings) / self._clock.per_step
         self.total = self.step + max(1, round(steps))
         self.run.note(total_steps=self.total)
         self._save()
@@ -234,27 +239,26 @@ class Trainer:
         return self.method.inputs(count, stream_seed(self.seed, purpose), self.subjects)
 
     @torch.no_grad()
-    def _paint(self, inputs: Tensor) -> Tensor:
-        """Pictures (B, 3, H, W) by the averaged painter."""
+    def _paint(self, inputs: Tensor) -> np.ndarray:
+        """Pictures uint8 (N, H, W, 3) by the averaged painter, computed in batches as large as the training's."""
         with self.fabric.autocast():
-            return self.method.sample(self.ema.network, inputs).float()
+            painted = [self.method.sample(self.ema.network, part) for part in inputs.split(self.recipe.batch)]
+        return np.concatenate([to_pixels(part).cpu().numpy() for part in painted])
 
     def _sample(self) -> None:
         with self._clock.paused():
             self._write_grid(self.run.samples / f"step-{self.step:08d}.jpg", self._paint(self.fixed))
 
-    def _write_grid(self, path: Path, pictures: Tensor) -> None:
+    def _write_grid(self, path: Path, pictures: np.ndarray) -> None:
         with whole(path) as part:
-            tile(to_pixels(pictures).cpu().numpy()).save(part, format="JPEG", quality=92, subsampling=0)
+            tile(pictures).save(part, format="JPEG", quality=92, subsampling=0)
 
-    def _judge(self) -> Scores | None:
+    def _judge(self, count: int = SCORED) -> Scores | None:
         """Scores of the averaged painter, of the same inputs each time; None if the deciding one is no number."""
         if self.judge is None:
             return None
         with self._clock.paused():
-            inputs = self._inputs(SCORED, "scored")
-            painted = [to_pixels(self._paint(part)).cpu().numpy() for part in inputs.split(self.recipe.batch)]
-            scores = self.judge(np.concatenate(painted))
+            scores = self.judge(self._paint(self._inputs(count, "scored")))
         return scores if math.isfinite(scores.values[DECIDING].value) else None
 
     def _score(self) -> dict[str, float]:
@@ -301,6 +305,7 @@ class Trainer:
             "attempt": self.attempt,
             "seconds": self._clock.total,
             "scorings": self.scorings,
+            "samplings": self.samplings,
             "scores": self.scores.model_dump() if self.scores else None,
             "lowest": self.lowest,
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
@@ -317,7 +322,7 @@ class Trainer:
         self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
         self.lowest = state["lowest"]
         if state["budget"] == [self.budget.amount, self.budget.unit]:
-            self.total, self.scorings = state["total"], state["scorings"]
+            self.total, self.scorings, self.samplings = state["total"], state["scorings"], state["samplings"]
         for name, network in self.method.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.method.optimizers.items():
@@ -373,9 +378,10 @@ class Trainer:
         saved = checkpoint.steps(self.run.checkpoints)
         if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
             saved[-1].unlink()  # it led to trouble before
-        planned = self.total, self.scorings
+        planned = self.total, self.scorings, self.samplings
         self.restore(checkpoint.newest(self.run.checkpoints)[0])
-        self.total, self.scorings = planned  # the first state of all was saved before a time was laid out
+        # The first state of all was saved before a time was laid out.
+        self.total, self.scorings, self.samplings = planned
         self._returned = self.step
         if attempt > CHANCES:
             self.run.note(status="stopped")

@@ -14,6 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from impasto.data.loader import Batch
+from impasto.device import choose_layout
 from impasto.errors import ImpastoError
 from impasto.methods import METHODS, Method
 
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 #: What a training takes beside its tensors: compiled kernels, the scoring network, the libraries of the report.
 BESIDE = 300 << 20
-#: How systems say in plain RuntimeErrors that there is no more: torch's CPU allocator, on Windows too, Apple's MPS,
-#: and the libraries of CUDA.
-FULL = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
 def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
@@ -87,7 +85,8 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
                 weight.grad = torch.zeros_like(weight)
         optimizer.step()
     shape = (recipe.batch, 3, recipe.size, recipe.size)
-    pictures = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
+    layout = choose_layout(device, recipe.normalises_places)
+    pictures = torch.zeros(shape, device=device).contiguous(memory_format=layout)
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
     # At step 0 everything is done that is not done at every step.
     method.step(Batch(pictures, photos, torch.Generator(device), 0))
@@ -172,13 +171,6 @@ def _allowances(root: Path) -> Iterator[int]:
                 rows = dict(zip(words[::2], words[1::2], strict=True))
                 # Files that were read are counted as used, and given up as soon as memory is wanted.
                 yield int(most) - int((folder / usage).read_text()) + int(rows.get(unused, 0))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there is no more memory, on whichever device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)
 
 
 def _gigabytes(count: int) -> str:
