@@ -1,15 +1,22 @@
 import math
+from collections.abc import Iterator
 
 import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from tiny import CPU, agree, batch, build, made, pair, plain, tiny
+from tiny import CPU, agree, batch, build, float64, made, pair, plain, tiny
 from torch import Tensor
 
 from impasto.device import open_fabric
 from impasto.methods.cut import Cut
 from impasto.recipe import CutRecipe, Recipe
+
+
+@pytest.fixture
+def exact() -> Iterator[Fabric]:
+    with float64() as fabric:
+        yield fabric
 
 
 def squares(logits: Tensor, label: float) -> Tensor:

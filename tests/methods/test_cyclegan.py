@@ -1,10 +1,18 @@
+from collections.abc import Iterator
+
 import pytest
 import torch
 from lightning_fabric import Fabric
-from tiny import agree, batch, build, made, pair, plain
+from tiny import agree, batch, build, float64, made, pair, plain
 from torch import Tensor, nn
 
 from impasto.methods.cyclegan import CycleGan
+
+
+@pytest.fixture
+def exact() -> Iterator[Fabric]:
+    with float64() as fabric:
+        yield fabric
 
 
 class Pool:

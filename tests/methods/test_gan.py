@@ -1,10 +1,19 @@
+from collections.abc import Iterator
+
+import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from tiny import SIZE, agree, build, made, noise, plain
+from tiny import SIZE, agree, build, float64, made, noise, plain
 
 from impasto.data.loader import Batch
 from impasto.methods.gan import Gan
+
+
+@pytest.fixture
+def exact() -> Iterator[Fabric]:
+    with float64() as fabric:
+        yield fabric
 
 
 def batch(step: int = 0) -> Batch:

@@ -1,9 +1,18 @@
+from collections.abc import Iterator
+
+import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from tiny import agree, batch, build, made, pair, plain
+from tiny import agree, batch, build, float64, made, pair, plain
 
 from impasto.methods.plain import Plain
+
+
+@pytest.fixture
+def exact() -> Iterator[Fabric]:
+    with float64() as fabric:
+        yield fabric
 
 
 def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:

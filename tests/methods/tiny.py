@@ -1,6 +1,8 @@
 """Tiny recipes of every method, and batches of noise for them."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -46,6 +48,16 @@ def made(kind: type[M], fabric: Fabric, *settings: str) -> M:
     name = next(name for name, each in METHODS.items() if each is kind)
     torch.manual_seed(0)
     return kind(tiny(name, *settings), fabric)
+
+
+@contextmanager
+def float64() -> Iterator[Fabric]:
+    """Inside, all is float64, where Adam's division by a small root does not enlarge roundings."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield Fabric(accelerator="cpu", devices=1, precision="64-true")
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

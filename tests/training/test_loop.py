@@ -304,7 +304,8 @@ def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeyp
     t = trainer(tmp_path / "run", budget="250steps", judge=judge)
     t.train()
     assert next(scores, None) is None
-    assert all(each.shape == (256, 16, 16, 3) and each.dtype == np.uint8 for each in seen)
+    assert [each.shape for each in seen] == [(32, 16, 16, 3)] + 5 * [(256, 16, 16, 3)]  # the first tells how long
+    assert all(each.dtype == np.uint8 for each in seen)
     best = Style.load(t.run.best).card
     assert best.steps == 116 and best.scores == [judged(4.0)]
     assert Style.load(t.run.last).card.licence == "CC0-1.0"
@@ -334,7 +335,8 @@ def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None
     t = trainer(tmp_path / "run")
     t.train()
     style = Style.load(t.run.last)
-    torch.testing.assert_close(style.network(t.fixed), t._paint(t.fixed), atol=1e-4, rtol=0)
+    shown = to_pixels(style.network(t.fixed)).numpy().astype(int)
+    assert np.abs(shown - t._paint(t.fixed)).max() <= 1
 
 
 def test_a_nan_takes_the_run_back_and_is_told(tmp_path: Path) -> None:
