@@ -53,11 +53,11 @@ def mirror(sign: float) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def translator(sign: float = -1.0) -> Style:
+def translator(sign: float = -1.0, identity: float = 0.0) -> Style:
     """A style whose painting of a photo is its negative; with ``sign`` 1, the photo itself."""
     card = Card(
         turns="photos into paintings",
-        recipe=Recipe.of(RECIPE).model_dump(mode="json"),
+        recipe=Recipe.of(RECIPE | {"identity": identity}).model_dump(mode="json"),
         source={"spec": "monets", "pictures": 300, "heldout": 30},
         photos={"spec": "photos", "pictures": 7028, "heldout": 700},
         steps=1,

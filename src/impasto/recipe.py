@@ -66,6 +66,11 @@ class Recipe(Settings):
         return isinstance(self, TranslatorRecipe)
 
     @property
+    def leaves_paintings(self) -> bool:
+        """Whether it learns to leave paintings what they are."""
+        return False
+
+    @property
     def kept_size(self) -> int:
         """The size to keep pictures at, to cut out those that are learned from."""
         return self.augment.kept_size(self.size)
@@ -183,6 +188,10 @@ class TranslatorRecipe(Recipe):
     generator: Painting
     identity: NotNegative = 0.0
 
+    @property
+    def leaves_paintings(self) -> bool:
+        return self.identity > 0
+
 
 class PlainRecipe(TranslatorRecipe):
     """An adversarial loss and nothing to hold on to the photo, but for ``content``: the weight of its distance (L1)."""
@@ -205,6 +214,10 @@ class CutRecipe(TranslatorRecipe):
     method: Literal["cut"]
     generator: Comparing
     contrast: Contrast
+
+    @property
+    def leaves_paintings(self) -> bool:
+        return super().leaves_paintings or self.contrast.identity
 
 
 RECIPES: dict[str, type[Recipe]] = {

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto.errors import ImpastoError
+from impasto.networks import build_generator
 from impasto.paint.painter import Painter
 from impasto.paint.photo import TooLargeError
 from impasto.style import Style
@@ -94,15 +95,14 @@ def test_a_stream_of_photos_is_painted_in_its_order_a_few_at_a_time() -> None:
     assert next(seeds) < 60
 
 
-def test_a_network_that_grains_its_paintings_grains_them_alike_every_time() -> None:
-    class Grain(torch.nn.Module):
-        def forward(self, photos: torch.Tensor) -> torch.Tensor:
-            return photos + 0.1 * torch.randn_like(photos)
-
-    painter = Painter(Style(Grain(), translator().card), torch.device("cpu"))
+def test_a_network_that_paints_with_noise_paints_a_photo_alike_every_time() -> None:
+    torch.manual_seed(0)
+    network = build_generator("painter", width=8, body=8, blocks=2)
+    torch.nn.init.normal_(network.paint.weight, 0.0, 0.3)  # type: ignore[union-attr, arg-type]
+    painter = Painter(Style(network.eval(), translator().card), torch.device("cpu"))
     grey = np.full((2, 8, 8, 3), 127, np.uint8)
     one, two = painter.paint_pixels(grey)
-    assert one.std() > 5 and np.array_equal(one, two)
+    assert one.std() > 1 and np.array_equal(one, two)
     assert painter.paint(Image.fromarray(grey[0])).tobytes() == one.tobytes()
 
 
@@ -132,3 +132,28 @@ def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> Non
 
     with pytest.raises(RuntimeError, match="format option"):
         Painter(Style(Broken(), translator().card), torch.device("cpu")).paint_pixels(picture(4, 5)[None])
+
+
+@pytest.mark.parametrize(
+    ("identity", "sizes"), [(0.0, [(70, 101)]), (1.0, [(35, 51), (70, 101)])], ids=["at once", "over itself"]
+)
+def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_they_are(
+    identity: float, sizes: list[tuple[int, int]]
+) -> None:
+    """Shown 32 pixels in training; a painting that is painted over again is its negative's negative."""
+    painter = Painter(translator(-1, identity=identity), torch.device("cpu"))
+    seen: list[tuple[int, int]] = []
+    network = painter._network
+
+    def watched(photos: torch.Tensor) -> torch.Tensor:
+        seen.append((photos.shape[2], photos.shape[3]))
+        return network(photos)
+
+    painter._network = watched
+    flat = np.full((1, 70, 101, 3), 200, np.uint8)
+    painted = painter.paint_pixels(flat)
+    assert seen == sizes
+    value = 55.0
+    for _ in sizes[1:]:
+        value = 255 - (0.25 * 200 + 0.75 * value)
+    assert np.abs(painted.astype(float) - value).max() <= 1

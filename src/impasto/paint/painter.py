@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -23,6 +24,9 @@ from impasto.style import Card, Style
 BLOCK = 16
 #: Photos of one size painted together on a GPU, if they are small: so many pixels in all. A CPU gains nothing by it.
 TOGETHER = 1 << 20
+#: Times the size that a style was shown: a longer photo is begun at half its size. And how much of what is painted over
+#: is that painting; the rest is the photo.
+LARGE, UNDER = 2.5, 0.75
 
 
 class Painter:
@@ -108,7 +112,7 @@ class Painter:
             block = slice(first, first + together)
             photos = to_float(torch.from_numpy(np.array(pixels[block])).to(self.device))
             try:
-                paintings[block] = to_pixels(self._network(photos)).cpu().numpy()
+                paintings[block] = to_pixels(self._paint(photos)).cpu().numpy()
             except (MemoryError, RuntimeError) as error:
                 if not out_of_memory(error):
                     raise
@@ -122,6 +126,21 @@ class Painter:
         coming = iter(photos)
         while block := list(islice(coming, BLOCK)):
             yield from self.paint_pixels(np.stack(block))
+
+    def _paint(self, photos: Tensor) -> Tensor:
+        """Paintings of photos (B, 3, H, W); large ones from coarse to fine, as a painter begins with a large brush
+        (Hertzmann 1998, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes").
+
+        Strokes have the size in pixels that they had in training, which is nothing in a large photo. So it is painted
+        at half its size first, and again on top of that. Only a style that has learned to leave paintings what they are
+        can go over its own.
+        """
+        height, width = photos.shape[-2:]
+        if self.style.recipe.leaves_paintings and max(height, width) > LARGE * self.size:
+            half = F.interpolate(photos, size=(-(-height // 2), -(-width // 2)), mode="bicubic", antialias=True)
+            coarse = F.interpolate(self._paint(half.clamp_(-1, 1)), size=(height, width), mode="bicubic")
+            photos = photos.lerp(coarse, UNDER).clamp_(-1, 1)
+        return self._network(photos)
 
     def require_photos(self) -> None:
         """Raises ImpastoError if the style paints no photos."""
