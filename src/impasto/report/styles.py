@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from impasto.report.words import measured
+from impasto.report.words import measured, number
 from impasto.style import Card
 
 
@@ -16,6 +16,8 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if card.content is not None:
         kept = ", ".join(f"{name} {measured(value)}" for name, value in card.content.values.items())
         lines.append(f"content kept: {kept} ({card.content.pairs:,} photos)")
+    if card.lattice is not None:
+        lines.append(f"lattice {measured(card.lattice)} dB, where the paintings have {number(card.lattice.floor or 0)}")
     about = [card.licence] if card.licence else []
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")

@@ -279,9 +279,9 @@ class Trainer:
         card = Card(
             turns=self.method.turns,
             recipe=self.recipe.model_dump(mode="json"),
-            source=facts["source"],
-            photos=facts.get("photos"),
-            start=facts.get("start"),
+            source=_named(facts["source"]),
+            photos=None if facts.get("photos") is None else _named(facts["photos"]),
+            start=None if facts.get("start") is None else Path(facts["start"]).name,
             steps=self.step,
             pictures=self.step * self.recipe.batch,
             seconds=round(self._clock.total, 1),
@@ -401,6 +401,12 @@ class Trainer:
         self._save()
         self.run.close()
         self.run.note(status=status, seconds=round(self._clock.total, 1))
+
+
+def _named(source: Mapping[str, Any]) -> dict[str, Any]:
+    """What a style says of its pictures: their name, not where they lay on somebody's machine."""
+    place = Path(source["spec"])
+    return {**source, "spec": place.name if place.is_absolute() else source["spec"]}
 
 
 @lru_cache
