@@ -96,6 +96,7 @@ def train(
     if len(pictures.pixels) < FEW:
         say(f"Few pictures ({len(pictures.pixels)}): expect copies of them. A few hundred make a painter.")
     subjects = None if photos is None else _gather(photos, chosen, False, say)
+    require_memory(chosen, open_fabric(where, how))
     facts = {
         "impasto": impasto.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -255,7 +256,6 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
     judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
-    require_memory(recipe, fabric)
     network = open_network(USUAL, device)
     real = InStore(store, recipe.shown_size, indices=learned)
     trainer = Trainer(run, fabric, pictures, judged, budget, seed, _judge(network, real), subjects=subjects)
