@@ -142,7 +142,7 @@ class Peer:
             ("loss_discriminator", self.d_y, y, self.pool_y.query(fake_y)),
             ("loss_discriminator_back", self.d_x, x, self.pool_x.query(fake_x)),
         ):
-            losses[name] = _squares(critic(real), 1.0) + _squares(critic(fake), 0.0)
+            losses[name] = 0.5 * (_squares(critic(real), 1.0) + _squares(critic(fake), 0.0))
             losses[name].backward()
         self.adam_d.step()
         return losses | parts | {"loss_generator": loss}
@@ -150,7 +150,7 @@ class Peer:
 
 def _squares(logits: Tensor, label: float) -> Tensor:
     # Ours puts the boundary at logit 0 instead of ½: the same game, once the bias of the last layer is shifted.
-    return 0.5 * (logits - (label - 0.5)).square().mean()
+    return (logits - (label - 0.5)).square().mean()
 
 
 class Ours:

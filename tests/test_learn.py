@@ -12,6 +12,7 @@ from impasto.data.loader import split
 from impasto.data.pack import gather
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
+from impasto.training import memory
 from impasto.training.loop import Outcome, Trainer
 
 TINY = (
@@ -121,3 +122,12 @@ def test_where_memory_is_too_small_something_smaller_is_proposed(
             say=str,
         )
     assert "\n" not in str(error.value)
+
+
+def test_a_training_that_is_refused_for_its_memory_leaves_its_folder_to_the_next(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(memory, "available", lambda device: memory.BESIDE)
+    with pytest.raises(ImpastoError, match="too little for any batch"):
+        learn.train(RECIPE, "sample:paintings", tmp_path / "run", photos="sample:photos", device="cpu", say=str)
+    assert not (tmp_path / "run").exists()

@@ -125,6 +125,7 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cnn-wgan", "smoothing=0.1", "smoothing = 0.1: only bce and lsgan have labels"),
         ("cnn-wgan", "discriminator.clip_weights=0", "discriminator.clip_weights = 0"),
         ("cyclegan-resnet", "pool=-1", "pool = -1"),
+        ("cut", "diffaugment.target=0.6", "diffaugment.target = 0.6: there is nothing to adapt"),
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_line_that_helps(name: str, setting: str, said: str) -> None:

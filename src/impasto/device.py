@@ -1,8 +1,11 @@
-"""Where to compute, and in which precision."""
+"""Where to compute, in which precision, and how much memory is free there."""
 
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import psutil
 import torch
 
 from impasto.errors import ImpastoError
@@ -68,3 +71,37 @@ def out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)
+
+
+def available(device: torch.device) -> int:
+    """Bytes of a device's memory that are free for this process."""
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        free: int = torch.cuda.mem_get_info(device)[0]
+        return free + cached
+    return min([int(psutil.virtual_memory().available), *_allowances(Path("/"))])
+
+
+def _allowances(root: Path) -> Iterator[int]:
+    """What the control groups that this process is in leave it, as containers have them: Linux tells a limit there
+    that is not to be seen in the memory of the machine."""
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            mount, limit, usage, unused = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+        elif "memory" in controllers.split(","):
+            mount, limit, usage = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+            unused = "total_inactive_file"
+        else:
+            continue
+        group = mount / path.lstrip("/")
+        for folder in (each for each in (group, *group.parents) if each.is_relative_to(mount)):
+            if not (folder / limit).exists():  # within a container the path may be that of the machine outside
+                continue
+            most = (folder / limit).read_text().strip()
+            if most != "max":
+                words = (folder / "memory.stat").read_text().split()
+                rows = dict(zip(words[::2], words[1::2], strict=True))
+                # Files that were read are counted as used, and given up as soon as memory is wanted.
+                yield int(most) - int((folder / usage).read_text()) + int(rows.get(unused, 0))

@@ -1,5 +1,6 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +26,13 @@ from impasto.score.assess import assess
 from impasto.score.features import extract
 from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
-from impasto.score.sides import InStore, Made, Painted
+from impasto.score.sides import MADE, InStore, Made, Painted
 from impasto.scores import Evaluation
 from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
-from impasto.training.memory import require_memory
+from impasto.training.memory import TooLittleMemoryError, require_memory
 from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
@@ -113,8 +114,12 @@ def train(
     run = Run.create(Path(out), chosen, facts)
     with whole(run.path / "pictures.json") as part:
         part.write_text(pictures.survey.model_dump_json(indent=1), encoding="utf-8")
-    with run.lock():
-        return _go(run, pictures, subjects, where, say)
+    try:
+        with run.lock():
+            return _go(run, pictures, subjects, where, say)
+    except TooLittleMemoryError:
+        shutil.rmtree(run.path, ignore_errors=True)  # what helps is the same command with another batch
+        raise
 
 
 def resume(
@@ -251,7 +256,7 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
         seen, unseen = split(len(photos.pixels), recipe.heldout, seed)
         shown = unseen if len(unseen) >= FEW_HELDOUT else np.arange(len(photos.pixels))
         source, subjects = loader(photos, seen, "photos"), loader(photos, shown, "subjects")
-        judged_by = InStore(photos, recipe.shown_size, indices=shown)
+        judged_by = InStore(photos, recipe.shown_size, MADE, shown)
     pictures = Batches(loader(store, learned, "epoch"), source)
     judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -223,6 +223,13 @@ class DiffAugment(Settings):
     cutout: Fraction = 0.0
     probability: Share = 1.0
     target: Fraction | None = None
+
+    @field_validator("target")
+    @classmethod
+    def _adapts(cls, target: float | None, info: ValidationInfo) -> float | None:
+        if target is not None and not any(info.data.get(part) for part in ("color", "translation", "scale", "cutout")):
+            raise ValueError("there is nothing to adapt: set color, translation, scale or cutout too")
+        return target
 
 
 class Contrast(Settings):

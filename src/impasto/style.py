@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -52,7 +53,7 @@ class Style:
     network: nn.Module
     card: Card
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         return Recipe.of(self.card.recipe)
 

@@ -169,7 +169,7 @@ def test_a_store_too_large_for_the_device_is_read_batch_by_batch(
     pixels = np.lib.format.open_memmap(tmp_path / "pixels.npy", "w+", np.uint8, (40, 8, 8, 3))
     pixels[:] = np.random.default_rng(0).integers(0, 256, pixels.shape, dtype=np.uint8)
     here = load(pixels, 7, VARIED, size=4)
-    monkeypatch.setattr(room, "_free_memory", lambda device: 100)
+    monkeypatch.setattr(room, "available", lambda device: 100)
     feed = load(pixels, 7, VARIED, size=4)
     assert here.resident and not feed.resident
     assert torch.equal(feed.pictures(3, seeded()), here.pictures(3, seeded()))

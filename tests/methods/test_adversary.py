@@ -161,14 +161,15 @@ def test_augmentation_that_does_not_adapt_is_no_part_of_it() -> None:
     assert one.augment.p == 1
 
 
-def test_both_sides_are_varied_before_they_are_judged() -> None:
+def test_both_sides_and_unseen_pictures_are_varied_before_they_are_judged() -> None:
     """With a cutout, pictures that differ in one corner alone are sometimes the same."""
     seen: list[Tensor] = []
     one, (real, fake) = adversary("diffaugment.cutout=0.5"), sides()
     one.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given[0].detach()))
     one.learn(real, fake, batch())
     one.against(fake, real, batch())
-    assert len(seen) == 3
+    one.judge(real, batch().rng)
+    assert len(seen) == 4
     assert all((pictures == 0).any() and (pictures != 0).any() for pictures in seen)
 
 
@@ -181,7 +182,7 @@ def test_where_a_loss_leaves_zero_open_the_boundary_is_halfway(loss: str) -> Non
     for step in range(20):
         losses = one.learn(real, fake, batch(step))
     assert losses["accuracy_real"] > 0.8 and losses["accuracy_fake"] > 0.8
-    assert one.judge(real) > 0.8 and one.judge(fake.detach()) < 0.2
+    assert one.judge(real, batch().rng) > 0.8 and one.judge(fake.detach(), batch().rng) < 0.2
 
 
 @pytest.mark.parametrize("loss", [*LABELLED, "hinge"])
@@ -190,7 +191,7 @@ def test_where_a_loss_has_its_boundary_at_zero_it_stays_there(loss: str) -> None
     with torch.no_grad():
         list(one.discriminator.parameters())[-1].fill_(100)
     losses = one.learn(real, fake, batch())
-    assert losses["accuracy_real"] == 1 and losses["accuracy_fake"] == 0 and one.judge(fake.detach()) == 1
+    assert losses["accuracy_real"] == 1 and losses["accuracy_fake"] == 0 and one.judge(fake.detach(), batch().rng) == 1
 
 
 @pytest.mark.parametrize("kind", ["spectral", "batch", "projected"])
@@ -203,7 +204,7 @@ def test_judging_changes_nothing_not_even_how_the_next_step_goes(kind: str) -> N
     }[kind]
     one, other = adversary(recipe=recipe), adversary(recipe=recipe)
     before, (real, fake) = state(one.discriminator), sides()
-    share = one.judge(real)
+    share = one.judge(real, batch().rng)
     assert 0 <= share <= 1 and unchanged(one.discriminator, before)
     one.learn(real, fake, batch())
     other.learn(real, fake, batch())

@@ -1,5 +1,6 @@
 """Many photos: each is painted under its own name, and what cannot be is named."""
 
+import zipfile
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -120,6 +121,11 @@ def test_photos_are_not_painted_over(tmp_path: Path) -> None:
     for photos in (tmp_path, tmp_path / "a.png"):
         with pytest.raises(ImpastoError, match="not to be painted over"), open_photos([photos], tmp_path):
             pass
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "a.png")
+    photos = tmp_path / "photos.zip"
+    with pytest.raises(ImpastoError, match="not to be painted over"), open_photos([photos], photos):
+        pass
 
 
 @pytest.mark.parametrize(

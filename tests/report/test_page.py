@@ -127,14 +127,14 @@ def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_pat
     run = short(translator, tmp_path)
     (run / "log.jsonl").unlink()
     facts = json.loads((run / "run.json").read_text())
-    few = facts["photos"] | {"heldout": 0}
+    few = facts["photos"] | {"heldout": 19}
     (run / "run.json").write_text(json.dumps(facts | {"status": "running", "photos": few}))
     page = Page(write_report(run))
     assert "The newest samples, at step 400: photos, each with its painting to the right." in plain(page.text)
     assert size(page.all("img")[0]["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
 
     (run / "run.json").write_text(json.dumps(facts | {"photos": few}))
-    assert "It learned from these photos, too: none was held out." in plain(Page(write_report(run)).text)
+    assert "It learned from these photos, too: too few were held out." in plain(Page(write_report(run)).text)
 
     (run / "samples" / "photos.jpg").unlink()  # an older run, or one tidied up
     without = plain(Page(write_report(run)).text)

@@ -420,6 +420,14 @@ def test_a_run_that_goes_wrong_again_and_again_is_given_up_with_its_last_good_st
     assert Style.load(t.run.last).network.state_dict()["layers.0.weight"].isfinite().all()
 
 
+def test_a_time_that_is_no_number_of_steps_yet_has_a_warm_up_but_no_decay(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="1000s", settings=("schedule.warmup=0.4", "schedule.decay_from=0.5"))
+    for seconds, share in ((100, 0.25), (900, 1.0)):
+        t._clock.before = seconds
+        t._one_step()
+        assert t._rows[-1][0]["lr"] == pytest.approx(share * t.rates["generator"], rel=0.1)
+
+
 def test_a_time_becomes_a_number_of_steps_that_is_kept(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="3s")
     assert t.train().finished

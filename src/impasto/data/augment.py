@@ -18,9 +18,14 @@ def to_pixels(pictures: Tensor) -> Tensor:
     return pictures.float().add(1.0).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
 
-def shrink(pictures: Tensor, size: int) -> Tensor:
-    """Square pictures (B, 3, H, H) to (B, 3, size, size), bicubic and antialiased, kept in −1…1."""
-    return F.interpolate(pictures, size=(size, size), mode="bicubic", antialias=True).clamp_(-1, 1)
+def shrink(pictures: Tensor, height: int, width: int | None = None) -> Tensor:
+    """Pictures (B, 3, H, W) to (B, 3, height, width), square if no width is given: bicubic and antialiased, kept in
+    −1…1."""
+    # MPS cannot resize so in every torch that we support.
+    where = torch.device("cpu") if pictures.device.type == "mps" else pictures.device
+    size = (height, height if width is None else width)
+    shrunk = F.interpolate(pictures.to(where), size=size, mode="bicubic", antialias=True)
+    return shrunk.clamp_(-1, 1).to(pictures.device)
 
 
 def crop_and_flip(

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
 from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_pixels
+from impasto.device import available
 
 if TYPE_CHECKING:
     from impasto.settings import Augment
@@ -67,7 +67,7 @@ class Loader:
         self._epoch = -1
         self._order = indices
         self._resident: Tensor | None = None
-        if len(indices) * self.side**2 * 3 < 0.25 * _free_memory(device):
+        if len(indices) * self.side**2 * 3 < 0.25 * available(device):
             self._resident = self._read_all()
 
     @property
@@ -143,9 +143,3 @@ class Batches:
         paintings = self.paintings.pictures(step, rng)
         photos = paintings[:0] if self.photos is None else self.photos.pictures(step, rng)
         return Batch(paintings, photos, rng, step)
-
-
-def _free_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)

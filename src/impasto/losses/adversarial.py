@@ -71,8 +71,11 @@ def lsgan_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> T
 
 
 def lsgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
-    """½(D(G(z)) − 1)²: Mao et al. 2017, equation 9, with the same shift."""
-    return 0.5 * (fake - 0.5).square().mean()
+    """(D(G(z)) − 1)²: Zhu et al. 2017, arXiv:1703.10593, section 4, with the same shift.
+
+    Twice that of Mao et al., for CycleGAN and CUT weigh their other losses against this one.
+    """
+    return (fake - 0.5).square().mean()
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:

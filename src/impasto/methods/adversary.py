@@ -70,12 +70,13 @@ class Adversary:
         return loss
 
     @torch.no_grad()
-    def judge(self, pictures: Tensor) -> Tensor:
-        """How often it takes unseen real pictures for real, changing nothing."""
+    def judge(self, pictures: Tensor, rng: torch.Generator) -> Tensor:
+        """How often it takes unseen real pictures for real, varied as those that it learns from: else what it has not
+        seen would differ in that too. Changes nothing but ``rng``."""
         # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
         # wrongly.
         with kept(self.discriminator):
-            logits: Tensor = self.discriminator(pictures)
+            logits: Tensor = self.discriminator(self.augment(pictures, rng))
         return (logits > self._boundary).float().mean()
 
     def _penalties(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""What all methods with one painter and one discriminator share."""
+"""What all methods share: one painter that is kept, and a discriminator that judges it."""
 
 from typing import TYPE_CHECKING
 
@@ -34,7 +34,7 @@ class Duel(Method):
         update(self.fabric, self.generator, self.optimizer_g, self._settings)
 
     def judge(self, batch: Batch) -> dict[str, Tensor]:
-        return {"accuracy_heldout": self.adversary.judge(batch.paintings)}
+        return {"accuracy_heldout": self.adversary.judge(batch.paintings, batch.rng)}
 
     def style(self) -> nn.Module:
         network: nn.Module = self.generator.module

@@ -95,8 +95,9 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
     with ExitStack() as stack:
         for photo in photos:
             path = Path(photo).expanduser()
-            if out.resolve() == (path.resolve() if path.is_dir() else path.resolve().parent) and path.exists():
-                raise ImpastoError(f"{out} holds the photos, which are not to be painted over: choose another folder.")
+            holds = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
+            if path.exists() and out.resolve() == holds.resolve():
+                raise ImpastoError(f"{out} holds the photos, which are not to be painted over: choose another place.")
         yield [stack.enter_context(open_source(photo)) for photo in photos]
 
 

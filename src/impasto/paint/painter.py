@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from impasto.data.augment import to_float, to_pixels
+from impasto.data.augment import shrink, to_float, to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import choose_device, out_of_memory
 from impasto.errors import ImpastoError
@@ -100,7 +100,7 @@ class Painter:
 
     @torch.inference_mode()
     def paint_pixels(self, pixels: Pixels) -> Pixels:
-        """The paintings of photos of one size, both uint8 (B, H, W, 3): the same, however many come together.
+        """The paintings of photos of one size, both uint8 (B, H, W, 3): on a CPU the same, however many come together.
 
         Raises ImpastoError if the style paints no photos, and TooLargeError if they take more memory than there is.
         """
@@ -137,8 +137,8 @@ class Painter:
         """
         height, width = photos.shape[-2:]
         if self.style.recipe.leaves_paintings and max(height, width) > LARGE * self.size:
-            half = F.interpolate(photos, size=(-(-height // 2), -(-width // 2)), mode="bicubic", antialias=True)
-            coarse = F.interpolate(self._paint(half.clamp_(-1, 1)), size=(height, width), mode="bicubic")
+            half = shrink(photos, -(-height // 2), -(-width // 2))
+            coarse = F.interpolate(self._paint(half), size=(height, width), mode="bicubic")
             photos = photos.lerp(coarse, UNDER).clamp_(-1, 1)
         return self._network(photos)
 

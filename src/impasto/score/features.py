@@ -17,7 +17,7 @@ from impasto.score.networks import FeatureNetwork
 #: Pictures computed together, always, so that the features of a picture do not depend on how many there are. On a CPU
 #: few at a time stay in its cache: 240 pictures a second in blocks of 8, 129 in blocks of 64.
 CPU_BLOCK, GPU_BLOCK = 8, 64
-#: Goes up when the same pictures get other features for another reason than the network.
+#: Goes up when the same pictures get other features, or another spectrum, for another reason than the network.
 VERSION = 2
 
 

@@ -160,7 +160,7 @@ class Trainer:
 
     def _one_step(self) -> None:
         """One update, and what is known of it without waiting for the device."""
-        factor = 0.5**self.attempt * (self.recipe.schedule.factor(self.step / self.total) if self.total else 1.0)
+        factor = 0.5**self.attempt * self.recipe.schedule.factor(self._progress())
         for name, optimizer in self.method.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[name] * factor
@@ -173,6 +173,13 @@ class Trainer:
         if self.heldout is not None and self.step % JUDGE_EVERY == 0:
             losses |= self.method.judge(self.heldout.batch(self.step))
         self._rows.append((row, losses))
+
+    def _progress(self) -> float:
+        """How much of the budget is used up, 0…1: by the clock while a time is not laid out in steps, when a warm-up
+        has begun already, but no decay."""
+        if self.total is not None:
+            return self.step / self.total
+        return min(self._clock.total / self.budget.amount, self.recipe.schedule.decay_from)
 
     def _due(self) -> tuple[bool, bool]:
         """Whether this step is one to sample at, and one to score at."""

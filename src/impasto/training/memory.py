@@ -2,11 +2,9 @@
 without a word and without a checkpoint."""
 
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -14,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from impasto.data.loader import Batch
-from impasto.device import choose_layout
+from impasto.device import available, choose_layout
 from impasto.errors import ImpastoError
 from impasto.methods import METHODS, Method
 
@@ -27,10 +25,14 @@ if TYPE_CHECKING:
 BESIDE = 300 << 20
 
 
+class TooLittleMemoryError(ImpastoError):
+    """A training that would not fit into the memory, and has not begun."""
+
+
 def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     """Refuses a training that would not fit into the memory that is free on ``fabric``'s device now.
 
-    Raises :class:`impasto.errors.ImpastoError` with the largest batch that does.
+    Raises :class:`TooLittleMemoryError` with the largest batch that does.
     """
     free, need = available(fabric.device), needed(recipe, fabric)
     if need <= free:
@@ -41,8 +43,8 @@ def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     )
     batch = fitting(recipe, fabric, need, free)
     if batch is None:
-        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
-    raise ImpastoError(f"{wrong}: --set batch={batch} fits.")
+        raise TooLittleMemoryError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
+    raise TooLittleMemoryError(f"{wrong}: --set batch={batch} fits.")
 
 
 def needed(recipe: "Recipe", fabric: "Fabric") -> int:
@@ -137,40 +139,6 @@ class Account(TorchDispatchMode):
         self._living[key] = weakref.ref(storage, leave)
         self.taken += size
         self.peak = max(self.peak, self.taken)
-
-
-def available(device: torch.device) -> int:
-    """Bytes of a device's memory that are free for this process."""
-    if device.type == "cuda":
-        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        free: int = torch.cuda.mem_get_info(device)[0]
-        return free + cached
-    return min([int(psutil.virtual_memory().available), *_allowances(Path("/"))])
-
-
-def _allowances(root: Path) -> Iterator[int]:
-    """What the control groups that this process is in leave it, as containers have them: Linux tells a limit there
-    that is not to be seen in the memory of the machine."""
-    groups = root / "proc/self/cgroup"
-    for line in groups.read_text().splitlines() if groups.exists() else ():
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            mount, limit, usage, unused = root / "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
-        elif "memory" in controllers.split(","):
-            mount, limit, usage = root / "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
-            unused = "total_inactive_file"
-        else:
-            continue
-        group = mount / path.lstrip("/")
-        for folder in (each for each in (group, *group.parents) if each.is_relative_to(mount)):
-            if not (folder / limit).exists():  # within a container the path may be that of the machine outside
-                continue
-            most = (folder / limit).read_text().strip()
-            if most != "max":
-                words = (folder / "memory.stat").read_text().split()
-                rows = dict(zip(words[::2], words[1::2], strict=True))
-                # Files that were read are counted as used, and given up as soon as memory is wanted.
-                yield int(most) - int((folder / usage).read_text()) + int(rows.get(unused, 0))
 
 
 def _gigabytes(count: int) -> str:
