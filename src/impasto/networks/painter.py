@@ -134,8 +134,10 @@ def _enlarge(maps: Tensor) -> Tensor:
 
 
 def _soften(pictures: Tensor) -> Tensor:
-    """Without what is finer than four pixels."""
-    return F.interpolate(F.avg_pool2d(pictures, STRIDE), scale_factor=STRIDE, mode="bilinear")
+    """Without what is finer than some four pixels: two means over five by five, at each place, so that no grid is left."""
+    for _ in range(2):
+        pictures = F.avg_pool2d(F.pad(pictures, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    return pictures
 
 
 def _pad(photos: Tensor) -> Tensor:
