@@ -7,6 +7,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import impasto
+from impasto.data.decode import decode
+from impasto.data.read import open_source
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
@@ -103,6 +105,15 @@ def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(na
     painter = impasto.load(name)
     assert painter.card.licence and painter.card.source["pictures"] > 200
     assert "/" not in painter.card.source["spec"]
-    pictures = np.stack(list(painter.stream(32, seed=1)))
-    assert pictures.std(0).mean() > 25  # of 255: as varied as paintings are
+    if painter.style.recipe.translates:
+        with open_source("sample:photos") as source:
+            photos = [np.asarray(decode(entry.read()).image) for entry in source.entries()]
+        paintings = [painter.paint_pixels(photo[None])[0] for photo in photos]
+        for photo, painting in zip(photos, paintings, strict=True):
+            change = np.abs(painting.astype(int) - photo).mean()
+            assert 4 < change < 50 and painting.std() > 25  # it is painted, and still the photo
+            assert np.corrcoef(painting.mean(2).ravel(), photo.mean(2).ravel())[0, 1] > 0.7
+    else:
+        pictures = np.stack(list(painter.stream(32, seed=1)))
+        assert pictures.std(0).mean() > 25  # of 255: as varied as paintings are
     assert shipped()[name].stat().st_size < 16e6

@@ -92,7 +92,7 @@ def test_a_style_goes_on_learning_from_other_pictures(trained: Path, impasto: Im
     assert same(begun["networks"]["generator"], weights) and same(begun["ema"], weights)
     assert not same(begun["networks"]["discriminator"], end_of(trained)["networks"]["discriminator"])
     card = Style.load(tmp_path / "fine").card
-    assert card.start == str(style) and card.recipe == Style.load(style).card.recipe
+    assert card.start == style.name and card.recipe == Style.load(style).card.recipe
     assert not same(Style.load(tmp_path / "fine" / "last.safetensors").network.state_dict(), weights)
 
 
