@@ -1,6 +1,5 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,11 +27,11 @@ from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
 from impasto.score.sides import MADE, InStore, Made, Painted
 from impasto.scores import Evaluation
-from impasto.style import Style
+from impasto.style import Style, shipped
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
-from impasto.training.memory import TooLittleMemoryError, require_memory
+from impasto.training.memory import require_memory
 from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
@@ -105,7 +104,7 @@ def train(
         "budget": budget,
         "source": _source(paintings, pictures, chosen, seed, crop_frames),
         "photos": None if subjects is None else _source(photos or "", subjects, chosen, seed, False),
-        "start": None if start is None else _place(start),
+        "start": None if start is None else str(start) if str(start) in shipped() else _place(start),
         "device": str(where),
         "precision": how,
         "threads": torch.get_num_threads(),
@@ -114,12 +113,8 @@ def train(
     run = Run.create(Path(out), chosen, facts)
     with whole(run.path / "pictures.json") as part:
         part.write_text(pictures.survey.model_dump_json(indent=1), encoding="utf-8")
-    try:
-        with run.lock():
-            return _go(run, pictures, subjects, where, say)
-    except TooLittleMemoryError:
-        shutil.rmtree(run.path, ignore_errors=True)  # what helps is the same command with another batch
-        raise
+    with run.lock():
+        return _go(run, pictures, subjects, where, say)
 
 
 def resume(
@@ -255,8 +250,10 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
     if photos is not None:
         seen, unseen = split(len(photos.pixels), recipe.heldout, seed)
         shown = unseen if len(unseen) >= FEW_HELDOUT else np.arange(len(photos.pixels))
-        source, subjects = loader(photos, seen, "photos"), loader(photos, shown, "subjects")
-        judged_by = InStore(photos, recipe.shown_size, MADE, shown)
+        # The best style is chosen by one half of them, and judged by the other, if there are enough for both.
+        choosing, judging = (shown[::2], shown[1::2]) if len(unseen) >= 2 * FEW_HELDOUT else (shown, shown)
+        source, subjects = loader(photos, seen, "photos"), loader(photos, choosing, "subjects")
+        judged_by = InStore(photos, recipe.shown_size, MADE, judging)
     pictures = Batches(loader(store, learned, "epoch"), source)
     judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])

@@ -46,7 +46,7 @@ class Cut(Translator):
             contrast = parts["loss_contrast"]
             if self.contrast.identity:
                 parts["loss_contrast_identity"] = self._contrast(kept, same, batch.rng)  # equation 5, second term
-                contrast = (contrast + parts["loss_contrast_identity"]) / 2
+                contrast = (contrast + parts["loss_contrast_identity"]) / 2  # a mean, as in the authors' code
             loss = parts["loss_adversarial"] + self.contrast.weight * contrast
             if self.identity:
                 parts["loss_identity"] = F.l1_loss(same, kept)

@@ -6,6 +6,7 @@ arXiv:1611.07004, section 3.1, without pairs), so it shows what the other method
 
 from typing import TYPE_CHECKING
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -27,9 +28,11 @@ class Plain(Translator):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         photo, real = batch.photos, batch.paintings  # (B, 3, S, S)
-        fake = self.generator(photo)
+        learns = batch.step % self.every == 0
+        with torch.set_grad_enabled(learns):
+            fake = self.generator(photo)
         losses = self.adversary.learn(real, fake, batch)
-        if batch.step % self.every == 0:
+        if learns:
             parts = {"loss_adversarial": self.adversary.against(fake, real, batch)}
             loss = parts["loss_adversarial"]
             if self.content:

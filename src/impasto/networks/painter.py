@@ -134,7 +134,8 @@ def _enlarge(maps: Tensor) -> Tensor:
 
 
 def _soften(pictures: Tensor) -> Tensor:
-    """Without what is finer than some four pixels: two means over five by five, at each place, so that no grid is left."""
+    """Without what is finer than some four pixels: two means over five by five, at each place, so that no grid is
+    left."""
     for _ in range(2):
         pictures = F.avg_pool2d(F.pad(pictures, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     return pictures

@@ -25,14 +25,10 @@ if TYPE_CHECKING:
 BESIDE = 300 << 20
 
 
-class TooLittleMemoryError(ImpastoError):
-    """A training that would not fit into the memory, and has not begun."""
-
-
 def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     """Refuses a training that would not fit into the memory that is free on ``fabric``'s device now.
 
-    Raises :class:`TooLittleMemoryError` with the largest batch that does.
+    Raises :class:`impasto.errors.ImpastoError` with the largest batch that does.
     """
     free, need = available(fabric.device), needed(recipe, fabric)
     if need <= free:
@@ -43,8 +39,8 @@ def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     )
     batch = fitting(recipe, fabric, need, free)
     if batch is None:
-        raise TooLittleMemoryError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
-    raise TooLittleMemoryError(f"{wrong}: --set batch={batch} fits.")
+        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
+    raise ImpastoError(f"{wrong}: --set batch={batch} fits.")
 
 
 def needed(recipe: "Recipe", fabric: "Fabric") -> int:
