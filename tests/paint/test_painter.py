@@ -155,5 +155,5 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
     assert seen == sizes
     value = 55.0
     for _ in sizes[1:]:
-        value = 255 - (0.5 * 200 + 0.5 * value)
+        value = 255 - (0.35 * 200 + 0.65 * value)
     assert np.abs(painted.astype(float) - value).max() <= 1

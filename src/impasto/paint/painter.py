@@ -26,7 +26,7 @@ BLOCK = 16
 TOGETHER = 1 << 20
 #: Times the size that a style was shown: a longer photo is begun at half its size. And how much of what is painted over
 #: is that painting; the rest is the photo.
-LARGE, UNDER = 2.5, 0.5
+LARGE, UNDER = 2.5, 0.65
 
 
 class Painter:
