@@ -288,6 +288,9 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
             for line in (*sentences(found), copying(found.copies).sentence):
                 say(line)
         write_report(run.path)
+    except KeyboardInterrupt:
+        say(f"Stopped before all was scored and shown. Go on with: {resume_command(run.path)}")
+        raise
     except DiskFullError as error:
         raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
     except (MemoryError, RuntimeError) as error:
