@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from impasto.learn import resume as resume
     from impasto.learn import train as train
     from impasto.paint.painter import load as load
+    from impasto.tune import tune as tune
 
 __version__ = version("impasto")
-__all__ = ["compare", "evaluate", "load", "resume", "train"]
+__all__ = ["compare", "evaluate", "load", "resume", "train", "tune"]
 
 _VERBS = {
     "compare": "impasto.judge",
@@ -28,6 +29,7 @@ _VERBS = {
     "load": "impasto.paint.painter",
     "resume": "impasto.learn",
     "train": "impasto.learn",
+    "tune": "impasto.tune",
 }
 
 

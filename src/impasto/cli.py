@@ -152,6 +152,62 @@ def train(
 
 
 @app.command()
+def tune(
+    recipe: Annotated[str, typer.Argument(help="A recipe with a 'tune' section: a name or a YAML file.")],
+    paintings: Annotated[str, typer.Option(help=SOURCE)],
+    out: Annotated[Path, typer.Option(help="The study's folder.")],
+    photos: Annotated[str | None, typer.Option(help="The same of photos, for recipes that paint those.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Begin each training with this style or run.")] = None,
+    trials: Annotated[int, typer.Option(help="How many there shall be in all.")] = 30,
+    budget: Annotated[str, typer.Option("--budget-per-trial", help="90s, 10m, 50kimg, 2000steps or 20epochs.")] = "10m",
+    seeds: Annotated[int, typer.Option(help="Trainings a trial, whose mean counts.")] = 1,
+    seed: Annotated[int, typer.Option(help="Of the search, and of each trial's first training.")] = 0,
+    objective: Annotated[
+        list[str] | None, typer.Option(help="score or content; both, and no trial is ended early.")
+    ] = None,
+    setting: Annotated[list[str] | None, typer.Option("--set", help="Set this, and do not search for it.")] = None,
+    storage: Annotated[
+        str, typer.Option(help="A database's URL or a journal file (.log), to share; a file in --out if not given.")
+    ] = "",
+    study: Annotated[str, typer.Option(help="Its name in the storage; the recipe's if not given.")] = "",
+    crop_frames: CropFrames = False,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
+) -> None:
+    """Search for the settings of a recipe that learn best.
+
+    The same command, started several times or on several machines that share a storage, works on one study; started
+    again after a stop, it goes on.
+    """
+    from rich.console import Console
+
+    from impasto.report.tuning import summary
+    from impasto.tune import tune
+
+    found = tune(
+        recipe,
+        paintings,
+        out,
+        photos=photos,
+        start=start,
+        trials=trials,
+        budget=budget,
+        seeds=seeds,
+        seed=seed,
+        objectives=objective or ("score",),
+        changes=setting or (),
+        storage=storage,
+        study=study,
+        crop_frames=crop_frames,
+        device=device,
+        precision=precision,
+    )
+    Console().print(summary(found.tuning, out))
+    if found.signal is not None:
+        raise typer.Exit(128 + found.signal)
+
+
+@app.command()
 def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
     out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],

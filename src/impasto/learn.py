@@ -32,6 +32,8 @@ from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
 from impasto.training.memory import require_memory
+from impasto.training.plan import Watch
+from impasto.training.progress import Progress
 from impasto.training.run import Run, resume_command
 
 #: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
@@ -59,6 +61,8 @@ def train(
     precision: str = "auto",
     licence: str = "",
     say: Callable[[str], object] = print,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Learns a painter and leaves a run folder with styles, samples, log and report.
 
@@ -76,10 +80,12 @@ def train(
         precision: ``auto``, ``bf16`` or ``fp32``.
         licence: under which the style may be used; its file says so.
         say: is told what a person should know.
+        progress: shows how it goes; a bar and a line, or lines, if not given.
+        watch: is told the scores on the way, and may end the training; no report is written then.
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    chosen = _recipe(recipe, start).replace(settings)
+    chosen = _recipe(recipe, start).replace(settings).without_search()
     if chosen.translates and photos is None:
         raise ImpastoError(f"{chosen.name} learns to paint photos: say where some are with --photos.")
     if photos is not None and not chosen.translates:
@@ -114,7 +120,7 @@ def train(
     with whole(run.path / "pictures.json") as part:
         part.write_text(pictures.survey.model_dump_json(indent=1), encoding="utf-8")
     with run.lock():
-        return _go(run, pictures, subjects, where, say)
+        return _go(run, pictures, subjects, where, say, progress, watch)
 
 
 def resume(
@@ -125,6 +131,8 @@ def resume(
     budget: str | None = None,
     device: str | None = None,
     say: Callable[[str], object] = print,
+    progress: Progress | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Goes on with a run that was stopped or killed, as if it had not been: on one kind of CPU, bit for bit.
 
@@ -134,7 +142,7 @@ def resume(
         photos: where the same photos lie now, if they have moved since.
         budget: a new budget for the whole training, to go beyond the first one.
         device: ``auto``, or one of torch's names; by default the one that the run began on.
-        say: is told what a person should know.
+        say, progress, watch: as for :func:`train`.
 
     Raises :class:`impasto.errors.ImpastoError` if the pictures are not the same, or nothing can be gone on with.
     """
@@ -160,7 +168,7 @@ def resume(
             device=str(where),
             budget=budget or facts["budget"],
         )
-        return _go(begun, found["source"], found.get("photos"), where, say)
+        return _go(begun, found["source"], found.get("photos"), where, say, progress, watch)
 
 
 def _recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Recipe:
@@ -236,7 +244,15 @@ def _place(source: str | Path) -> str:
     return str(Path(source).resolve()) if Path(source).exists() else str(source)
 
 
-def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say: Callable[[str], object]) -> Outcome:
+def _go(
+    run: Run,
+    store: Store,
+    photos: Store | None,
+    device: torch.device,
+    say: Callable[[str], object],
+    progress: Progress | None,
+    watch: Watch | None,
+) -> Outcome:
     """Trains a run from where it stands, and writes its report."""
     recipe, facts = run.recipe, run.facts
     seed: int = facts["seed"]
@@ -260,13 +276,14 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
     budget = Budget.parse(facts["budget"])
     network = open_network(USUAL, device)
     real = InStore(store, recipe.shown_size, indices=learned)
-    trainer = Trainer(run, fabric, pictures, judged, budget, seed, _judge(network, real), subjects=subjects)
+    judge = _judge(network, real)
+    trainer = Trainer(run, fabric, pictures, judged, budget, seed, judge, progress, subjects, watch)
     if checkpoint.steps(run.checkpoints):
         state, damaged = checkpoint.newest(run.checkpoints)
         for path in damaged:
             say(f"{path} cannot be read.")
         trainer.resume(state)
-        finished = trainer.total is not None and trainer.step >= trainer.total
+        finished = trainer.plan.total is not None and trainer.step >= trainer.plan.total
         say(
             f"Finished at step {trainer.step}; a larger --budget goes on."
             if finished
@@ -274,7 +291,7 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
         )
     elif facts.get("start"):
         trainer.start_from(*_learned_before(facts["start"]))
-    if trainer.total is None or trainer.step < trainer.total:
+    if trainer.plan.total is None or trainer.step < trainer.plan.total:
         for name in ("evaluation.json", "copies.jpg"):  # they judge a style that may not last
             (run.path / name).unlink(missing_ok=True)
     try:
@@ -287,7 +304,8 @@ def _go(run: Run, store: Store, photos: Store | None, device: torch.device, say:
             found = _assess(run, network, real, InStore(store, recipe.shown_size, indices=heldout), judged_by)
             for line in (*sentences(found), copying(found.copies).sentence):
                 say(line)
-        write_report(run.path)
+        if watch is None:
+            write_report(run.path)
     except KeyboardInterrupt:
         say(f"Stopped before all was scored and shown. Go on with: {resume_command(run.path)}")
         raise

@@ -23,7 +23,9 @@ from impasto.settings import (
     NotNegative,
     Painting,
     Penalty,
+    Range,
     Schedule,
+    Searched,
     Settings,
 )
 
@@ -46,6 +48,9 @@ class Recipe(Settings):
     augment: Augment
     diffaugment: DiffAugment = DiffAugment()
     heldout: Fraction
+    tune: dict[str, Searched] = Field(
+        default_factory=dict
+    )  #: where `impasto tune` searches, by the settings' dotted names
 
     @field_validator("smoothing")
     @classmethod
@@ -128,14 +133,15 @@ class Recipe(Settings):
                 network = given["network"]
                 raise ImpastoError(f"{method} has no {group} '{network}'{_nearest(str(network), networks)}")
         known = _settings(model, values)
-        for name in names(values):
+        for name in names({key: value for key, value in values.items() if key != "tune"}):
             if name not in known:
                 raise ImpastoError(f"There is no setting '{name}'{_nearest(name, known)}")
         try:
             return model.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"] if part not in _networks(values))
+            tags = _networks(values) | {"range", "choice"}
+            where = ".".join(str(part) for part in first["loc"] if part not in tags)
             if first["type"] in {"missing", "union_tag_not_found"}:
                 lacking = where if first["type"] == "missing" else f"{where}.network"
                 raise ImpastoError(f"The recipe lacks '{lacking}'.") from error
@@ -143,6 +149,38 @@ class Recipe(Settings):
             if not where:
                 raise ImpastoError(f"size = {values['size']}: {message}.") from error
             raise ImpastoError(f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}.") from error
+
+    def require_sound_space(self) -> None:
+        """Refuses a ``tune`` section of settings that there are not, of values that they cannot have, or without the
+        recipe's own.
+
+        Raises :class:`impasto.errors.ImpastoError`.
+        """
+        alone, values = self.without_search(), self.model_dump(exclude={"tune"})
+        known = _settings(type(self), values)
+        for name, where in self.tune.items():
+            if name not in known:
+                raise ImpastoError(f"tune: there is no setting '{name}'{_nearest(name, known)}")
+            ends = [where.low, where.high] if isinstance(where, Range) else where.choices
+            try:
+                outcomes = [_value(alone.replace([f"{name}={yaml.safe_dump(end)}"]).values(), name) for end in ends]
+            except ImpastoError as error:
+                raise ImpastoError(f"tune: {error}") from error
+            own = _value(alone.values(), name)
+            if own not in outcomes and not (isinstance(where, Range) and where.low <= own <= where.high):
+                raise ImpastoError(f"tune: {name} is {own} in the recipe itself, outside of what is searched.")
+
+    def without_search(self) -> Self:
+        """The same recipe, as a training has it."""
+        return self.model_copy(update={"tune": {}})
+
+    def values(self) -> dict[str, Any]:
+        """All settings, as JSON and YAML can hold them."""
+        return self.model_dump(mode="json", exclude=None if self.tune else {"tune"})
+
+    def value(self, name: str) -> Any:
+        """The setting of that dotted name, as JSON can hold it."""
+        return _value(self.values(), name)
 
     def replace(self, settings: Iterable[str]) -> "Recipe":
         """The recipe with settings such as ``generator.width=96`` changed."""
@@ -163,11 +201,12 @@ class Recipe(Settings):
                 group[last] = yaml.safe_load(text)
             except yaml.YAMLError as error:
                 raise ImpastoError(f"'{setting}': the value is not YAML.") from error
+            values["tune"].pop(name, None)  # what is set is not searched for
         return self.of(values)
 
     def to_yaml(self) -> str:
         """The recipe as YAML text that :meth:`load` reads back."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, default_flow_style=None)
+        return yaml.safe_dump(self.values(), sort_keys=False, default_flow_style=None)
 
 
 class GanRecipe(Recipe):
@@ -244,10 +283,18 @@ def names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{key}"
 
 
+def _value(values: Mapping[str, Any], name: str) -> Any:
+    for part in name.split("."):
+        values = values[part]
+    return values
+
+
 def _settings(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> list[str]:
     """The dotted names of all settings that a model knows, its networks being those that ``values`` name."""
     found: list[str] = []
     for key, field in model.model_fields.items():
+        if key == "tune":
+            continue
         within = values.get(key)
         group = _group(field.annotation, within if isinstance(within, Mapping) else {})
         found += [f"{prefix}{key}"] if group is None else _settings(group, {}, f"{prefix}{key}.")

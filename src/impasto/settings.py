@@ -1,9 +1,19 @@
 """The groups of settings that recipes are made of: networks, losses, schedule, augmentation."""
 
 import math
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -21,6 +31,38 @@ class Settings(BaseModel):
     """A frozen group of settings that refuses names it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(Settings):
+    """Where a number is searched for: between ``low`` and ``high``, evenly or, with ``log``, evenly in its logarithm;
+    whole numbers if both are."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError("low must be below high")
+        if self.log and self.low <= 0:
+            raise ValueError("a range in logarithms begins above 0")
+        return self
+
+
+class Choice(Settings):
+    """A few values to search among."""
+
+    choices: tuple[Any, ...] = Field(min_length=2)
+
+
+def _kind(searched: Any) -> str:
+    given = searched if isinstance(searched, Mapping) else vars(searched)
+    return "choice" if "choices" in given else "range"
+
+
+#: Where one setting is searched for.
+Searched = Annotated[Annotated[Range, Tag("range")] | Annotated[Choice, Tag("choice")], Discriminator(_kind)]
 
 
 class Adam(Settings):

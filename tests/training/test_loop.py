@@ -23,7 +23,7 @@ from impasto.scores import Scores, Value
 from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.loop import CHANCES, Trainer, grid_count, milestones
+from impasto.training.loop import CHANCES, Trainer, grid_count
 from impasto.training.run import Run
 
 SMALL = [
@@ -172,7 +172,7 @@ def check_resumed(folder: Path, make: Callable[..., Trainer], stop: int) -> None
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
     tmp_path: Path, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 40)
+    monkeypatch.setattr("impasto.training.plan.SCORE_SPACING", 40)
     check_resumed(tmp_path, partial(trainer, settings=("schedule.decay_from=0.3",)), stop)
 
 
@@ -181,7 +181,7 @@ def test_a_resumed_translator_equals_an_uninterrupted_one_bit_by_bit(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its pools of old fakes, the probability of its augmentation and the noise of its painter go on as well."""
-    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 4)
+    monkeypatch.setattr("impasto.training.plan.SCORE_SPACING", 4)
     check_resumed(tmp_path, partial(translator, name=name, budget="14steps"), 6)
 
 
@@ -293,7 +293,7 @@ def test_weights_of_other_networks_are_refused_in_one_line(tmp_path: Path) -> No
 
 
 def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.training.loop.SCORE_SPACING", 400)
+    monkeypatch.setattr("impasto.training.plan.SCORE_SPACING", 400)
     scores = iter([0.1, 6.0, 7.0, 4.0, 5.0, float("nan")])  # before the first step, and at 22, 63, 116, 179, 250
     seen: list[np.ndarray] = []
 
@@ -322,12 +322,12 @@ def test_scores_take_a_twentieth_of_a_budget_in_time_at_most(tmp_path: Path) -> 
 
     t = trainer(tmp_path / "run", budget="4s", judge=slow)
     t.train()
-    assert 1 <= t.scorings <= 3 and 2 <= len(taken) <= t.scorings + 1  # the first measures what one costs
+    assert 1 <= t.plan.scorings <= 3 and 2 <= len(taken) <= t.plan.scorings + 1  # the first measures what one costs
 
 
 def test_how_often_is_scored_in_so_many_steps_does_not_depend_on_the_clock(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="10000steps", judge=lambda pictures: judged(1.0))
-    assert t.scorings == 8  # 80,000 pictures, 10,000 apart
+    assert t.plan.scorings == 8  # 80,000 pictures, 10,000 apart
 
 
 def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None:
@@ -436,7 +436,7 @@ def test_a_time_becomes_a_number_of_steps_that_is_kept(tmp_path: Path) -> None:
     assert 1.5 < state["seconds"] < 9
     again = trainer(tmp_path / "run", budget="3s")
     again.resume(state)
-    assert again.total == t.total
+    assert again.plan.total == t.plan.total
 
 
 def test_a_training_that_goes_back_to_its_very_start_keeps_its_number_of_steps(tmp_path: Path) -> None:
@@ -445,7 +445,7 @@ def test_a_training_that_goes_back_to_its_very_start_keeps_its_number_of_steps(t
     step, spoilt = t.method.step, [False]
 
     def poisoned(batch: Any) -> Any:
-        if t.total is not None and not spoilt[0]:
+        if t.plan.total is not None and not spoilt[0]:
             spoilt[0] = True
             for saved in checkpoint.steps(t.run.checkpoints)[1:]:
                 saved.unlink()
@@ -456,17 +456,7 @@ def test_a_training_that_goes_back_to_its_very_start_keeps_its_number_of_steps(t
     t.method.step = poisoned  # type: ignore[method-assign]
     assert t.train().finished
     assert "Went back to step 0" in str(log(t.run))
-    assert t.step == t.total == t.run.facts["total_steps"] > 20
-
-
-@pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**6])
-@pytest.mark.parametrize("count", [0, 1, 24, 120])
-def test_milestones_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int, count: int) -> None:
-    steps = sorted(milestones(total, count))
-    assert steps[-1] == total and steps[0] >= 1
-    assert len(steps) <= max(1, count)
-    if total >= 5000 and count > 20:
-        assert steps[1] - steps[0] < steps[-1] - steps[-2]
+    assert t.step == t.plan.total == t.run.facts["total_steps"] > 20
 
 
 def test_grids_stay_about_a_thousand_pixels_wide() -> None:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from impasto.training.budget import Budget
 from impasto.training.clock import Clock
 from impasto.training.ema import Ema
 from impasto.training.guard import Guard, Interruption
+from impasto.training.plan import Costs, Plan, Watch
 from impasto.training.progress import Progress
 from impasto.training.run import Run
 
@@ -38,13 +38,6 @@ LOOK_EVERY = 0.5
 SAVE_EVERY = (10.0, 120.0)
 #: Steps between two questions to the discriminator about pictures it never learned from.
 JUDGE_EVERY = 10
-#: Looks at the fixed samples in a whole training, the fewest steps between two, and the share of a budget in time that
-#: they may take.
-SAMPLES, SAMPLE_SPACING, SAMPLE_SHARE = 120, 8, 0.05
-#: Scores in a whole training; the fewest pictures learned from between two; and of a budget in time, the share that
-#: they may take, though the last one is always taken. Budgets in steps or pictures do not ask the clock, so that the
-#: same recipe gives the same style.
-SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
 #: Pictures that are scored, always of the same latents or photos.
 SCORED = 256
 #: One part in so many of them tells how long all take.
@@ -62,7 +55,7 @@ Judge = Callable[[np.ndarray], Scores]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the loop ended: at the end of its budget, or by a signal."""
+    """How the loop ended: at the end of its budget, or before, by a signal or by who watched it."""
 
     finished: bool
     signal: int | None = None
@@ -82,11 +75,12 @@ class Trainer:
         judge: Judge | None = None,
         progress: Progress | None = None,
         subjects: Loader | None = None,  # photos to paint for looking and scoring, best not learned from
+        watch: Watch | None = None,
     ) -> None:
         self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
         self.subjects = subjects
-        self.recipe, self.budget, self.seed = run.recipe, budget, seed
-        self.judge = judge
+        self.recipe, self.seed = run.recipe, seed
+        self.judge, self.watch = judge, watch
         self.progress = progress or Progress(0 if heldout is None else len(heldout))
 
         torch.manual_seed(stream_seed(seed, "weights"))
@@ -97,14 +91,13 @@ class Trainer:
         self.fixed = self._inputs(grid_count(self.recipe.shown_size), "samples")
 
         self.step = 0
-        self.total = budget.steps(self.recipe.batch, len(pictures))
-        self.scorings = 0 if self.total is None else self._scorings(self.total)
-        self.samplings = 0 if self.total is None else min(SAMPLES, self.total // SAMPLE_SPACING)
+        self.plan = Plan(budget, self.recipe.batch, len(pictures), None if watch is None else watch.at)
         self.attempt = 0  # how often the training was taken back
         self.scores: Scores | None = None  # the newest
         self.lowest: float | None = None
         self._returned: int | None = None  # the step that it was taken back to
-        self._costs = {"sample": 0.0, "score": 0.0}  # in seconds
+        self._costs = Costs()
+        self._ended = False  # by who watches
         self._guard = Guard()
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
         self._clock = Clock()
@@ -113,37 +106,46 @@ class Trainer:
 
     def train(self) -> Outcome:
         """Trains to the end of the budget, or until Ctrl-C or SIGTERM."""
-        self.run.note(status="running", total_steps=self.total)
+        self.run.note(status="running", total_steps=self.plan.total)
         with Interruption() as interruption, self.progress:
             self._clock.start()
             if self.step == 0:
                 self._begin()
             while not self._done():
                 self._one_step()
-                if self._clock.since_look >= LOOK_EVERY or any(self._due()):
+                if self._clock.since_look >= LOOK_EVERY or any(self.plan.due(self.step)):
                     self._look()
-                if self.total is None and self._clock.measured(self.budget.amount):
+                if self.plan.total is None and self._clock.measured(self.plan.budget.amount):
                     self._lay_out()
                 if interruption.signal is not None:
                     self._leave("stopped")
                     return Outcome(finished=False, signal=int(interruption.signal))
+                if self._ended:
+                    self._leave("stopped")
+                    return Outcome(finished=False)
                 if self._clock.since_save >= self._save_every() and self._guard.healthy:
                     self._save()
             self._leave("finished")
         return Outcome(finished=True)
 
+    def _lay_out(self) -> None:
+        """Turns a time into a number of steps, and keeps it for good."""
+        self.plan.lay_out(self.step, self._clock.total, self._clock.per_step, self._costs)
+        self.run.note(total_steps=self.plan.total)
+        self._save()
+
     def _save_every(self) -> float:
         """Seconds between checkpoints: a short training has to have states to go back to as well."""
         low, high = SAVE_EVERY
-        return high if self.total is None else min(max(low, self.total * self._clock.per_step / 20), high)
+        return high if self.plan.total is None else min(max(low, self.plan.total * self._clock.per_step / 20), high)
 
     def _done(self) -> bool:
         """Whether the budget is used up, and the last steps of it were good."""
-        if self.total is None or self.step < self.total:
+        if self.plan.total is None or self.step < self.plan.total:
             return False
         if self._look() and not self._finite():
             self._go_back(BROKEN)
-        return self.step >= self.total
+        return self.step >= self.plan.total
 
     def _begin(self) -> None:
         """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
@@ -155,7 +157,7 @@ class Trainer:
         self._sample()
         sampled = self._clock.total
         self._judge(SCORED // PROBED)
-        self._costs = {"sample": sampled - begun, "score": PROBED * (self._clock.total - sampled)}
+        self._costs = Costs(sampled - begun, PROBED * (self._clock.total - sampled))
         self._save()
 
     def _one_step(self) -> None:
@@ -177,15 +179,9 @@ class Trainer:
     def _progress(self) -> float:
         """How much of the budget is used up, 0…1: by the clock while a time is not laid out in steps, when a warm-up
         has begun already, but no decay."""
-        if self.total is not None:
-            return self.step / self.total
-        return min(self._clock.total / self.budget.amount, self.recipe.schedule.decay_from)
-
-    def _due(self) -> tuple[bool, bool]:
-        """Whether this step is one to sample at, and one to score at."""
-        if self.total is None:
-            return False, False
-        return self.step in milestones(self.total, self.samplings), self.step in milestones(self.total, self.scorings)
+        if self.plan.total is not None:
+            return self.step / self.plan.total
+        return min(self._clock.total / self.plan.budget.amount, self.recipe.schedule.decay_from)
 
     def _look(self) -> bool:
         """Fetches the numbers of the last steps, samples and scores where that is due, logs and shows.
@@ -198,7 +194,7 @@ class Trainer:
         self._rows.clear()
         self._clock.look(len(rows))
         speed = self.recipe.batch / self._clock.per_step
-        sampling, scoring = self._due()
+        sampling, scoring = self.plan.due(self.step)
         wrong = next(filter(None, map(self._guard.see, rows)), None)
         if wrong or ((sampling or scoring) and not self._finite()):
             self._go_back(wrong or BROKEN)
@@ -210,35 +206,14 @@ class Trainer:
         for row in rows:
             row |= {"pictures_per_second": round(speed, 1), "memory": memory_used(self.fabric.device)}
         self.run.log(rows)
-        left = None if self.total is None else (self.total - self.step) * self._clock.per_step
-        self.progress.update(rows, self.total, left)
+        left = None if self.plan.total is None else (self.plan.total - self.step) * self._clock.per_step
+        self.progress.update(rows, self.plan.total, left)
         return True
 
     def _finite(self) -> bool:
         """Whether all weights are numbers: the losses do not tell yet what the last update did."""
         weights = [weight for network in self.method.networks.values() for weight in network.parameters()]
         return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
-
-    # Time budgets.
-
-    def _lay_out(self) -> None:
-        """Turns a time into a number of steps, by the speed measured so far, and keeps it for good."""
-        left = self.budget.amount - self._clock.total
-        affordable = int(SCORE_SHARE * self.budget.amount / max(self._costs["score"], 1e-9))
-        self.scorings = max(1, min(SCORES, affordable - 1))  # for one was needed to know what it costs
-        left -= self._costs["score"] * self.scorings
-        steps = left / self._clock.per_step
-        affordable = int(SAMPLE_SHARE * self.budget.amount / max(self._costs["sample"], 1e-9))
-        for _ in range(3):  # the samples on the way take time too, and how many there are depends on the steps
-            self.samplings = max(1, min(SAMPLES, affordable, int(self.step + steps) // SAMPLE_SPACING))
-            steps = max(0.0, left - self._costs["sample"] * self.samplings) / self._clock.per_step
-        self.total = self.step + max(1, round(steps))
-        self.run.note(total_steps=self.total)
-        self._save()
-
-    def _scorings(self, total: int) -> int:
-        """How often to score in so many steps."""
-        return max(1, min(SCORES, total * self.recipe.batch // SCORE_SPACING))
 
     # Looking at the painter.
 
@@ -278,6 +253,8 @@ class Trainer:
             self.lowest = deciding
             with self._clock.paused():
                 self.style().save(self.run.best)
+        if self.watch is not None:
+            self._ended = not self.watch.told(self.step / (self.plan.total or self.step), self.scores)
         return self.scores.row()
 
     def style(self) -> Style:
@@ -285,7 +262,7 @@ class Trainer:
         facts = self.run.facts
         card = Card(
             turns=self.method.turns,
-            recipe=self.recipe.model_dump(mode="json"),
+            recipe=self.recipe.values(),
             source=_named(facts["source"]),
             photos=None if facts.get("photos") is None else _named(facts["photos"]),
             start=None if facts.get("start") is None else Path(facts["start"]).name,
@@ -307,12 +284,9 @@ class Trainer:
         device = self.fabric.device
         return {
             "step": self.step,
-            "budget": [self.budget.amount, self.budget.unit],
-            "total": self.total,
+            **self.plan.state(),
             "attempt": self.attempt,
             "seconds": self._clock.total,
-            "scorings": self.scorings,
-            "samplings": self.samplings,
             "scores": self.scores.model_dump() if self.scores else None,
             "lowest": self.lowest,
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
@@ -328,8 +302,7 @@ class Trainer:
         self.step, self.attempt = state["step"], state["attempt"]
         self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
         self.lowest = state["lowest"]
-        if state["budget"] == [self.budget.amount, self.budget.unit]:
-            self.total, self.scorings, self.samplings = state["total"], state["scorings"], state["samplings"]
+        self.plan.restore(state)
         for name, network in self.method.networks.items():
             network.load_state_dict(state["networks"][name])
         for name, optimizer in self.method.optimizers.items():
@@ -385,10 +358,9 @@ class Trainer:
         saved = checkpoint.steps(self.run.checkpoints)
         if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
             saved[-1].unlink()  # it led to trouble before
-        planned = self.total, self.scorings, self.samplings
+        planned = self.plan.state()
         self.restore(checkpoint.newest(self.run.checkpoints)[0])
-        # The first state of all was saved before a time was laid out.
-        self.total, self.scorings, self.samplings = planned
+        self.plan.restore(planned)  # for the first state of all was saved before a time was laid out
         self._returned = self.step
         if attempt > CHANCES:
             self.run.note(status="stopped")
@@ -414,14 +386,6 @@ def _named(source: Mapping[str, Any]) -> dict[str, Any]:
     """What a style says of its pictures: their name, not where they lay on somebody's machine."""
     place = Path(source["spec"])
     return {**source, "spec": place.name if place.is_absolute() else source["spec"]}
-
-
-@lru_cache
-def milestones(total: int, count: int) -> frozenset[int]:
-    """``count`` steps of ``total``, but at least one, denser at the beginning, where most changes; the last step is
-    among them."""
-    count = max(1, count)
-    return frozenset(max(1, round(total * (k / count) ** 1.5)) for k in range(1, count + 1))
 
 
 def grid_count(size: int) -> int:

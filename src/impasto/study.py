@@ -1,0 +1,293 @@
+"""A study: trials in a storage that several processes share, each of which may die at any moment."""
+
+import os
+import threading
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from impasto.errors import ImpastoError
+from impasto.files import make_folder
+from impasto.settings import Choice, Searched
+from impasto.training.run import Run
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+#: Seconds between two signs of life of a trial, and without one after which it counts as dead.
+PULSE, GRACE = 20.0, 120.0
+#: How often a trial whose process died is tried again.
+RETRIES = 3
+#: Complete trials, at least, of which it can be told what matters.
+ENOUGH = 4
+#: What a trial that is tried again takes over.
+KEPT = ("run", "looks", "seconds")
+#: Successive halving (Jamieson & Talwalkar 2016; asynchronous: Li et al. 2020, arXiv:1810.05934): after each share of
+#: the budget, only the best of so many go on, of those that came so far.
+FACTOR = 3
+RUNGS = (1 / FACTOR**2, 1 / FACTOR, 1.0)
+#: Trials of a search that are drawn at random before its results guide it: a third of them, but within these bounds.
+DRAWN = (4, 10)
+
+
+def open_storage(where: str) -> "optuna.storages.BaseStorage":
+    """The storage at a database's URL or in a journal file (``.log``, ``.jsonl``, ``.journal``).
+
+    Raises :class:`impasto.errors.ImpastoError` if it cannot be opened.
+    """
+    import optuna
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+    if "://" not in where:
+        if Path(where).suffix not in {".log", ".jsonl", ".journal"}:
+            raise ImpastoError(
+                f"The storage '{where}' is neither a database (sqlite:///study.db, postgresql://…) nor a journal file "
+                "(study.log)."
+            )
+        make_folder(Path(where).parent)
+        return JournalStorage(JournalFileBackend(where))
+    if where.startswith("sqlite:///"):
+        make_folder(Path(where.removeprefix("sqlite:///")).parent)
+    # SQLite locks the whole file: several writers wait for each other.
+    patience = {"connect_args": {"timeout": 100}} if where.startswith("sqlite") else {}
+    try:
+        return optuna.storages.RDBStorage(where, engine_kwargs=patience)
+    except ImportError as error:
+        raise ImpastoError(f"The storage {where} needs a driver that is not installed: {error}.") from error
+    except Exception as error:  # whatever the driver of a database raises
+        raise ImpastoError(f"The storage {where} cannot be opened: {' '.join(str(error).split())[:200]}") from error
+
+
+def open_study(
+    storage: "optuna.storages.BaseStorage", name: str, objectives: int, definition: Mapping[str, Any]
+) -> "optuna.Study":
+    """The study of that name, begun if there is none yet.
+
+    Raises :class:`impasto.errors.ImpastoError` if it is one of another ``definition``.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(
+            storage=storage,
+            study_name=name,
+            directions=["minimize"] * objectives,
+            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR),
+            load_if_exists=True,
+        )
+    except ValueError as error:
+        raise ImpastoError(f"The study '{name}' has other objectives: name another with --study.") from error
+    begun = study.user_attrs.get("definition")
+    if begun is None:
+        study.set_user_attr("definition", dict(definition))
+    elif begun != dict(definition):
+        other = ", ".join(key for key in definition if begun.get(key) != definition[key])
+        raise ImpastoError(f"The study '{name}' was begun with another {other}: name another with --study or --out.")
+    return study
+
+
+def begin_trial(
+    study: "optuna.Study", space: Mapping[str, Searched], own: Mapping[str, Any], seed: int, trials: int
+) -> "optuna.Trial":
+    """The next trial, with its settings drawn: the ``own`` ones of the recipe for the first, to compare with; then by
+    TPE (Bergstra et al. 2011), from the trials that are done."""
+    import optuna
+
+    trial = study.ask()
+    drawn = min(max(DRAWN[0], trials // 3), DRAWN[1])
+    # A seed for each trial, or all processes would draw the same.
+    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + trial.number, n_startup_trials=drawn)
+    if trial.number == 0:
+        fixed = {name: _encoded(own[name]) if isinstance(space[name], Choice) else own[name] for name in space}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.sampler = optuna.samplers.PartialFixedSampler(fixed, study.sampler)
+    for name, where in space.items():
+        _draw(trial, name, where)
+    return trial
+
+
+def settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Searched]) -> dict[str, Any]:
+    """The settings of a trial as a recipe has them."""
+    found = {}
+    for name, value in trial.params.items():
+        where = space[name]
+        choices = where.choices if isinstance(where, Choice) else (value,)
+        found[name] = next(each for each in choices if _encoded(each) == value)
+    return found
+
+
+def _draw(trial: "optuna.Trial", name: str, where: Searched) -> None:
+    if isinstance(where, Choice):
+        trial.suggest_categorical(name, [_encoded(each) for each in where.choices])
+    elif isinstance(where.low, int) and isinstance(where.high, int):
+        trial.suggest_int(name, where.low, where.high, log=where.log)
+    else:
+        trial.suggest_float(name, where.low, where.high, log=where.log)
+
+
+def _encoded(choice: Any) -> Any:
+    """A choice as a storage can hold it: lists as text."""
+    return choice if isinstance(choice, bool | int | float | str | None) else str(list(choice))
+
+
+# Who is alive.
+
+
+def worker() -> str:
+    """This process, by machine, number and start."""
+    return f"{_machine()}/{os.getpid()}/{psutil.Process().create_time():.0f}"
+
+
+def _machine() -> str:
+    import platform
+
+    return f"{platform.node()}-{uuid.getnode():012x}"
+
+
+@contextmanager
+def pulse(trial: "optuna.Trial") -> Iterator[None]:
+    """Inside, the trial gives signs of life."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(PULSE):
+            # A storage that cannot be reached for a moment is no reason to end a training.
+            try:
+                trial.set_user_attr("seen", time.time())
+            except Exception as error:
+                warnings.warn(f"The storage cannot be reached: {error}", stacklevel=1)
+
+    trial.set_user_attr("worker", worker())
+    trial.set_user_attr("seen", time.time())
+    thread = threading.Thread(target=beat, daemon=True, name="pulse")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def alive(trial: "FrozenTrial") -> bool:
+    """Whether the process of a running trial lives: it is asked on this machine, and by its signs on others."""
+    machine, _, process = trial.user_attrs.get("worker", "").partition("/")
+    if machine == _machine():
+        number, _, started = process.partition("/")
+        try:
+            return abs(psutil.Process(int(number)).create_time() - float(started)) < 2
+        except psutil.NoSuchProcess:
+            return False
+    seen = trial.user_attrs.get("seen") or (trial.datetime_start.timestamp() if trial.datetime_start else 0.0)
+    return bool(time.time() - seen < GRACE)
+
+
+def bury_the_dead(study: "optuna.Study", say: Callable[[str], object]) -> None:
+    """Marks the running trials whose process died as failed, and has their settings tried again."""
+    import optuna
+
+    running = optuna.trial.TrialState.RUNNING
+    for trial in study.get_trials(deepcopy=False, states=[running]):
+        if not alive(trial) and put_back(study, trial):
+            say(f"Trial {trial.number} died; it is tried again.")
+
+
+def put_back(study: "optuna.Study", begun: "FrozenTrial | optuna.Trial") -> bool:
+    """Marks a trial as failed and has its settings tried again, in the same run folder; False if another process did,
+    or it was tried often enough."""
+    import optuna
+
+    trial = study.get_trials(deepcopy=False)[begun.number]
+    if not finish(study, trial, "FAIL"):
+        return False
+    if tries(trial) > RETRIES:
+        return False
+    study.add_trial(
+        optuna.trial.create_trial(
+            state=optuna.trial.TrialState.WAITING,
+            # A waiting trial takes its settings from here when they are drawn.
+            system_attrs={**_rungs(trial), "fixed_params": trial.system_attrs.get("fixed_params", {}) | trial.params},
+            user_attrs={
+                **{name: trial.user_attrs[name] for name in KEPT if name in trial.user_attrs},
+                "retry_of": trial.user_attrs.get("retry_of", trial.number),
+                "tries": tries(trial) + 1,
+            },
+            intermediate_values=trial.intermediate_values,
+        )
+    )
+    return True
+
+
+def finish(
+    study: "optuna.Study", trial: "FrozenTrial | optuna.Trial", state: str, values: Sequence[float] | None = None
+) -> bool:
+    """Tells the study how a trial ended; False if it was taken for dead by another process meanwhile."""
+    import optuna
+
+    try:
+        study.tell(trial.number, values, optuna.trial.TrialState[state])
+    except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+        return False
+    return True
+
+
+def require_same_pictures(study: "optuna.Study", run: Run) -> None:
+    """Refuses a trial that learned from other pictures than those before it.
+
+    Raises :class:`impasto.errors.ImpastoError`.
+    """
+    for kind in ("source", "photos"):
+        source = run.facts.get(kind)
+        if source is None:
+            continue
+        key = f"{kind} at {source['size']}"
+        known = study.user_attrs.get(key)
+        if known is None:
+            study.set_user_attr(key, source["fingerprint"])
+        elif known != source["fingerprint"]:
+            raise ImpastoError(
+                f"{source['spec']} does not hold the pictures that this study's other trials learn from."
+            )
+
+
+def importance(study: "optuna.Study") -> dict[str, float]:
+    """Each setting's share in how much the first objective varies (PED-ANOVA: Watanabe et al. 2023); empty while there
+    are too few complete trials."""
+    import optuna
+
+    complete = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
+    if len(complete) < ENOUGH:
+        return {}
+    target = None if len(study.directions) == 1 else lambda trial: trial.values[0]
+    return optuna.importance.get_param_importances(study, target=target)
+
+
+def wanted(study: "optuna.Study", trials: int) -> bool:
+    """Whether there are fewer trials than there shall be, or one is waiting to be tried again; those that died and
+    are tried again count once."""
+    states = study.get_trials(deepcopy=False)
+    there = [trial for trial in states if not (died(trial) and tries(trial) <= RETRIES)]
+    return len(there) < trials or any(trial.state.name == "WAITING" for trial in there)
+
+
+def died(trial: "FrozenTrial") -> bool:
+    """Whether a trial ended because its process did, not for a reason that would come again."""
+    return trial.state.name == "FAIL" and "wrong" not in trial.user_attrs
+
+
+def tries(trial: "FrozenTrial") -> int:
+    """How often its settings were tried, this time included."""
+    return int(trial.user_attrs.get("tries", 1))
+
+
+def _rungs(trial: "FrozenTrial") -> dict[str, Any]:
+    """What successive halving remembers of a trial."""
+    return {name: value for name, value in trial.system_attrs.items() if name.startswith("completed_rung_")}

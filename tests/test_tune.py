@@ -1,0 +1,142 @@
+"""Searching for settings, with whole commands as a user's shell runs them."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from conftest import Impasto
+from impasto.errors import ImpastoError
+from impasto.recipe import Recipe
+from impasto.tune import tune
+from test_cli import TINY, begin, wait_for_step
+
+BUDGET = 36
+SEARCH = [
+    *("tune", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--precision", "fp32"),
+    *("--out", "study", "--budget-per-trial", f"{BUDGET}steps"),
+]
+
+
+def told(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "study" / "tuning.json").read_text())
+    return found
+
+
+def by_state(found: Mapping[str, Any]) -> dict[str, list[int]]:
+    states: dict[str, list[int]] = {}
+    for trial in found["trials"]:
+        states.setdefault(trial["state"], []).append(trial["number"])
+    return states
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
+    """A study of six trials by two processes at once, one of which is killed in its first training; a third goes on."""
+    folder = tmp_path_factory.mktemp("searched")
+    trials = ["--trials", "6"]
+    doomed = begin([*impasto_command, *SEARCH, *trials], folder)
+    wait_for_step(folder / "study" / "trials" / "0000", 2)
+    other = begin([*impasto_command, *SEARCH, *trials], folder)
+    wait_for_step(folder / "study" / "trials" / "0001", 1)
+    doomed.kill()
+    doomed.communicate(timeout=60)
+    said, _ = other.communicate(timeout=300)
+    assert other.returncode == 0, said
+    subprocess.run([*impasto_command, *SEARCH, *trials], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def test_a_trial_that_died_is_marked_and_tried_again_and_no_trial_is_lost(searched: Path) -> None:
+    found = told(searched)
+    states = by_state(found)
+    assert set(states) <= {"complete", "pruned", "failed"}
+    assert states["failed"] == [0]
+    again = [trial for trial in found["trials"] if trial["retry_of"] == 0]
+    assert len(again) == 1 and again[0]["state"] == "complete" and again[0]["own"]
+    assert again[0]["settings"] == found["trials"][0]["settings"]
+    assert again[0]["run"] == "trials/0000"  # where it went on
+    assert 6 <= len(states["complete"]) + len(states["pruned"]) <= 7
+    assert len({trial["worker"] for trial in found["trials"]}) >= 2
+
+
+def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(searched: Path) -> None:
+    found = told(searched)
+    pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
+    assert pruned
+    for trial in found["trials"]:
+        run = searched / "study" / str(trial["run"])
+        if trial["state"] == "pruned":
+            steps = json.loads((run / "log.jsonl").read_text().splitlines()[-1])["step"]
+            assert steps in (BUDGET // 9, BUDGET // 3)
+            assert not trial["values"]
+        elif trial["state"] == "complete":
+            assert set(trial["looks"]) == {str(1 / 9), str(1 / 3), "1.0"}
+            evaluation = json.loads((run / "evaluation.json").read_text())
+            assert trial["values"] == [evaluation["scores"][0]["values"]["KID"]["value"]]
+            assert not (run / "checkpoints").exists()
+
+
+def test_the_best_recipe_is_one_to_train_by(searched: Path, impasto_command: list[str], tmp_path: Path) -> None:
+    found = told(searched)
+    (best,) = found["best"]
+    complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
+    assert found["trials"][best]["values"] == min(trial["values"] for trial in complete)
+    recipe = Recipe.load(searched / "study" / "best.yaml")
+    assert {name: recipe.value(name) for name in found["trials"][best]["settings"]} == found["trials"][best]["settings"]
+    command = [*impasto_command, "train", str(searched / "study" / "best.yaml"), "--paintings", "sample:paintings"]
+    subprocess.run([*command, "--out", "run", "--budget", "2steps"], cwd=tmp_path, check=True, capture_output=True)
+    assert (tmp_path / "run" / "last.safetensors").exists()
+
+
+def test_optuna_opens_the_same_storage(searched: Path) -> None:
+    study = optuna.load_study(study_name="dcgan-64", storage=f"sqlite:///{searched / 'study' / 'study.db'}")
+    assert [trial.state.name for trial in study.trials][0] == "FAIL"
+    assert study.best_trial.number == told(searched)["best"][0]
+    assert (searched / "study" / "report.html").stat().st_size > 50_000
+
+
+def test_the_mean_over_seeds_counts_where_it_is_asked_for(impasto: Impasto, tmp_path: Path) -> None:
+    impasto(*SEARCH[:-1], "4steps", "--trials", "1", "--seeds", "2", "--storage", "shared.log", "--seed", "5")
+    (trial,) = told(tmp_path)["trials"]
+    runs = [tmp_path / "study" / "trials" / name for name in ("0000", "0000-seed-6")]
+    found = [json.loads((run / "evaluation.json").read_text())["scores"][0]["values"]["KID"]["value"] for run in runs]
+    assert trial["values"] == [pytest.approx(sum(found) / 2)]
+    assert found[0] != found[1]
+    assert (tmp_path / "shared.log").exists()
+
+
+def test_score_and_content_give_those_that_no_other_beats_in_both(impasto: Impasto, tmp_path: Path) -> None:
+    small = ("size=32", "generator.width=4", "generator.depth=2", "batch=2", "discriminator.width=4")
+    command = ["tune", "cnn", "--paintings", "sample:paintings", "--photos", "sample:photos", "--out", "study"]
+    command += [part for each in small for part in ("--set", each)]
+    impasto(*command, "--budget-per-trial", "3steps", "--trials", "3", "--objective", "score", "--objective", "content")
+    found = told(tmp_path)
+    assert found["objectives"] == ["KID[efficientnet-lite0]", "ST-LPIPS[vgg16]"]
+    values = {trial["number"]: trial["values"] for trial in found["trials"]}
+    assert len(values) == 3
+    for number, mine in values.items():
+        beaten = any(theirs != mine and theirs[0] <= mine[0] and theirs[1] <= mine[1] for theirs in values.values())
+        assert (number in found["best"]) == (not beaten)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"objectives": ["beauty"]}, "There is no objective 'beauty': there are score and content"),
+        ({"objectives": ["content"]}, "no content to keep"),
+        ({"trials": 0}, "at least one trial"),
+        ({"budget": "soon"}, "The budget 'soon' is not understood"),
+        ({"storage": "study.txt"}, "neither a database"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused_before_anything_is_made(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ImpastoError, match=message):
+        tune("dcgan-64", "sample:paintings", tmp_path / "study", **options)
+    assert not (tmp_path / "study" / "trials").exists()
