@@ -1,6 +1,7 @@
 """How the rooms are put together for a training; that it learns is told in test_train."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_without_a_recipe_that_of_the_style_to_start_from_is_used(seen: Seen, tm
         learn.train(
             None, "sample:paintings", tmp_path / "fine", photos="sample:photos", start=tmp_path / "run", say=str
         )
-    assert seen.trainer.recipe == RECIPE and seen.trainer.run.facts["start"] == str(tmp_path / "run")
+    assert seen.trainer.recipe == RECIPE.without_search() and seen.trainer.run.facts["start"] == str(tmp_path / "run")
     with pytest.raises(ImpastoError, match="give a recipe, or a style"):
         learn.train(None, "sample:paintings", tmp_path / "other", say=str)
 
@@ -108,7 +109,7 @@ def test_where_memory_is_too_small_something_smaller_is_proposed(
         raise torch.OutOfMemoryError
 
     monkeypatch.setattr(Trainer, "__init__", lambda *_, **__: None)
-    monkeypatch.setattr(Trainer, "total", None, raising=False)
+    monkeypatch.setattr(Trainer, "plan", SimpleNamespace(total=None), raising=False)
     monkeypatch.setattr(Trainer, "train", full)
     photos = None if recipe == "dcgan-64" else "sample:photos"
     with pytest.raises(ImpastoError, match=rf"memory of cpu is too small .* --set {cure}\.") as error:

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.explore import explore as explore
     from impasto.judge import compare as compare
     from impasto.judge import evaluate as evaluate
     from impasto.learn import resume as resume
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
     from impasto.tune import tune as tune
 
 __version__ = version("impasto")
-__all__ = ["compare", "evaluate", "load", "resume", "train", "tune"]
+__all__ = ["compare", "evaluate", "explore", "load", "resume", "train", "tune"]
 
 _VERBS = {
     "compare": "impasto.judge",
     "evaluate": "impasto.judge",
+    "explore": "impasto.explore",
     "load": "impasto.paint.painter",
     "resume": "impasto.learn",
     "train": "impasto.learn",

@@ -59,17 +59,31 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as
 
 @app.command()
 def explore(
-    source: Annotated[str, typer.Argument(help=SOURCE)],
-    out: Annotated[Path | None, typer.Option(help="A folder for contact sheets and the findings as JSON.")] = None,
-    size: Annotated[int, typer.Option(min=16, help="Pixels of a picture in the contact sheet.")] = 128,
+    paintings: Annotated[str, typer.Argument(help=SOURCE)],
+    photos: Annotated[str | None, typer.Option(help="The same of photos, to learn to paint.")] = None,
+    out: Annotated[Path, typer.Option(help="A folder for exploration.html, its plots and its numbers.")] = Path(
+        "exploration"
+    ),
+    recipe: Annotated[str | None, typer.Option(help="What to train by; chosen by the pictures if not given.")] = None,
     crop_frames: CropFrames = False,
+    device: Device = "auto",
 ) -> None:
-    """Look at a set of pictures: what is there, what is broken, double or framed."""
+    """Look at what is to be learned from before a training: what is there, what is wrong with it, what to do."""
     from impasto.explore import explore
+    from impasto.explore.words import summary
 
     with _bar("looking") as advance:
-        lines = explore(source, out, size=size, crop_frames=crop_frames, progress=advance)
-    print("\n".join(lines))
+        found = explore(
+            paintings,
+            out,
+            photos=photos,
+            recipe=recipe,
+            crop_frames=crop_frames,
+            device=device,
+            progress=advance,
+        )
+    print("\n".join(summary(found)))
+    print(f"To look at: {out / 'exploration.html'}")
 
 
 @app.command()

@@ -10,7 +10,7 @@ import torch
 
 import impasto
 from impasto.data.augment import to_pixels
-from impasto.data.loader import Batches, Loader, split
+from impasto.data.loader import FEW, FEW_HELDOUT, FEWEST, Batches, Loader, split
 from impasto.data.pack import Store, gather
 from impasto.data.survey import summarise
 from impasto.device import choose_device, choose_layout, choose_precision, open_fabric, out_of_memory
@@ -36,12 +36,6 @@ from impasto.training.plan import Watch
 from impasto.training.progress import Progress
 from impasto.training.run import Run, resume_command
 
-#: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
-FEWEST = 3
-#: Fewer pictures than this can be copied, but not learned from.
-FEW = 50
-#: Fewer held-out pictures than this are too few to score against, or to be scored.
-FEW_HELDOUT = 20
 #: New paintings shown in the report, or pairs of photo and painting.
 SHOWN, PAIRS = 64, 16
 

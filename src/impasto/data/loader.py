@@ -14,6 +14,13 @@ from impasto.device import available
 if TYPE_CHECKING:
     from impasto.settings import Augment
 
+#: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
+FEWEST = 3
+#: Fewer pictures than this can be copied, but not learned from.
+FEW = 50
+#: Fewer held-out pictures than this are too few to score against, or to be scored.
+FEW_HELDOUT = 20
+
 
 @dataclass(frozen=True)
 class Batch:

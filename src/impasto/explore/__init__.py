@@ -1,65 +1,173 @@
 """What is in a set of pictures, before anyone trains on it."""
 
-from collections.abc import Iterator
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
-from impasto.data.clean import Progress
-from impasto.data.decode import decode
-from impasto.data.pack import gather
-from impasto.data.read import open_source
-from impasto.data.survey import Survey, summarise
-from impasto.explore.sheet import Crop, before_after, contact_sheet
-from impasto.files import make_folder, require_folder, whole
+import numpy as np
 
-#: Pixels that a picture is decoded to at least, to be shown before and after its frame comes off.
-SHOWN = 400
+import impasto
+from impasto.data.clean import Progress
+from impasto.device import choose_device, choose_precision
+from impasto.explore.advice import advise, choose_recipe
+from impasto.explore.closely import Closely, crop, look_closely
+from impasto.explore.findings import Domain, Exploration, Gap, Group, Mark
+from impasto.explore.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
+from impasto.explore.marks import common_marks
+from impasto.explore.measures import decibels, differences, spreads
+from impasto.explore.overview import Look, common_size, look, see
+from impasto.explore.pace import pace
+from impasto.explore.page import TYPICAL, Pictures, write_page
+from impasto.explore.palette import palette, set_palette
+from impasto.files import make_folder, require_folder
+from impasto.score.features import extract
+from impasto.score.kernel import kernel_distance
+from impasto.score.networks import USUAL, FeatureNetwork, open_network
+from impasto.scores import Value
+
+#: Pictures that are looked at closely, for frames and marks: a twentieth of a second each.
+CLOSELY = {"paintings": 300, "photos": 100}
+#: Fewer pictures than this on a side tell nothing of how far paintings are from photos.
+TELLING = 20
+#: Members of a group that are named, and near duplicates that are shown.
+MEMBERS, DOUBLES = 10, 24
 
 
 def explore(
-    source: str,
-    out: Path | None = None,
+    paintings: str,
+    out: str | Path,
     *,
-    size: int = 128,
+    photos: str | None = None,
+    recipe: str | None = None,
     crop_frames: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
     progress: Progress | None = None,
-) -> list[str]:
-    """Looks at all pictures of a source, and says what is there in lines for a shell.
+) -> Exploration:
+    """Looks at all that is to be learned from, and says what it is and what to do with it.
 
-    With ``out``, a folder that may exist: ``pictures.jpg``, a contact sheet of squares of ``size`` pixels;
-    ``pictures.json``, everything that was found, by name; with ``crop_frames`` also ``frames-1.jpg`` and on, each
-    cropped picture before and after.
+    Leaves in the folder ``out``, which may exist: ``exploration.html``, its plots and sheets as PNG and JPEG, and
+    ``exploration.json``. Every picture is measured; what grows with the square of their number is of a sample.
+
+    Args:
+        paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings`` or ``kaggle:…``.
+        photos: the same of photos, to learn to paint.
+        recipe: what to train by, a name or a YAML file; chosen by the pictures and the device if not given.
+        crop_frames: take borders, mounts and frames off first.
+        progress: is told how many pictures were read, and of how many.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    if out is not None:
-        require_folder(out)
-    store = gather(source, size, crop_frames=crop_frames, progress=progress)
-    lines = summarise(store.survey)
-    if out is None:
-        return lines
-    make_folder(out)
-    sheets = [("pictures.jpg", contact_sheet(store.pixels, source))]
-    if crop_frames:
-        pages = before_after(_crops(source, store.survey))
-        sheets += [(f"frames-{number}.jpg", page) for number, page in enumerate(pages, 1)]
-    for old in out.glob("frames-*.jpg"):
-        old.unlink()
-    for name, sheet in sheets:
-        with whole(out / name) as part:
-            sheet.save(part, format="JPEG", quality=90)
-    with whole(out / "pictures.json") as part:
-        part.write_text(store.survey.model_dump_json(indent=1), encoding="utf-8")
-    return [*lines, f"To look at: {', '.join(str(out / name) for name, _ in sheets)}"]
+    begun = time.perf_counter()
+    folder = Path(out)
+    require_folder(folder)
+    where = choose_device(device)
+    how = choose_precision(precision, where)
+    size = common_size(paintings, *([photos] if photos else []))
+    network = open_network(USUAL, where)
+    found = [_domain("paintings", paintings, size, crop_frames, network, progress)]
+    if photos is not None:
+        found.append(_domain("photos", photos, size, False, network, progress))
+    domains = [domain for domain, _, _ in found]
+    first, second = domains[0], domains[1] if photos is not None else None
+    gap = None if second is None else _gap(first, second, found[0][2], found[1][2])
+    sides = [picture.short_side for picture in first.survey.pictures]
+    chosen, settings = choose_recipe(sides, photos is not None, where, recipe)
+    told = advise(first, second, gap, {chosen.name: pace(chosen, where, how)}, chosen, settings=settings, named=recipe)
+    exploration = Exploration(
+        impasto=impasto.__version__,
+        created=datetime.now(UTC).replace(microsecond=0),
+        size=size,
+        paintings=first,
+        photos=second,
+        gap=gap,
+        advice=told,
+        seconds=time.perf_counter() - begun,
+    )
+    make_folder(folder)
+    write_page(exploration, [pictures for _, pictures, _ in found], folder)
+    return exploration
 
 
-def _crops(source: str, survey: Survey) -> Iterator[Crop]:
-    """The pictures that have a frame, decoded again one by one."""
-    framed = {picture.name: picture for picture in survey.pictures if picture.frame}
-    with open_source(source) as opened:
-        for entry in opened.entries():
-            picture = framed.get(entry.name)
-            if picture is None or picture.frame is None:
-                continue
-            image = decode(entry.read(), SHOWN).image
-            across, down = image.width / picture.width, image.height / picture.height
-            left, top, right, bottom = picture.frame
-            box = round(left * across), round(top * down), round(right * across), round(bottom * down)
-            yield Crop(entry.name, image, box)
+def _domain(
+    role: str, source: str, size: int, crop_frames: bool, network: FeatureNetwork, progress: Progress | None
+) -> tuple[Domain, Pictures, np.ndarray]:
+    """What is in one set, what of it is shown, and the features of its sample."""
+    seen = look(source, size, crop_frames=crop_frames, progress=progress)
+    features = extract(network, seen.squares)
+    close = _closely(role, source, seen)
+    names = seen.names
+    palettes = {name: palette(square) for name, square in zip(names, seen.squares, strict=True)}
+    most, least = typical(features, TYPICAL)
+    vectors = pixel_vectors(seen.squares)
+    domain = Domain.model_validate(
+        {
+            "role": role,
+            "survey": seen.survey.model_copy(update={"source": source}),  # a pack remembers what it was made of
+            "looks": [
+                each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
+                for each in seen.looks
+            ],
+            "spreads": spreads(seen.looks),
+            "histogram": seen.histogram.tolist(),
+            "spectrum": decibels(seen.power, len(seen.looks)),
+            "palette": set_palette(seen.squares),
+            "closely": min(CLOSELY[role], len(seen.looks)),
+            "framed": close.framed,
+            "marks": close.marks,
+            "sample": names,
+            "alike": {"pixels": alike(vectors), network.name: alike(features)},
+            "typical": [names[place] for place in most],
+            "untypical": [names[place] for place in least],
+            "groups": [
+                Group(size=len(members), members=[names[place] for place in members[:MEMBERS]])
+                for members in groups(features)
+            ],
+        }
+    )
+    return domain, _pictures(seen, close, features, vectors, source, size, crop_frames), features
+
+
+def _closely(role: str, source: str, seen: Look) -> Closely:
+    """Frames and marks, in pictures evenly spread over the set."""
+    places = np.linspace(0, len(seen.looks) - 1, min(CLOSELY[role], len(seen.looks))).round().astype(int)
+    close = look_closely(source, [seen.looks[place].name for place in places])
+    for box, why in common_marks(seen.squares):
+        close.marks.insert(0, Mark(name=seen.names[0], kind="watermark", box=box, why=why))
+        close.marked.insert(0, crop(seen.names[0], box, seen.squares[0]))
+    return close
+
+
+def _pictures(
+    seen: Look, close: Closely, features: np.ndarray, vectors: np.ndarray, source: str, size: int, crop_frames: bool
+) -> Pictures:
+    """What the page shows of a set."""
+    shown = dict(zip(seen.names, seen.squares, strict=True))
+    doubles = [name for pair in seen.survey.near_duplicates[:DOUBLES] for name in pair if name not in shown]
+    by_pixels, by_features = similarity(vectors), similarity(features)
+    order_pixels, order_features = order(by_pixels), order(by_features)
+    return Pictures(
+        shown=shown | (see(source, doubles, size, crop_frames) if doubles else {}),
+        pixels_matrix=by_pixels[np.ix_(order_pixels, order_pixels)],
+        features_matrix=by_features[np.ix_(order_features, order_features)],
+        order_pixels=order_pixels,
+        order_features=order_features,
+        cells=grid(layout(features)),
+        crops=close.crops,
+        marked=close.marked,
+    )
+
+
+def _gap(paintings: Domain, photos: Domain, reals: np.ndarray, others: np.ndarray) -> Gap | None:
+    """How far the photos are from the paintings, beside how far one half of these is from the other."""
+    if min(len(reals), len(others)) < TELLING:
+        return None
+    kid, error = kernel_distance(others, reals)
+    shuffled = reals[np.random.default_rng(0).permutation(len(reals))]
+    floor, _ = kernel_distance(shuffled[: len(reals) // 2], shuffled[len(reals) // 2 :])
+    return Gap(
+        network=USUAL,
+        counts=f"{len(others):,} v {len(reals):,}",
+        distance=Value(value=kid, error=error, floor=floor),
+        words=differences(paintings, photos),
+    )

@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from impasto.grid import tile
 
 PANEL = (240, 200)  # room for a picture before cropping, and again for it after
+PANELS = (2 * PANEL[0] + 12, PANEL[1] + 2)  # both, their edges and what is between them
 COLUMNS = 3  # of such pairs on a page
 GAP = 8
 STRIP = 20  # height of a line of text
@@ -55,32 +56,86 @@ def before_after(crops: Iterable[Crop], per_page: int = 24) -> list[Image.Image]
 
     Crops are drawn as they come, so an iterator keeps one large picture in memory at a time.
     """
-    cells = [_captioned(_pair(crop), _label(number, crop.name)) for number, crop in enumerate(crops, start=1)]
+    return _pages(((crop.name, pair(crop)) for crop in crops), "Before and after cropping", per_page)
+
+
+def marked(marks: Iterable[Crop], per_page: int = 24) -> list[Image.Image]:
+    """Pages that show where in its picture each mark is, and the mark with what is around it; else as
+    :func:`before_after`."""
+    return _pages(((mark.name, around(mark)) for mark in marks), "Suspected marks", per_page)
+
+
+def pair(crop: Crop) -> Image.Image:
+    """The boxed picture and the part inside, side by side, both as large as they fit, with a thin edge."""
+    whole = crop.before.convert("RGB")
+    return _side_by_side(_boxed(whole, crop.box), whole.crop(crop.box))
+
+
+def around(mark: Crop) -> Image.Image:
+    """The boxed picture, and the box with half as much again on each side of it."""
+    whole = mark.before.convert("RGB")
+    left, top, right, bottom = mark.box
+    more = max(right - left, bottom - top) // 2
+    wider = max(left - more, 0), max(top - more, 0), min(right + more, whole.width), min(bottom + more, whole.height)
+    inside = left - wider[0], top - wider[1], right - wider[0], bottom - wider[1]
+    return _side_by_side(_boxed(whole, mark.box), _boxed(whole.crop(wider), inside))
+
+
+def scattered(pictures: Sequence[NDArray[np.uint8]], cells: NDArray[np.int64], width: int, side: int) -> Image.Image:
+    """Squares, each uint8 (S, S, 3), at their cells, int (N, 2) of column and row, on white.
+
+    The sheet is at most ``width`` pixels wide, and a square at most ``side``.
+    Raises ValueError if there is no picture, or not one cell for each.
+    """
+    if len(pictures) != len(cells):
+        raise ValueError(f"{len(pictures)} pictures have {len(cells)} cells")
+    corner = cells.min(axis=0)
+    columns, rows = (int(count) for count in cells.max(axis=0) - corner + 1)
+    side = max(1, min(side, width // columns))
+    sheet = Image.new("RGB", (columns * side, rows * side), "white")
+    for picture, (column, row) in zip(pictures, cells - corner, strict=True):
+        # A white pixel between neighbours; else two dark pictures run together.
+        small = Image.fromarray(picture).resize((max(side - 1, 1),) * 2, Image.Resampling.BOX)
+        sheet.paste(small, (int(column) * side, int(row) * side))
+    return sheet
+
+
+def _pages(pairs: Iterable[tuple[str, Image.Image]], title: str, per_page: int) -> list[Image.Image]:
+    cells = [_captioned(_standing(two), _label(number, name)) for number, (name, two) in enumerate(pairs, start=1)]
     pages = [cells[start : start + per_page] for start in range(0, len(cells), per_page)]
     return [
-        _titled(
-            _tiled(page, min(COLUMNS, len(page)), 3 * GAP),
-            f"Before and after cropping, page {number} of {len(pages)}",
-        )
+        _titled(_tiled(page, min(COLUMNS, len(page)), 3 * GAP), f"{title}, page {number} of {len(pages)}")
         for number, page in enumerate(pages, start=1)
     ]
 
 
-def _pair(crop: Crop) -> Image.Image:
-    """The boxed picture and the part inside, side by side, both as large as they fit, with a thin edge."""
-    whole = crop.before.convert("RGB")
-    before = ImageOps.contain(whole, PANEL)
-    scale = before.width / whole.width
-    left, top, right, bottom = (round(edge * scale) for edge in crop.box)
-    ImageDraw.Draw(before).rectangle((left, top, right - 1, bottom - 1), outline=BOX, width=2)
-    after = ImageOps.contain(whole.crop(crop.box), PANEL)
-    pair = Image.new("RGB", (2 * PANEL[0] + GAP + 4, PANEL[1] + 2), "white")
+def _standing(two: Image.Image) -> Image.Image:
+    """A pair on the caption's line, in room that is the same for all."""
+    room = Image.new("RGB", PANELS, "white")
+    room.paste(two, (0, room.height - two.height))
+    return room
+
+
+def _boxed(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """The picture as large as it fits a panel, with a box around a part of it."""
+    fitted = ImageOps.contain(picture, PANEL)
+    scale = fitted.width / picture.width
+    left, top, right, bottom = (round(edge * scale) for edge in box)
+    # Never less than a dot, however small the part is.
+    ImageDraw.Draw(fitted).rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=BOX, width=2)
+    return fitted
+
+
+def _side_by_side(*pictures: Image.Image) -> Image.Image:
+    """Pictures as large as they fit a panel, with a thin edge, on one line."""
+    edged = [ImageOps.expand(ImageOps.contain(picture, PANEL), 1, EDGE) for picture in pictures]
+    width, height = sum(each.width + GAP for each in edged) - GAP, max(each.height for each in edged)
+    sheet = Image.new("RGB", (width, height), "white")
     place = 0
-    for picture in (before, after):
-        edged = ImageOps.expand(picture, 1, EDGE)
-        pair.paste(edged, (place, pair.height - edged.height))
-        place += edged.width + GAP
-    return pair
+    for each in edged:
+        sheet.paste(each, (place, height - each.height))
+        place += each.width + GAP
+    return sheet
 
 
 def _tiled(cells: Sequence[Image.Image], columns: int | None, gap: int) -> Image.Image:

@@ -34,8 +34,8 @@ def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     if need <= free:
         return
     wrong = (
-        f"Training {recipe.name} with batch {recipe.batch} needs about {_gigabytes(need)} of memory and "
-        f"{_gigabytes(free)} are free"
+        f"Training {recipe.name} with batch {recipe.batch} needs about {gigabytes(need)} of memory and "
+        f"{gigabytes(free)} are free"
     )
     batch = fitting(recipe, fabric, need, free)
     if batch is None:
@@ -137,5 +137,6 @@ class Account(TorchDispatchMode):
         self.peak = max(self.peak, self.taken)
 
 
-def _gigabytes(count: int) -> str:
+def gigabytes(count: int) -> str:
+    """Bytes as 1.2 GB or 48 GB."""
     return f"{count / 1e9:.1f} GB" if count < 10e9 else f"{count / 1e9:.0f} GB"

@@ -1,0 +1,157 @@
+"""What an exploration says, in plain words and from nothing but its numbers: for the page and for a shell."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from impasto.data.survey import summarise
+from impasto.explore.findings import Domain, Exploration, Gap
+from impasto.report.words import SURE, decimals, listed, measured, number
+
+EVEN = 1.5
+"""Up to this ratio, two domains count as about equally large."""
+
+SHOWN = 2
+"""Lines of each kind of fault in a shell; the page holds them all."""
+
+
+def counts(found: Exploration) -> str:
+    """``300 paintings and 7,028 photos``."""
+    return listed([many(domain.count, domain.role.removesuffix("s")) for domain in found.domains])
+
+
+def balance(found: Exploration) -> list[str]:
+    """How many paintings there are to how many photos, and what that means for a training; empty for one domain."""
+    if found.photos is None:
+        return []
+    paintings, photos = found.paintings.count, found.photos.count
+    few, plenty = ("painting", "photo") if paintings <= photos else ("photo", "painting")
+    ratio = max(paintings, photos) / max(min(paintings, photos), 1)
+    labels = "There are no class labels to balance."
+    if ratio <= EVEN:
+        return [
+            f"{counts(found)}: about as many of one as of the other.",
+            "A step sees as many paintings as photos, so a training sees each of either about equally often.",
+            labels,
+        ]
+    times = f"{ratio:.0f}" if ratio >= 9.5 else f"{ratio:.1f}"
+    risk = (
+        f"So {few}s are oversampled {times}-fold and can be learned by heart; "
+        f"{plenty}s are seen seldom enough to stay new."
+    )
+    return [
+        f"{many(paintings, 'painting')} to {many(photos, 'photo')}: not balanced, {times} {plenty}s for each {few}.",
+        f"A step sees as many paintings as photos, so each {few} is seen {times} times while each {plenty} is seen "
+        "once.",
+        risk,
+        labels,
+    ]
+
+
+def distance(gap: Gap) -> str:
+    """How far photos are from paintings, beside how far one half of the paintings is from the other."""
+    kid = gap.distance
+    floor = max(kid.floor or 0.0, 0.0)
+    numbers = f"KID[{gap.network}] is {measured(kid)}, {gap.counts}"
+    if kid.floor is None:
+        return f"How far photos are from paintings: {numbers}."
+    numbers = f"{numbers}; its floor is {number(kid.floor, decimals(kid))}"
+    if kid.value - floor <= SURE * (kid.error or 0.0):
+        return f"Photos cannot be told from paintings by so many pictures: {numbers}."
+    if floor <= (kid.error or 0.0):
+        return f"Photos can be told from paintings, while one half of the paintings is like the other: {numbers}."
+    times = kid.value / floor
+    return (
+        f"Photos are {times:,.0f} times as far from paintings as one half of the paintings from the other: {numbers}."
+        if times >= 9.5
+        else f"Photos are {times:.1f} times as far from paintings as one half of the paintings from the other: "
+        f"{numbers}."
+    )
+
+
+def sampling(domain: Domain) -> list[str]:
+    """How many pictures were measured, compared with each other and looked at closely."""
+    there, compared, closely = domain.count, len(domain.sample), domain.closely
+    if there == 1:
+        return [f"{_all(domain)} measured, and searched for frames and marks."]
+    if there == compared == closely:
+        return [f"{_all(domain)} measured, compared with each other, and searched for frames and marks."]
+    lines = [f"{_all(domain)} measured: brightness, colours, sharpness and the like."]
+    for count, done in ((compared, "compared with each other"), (closely, "searched for frames and marks")):
+        some = f"{count:,} of {there:,} {domain.role}, evenly spread over the set," if count < there else ""
+        lines.append(f"{some} {_were(count)} {done}.".strip() if some else f"{_all(domain)} {done}.")
+    return lines
+
+
+def faults(domain: Domain) -> list[str]:
+    """What is wrong with the pictures of a domain, a sentence for each kind; empty where nothing was found."""
+    survey = domain.survey
+    left_out, same, near = len(survey.left_out), len(survey.duplicates), len(survey.near_duplicates)
+    small = sum(picture.short_side < survey.size for picture in survey.pictures)
+    lines = []
+    if left_out:
+        lines.append(f"{many(left_out, 'file')} left out: no usable {'picture' if left_out == 1 else 'pictures'}.")
+    if same:
+        lines.append(f"{many(same, 'exact duplicate')} dropped.")
+    if near:
+        lines.append(f"{many(near, 'pair')} nearly the same, kept.")
+    if small:
+        lines.append(
+            f"{many(small, 'picture')} smaller than {survey.size} pixels, so enlarged, which leaves them soft."
+        )
+    return lines + suspects(domain)
+
+
+def suspects(domain: Domain) -> list[str]:
+    """What was found of frames and marks, a sentence each."""
+    closely = many(domain.closely, domain.role.removesuffix("s"))
+    lines = []
+    if domain.framed:
+        have = "has" if len(domain.framed) == 1 else "have"
+        lines.append(f"{len(domain.framed):,} of {closely} looked at closely {have} a border, mount or frame.")
+    kinds = [(kind, len(list(marks))) for kind, marks in groupby(sorted(mark.kind for mark in domain.marks))]
+    if kinds:
+        marks = listed([many(count, kind) for kind, count in kinds])
+        lines.append(f"{marks} suspected on {closely} looked at closely.")
+    return lines
+
+
+def summary(found: Exploration) -> list[str]:
+    """The exploration as lines for a shell: what is there, what is wrong with it, and what to do."""
+    lines = []
+    for domain in found.domains:
+        lines += [*_cut(summarise(domain.survey)), *suspects(domain)]
+    if found.gap is not None:
+        lines.append(distance(found.gap))
+    lines += [" ".join(balance(found)[:-1])] if found.photos is not None else []
+    for place, advice in enumerate(found.advice, start=1):
+        lines.append(f"{place}. {advice.what.rstrip('.')}: {advice.why}")
+        lines += [f"   {advice.command}"] if advice.command else []
+    return lines
+
+
+def many(count: int, what: str) -> str:
+    """``1 photo``, ``7,028 photos``."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _all(domain: Domain) -> str:
+    """``All 300 paintings were``; ``The painting was``."""
+    one = domain.role.removesuffix("s")
+    return f"The {one} was" if domain.count == 1 else f"All {domain.count:,} {domain.role} were"
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _cut(lines: Sequence[str]) -> list[str]:
+    """A survey's lines with the first few of each list, which are indented."""
+    kept: list[str] = []
+    listing = 0
+    for line in lines:
+        listing = listing + 1 if line.startswith("  ") else 0
+        if listing <= SHOWN:
+            kept.append(line)
+        elif listing == SHOWN + 1:
+            kept.append("  …")
+    return kept
