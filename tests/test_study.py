@@ -13,7 +13,7 @@ import pytest
 from optuna.trial import TrialState
 
 from impasto.errors import ImpastoError
-from impasto.settings import Choice, Range
+from impasto.settings import Choice, Range, Searched
 from impasto.study import (
     RETRIES,
     RUNGS,
@@ -31,7 +31,7 @@ from impasto.study import (
     worker,
 )
 
-SPACE = {
+SPACE: dict[str, Searched] = {
     "generator.lr": Range(low=1e-5, high=1e-2, log=True),
     "batch": Choice(choices=(4, 8, 16)),
     "generator.betas": Choice(choices=([0.5, 0.999], [0.0, 0.99])),

@@ -1,6 +1,7 @@
 """impasto learns a painter from a few hundred pictures and makes new paintings.
 
 >>> import impasto
+>>> impasto.explore("monets/", out="look")
 >>> impasto.train("dcgan-64", paintings="monets/", out="run", budget="30m")
 >>> impasto.load("run").generate(16, seed=0)
 >>> impasto.evaluate("run", against="monets/")
@@ -13,13 +14,13 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from impasto.explore import explore as explore
+    from impasto.exploration.explore import explore as explore
     from impasto.judge import compare as compare
     from impasto.judge import evaluate as evaluate
     from impasto.learn import resume as resume
     from impasto.learn import train as train
     from impasto.paint.painter import load as load
-    from impasto.tune import tune as tune
+    from impasto.search import tune as tune
 
 __version__ = version("impasto")
 __all__ = ["compare", "evaluate", "explore", "load", "resume", "train", "tune"]
@@ -27,11 +28,11 @@ __all__ = ["compare", "evaluate", "explore", "load", "resume", "train", "tune"]
 _VERBS = {
     "compare": "impasto.judge",
     "evaluate": "impasto.judge",
-    "explore": "impasto.explore",
+    "explore": "impasto.exploration.explore",
     "load": "impasto.paint.painter",
     "resume": "impasto.learn",
     "train": "impasto.learn",
-    "tune": "impasto.tune",
+    "tune": "impasto.search",
 }
 
 

@@ -69,8 +69,8 @@ def explore(
     device: Device = "auto",
 ) -> None:
     """Look at what is to be learned from before a training: what is there, what is wrong with it, what to do."""
-    from impasto.explore import explore
-    from impasto.explore.words import summary
+    from impasto.exploration.explore import explore
+    from impasto.exploration.words import summary
 
     with _bar("looking") as advance:
         found = explore(
@@ -196,7 +196,7 @@ def tune(
     from rich.console import Console
 
     from impasto.report.tuning import summary
-    from impasto.tune import tune
+    from impasto.search import tune
 
     found = tune(
         recipe,

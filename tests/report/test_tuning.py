@@ -112,7 +112,7 @@ def test_the_shell_is_told_what_matters_and_what_to_do_next() -> None:
 def test_the_best_is_checked_with_a_seed_that_the_study_has_not_used() -> None:
     assert checks(tuning(seeds=3), Path("a study")) == [
         "impasto train 'a study/best.yaml' … --budget 15m --seed 3",
-        "impasto train fastcut … --budget 15m --seed 3",
+        "impasto train 'a study/recipe.yaml' … --budget 15m --seed 3",
     ]
     assert checks(tuning(seed=7), Path("tuned"))[0].endswith("--seed 8")
 

@@ -73,7 +73,7 @@ def test_the_page_says_what_the_numbers_say(page: Page) -> None:
     assert "6 settings searched in 24 trials of 15m each: 12 complete, 11 pruned and 1 failed." in text
     assert "Pruning saved 38 % of the time" in text
     assert "The best of 12 trials is better than it would be if measured again" in text
-    assert "impasto train fastcut … --budget 15m --seed 1" in text
+    assert "recipe.yaml … --budget 15m --seed 1" in text
 
 
 def test_plots_and_numbers_lie_beside_the_page(written: Path, page: Page) -> None:

@@ -305,7 +305,7 @@ def saving(found: Tuning) -> str:
 
 def checks(found: Tuning, out: Path) -> list[str]:
     """What to type to measure the best again, and the recipe as it is, with a seed that the study has not used."""
-    recipes = [found.recipe] if found.winner is None else [str(out / "best.yaml"), found.recipe]
+    recipes = [str(out / name) for name in (["best.yaml"] if found.winner else []) + ["recipe.yaml"]]
     end = shlex.join(["--budget", found.budget, "--seed", str(found.seed + found.seeds)])
     return [f"impasto train {shlex.quote(recipe)} … {end}" for recipe in recipes]
 

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from impasto.explore.findings import Colour, Domain, Looks
+from impasto.exploration.findings import Colour, Domain, Looks
 from impasto.report.curves import Theme, Values, smooth
 
 Pixels = NDArray[np.uint8]

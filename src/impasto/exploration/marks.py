@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.explore.findings import Shares
+from impasto.exploration.findings import Shares
 
 Kind = Literal["watermark", "signature", "seal"]
 

@@ -9,8 +9,8 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.explore.findings import Domain, Looks, Spread
-from impasto.explore.palette import name_of
+from impasto.exploration.findings import Domain, Looks, Spread
+from impasto.exploration.palette import name_of
 
 #: The numbers of :class:`Looks`, in the order in which they are told.
 MEASURES = ("brightness", "contrast", "colourfulness", "sharpness")

@@ -4,8 +4,8 @@ import pytest
 from invented_sets import about, domain, framed, squares
 
 from impasto.data.survey import Picture
-from impasto.explore.findings import Advice, Domain, Mark
-from impasto.explore.flaws import flaws, spare
+from impasto.exploration.findings import Advice, Domain, Mark
+from impasto.exploration.flaws import flaws, spare
 from impasto.recipe import Recipe
 
 DCGAN, MONET = Recipe.load("dcgan-64"), Recipe.load("monet")

@@ -12,9 +12,9 @@ import typer
 from invented_sets import about, domain, framed, squares
 
 from impasto.cli import app
-from impasto.explore.advice import ADAPTIVE, FOR_SOME, advise, choose_recipe, largest_size
-from impasto.explore.findings import Advice, Domain, Gap
-from impasto.explore.pace import Pace
+from impasto.exploration.advice import ADAPTIVE, FOR_SOME, advise, choose_recipe, largest_size
+from impasto.exploration.findings import Advice, Domain, Gap
+from impasto.exploration.pace import Pace
 from impasto.recipe import Recipe, shipped
 from impasto.scores import Value
 from impasto.training.budget import Budget

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFont
 
-from impasto.explore.sheet import GAP, Crop, _drawable, _font_file, _label, before_after, contact_sheet
+from impasto.exploration.sheet import GAP, Crop, _drawable, _font_file, _label, before_after, contact_sheet
 
 SIDE = 64
 RED = np.array([230, 30, 30])

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from impasto.data import survey
-from impasto.explore import figures
-from impasto.explore.findings import Colour, Domain
+from impasto.exploration import figures
+from impasto.exploration.findings import Colour, Domain
 from impasto.report.curves import DARK, LIGHT, png
 
 

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from impasto.data.pack import pack
-from impasto.explore import overview as module
-from impasto.explore.measures import measure
-from impasto.explore.overview import common_size, look, see
+from impasto.exploration import overview as module
+from impasto.exploration.measures import measure
+from impasto.exploration.overview import common_size, look, see
 
 
 def folder_of(folder: Path, count: int, side: int = 64) -> Path:

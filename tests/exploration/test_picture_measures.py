@@ -17,8 +17,8 @@ from torch import Tensor
 
 import impasto as package
 from impasto.data.survey import Survey
-from impasto.explore.findings import Colour, Domain, Looks
-from impasto.explore.measures import MEASURES, Measures, decibels, differences, lightness, measure, spreads
+from impasto.exploration.findings import Colour, Domain, Looks
+from impasto.exploration.measures import MEASURES, Measures, decibels, differences, lightness, measure, spreads
 
 Pixels = NDArray[np.uint8]
 

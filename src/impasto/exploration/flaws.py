@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from impasto.explore.findings import Advice, Domain
-from impasto.explore.words import many
+from impasto.exploration.findings import Advice, Domain
+from impasto.exploration.words import many
 from impasto.recipe import Recipe
 from impasto.report.words import listed, number
 

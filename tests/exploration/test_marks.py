@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 from planted import stamped
 
 import impasto
-from impasto.explore.marks import common_marks, find_marks
+from impasto.exploration.marks import common_marks, find_marks
 
 
 def sample(which: str) -> list[Image.Image]:

@@ -13,7 +13,7 @@ from rich.console import Console
 import impasto
 from impasto import learn
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import make_folder, whole
 from impasto.recipe import Recipe
 from impasto.report.tuning import Trial, Tuning, said
 from impasto.report.tuning_page import write_tuning
@@ -83,7 +83,7 @@ def tune(
     Any number of processes may work on one study at the same time; one that is ended and begun again goes on. A trial
     that is bad after a ninth or a third of its budget ends there, but not the first, and not where there are several
     objectives. Leaves in
-    ``out``: ``best.yaml``, ``report.html``, ``tuning.json``, and in ``trials`` the run folder of each, without its
+    ``out``: ``recipe.yaml``, what was searched, ``best.yaml``, ``report.html``, ``tuning.json``, and in ``trials`` the run folder of each, without its
     checkpoints.
 
     Args:
@@ -122,6 +122,9 @@ def tune(
     name = study or base.name
     opened = open_study(open_storage(where), name, len(objectives), worker.definition())
     say(f"Study '{name}' in {where}: {len(base.tune)} settings, {trials} trials of {budget}.")
+    make_folder(Path(out))
+    with whole(Path(out) / "recipe.yaml") as part:
+        part.write_text(base.to_yaml(), encoding="utf-8")
     signal = None
     try:
         while signal is None:

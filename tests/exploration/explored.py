@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.data import survey
-from impasto.explore.findings import Advice, Colour, Domain, Exploration, Gap, Group, Looks
-from impasto.explore.page import Pictures
+from impasto.exploration.findings import Advice, Colour, Domain, Exploration, Gap, Group, Looks
+from impasto.exploration.page import Pictures
 from impasto.scores import Value
 
 Pixels = NDArray[np.uint8]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto.data.loader import FEW, FEW_HELDOUT, FEWEST
-from impasto.explore.findings import Advice, Domain, Gap
-from impasto.explore.flaws import common_frames, flaws
-from impasto.explore.pace import FIRST_LOOK, QUALITY, Measured, Pace, about, seconds, until
-from impasto.explore.words import many
+from impasto.exploration.findings import Advice, Domain, Gap
+from impasto.exploration.flaws import common_frames, flaws
+from impasto.exploration.pace import FIRST_LOOK, QUALITY, Measured, Pace, about, seconds, until
+from impasto.exploration.words import many
 from impasto.recipe import Recipe, shipped
 from impasto.report.words import SURE, listed, number
 from impasto.training.memory import gigabytes

@@ -8,8 +8,8 @@ from PIL import Image, ImageOps
 from planted import plant
 
 from impasto.data.pack import pack
-from impasto.explore import closely
-from impasto.explore.closely import SHOWN, look_closely
+from impasto.exploration import closely
+from impasto.exploration.closely import SHOWN, look_closely
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from impasto.data.survey import Picture, Survey
-from impasto.explore.findings import Advice, Domain, Framed, Looks, Spread
+from impasto.exploration.findings import Advice, Domain, Framed, Looks, Spread
 
 MEASURES = {"brightness": 50.0, "contrast": 20.0, "colourfulness": 30.0, "sharpness": 5.0}
 

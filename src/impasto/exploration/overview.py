@@ -15,8 +15,8 @@ from impasto.data.clean import Progress, Square, collect, squares
 from impasto.data.pack import Store, is_pack
 from impasto.data.read import open_source
 from impasto.data.survey import Survey
-from impasto.explore.findings import Looks
-from impasto.explore.measures import Measures, measure
+from impasto.exploration.findings import Looks
+from impasto.exploration.measures import Measures, measure
 
 #: Side of the squares that are measured, if no pack is smaller.
 SIZE = 256

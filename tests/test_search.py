@@ -12,7 +12,7 @@ import pytest
 from conftest import Impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
-from impasto.tune import tune
+from impasto.search import tune
 from test_cli import TINY, begin, wait_for_step
 
 BUDGET = 36

@@ -9,16 +9,16 @@ import numpy as np
 import impasto
 from impasto.data.clean import Progress
 from impasto.device import choose_device, choose_precision
-from impasto.explore.advice import advise, choose_recipe
-from impasto.explore.closely import Closely, crop, look_closely
-from impasto.explore.findings import Domain, Exploration, Gap, Group, Mark
-from impasto.explore.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
-from impasto.explore.marks import common_marks
-from impasto.explore.measures import decibels, differences, spreads
-from impasto.explore.overview import Look, common_size, look, see
-from impasto.explore.pace import pace
-from impasto.explore.page import TYPICAL, Pictures, write_page
-from impasto.explore.palette import palette, set_palette
+from impasto.exploration.advice import advise, choose_recipe
+from impasto.exploration.closely import Closely, crop, look_closely
+from impasto.exploration.findings import Domain, Exploration, Gap, Group, Mark
+from impasto.exploration.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
+from impasto.exploration.marks import common_marks
+from impasto.exploration.measures import decibels, differences, spreads
+from impasto.exploration.overview import Look, common_size, look, see
+from impasto.exploration.pace import pace
+from impasto.exploration.page import TYPICAL, Pictures, write_page
+from impasto.exploration.palette import palette, set_palette
 from impasto.files import make_folder, require_folder
 from impasto.score.features import extract
 from impasto.score.kernel import kernel_distance

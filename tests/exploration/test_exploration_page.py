@@ -13,10 +13,10 @@ from explored import ADVICE, blobs, domain, exploration, pictures
 from PIL import Image
 
 from impasto.data.survey import Duplicate, LeftOut
-from impasto.explore import page
-from impasto.explore.findings import Exploration, Framed, Mark
-from impasto.explore.page import MAP_BYTES, write_page
-from impasto.explore.sheet import Crop
+from impasto.exploration import page
+from impasto.exploration.findings import Exploration, Framed, Mark
+from impasto.exploration.page import MAP_BYTES, write_page
+from impasto.exploration.sheet import Crop
 
 HOSTILE = "<script>alert('$\\frac$')</script>\u202e山水\n.jpg"
 

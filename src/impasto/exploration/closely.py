@@ -19,9 +19,9 @@ from impasto.data.entry import Unreadable
 from impasto.data.frames import Box, find_frame
 from impasto.data.pack import Store, is_pack
 from impasto.data.read import open_source
-from impasto.explore.findings import Framed, Mark, Shares
-from impasto.explore.marks import find_marks
-from impasto.explore.sheet import Crop
+from impasto.exploration.findings import Framed, Mark, Shares
+from impasto.exploration.marks import find_marks
+from impasto.exploration.sheet import Crop
 
 SEEN_AT = 480  # pixels that the short side of a larger picture is decoded to at least
 SHOWN = 400  # pixels of the long side of a picture that is kept to be shown

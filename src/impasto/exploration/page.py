@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from impasto.explore import figures, words
-from impasto.explore.figures import Pixels
-from impasto.explore.findings import Domain, Exploration
-from impasto.explore.sheet import PANELS, Crop, around, before_after, contact_sheet, marked, pair, scattered
+from impasto.exploration import figures, words
+from impasto.exploration.figures import Pixels
+from impasto.exploration.findings import Domain, Exploration
+from impasto.exploration.sheet import PANELS, Crop, around, before_after, contact_sheet, marked, pair, scattered
 from impasto.files import whole
 from impasto.grid import tile
 from impasto.report import embed

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.explore.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
+from impasto.exploration.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
 
 Features = NDArray[np.float32]
 

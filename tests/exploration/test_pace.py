@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.device import open_fabric
-from impasto.explore import pace as module
-from impasto.explore.pace import FIRST_LOOK, QUALITY, Measured, Pace, _Steps, about, pace, seconds, until
+from impasto.exploration import pace as module
+from impasto.exploration.pace import FIRST_LOOK, QUALITY, Measured, Pace, _Steps, about, pace, seconds, until
 from impasto.methods import METHODS
 from impasto.recipe import Recipe, shipped
 from impasto.training.budget import Budget

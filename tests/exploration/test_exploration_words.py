@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.data.survey import Duplicate
-from impasto.explore import words
-from impasto.explore.findings import Advice, Domain, Exploration, Framed, Gap, Mark
+from impasto.exploration import words
+from impasto.exploration.findings import Advice, Domain, Exploration, Framed, Gap, Mark
 from impasto.scores import Value
 
 ONE = {role: domain(role, blobs(1)) for role in ("paintings", "photos")}

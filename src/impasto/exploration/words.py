@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from impasto.data.survey import summarise
-from impasto.explore.findings import Domain, Exploration, Gap
+from impasto.exploration.findings import Domain, Exploration, Gap
 from impasto.report.words import SURE, decimals, listed, measured, number
 
 EVEN = 1.5

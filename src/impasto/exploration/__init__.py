@@ -1,0 +1,1 @@
+"""What is in a set of pictures, before anyone trains on it."""

@@ -1,0 +1,23 @@
+"""The verbs, from Python."""
+
+import subprocess
+import sys
+
+import pytest
+
+import impasto
+
+
+@pytest.mark.parametrize("verb", impasto.__all__)
+def test_a_verb_stays_one_whatever_was_imported_before(verb: str) -> None:
+    """A module of the same name would take its place."""
+    code = f"""
+import impasto, impasto.search, impasto.exploration.explore, impasto.learn, impasto.judge, impasto.paint.painter
+assert callable(impasto.{verb}) and callable(impasto.{verb})
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_to_import_impasto_imports_nothing_slow() -> None:
+    code = "import sys, impasto; assert not {'torch', 'optuna', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
