@@ -82,9 +82,8 @@ def tune(
 
     Any number of processes may work on one study at the same time; one that is ended and begun again goes on. A trial
     that is bad after a ninth or a third of its budget ends there, but not the first, and not where there are several
-    objectives. Leaves in
-    ``out``: ``recipe.yaml``, what was searched, ``best.yaml``, ``report.html``, ``tuning.json``, and in ``trials`` the run folder of each, without its
-    checkpoints.
+    objectives. Leaves in ``out``: ``recipe.yaml``, what was searched, ``best.yaml``, ``report.html``, ``tuning.json``,
+    and in ``trials`` the run folder of each, without its checkpoints.
 
     Args:
         recipe, paintings, photos, start, crop_frames, device, precision: as for :func:`impasto.train`.

@@ -254,3 +254,12 @@ def test_a_search_is_advised_where_its_trials_can_be_waited_for() -> None:
     verb, recipe, options = typed(search.command)
     assert (verb, recipe.name, options["budget"]) == ("tune", "dcgan-64", "10m")
     assert about(given(domain(squares(300)), pace=Pace(2.76, 16, 1)), "search for better settings") is None
+
+
+def test_a_pace_that_was_measured_on_a_busy_machine_says_so() -> None:
+    recipe, settings = choose_recipe([256] * 300, False, torch.device("cpu"))
+    for busy, said in ((0.0, False), (0.9, True)):
+        pace = Pace(0.3, recipe.batch, 10**9, 8 * 10**9, busy=busy)
+        told = advise(domain(squares(300)), None, None, {recipe.name: pace}, recipe, settings=settings)
+        (time,) = [each for each in told if each.what.startswith("Expect")]
+        assert ("90% of the processors" in time.why) == said

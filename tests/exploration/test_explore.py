@@ -49,6 +49,8 @@ def test_every_planted_fault_is_found(planted: tuple[Path, dict[str, str]], impa
     assert any("text" in reason for reason in left_out.values())
     assert "CMYK" in {each["mode"] for each in kept.values()}
     assert any(each["width"] == each["height"] == 1 for each in kept.values())
+    page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
+    assert "<h4>Exact duplicates</h4>" in page and "<h4>Nearly the same</h4>" in page
     assert survey["junk"] >= 2 and "left out" in said and "1. " in said
 
 

@@ -34,6 +34,8 @@ SMALLEST = 32
 FAR = 0.15
 #: Seconds of the longest training that is proposed, a night, and of one where nothing is known.
 LONGEST, USUAL = 8 * 3600, 1800
+#: The share of the processors from which on other programs are worth a word.
+BUSY = 0.3
 #: Trials that `impasto tune` makes if no number is given.
 TRIALS = 30
 
@@ -289,6 +291,10 @@ def _time(case: _Case) -> Iterator[Advice]:
         f"{_steps(until(FIRST_LOOK, recipe), until(QUALITY, recipe), pace)}. It needs {gigabytes(pace.memory)} of "
         f"memory{free}."
     )
+    if pace.busy > BUSY:
+        why += (
+            f" Other programs took {pace.busy:.0%} of the processors when that was measured: without them it is faster."
+        )
     if look is None or good is None:
         yield Advice(what=f"Expect a first look after {about(look or 0)}; nobody knows more.", why=why)
         return

@@ -29,7 +29,7 @@ from impasto.scores import Value
 CLOSELY = {"paintings": 300, "photos": 100}
 #: Fewer pictures than this on a side tell nothing of how far paintings are from photos.
 TELLING = 20
-#: Members of a group that are named, and near duplicates that are shown.
+#: Members of a group that are named, and pairs of exact and of near duplicates that can be shown.
 MEMBERS, DOUBLES = 10, 24
 
 
@@ -143,7 +143,9 @@ def _pictures(
 ) -> Pictures:
     """What the page shows of a set."""
     shown = dict(zip(seen.names, seen.squares, strict=True))
-    doubles = [name for pair in seen.survey.near_duplicates[:DOUBLES] for name in pair if name not in shown]
+    same = [(each.of, each.name) for each in seen.survey.duplicates[:DOUBLES]]
+    pairs = same + seen.survey.near_duplicates[:DOUBLES]
+    doubles = [name for pair in pairs for name in pair if name not in shown]
     by_pixels, by_features = similarity(vectors), similarity(features)
     order_pixels, order_features = order(by_pixels), order(by_features)
     return Pictures(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.data.clean import Progress, Square, collect, squares
-from impasto.data.pack import Store, is_pack
+from impasto.data.pack import Store, gather, is_pack
 from impasto.data.read import open_source
 from impasto.data.survey import Survey
 from impasto.exploration.findings import Looks
@@ -65,7 +65,7 @@ def look(source: str, size: int, *, crop_frames: bool = False, progress: Progres
     kept = _Kept()
     with _measuring(kept.add) as add:
         if is_pack(source):
-            store = Store.open(source)
+            store = gather(source, size, crop_frames=crop_frames)
             survey = store.survey
             for done, picture in enumerate(store.pixels, 1):
                 add(_sized(picture, size))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import psutil
 import torch
 
 from impasto.data.loader import Batches, Loader
@@ -24,6 +25,8 @@ TELLING = 1.0
 ENOUGH, STEPS, SLOW = 2.5, 5, 4.0
 #: Pictures that the steps learn from.
 PICTURES = 8
+#: Seconds for which it is listened to what other programs do.
+LISTENING = 0.3
 #: What samples and scores take beside the steps, at most: a twentieth of the time each.
 WATCHING = 1.1
 
@@ -37,6 +40,7 @@ class Pace:
     memory: int  #: bytes that the recipe takes, with the batch that it asks for
     free: int | None = None  #: bytes that were free, if known
     fits: int | None = None  #: the largest batch that fits, where that of the recipe does not
+    busy: float = 0.0  #: the share of the processors that other programs took just before, 0…1
 
 
 class Measured(NamedTuple):
@@ -112,6 +116,7 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
     Takes about six seconds and the making of the networks; a step that is slower than that, once. A large batch whose
     step would be slow is measured by a smaller one.
     """
+    busy = psutil.cpu_percent(interval=LISTENING) / 100
     fabric = open_fabric(device, precision)
     device = fabric.device  # with its number
     need, free = needed(recipe, fabric), available(device)
@@ -131,7 +136,7 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
             while len(times) < STEPS and sum(times) < ENOUGH:
                 times.append(steps.time(batch))
             took = sum(times) / len(times)
-    return Pace(took * most / batch, most, need, free, fits)
+    return Pace(took * most / batch, most, need, free, fits, busy)
 
 
 class _Steps:

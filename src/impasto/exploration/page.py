@@ -73,7 +73,7 @@ class Pictures:
     Matrices are in an order that puts like by like: row i is of the picture ``order[i]`` of ``Domain.sample``.
     """
 
-    shown: dict[str, Pixels]  #: squares (S, S, 3) of one size by name: those of the sample, and of near duplicates
+    shown: dict[str, Pixels]  #: squares (S, S, 3) of one size by name: those of the sample, and of some duplicates
     pixels_matrix: NDArray[np.float32]  #: (N, N) similarity by pixels, −1…1
     features_matrix: NDArray[np.float32]  #: (N, N) similarity by a network's features, −1…1
     order_pixels: NDArray[np.int64]  #: (N,)
@@ -109,6 +109,7 @@ class Part:
     faults: list[str]
     left_out: list[str]
     duplicates: list[str]
+    same: list[Shown]
     near: list[Shown]
     near_there: int  #: how many pairs could be shown
     near_names: list[str]
@@ -244,7 +245,8 @@ def _coloured(domain: Domain, seen: Pictures) -> list[figures.Coloured]:
 
 def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> Part:
     survey = domain.survey
-    near = [(one, other) for one, other in survey.near_duplicates if one in seen.shown and other in seen.shown]
+    same = _pairs([(each.of, each.name) for each in survey.duplicates], seen)
+    near = _pairs(survey.near_duplicates, seen)
     sample = _squares(domain.sample, seen)
     sheet = _even(sample, ROWS * ACROSS)
     return Part(
@@ -253,9 +255,8 @@ def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> P
         faults=words.faults(domain),
         left_out=[f"{each.name}: {each.reason}" for each in survey.left_out],
         duplicates=[f"{each.name} is {each.of}" for each in survey.duplicates],
-        near=[
-            Shown(_strip([seen.shown[one], seen.shown[other]], 2, 200, 85), one, other) for one, other in near[:PAIRS]
-        ],
+        same=_shown(same, seen),
+        near=_shown(near, seen),
         near_there=len(near),
         near_names=[f"{one} is like {other}" for one, other in survey.near_duplicates],
         framed=[Shown(_panel(pair(crop)), crop.name) for crop in seen.crops[:PAIRS]],
@@ -278,6 +279,16 @@ def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> P
         sampling=words.sampling(domain),
         domain=domain,
     )
+
+
+def _pairs(names: Iterable[tuple[str, str]], seen: Pictures) -> list[tuple[str, str]]:
+    """The pairs of which both pictures can be shown."""
+    return [pair for pair in names if set(pair) <= seen.shown.keys()]
+
+
+def _shown(pairs: Sequence[tuple[str, str]], seen: Pictures) -> list[Shown]:
+    """The first pairs, side by side."""
+    return [Shown(_strip([seen.shown[one], seen.shown[other]], 2, 200, 85), one, other) for one, other in pairs[:PAIRS]]
 
 
 def _details(domain: Domain) -> Iterator[tuple[str, str]]:
@@ -380,7 +391,7 @@ def _sheets(found: Exploration, pictures: Sequence[Pictures]) -> Iterator[tuple[
         if any(members):
             rows = [_row(squares, MEMBERS, 2 * THUMB) for squares in members if squares]
             yield f"groups-{role}.jpg", tile(np.stack([np.asarray(row) for row in rows]), 1, gap=12)
-        near = [pair for pair in domain.survey.near_duplicates if pair[0] in seen.shown and pair[1] in seen.shown]
+        near = _pairs(domain.survey.near_duplicates, seen)
         if near:
             pairs_of = [np.asarray(_row(_squares(each, seen), 2, 2 * THUMB)) for each in near[:100]]
             yield f"duplicates-{role}.jpg", tile(np.stack(pairs_of), gap=20)
