@@ -170,3 +170,23 @@ def test_a_storage_that_is_none_is_told(tmp_path: Path) -> None:
     for where in (str(tmp_path / "study.txt"), "nonsense://x", f"sqlite:///{tmp_path}"):
         with pytest.raises(ImpastoError, match="storage"):
             open_storage(where)
+
+
+def test_processes_that_begin_a_study_at_the_same_moment_share_it(tmp_path: Path) -> None:
+    code = f"""
+import sys, time
+from pathlib import Path
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from test_study import begin, begun
+time.sleep(max(0, float(sys.argv[1]) - time.time()))
+begin(begun(Path({str(tmp_path)!r})))
+"""
+    together = str(time.time() + 8)
+    started = [subprocess.Popen([sys.executable, "-c", code, together], stderr=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        _, error = process.communicate(timeout=120)
+        assert process.returncode == 0, error.decode()
+    trials = begun(tmp_path).trials
+    assert [trial.number for trial in trials] == [0, 1, 2]
+    assert settings(trials[0], SPACE) == OWN
+    assert len({str(trial.params) for trial in trials}) == 3

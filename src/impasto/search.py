@@ -15,7 +15,7 @@ from impasto import learn
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, whole
 from impasto.recipe import Recipe
-from impasto.report.tuning import Trial, Tuning, said
+from impasto.report.tuning import Trial, Tuning, said, without_password
 from impasto.report.tuning_page import write_tuning
 from impasto.score.networks import USUAL
 from impasto.scores import Evaluation, Scores
@@ -120,7 +120,7 @@ def tune(
     where = storage or f"sqlite:///{Path(out) / 'study.db'}"
     name = study or base.name
     opened = open_study(open_storage(where), name, len(objectives), worker.definition())
-    say(f"Study '{name}' in {where}: {len(base.tune)} settings, {trials} trials of {budget}.")
+    say(f"Study '{name}' in {without_password(where)}: {len(base.tune)} settings, {trials} trials of {budget}.")
     make_folder(Path(out))
     with whole(Path(out) / "recipe.yaml") as part:
         part.write_text(base.to_yaml(), encoding="utf-8")

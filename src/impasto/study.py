@@ -14,6 +14,7 @@ import psutil
 
 from impasto.errors import ImpastoError
 from impasto.files import make_folder
+from impasto.report.tuning import without_password
 from impasto.settings import Choice, Searched
 from impasto.training.run import Run
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life of a trial, and without one after which it counts as dead.
 PULSE, GRACE = 20.0, 120.0
+#: How often a database is opened before that is given up.
+TRIES = 5
 #: How often a trial whose process died is tried again.
 RETRIES = 3
 #: Complete trials, at least, of which it can be told what matters.
@@ -57,12 +60,21 @@ def open_storage(where: str) -> "optuna.storages.BaseStorage":
         make_folder(Path(where.removeprefix("sqlite:///")).parent)
     # SQLite locks the whole file: several writers wait for each other.
     patience = {"connect_args": {"timeout": 100}} if where.startswith("sqlite") else {}
-    try:
-        return optuna.storages.RDBStorage(where, engine_kwargs=patience)
-    except ImportError as error:
-        raise ImpastoError(f"The storage {where} needs a driver that is not installed: {error}.") from error
-    except Exception as error:  # whatever the driver of a database raises
-        raise ImpastoError(f"The storage {where} cannot be opened: {' '.join(str(error).split())[:200]}") from error
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return optuna.storages.RDBStorage(where, engine_kwargs=patience)
+        except ImportError as error:
+            wrong = f"needs a driver that is not installed: {error}."
+            raise ImpastoError(f"The storage {without_password(where)} {wrong}") from error
+        except Exception as error:  # whatever the driver of a database raises
+            # Of processes that begin a database at the same moment, one makes its tables and the others stumble.
+            if attempt < TRIES and any(words in str(error) for words in ("already exists", "locked")):
+                time.sleep(1)
+                continue
+            wrong = f"cannot be opened: {' '.join(str(error).split())[:200]}"
+            raise ImpastoError(f"The storage {without_password(where)} {wrong}") from error
 
 
 def open_study(
@@ -104,7 +116,7 @@ def begin_trial(
     trial = study.ask()
     drawn = min(max(DRAWN[0], trials // 3), DRAWN[1])
     # A seed for each trial, or all processes would draw the same.
-    study.sampler = optuna.samplers.TPESampler(seed=seed * 1_000_003 + trial.number, n_startup_trials=drawn)
+    study.sampler = optuna.samplers.TPESampler(seed=(seed * 1_000_003 + trial.number) % 2**32, n_startup_trials=drawn)
     if trial.number == 0:
         fixed = {name: _encoded(own[name]) if isinstance(space[name], Choice) else own[name] for name in space}
         with warnings.catch_warnings():

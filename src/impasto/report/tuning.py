@@ -40,6 +40,11 @@ OWN_STATES: dict[State, str] = {
 """What is said of the recipe's own settings where they have no value."""
 
 
+def without_password(storage: str) -> str:
+    """A storage's address as it may be shown."""
+    return re.sub(r"(://[^/@:]*:).*@", r"\1***@", storage)
+
+
 class Trial(BaseModel, frozen=True, ser_json_inf_nan="strings"):
     """One trial of a search."""
 
@@ -88,7 +93,7 @@ class Tuning(BaseModel, frozen=True, ser_json_inf_nan="strings"):
     @field_validator("storage")
     @classmethod
     def _secret(cls, storage: str) -> str:
-        return re.sub(r"(://[^/@:]*:).*@", r"\1***@", storage)
+        return without_password(storage)
 
     def of(self, state: State) -> list[Trial]:
         """The trials in a state, by their numbers."""
