@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 
 # A shared machine may be slow at any moment; that is no failure. The same examples every time: what fails here fails
 # for everyone.
-settings.register_profile("impasto", deadline=None, derandomize=True)
+settings.register_profile("impasto", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("impasto")
 # The networks of the tests are so small that threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"

@@ -78,6 +78,7 @@ def test_the_search_finds_what_is_better_than_chance(tmp_path: Path) -> None:
         drawn = settings(trial, SPACE)
         value = abs(drawn["generator.lr"] - 1e-3) * 100 + abs(drawn["generator.depth"] - 9) / 3
         values.append(value)
+        trial.set_user_attr("looks", {str(RUNGS[0]): value})
         assert finish(study, trial, "COMPLETE", [value])
     assert sum(values[20:]) < 0.6 * sum(values[:20])
     told = importance(study)

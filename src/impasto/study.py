@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 #: Seconds between two signs of life of a trial, and without one after which it counts as dead.
 PULSE, GRACE = 20.0, 120.0
-#: How often a database is opened before that is given up.
-TRIES = 5
+#: What databases say where two processes make the same tables, and how often they are tried.
+STUMBLED, TRIES = ("already exists", "locked", "UNIQUE", "duplicate"), 5
 #: How often a trial whose process died is tried again.
 RETRIES = 3
-#: Complete trials, at least, of which it can be told what matters.
-ENOUGH = 4
+#: Trials, at least, of which it can be told what matters.
+ENOUGH = 8
 #: What a trial that is tried again takes over.
 KEPT = ("run", "looks", "seconds")
 #: Successive halving (Jamieson & Talwalkar 2016; asynchronous: Li et al. 2020, arXiv:1810.05934): after each share of
@@ -70,7 +70,7 @@ def open_storage(where: str) -> "optuna.storages.BaseStorage":
             raise ImpastoError(f"The storage {without_password(where)} {wrong}") from error
         except Exception as error:  # whatever the driver of a database raises
             # Of processes that begin a database at the same moment, one makes its tables and the others stumble.
-            if attempt < TRIES and any(words in str(error) for words in ("already exists", "locked")):
+            if attempt < TRIES and any(words in str(error) for words in STUMBLED):
                 time.sleep(1)
                 continue
             wrong = f"cannot be opened: {' '.join(str(error).split())[:200]}"
@@ -271,15 +271,18 @@ def require_same_pictures(study: "optuna.Study", run: Run) -> None:
 
 
 def importance(study: "optuna.Study") -> dict[str, float]:
-    """Each setting's share in how much the first objective varies (PED-ANOVA: Watanabe et al. 2023); empty while there
-    are too few complete trials."""
+    """Each setting's share in how much the score varies at the first look (PED-ANOVA: Watanabe et al. 2023), which
+    nearly every trial has, while few are complete; empty while there are too few."""
     import optuna
 
-    complete = study.get_trials(deepcopy=False, states=[optuna.trial.TrialState.COMPLETE])
-    if len(complete) < ENOUGH:
-        return {}
-    target = None if len(study.directions) == 1 else lambda trial: trial.values[0]
-    return optuna.importance.get_param_importances(study, target=target)
+    early = optuna.create_study()
+    for trial in study.get_trials(deepcopy=False):
+        look = trial.user_attrs.get("looks", {}).get(str(RUNGS[0]))
+        if look is not None:
+            early.add_trial(
+                optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=look)
+            )
+    return optuna.importance.get_param_importances(early) if len(early.trials) >= ENOUGH else {}
 
 
 def wanted(study: "optuna.Study", trials: int) -> bool:

@@ -102,7 +102,7 @@ def test_what_differs_is_told_by_the_shell_and_what_does_not_is_not() -> None:
 
 def test_the_shell_is_told_what_matters_and_what_to_do_next() -> None:
     text = shell(tuning())
-    assert "generator.lr 61 %, loss 17 % and discriminator.lr 12 % of how much KID[efficientnet-lite0] varies" in text
+    assert "generator.lr 61 %, loss 17 % and discriminator.lr 12 % of how much the first look varies" in text
     assert "Trials: 12 complete, 11 pruned and 1 failed. Pruning saved 38 % of the time: 11 trials were ended" in text
     assert "The best of 12 trials is better than it would be if measured again" in text
     assert "The best recipe: runs/tuned/best.yaml" in text

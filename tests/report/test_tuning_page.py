@@ -147,7 +147,7 @@ def test_a_study_that_is_not_done_is_told_as_far_as_it_is(found: Tuning, saying:
     page = Page(write_tuning(found, tmp_path))
     assert saying in plain(page.text)
     assert "generator.lr" in page.text
-    assert "Too few trials are complete to tell which settings matter." in plain(page.text)
+    assert "Too few trials were looked at to tell which settings matter." in plain(page.text)
     assert rows(page).count("<tr class=") == len(found.trials)
     assert asks_nothing(page)
     assert ("There are no paintings of it." in page.text) == bool(chosen(found))

@@ -88,7 +88,7 @@ class Tuning(BaseModel, frozen=True, ser_json_inf_nan="strings"):
     space: dict[str, Range | Choice]
     trials: list[Trial]
     best: list[int]  #: the number of the best trial; of several objectives those that no other beats in all
-    importance: dict[str, float]  #: share of a setting in how much the first objective varies; empty if too few trials
+    importance: dict[str, float]  #: share of a setting in how much the first look varies; empty if too few trials
 
     @field_validator("storage")
     @classmethod
@@ -348,7 +348,7 @@ def summary(found: Tuning, out: Path) -> RenderableType:
         parts.append(Text(f"Trials: {counts(found)}. {saving(found)}".strip()))
     if found.ranked:
         shares = [f"{name} {percent(share)}" for name, share in found.ranked[:3]]
-        parts.append(Text(f"What matters most: {listed(shares)} of how much {found.objectives[0]} varies."))
+        parts.append(Text(f"What matters most: {listed(shares)} of how much the first look varies."))
     parts += [Text(f"Note: {caution}") for caution in cautions(found)]
     if found.winner is not None:
         parts.append(Text(f"The best recipe: {out / 'best.yaml'}"))

@@ -99,7 +99,7 @@ def history(found: Tuning, theme: Theme) -> Figure:
 
 
 def importance(found: Tuning, theme: Theme) -> Figure:
-    """A bar for each setting: its share in how much the first objective varies."""
+    """A bar for each setting: its share in how much the first look varies."""
     ranked = found.ranked[::-1]
     figure = _figure(theme, 9, 0.9 + 0.36 * len(ranked))
     axes = figure.subplots()
@@ -110,7 +110,7 @@ def importance(found: Tuning, theme: Theme) -> Figure:
             f"{100 * share:.0f} %", (max(share, 0), place), (5, 0), textcoords="offset points", va="center",
             fontsize=9, color=theme.ink,
         )  # fmt: skip
-    _dress(axes, f"Share in how much {found.objectives[0]} varies", "", theme)
+    _dress(axes, f"Share in how much {found.objectives[0]} varies at the first look", "", theme)
     axes.grid(visible=False)
     axes.set_yticks(range(len(ranked)), [name for name, _ in ranked], parse_math=False)
     axes.tick_params(axis="y", length=0, labelsize=9.5)
