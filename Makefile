@@ -22,12 +22,12 @@ DEMO_SETTINGS := batch=8 schedule.decay_from=0.5 generator.width=32 discriminato
 demo: setup
 	rm -rf demo
 	$(BIN)/impasto paint sample:photos --style monet --compare --out demo/photos
-	$(BIN)/impasto explore sample:paintings --out demo/pictures
+	$(BIN)/impasto explore sample:paintings --photos sample:photos --out demo/pictures
 	OMP_NUM_THREADS=1 $(BIN)/impasto train dcgan-64 --paintings sample:paintings --out demo/run --budget 2m $(addprefix --set ,$(DEMO_SETTINGS))
 	$(BIN)/impasto generate demo/run --count 64 --out demo/paintings
 	@echo
 	@echo "Five photos and their paintings are in demo/photos, 64 paintings out of nothing in demo/paintings."
-	@echo "Open demo/run/report.html: it tells how those were learned."
+	@echo "Open demo/pictures/exploration.html: it tells what they were learned from, and demo/run/report.html: how."
 
 test: setup
 	$(BIN)/ruff check .

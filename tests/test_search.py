@@ -1,6 +1,7 @@
 """Searching for settings, with whole commands as a user's shell runs them."""
 
 import json
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from impasto.search import tune
 from test_cli import TINY, begin, wait_for_step
 
 BUDGET = 36
+#: The run folder of the first trial.
+FIRST = "trials/dcgan-64/0000"
 SEARCH = [
     *("tune", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--precision", "fp32"),
     *("--out", "study", "--budget-per-trial", f"{BUDGET}steps"),
@@ -36,32 +39,37 @@ def by_state(found: Mapping[str, Any]) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
-    """A study of six trials by two processes at once, one of which is killed in its first training; a third goes on."""
+    """A study of six trials: its first process is killed, its second stopped by Ctrl-C, two at once end it."""
     folder = tmp_path_factory.mktemp("searched")
-    trials = ["--trials", "6"]
-    doomed = begin([*impasto_command, *SEARCH, *trials], folder)
-    wait_for_step(folder / "study" / "trials" / "0000", 2)
-    other = begin([*impasto_command, *SEARCH, *trials], folder)
-    wait_for_step(folder / "study" / "trials" / "0001", 1)
+    command = [*impasto_command, *SEARCH, "--trials", "6"]
+    doomed = begin(command, folder)
+    wait_for_step(folder / "study" / FIRST, 2)
     doomed.kill()
     doomed.communicate(timeout=60)
-    said, _ = other.communicate(timeout=300)
-    assert other.returncode == 0, said
-    subprocess.run([*impasto_command, *SEARCH, *trials], cwd=folder, check=True, capture_output=True)
+    stopped = begin(command, folder)
+    wait_for_step(folder / "study" / FIRST, 8)
+    stopped.send_signal(signal.SIGINT)
+    stopped.communicate(timeout=120)
+    assert stopped.returncode == 130
+    both = [begin(command, folder) for _ in range(2)]
+    for process in both:
+        said, _ = process.communicate(timeout=400)
+        assert process.returncode == 0, said
     return folder
 
 
-def test_a_trial_that_died_is_marked_and_tried_again_and_no_trial_is_lost(searched: Path) -> None:
+def test_a_trial_that_died_or_was_stopped_is_gone_on_with_and_no_trial_is_lost(searched: Path) -> None:
     found = told(searched)
     states = by_state(found)
-    assert set(states) <= {"complete", "pruned", "failed"}
-    assert states["failed"] == [0]
+    assert set(states) == {"complete", "pruned", "failed"}
+    assert states["failed"] == [0, 1]
     again = [trial for trial in found["trials"] if trial["retry_of"] == 0]
-    assert len(again) == 1 and again[0]["state"] == "complete" and again[0]["own"]
-    assert again[0]["settings"] == found["trials"][0]["settings"]
-    assert again[0]["run"] == "trials/0000"  # where it went on
-    assert 6 <= len(states["complete"]) + len(states["pruned"]) <= 7
-    assert len({trial["worker"] for trial in found["trials"]}) >= 2
+    assert [trial["state"] for trial in again] == ["failed", "complete"] and again[1]["own"]
+    assert all(trial["settings"] == found["trials"][0]["settings"] for trial in again)
+    assert all(trial["run"] == FIRST for trial in again)  # where it went on
+    assert len(states["complete"]) + len(states["pruned"]) == 6
+    assert len({trial["worker"] for trial in found["trials"]}) == 4
+    assert not list((searched / "study").rglob("*.part"))
 
 
 def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(searched: Path) -> None:
@@ -103,7 +111,7 @@ def test_optuna_opens_the_same_storage(searched: Path) -> None:
 def test_the_mean_over_seeds_counts_where_it_is_asked_for(impasto: Impasto, tmp_path: Path) -> None:
     impasto(*SEARCH[:-1], "4steps", "--trials", "1", "--seeds", "2", "--storage", "shared.log", "--seed", "5")
     (trial,) = told(tmp_path)["trials"]
-    runs = [tmp_path / "study" / "trials" / name for name in ("0000", "0000-seed-6")]
+    runs = [tmp_path / "study" / f"{FIRST}{end}" for end in ("", "-seed-6")]
     found = [json.loads((run / "evaluation.json").read_text())["scores"][0]["values"]["KID"]["value"] for run in runs]
     assert trial["values"] == [pytest.approx(sum(found) / 2)]
     assert found[0] != found[1]
@@ -122,6 +130,22 @@ def test_score_and_content_give_those_that_no_other_beats_in_both(impasto: Impas
     for number, mine in values.items():
         beaten = any(theirs != mine and theirs[0] <= mine[0] and theirs[1] <= mine[1] for theirs in values.values())
         assert (number in found["best"]) == (not beaten)
+
+
+def test_pictures_that_are_not_there_cost_no_trial(impasto: Impasto, tmp_path: Path) -> None:
+    wrong = [part.replace("sample:paintings", "nowhere") for part in SEARCH]
+    failed = impasto(*wrong, "--trials", "2", check=False)
+    assert failed.returncode == 1 and "nowhere" in failed.stderr and failed.stderr.count("\n") == 1
+    assert not (tmp_path / "study" / "study.db").exists()
+
+
+def test_a_folder_of_another_study_is_not_taken_for_a_trial_of_this_one(tmp_path: Path) -> None:
+    settings = [each for each in TINY if each != "--set"]
+    one = tune("dcgan-64", "sample:paintings", tmp_path, trials=1, budget="2steps", changes=settings, say=str)
+    (tmp_path / "study.db").unlink()
+    two = tune("dcgan-64", "sample:paintings", tmp_path, trials=1, budget="3steps", changes=settings, say=str)
+    assert one.tuning.trials[0].run == two.tuning.trials[0].run
+    assert one.tuning.trials[0].values != two.tuning.trials[0].values
 
 
 @pytest.mark.parametrize(

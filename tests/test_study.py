@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import psutil
 import pytest
+from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 
 from impasto.errors import ImpastoError
@@ -26,7 +27,10 @@ from impasto.study import (
     open_study,
     pulse,
     put_back,
+    require_same_pictures,
     settings,
+    tries,
+    turn,
     wanted,
     worker,
 )
@@ -146,9 +150,38 @@ def test_what_kills_every_process_is_not_tried_for_ever(tmp_path: Path) -> None:
     while wanted(study, 1):
         trial = begin(study)
         tried += 1
-        put_back(study, trial)
+        put_back(study, trial, tries(trial) + 1)
     assert tried == 1 + RETRIES
     assert Counter(trial.state for trial in study.trials) == {TrialState.FAIL: tried}
+
+
+def test_who_stops_a_search_on_purpose_may_do_so_as_often_as_he_likes(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    for _ in range(3 * RETRIES):
+        assert put_back(study, begin(study))
+    assert wanted(study, 1) and settings(begin(study), SPACE) == OWN
+
+
+def test_a_score_that_is_no_number_is_not_taken_for_a_death(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    with pytest.raises(ValueError, match="nan"):
+        finish(study, begin(study), "COMPLETE", [float("nan")])
+
+
+def test_other_pictures_are_refused(tmp_path: Path) -> None:
+    study = begun(tmp_path)
+    require_same_pictures(study, {"paintings": "a", "photos": "b"})
+    require_same_pictures(begun(tmp_path), {"paintings": "a", "photos": "b"})
+    with pytest.raises(ImpastoError, match="These photos are not those"):
+        require_same_pictures(study, {"paintings": "a", "photos": "c"})
+
+
+def test_one_process_at_a_time_asks_sqlite_for_a_trial(tmp_path: Path) -> None:
+    where = f"sqlite:///{tmp_path / 'study.db'}"
+    with turn(where), pytest.raises(Timeout), FileLock(tmp_path / "study.db.lock", timeout=0):
+        pass
+    with turn("postgresql://host/name"):
+        assert [path.name for path in tmp_path.iterdir()] in ([], ["study.db.lock"])
 
 
 def test_a_trial_that_was_given_up_by_another_process_does_not_count_twice(tmp_path: Path) -> None:
@@ -168,7 +201,12 @@ def test_a_study_begun_otherwise_is_not_mixed_with(tmp_path: Path) -> None:
 
 
 def test_a_storage_that_is_none_is_told(tmp_path: Path) -> None:
-    for where in (str(tmp_path / "study.txt"), "nonsense://x", f"sqlite:///{tmp_path}"):
+    (tmp_path / "folder.log").mkdir()
+    (tmp_path / "broken.log").write_text("not a journal\n")
+    for name in ("study.txt", "folder.log", "broken.log"):
+        with pytest.raises(ImpastoError, match=r"storage|journal"):
+            open_study(open_storage(str(tmp_path / name)), "s", 1, {})
+    for where in ("nonsense://x", f"sqlite:///{tmp_path}"):
         with pytest.raises(ImpastoError, match="storage"):
             open_storage(where)
 

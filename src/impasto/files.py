@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ def whole(path: Path) -> Iterator[Path]:
     If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
     A full disk is told as :class:`DiskFullError`.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # for others may write it too
     try:
         with no_space(path):
             yield part

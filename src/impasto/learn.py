@@ -80,29 +80,21 @@ def train(
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
     chosen = _recipe(recipe, start).replace(settings).without_search()
-    if chosen.translates and photos is None:
-        raise ImpastoError(f"{chosen.name} learns to paint photos: say where some are with --photos.")
-    if photos is not None and not chosen.translates:
-        raise ImpastoError(
-            f"{chosen.name} paints out of nothing: leave out --photos, or choose a recipe that uses them."
-        )
+    _require_photos(chosen, photos)
     if start is not None:
         _require_same_networks(start, chosen)
     Budget.parse(budget)
     where = choose_device(device)
     how = choose_precision(precision, where)
     Run.require_free(Path(out))
-    pictures = _gather(paintings, chosen, crop_frames, say)
-    if len(pictures.pixels) < FEW:
-        say(f"Few pictures ({len(pictures.pixels)}): expect copies of them. A few hundred make a painter.")
-    subjects = None if photos is None else _gather(photos, chosen, False, say)
+    learned, subjects = pictures(chosen, paintings, photos, crop_frames, say)
     require_memory(chosen, open_fabric(where, how))
     facts = {
         "impasto": impasto.__version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,
         "budget": budget,
-        "source": _source(paintings, pictures, chosen, seed, crop_frames),
+        "source": _source(paintings, learned, chosen, seed, crop_frames),
         "photos": None if subjects is None else _source(photos or "", subjects, chosen, seed, False),
         "start": None if start is None else str(start) if str(start) in shipped() else _place(start),
         "device": str(where),
@@ -112,9 +104,9 @@ def train(
     }
     run = Run.create(Path(out), chosen, facts)
     with whole(run.path / "pictures.json") as part:
-        part.write_text(pictures.survey.model_dump_json(indent=1), encoding="utf-8")
+        part.write_text(learned.survey.model_dump_json(indent=1), encoding="utf-8")
     with run.lock():
-        return _go(run, pictures, subjects, where, say, progress, watch)
+        return _go(run, learned, subjects, where, say, progress, watch)
 
 
 def resume(
@@ -163,6 +155,30 @@ def resume(
             budget=budget or facts["budget"],
         )
         return _go(begun, found["source"], found.get("photos"), where, say, progress, watch)
+
+
+def pictures(
+    recipe: Recipe, paintings: str | Path, photos: str | Path | None, crop_frames: bool, say: Callable[[str], object]
+) -> tuple[Store, Store | None]:
+    """What a recipe is to learn from: paintings, and photos if it paints those.
+
+    Raises :class:`impasto.errors.ImpastoError` if that is not enough, too small, or not what the recipe learns from.
+    """
+    _require_photos(recipe, photos)
+    learned = _gather(paintings, recipe, crop_frames, say)
+    if len(learned.pixels) < FEW:
+        say(f"Few pictures ({len(learned.pixels)}): expect copies of them. A few hundred make a painter.")
+    return learned, None if photos is None else _gather(photos, recipe, False, say)
+
+
+def _require_photos(recipe: Recipe, photos: str | Path | None) -> None:
+    """Refuses photos that a recipe has no use for, and their lack where it has."""
+    if recipe.translates and photos is None:
+        raise ImpastoError(f"{recipe.name} learns to paint photos: say where some are with --photos.")
+    if photos is not None and not recipe.translates:
+        raise ImpastoError(
+            f"{recipe.name} paints out of nothing: leave out --photos, or choose a recipe that uses them."
+        )
 
 
 def _recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Recipe:

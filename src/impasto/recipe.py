@@ -167,7 +167,8 @@ class Recipe(Settings):
             except ImpastoError as error:
                 raise ImpastoError(f"tune: {error}") from error
             own = _value(alone.values(), name)
-            if own not in outcomes and not (isinstance(where, Range) and where.low <= own <= where.high):
+            within = isinstance(where, Range) and isinstance(own, int | float) and where.low <= own <= where.high
+            if own not in outcomes and not within:
                 raise ImpastoError(f"tune: {name} is {own} in the recipe itself, outside of what is searched.")
 
     def without_search(self) -> Self:

@@ -1,5 +1,6 @@
 """The verb that searches for the settings of a recipe that learn best, in a budget a trial."""
 
+import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,13 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 import yaml
 from rich.console import Console
 
 import impasto
 from impasto import learn
 from impasto.errors import ImpastoError
-from impasto.files import make_folder, whole
+from impasto.files import DiskFullError, make_folder, whole
 from impasto.recipe import Recipe
 from impasto.report.tuning import Trial, Tuning, said, without_password
 from impasto.report.tuning_page import write_tuning
@@ -26,6 +28,7 @@ from impasto.study import (
     begin_trial,
     bury_the_dead,
     finish,
+    first,
     importance,
     open_storage,
     open_study,
@@ -33,7 +36,9 @@ from impasto.study import (
     put_back,
     require_same_pictures,
     settings,
+    turn,
     wanted,
+    worker,
 )
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -102,7 +107,7 @@ def tune(
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
     base = (recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)).replace(changes)
-    worker = _Worker(
+    mine = _Worker(
         base,
         Path(out),
         paintings,
@@ -116,10 +121,14 @@ def tune(
         device,
         precision,
     )
-    worker.require_sound(trials)
+    mine.require_sound(trials)
     where = storage or f"sqlite:///{Path(out) / 'study.db'}"
     name = study or base.name
-    opened = open_study(open_storage(where), name, len(objectives), worker.definition())
+    if "/" in name or "\\" in name:
+        raise ImpastoError(f"The study's name '{name}' is to be the name of a folder too: choose one without slashes.")
+    fingerprints = mine.fingerprints(say)
+    opened = open_study(open_storage(where), name, len(objectives), mine.definition())
+    require_same_pictures(opened, fingerprints)
     say(f"Study '{name}' in {without_password(where)}: {len(base.tune)} settings, {trials} trials of {budget}.")
     make_folder(Path(out))
     with whole(Path(out) / "recipe.yaml") as part:
@@ -127,13 +136,16 @@ def tune(
     signal = None
     try:
         while signal is None:
-            bury_the_dead(opened, say)
-            if not wanted(opened, trials):
+            with turn(where):
+                bury_the_dead(opened, say)
+                trial = mine.begin(opened, trials) if wanted(opened, trials) else None
+            if trial is None:
                 break
-            signal = worker.work(opened, trials, say)
-            worker.keep_best(opened)
+            signal = mine.work(opened, trial, say)
+            mine.keep_best(opened)
     finally:
-        tuning = worker.tuning(opened, name, where)
+        mine.keep_best(opened)
+        tuning = mine.tuning(opened, name, where)
         if tuning.trials:
             write_tuning(tuning, Path(out))
     return Search(tuning, signal)
@@ -186,10 +198,21 @@ class _Worker:
             "crop_frames": self.crop_frames,
         }
 
-    def work(self, study: "optuna.Study", trials: int, say: Callable[[str], object]) -> int | None:
-        """Does one trial; if a signal stops it, returns that, and the trial is left to be gone on with."""
+    def fingerprints(self, say: Callable[[str], object]) -> dict[str, str]:
+        """Reads all pictures, so that what is wrong with them is told before a trial is lost to it."""
+        paintings, photos = learn.pictures(self.recipe, self.paintings, self.photos, self.crop_frames, say)
+        found = {"paintings": paintings.fingerprint}
+        return found if photos is None else found | {"photos": photos.fingerprint}
+
+    def begin(self, study: "optuna.Study", trials: int) -> "optuna.Trial":
+        """The next trial, of ``trials`` in all."""
         own = {name: self.recipe.value(name) for name in self.recipe.tune}
         trial = begin_trial(study, self.recipe.tune, own, self.seed, trials)
+        trial.set_user_attr("worker", worker())
+        return trial
+
+    def work(self, study: "optuna.Study", trial: "optuna.Trial", say: Callable[[str], object]) -> int | None:
+        """Does one trial; if a signal stops it, returns that, and the trial is left to be gone on with."""
         drawn = settings(trial, self.recipe.tune)
         say(f"Trial {trial.number}: {', '.join(f'{name} {said(value)}' for name, value in drawn.items())}")
         try:
@@ -198,14 +221,17 @@ class _Worker:
         except _Stopped as stopped:
             put_back(study, trial)
             return stopped.signal
-        except KeyboardInterrupt:
-            put_back(study, trial)
-            raise
         except ImpastoError as error:
+            if isinstance(error, DiskFullError):  # of which every other trial would die too
+                put_back(study, trial)
+                raise
             trial.set_user_attr("wrong", str(error))
             say(f"Trial {trial.number}: {error}")
             finish(study, trial, "FAIL")
             return None
+        except BaseException:
+            put_back(study, trial)
+            raise
         if measured is None:
             say(f"Trial {trial.number}: ended early, at {self._looks(trial)}")
             finish(study, trial, "PRUNED")
@@ -220,13 +246,15 @@ class _Worker:
         recipe = self.recipe.replace(f"{name}={yaml.safe_dump(value)}" for name, value in drawn.items())
         found = []
         for number in range(self.seeds):
-            run = self._learn(trial, recipe, number)
-            require_same_pictures(study, run)
+            run = self._learn(study, trial, recipe, number)
             evaluation = run.path / "evaluation.json"
             if not evaluation.exists():
                 return None
             found.append(self._values(Evaluation.model_validate_json(evaluation.read_text(encoding="utf-8"))))
-        return [sum(values) / len(values) for values in zip(*found, strict=True)]
+        means = [sum(values) / len(values) for values in zip(*found, strict=True)]
+        if not all(map(math.isfinite, means)):
+            raise ImpastoError("The score is no number.")
+        return means
 
     def _values(self, evaluation: Evaluation) -> list[float]:
         """The objectives in an evaluation."""
@@ -234,15 +262,16 @@ class _Worker:
         content = {} if evaluation.content is None else evaluation.content.values
         return [score if each == "score" else content[OBJECTIVES[each]].value for each in self.objectives]
 
-    def _learn(self, trial: "optuna.Trial", recipe: Recipe, number: int) -> Run:
+    def _learn(self, study: "optuna.Study", trial: "optuna.Trial", recipe: Recipe, number: int) -> Run:
         """Trains by the trial's settings with its seed of that ``number``, or goes on with what was begun.
 
         Raises _Stopped if a signal ends it.
         """
-        name = trial.user_attrs.get("run", f"{trial.number:04d}")
+        name = trial.user_attrs.get("run", f"trials/{study.study_name}/{trial.number:04d}")
         trial.set_user_attr("run", name)
-        folder = self.out / "trials" / (name if number == 0 else f"{name}-seed-{self.seed + number}")
-        if (folder / "evaluation.json").exists():
+        folder = self.out / (name if number == 0 else f"{name}-seed-{self.seed + number}")
+        begun = self._begun(folder, recipe)
+        if begun and (folder / "evaluation.json").exists():
             return Run.open(folder)
         with_trial: dict[str, Any] = {
             "photos": self.photos,
@@ -250,9 +279,10 @@ class _Worker:
             "device": self.device,
             "say": lambda _: None,
             "progress": Progress(console=Console(quiet=True)),
-            "watch": self._watch(trial) if number == 0 else None,
+            "watch": self._watch(trial) if number == 0 else Watch(RUNGS, lambda *_: True),
         }
-        if (folder / "run.json").exists() and checkpoint.steps(folder / "checkpoints"):
+        threads = torch.get_num_threads()
+        if begun and checkpoint.steps(folder / "checkpoints"):
             outcome = learn.resume(folder, paintings=self.paintings, **with_trial)
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -266,12 +296,20 @@ class _Worker:
                 precision=self.precision,
                 **with_trial,
             )
+        torch.set_num_threads(threads)  # which may have been those of the machine that began
         if outcome.signal is not None:
             raise _Stopped(outcome.signal)
         run = Run.open(folder)
         trial.set_user_attr("seconds", trial.user_attrs.get("seconds", 0.0) + run.facts["seconds"])
         shutil.rmtree(run.checkpoints)  # those of many trials would fill a disk
         return run
+
+    def _begun(self, folder: Path, recipe: Recipe) -> bool:
+        """Whether a run was begun there for this very training, not for another study of the same name."""
+        if not (folder / "run.json").exists() or not (folder / "recipe.yaml").exists():
+            return False
+        run = Run.open(folder)
+        return run.recipe == recipe.without_search() and run.facts["budget"] == self.budget
 
     def _watch(self, trial: "optuna.Trial") -> Watch:
         """Tells the study the scores on the way, and ends a training that promises little; but not by the recipe's
@@ -284,7 +322,8 @@ class _Worker:
             if len(self.objectives) > 1:
                 return True
             trial.report(score, FACTOR**rung)
-            return RUNGS[rung] == RUNGS[-1] or _own(trial) or not trial.should_prune()
+            bad = trial.should_prune()  # asked of each, for that is what the others are compared with
+            return RUNGS[rung] == RUNGS[-1] or first(trial) == 0 or not bad
 
         return Watch(RUNGS, told)
 
@@ -298,8 +337,8 @@ class _Worker:
         best = study.best_trials if any(trial.state.name == "COMPLETE" for trial in study.get_trials(False)) else []
         if not best:
             return
-        first = min(best, key=lambda trial: trial.values[0])
-        drawn = settings(first, self.recipe.tune)
+        chosen = min(best, key=lambda trial: trial.values[0])
+        drawn = settings(chosen, self.recipe.tune)
         recipe = self.recipe.model_copy(update={"name": f"{self.recipe.name}-tuned"})
         with whole(self.out / "best.yaml") as part:
             part.write_text(
@@ -348,15 +387,10 @@ def _told(trial: "FrozenTrial", space: Mapping[str, Searched]) -> Trial:
             "values": trial.values if trial.state.name == "COMPLETE" else [],
             "looks": {float(share): score for share, score in attributes.get("looks", {}).items()},
             "seconds": attributes.get("seconds", 0.0),
-            "run": f"trials/{attributes['run']}" if "run" in attributes else None,
+            "run": attributes.get("run"),
             "worker": attributes.get("worker", ""),
             "retry_of": attributes.get("retry_of"),
-            "own": _own(trial),
+            "own": first(trial) == 0,
             "wrong": attributes.get("wrong"),
         }
     )
-
-
-def _own(trial: "optuna.Trial | FrozenTrial") -> bool:
-    """Whether a trial has the recipe's own settings."""
-    return int(trial.user_attrs.get("retry_of", trial.number)) == 0

@@ -57,7 +57,7 @@ class Choice(Settings):
 
 
 def _kind(searched: Any) -> str:
-    given = searched if isinstance(searched, Mapping) else vars(searched)
+    given = searched if isinstance(searched, Mapping) else getattr(searched, "__dict__", {})
     return "choice" if "choices" in given else "range"
 
 

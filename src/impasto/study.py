@@ -1,6 +1,8 @@
 """A study: trials in a storage that several processes share, each of which may die at any moment."""
 
+import hashlib
 import os
+import platform
 import threading
 import time
 import uuid
@@ -11,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
+from filelock import FileLock
 
 from impasto.errors import ImpastoError
 from impasto.files import make_folder
 from impasto.report.tuning import without_password
 from impasto.settings import Choice, Searched
-from impasto.training.run import Run
 
 if TYPE_CHECKING:
     import optuna
@@ -55,7 +57,10 @@ def open_storage(where: str) -> "optuna.storages.BaseStorage":
                 "(study.log)."
             )
         make_folder(Path(where).parent)
-        return JournalStorage(JournalFileBackend(where))
+        try:
+            return JournalStorage(JournalFileBackend(where))
+        except (OSError, ValueError) as error:
+            raise ImpastoError(f"The journal {where} cannot be opened: {error}.") from error
     if where.startswith("sqlite:///"):
         make_folder(Path(where.removeprefix("sqlite:///")).parent)
     # SQLite locks the whole file: several writers wait for each other.
@@ -95,8 +100,8 @@ def open_study(
             pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR),
             load_if_exists=True,
         )
-    except ValueError as error:
-        raise ImpastoError(f"The study '{name}' has other objectives: name another with --study.") from error
+    except (OSError, ValueError) as error:  # a journal is read only now
+        raise ImpastoError(f"The storage of study '{name}' cannot be read: {error}. Name another.") from error
     begun = study.user_attrs.get("definition")
     if begun is None:
         study.set_user_attr("definition", dict(definition))
@@ -104,6 +109,17 @@ def open_study(
         other = ", ".join(key for key in definition if begun.get(key) != definition[key])
         raise ImpastoError(f"The study '{name}' was begun with another {other}: name another with --study or --out.")
     return study
+
+
+@contextmanager
+def turn(where: str) -> Iterator[None]:
+    """Inside, no other process asks the storage at ``where`` for a trial: SQLite, unlike others, would give a trial
+    that waits to two who ask at once."""
+    if not where.startswith("sqlite:///"):
+        yield
+        return
+    with FileLock(f"{where.removeprefix('sqlite:///')}.lock"):
+        yield
 
 
 def begin_trial(
@@ -160,9 +176,9 @@ def worker() -> str:
 
 
 def _machine() -> str:
-    import platform
-
-    return f"{platform.node()}-{uuid.getnode():012x}"
+    """This machine's name, and a digest by which others of that name are told from it."""
+    name = platform.node()
+    return f"{name}-{hashlib.blake2b(f'{name} {uuid.getnode()}'.encode(), digest_size=3).hexdigest()}"
 
 
 @contextmanager
@@ -195,7 +211,8 @@ def alive(trial: "FrozenTrial") -> bool:
     if machine == _machine():
         number, _, started = process.partition("/")
         try:
-            return abs(psutil.Process(int(number)).create_time() - float(started)) < 2
+            found = psutil.Process(int(number))
+            return found.status() != psutil.STATUS_ZOMBIE and abs(found.create_time() - float(started)) < 2
         except psutil.NoSuchProcess:
             return False
     seen = trial.user_attrs.get("seen") or (trial.datetime_start.timestamp() if trial.datetime_start else 0.0)
@@ -208,19 +225,18 @@ def bury_the_dead(study: "optuna.Study", say: Callable[[str], object]) -> None:
 
     running = optuna.trial.TrialState.RUNNING
     for trial in study.get_trials(deepcopy=False, states=[running]):
-        if not alive(trial) and put_back(study, trial):
+        if not alive(trial) and put_back(study, trial, tries(trial) + 1):
             say(f"Trial {trial.number} died; it is tried again.")
 
 
-def put_back(study: "optuna.Study", begun: "FrozenTrial | optuna.Trial") -> bool:
-    """Marks a trial as failed and has its settings tried again, in the same run folder; False if another process did,
-    or it was tried often enough."""
+def put_back(study: "optuna.Study", begun: "FrozenTrial | optuna.Trial", nth: int | None = None) -> bool:
+    """Marks a trial as failed and has its settings tried again, in the same run folder, as their ``nth`` try: the same
+    as now if not given. False if another process did so, or they were tried often enough."""
     import optuna
 
     trial = study.get_trials(deepcopy=False)[begun.number]
-    if not finish(study, trial, "FAIL"):
-        return False
-    if tries(trial) > RETRIES:
+    nth = nth or tries(trial)
+    if not finish(study, trial, "FAIL") or nth > 1 + RETRIES:
         return False
     study.add_trial(
         optuna.trial.create_trial(
@@ -229,8 +245,8 @@ def put_back(study: "optuna.Study", begun: "FrozenTrial | optuna.Trial") -> bool
             system_attrs={**_rungs(trial), "fixed_params": trial.system_attrs.get("fixed_params", {}) | trial.params},
             user_attrs={
                 **{name: trial.user_attrs[name] for name in KEPT if name in trial.user_attrs},
-                "retry_of": trial.user_attrs.get("retry_of", trial.number),
-                "tries": tries(trial) + 1,
+                "retry_of": first(trial),
+                "tries": nth,
             },
             intermediate_values=trial.intermediate_values,
         )
@@ -247,27 +263,23 @@ def finish(
     try:
         study.tell(trial.number, values, optuna.trial.TrialState[state])
     except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+        if study.get_trials(deepcopy=False)[trial.number].state.name == "RUNNING":
+            raise
         return False
     return True
 
 
-def require_same_pictures(study: "optuna.Study", run: Run) -> None:
-    """Refuses a trial that learned from other pictures than those before it.
+def require_same_pictures(study: "optuna.Study", fingerprints: Mapping[str, str]) -> None:
+    """Refuses to learn from other pictures than the study's other trials do.
 
     Raises :class:`impasto.errors.ImpastoError`.
     """
-    for kind in ("source", "photos"):
-        source = run.facts.get(kind)
-        if source is None:
-            continue
-        key = f"{kind} at {source['size']}"
-        known = study.user_attrs.get(key)
+    for kind, fingerprint in fingerprints.items():
+        known = study.user_attrs.get(kind)
         if known is None:
-            study.set_user_attr(key, source["fingerprint"])
-        elif known != source["fingerprint"]:
-            raise ImpastoError(
-                f"{source['spec']} does not hold the pictures that this study's other trials learn from."
-            )
+            study.set_user_attr(kind, fingerprint)
+        elif known != fingerprint:
+            raise ImpastoError(f"These {kind} are not those that the study's other trials learn from.")
 
 
 def importance(study: "optuna.Study") -> dict[str, float]:
@@ -278,27 +290,29 @@ def importance(study: "optuna.Study") -> dict[str, float]:
     early = optuna.create_study()
     for trial in study.get_trials(deepcopy=False):
         look = trial.user_attrs.get("looks", {}).get(str(RUNGS[0]))
-        if look is not None:
+        if look is not None and trial.state.name in ("COMPLETE", "PRUNED"):
             early.add_trial(
                 optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=look)
             )
-    return optuna.importance.get_param_importances(early) if len(early.trials) >= ENOUGH else {}
+    if len(early.trials) < ENOUGH:
+        return {}
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    return optuna.importance.get_param_importances(early, evaluator=evaluator)
 
 
 def wanted(study: "optuna.Study", trials: int) -> bool:
-    """Whether there are fewer trials than there shall be, or one is waiting to be tried again; those that died and
-    are tried again count once."""
-    states = study.get_trials(deepcopy=False)
-    there = [trial for trial in states if not (died(trial) and tries(trial) <= RETRIES)]
-    return len(there) < trials or any(trial.state.name == "WAITING" for trial in there)
+    """Whether there are fewer trials than there shall be, or one is waiting to be tried again; those that died or were
+    stopped, and are tried again, count once."""
+    known = study.get_trials(deepcopy=False)
+    return len({first(trial) for trial in known}) < trials or any(trial.state.name == "WAITING" for trial in known)
 
 
-def died(trial: "FrozenTrial") -> bool:
-    """Whether a trial ended because its process did, not for a reason that would come again."""
-    return trial.state.name == "FAIL" and "wrong" not in trial.user_attrs
+def first(trial: "FrozenTrial | optuna.Trial") -> int:
+    """The number of the trial that first had its settings; that of the recipe's own is 0."""
+    return int(trial.user_attrs.get("retry_of", trial.number))
 
 
-def tries(trial: "FrozenTrial") -> int:
+def tries(trial: "FrozenTrial | optuna.Trial") -> int:
     """How often its settings were tried, this time included."""
     return int(trial.user_attrs.get("tries", 1))
 

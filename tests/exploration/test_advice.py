@@ -4,7 +4,8 @@ import math
 import shlex
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import typer
 from invented_sets import about, domain, framed, squares
 
 from impasto.cli import app
-from impasto.exploration.advice import ADAPTIVE, FOR_SOME, advise, choose_recipe, largest_size
+from impasto.exploration.advice import ADAPTIVE, FOR_SOME, advise, choose_recipe, largest_size, short_sides
 from impasto.exploration.findings import Advice, Domain, Gap
 from impasto.exploration.pace import Pace
 from impasto.recipe import Recipe, shipped
@@ -158,17 +159,58 @@ def test_pictures_of_256_pixels_do_for_256_and_no_more() -> None:
     assert not any("512" in each.what + each.why + each.command for each in advice)
 
 
-def test_larger_recipes_are_told_with_their_time_here() -> None:
-    recipe, settings = choose_recipe([256] * 300, False, CPU)
-    paces = {"dcgan-64": QUICK, "dcgan-128": Pace(1.0, 16, GIGABYTE), "monet": Pace(3.0, 8, GIGABYTE)}
-    size = about(advise(domain(squares(300)), None, None, paces, recipe, settings=settings), "would do for")
-    assert size is not None and "about an hour with dcgan-128" in size.why
-
-
 def test_a_size_that_most_pictures_lack_is_told() -> None:
     recipe = Recipe.load("dcgan-256")
     size = about(advise(domain(squares(300, 100)), None, None, {}, recipe), "Learn at 64")
     assert size is not None and "300 have to be enlarged" in size.why
+
+
+def packed(folder: Path, size: int, count: int = 300, role: Literal["paintings", "photos"] = "paintings") -> Domain:
+    """What was found in a pack of pictures that were 256 pixels large, half of them framed."""
+    folder.mkdir()
+    (folder / "pixels.npy").touch()
+    found = domain(squares(count), role, framed=framed(range(count // 2)))
+    survey = found.survey.model_copy(update={"source": str(folder), "size": size})
+    return found.model_copy(update={"survey": survey})
+
+
+def test_what_is_advised_for_a_pack_is_not_refused(tmp_path: Path) -> None:
+    paintings = packed(tmp_path / "pack", 64)
+    assert short_sides(paintings) == [64] * 300
+    recipe, settings = choose_recipe([64] * 300, True, CPU, packed=64)
+    assert recipe.name == "monet" and recipe.kept_size <= 64
+    advice = advise(paintings, domain(squares(500), "photos"), None, {}, recipe, settings=settings)
+    _, again, options = typed(advice[-1].command)
+    assert again.kept_size <= 64 and not options["crop_frames"]
+    assert about(advice, "Pack the paintings again with --crop-frames.") is not None
+    larger = about(advice, "Pack the paintings again with --size 256")
+    assert larger is not None and "packed at 64" in larger.why
+    assert about(advice, "Take the frames off") is None
+
+
+def test_a_pack_that_is_large_enough_changes_no_recipe(tmp_path: Path) -> None:
+    for named, size in (("monet", 256), ("dcgan-64", 64), ("dcgan-128", 128)):
+        recipe, settings = choose_recipe([size] * 3_000, named == "monet", CPU, named, packed=size)
+        assert recipe == Recipe.load(named) and not settings
+        advice = advise(packed(tmp_path / named, size, 3_000), None, None, {}, recipe, settings=settings)
+        assert about(advice, "--size") is about(advice, "would do for") is None
+
+
+def test_photos_of_too_small_a_pack_are_to_be_packed_again(tmp_path: Path) -> None:
+    recipe, settings = choose_recipe([256] * 300, True, CPU, packed=128)
+    photos = packed(tmp_path / "pack", 128, 500, "photos")
+    advice = advise(domain(squares(300)), photos, None, {}, recipe, settings=settings)
+    assert about(advice, "Pack the photos again with --size 256") is not None
+    assert typed(advice[-1].command)[1].kept_size == 128
+
+
+def test_frames_that_were_taken_off_are_taken_off_in_a_training_and_told_no_more() -> None:
+    found = domain(squares(100, 400), framed=framed(range(65)))
+    pictures = [each.model_copy(update={"frame": (40, 40, 360, 360)}) for each in found.survey.pictures]
+    survey = found.survey.model_copy(update={"pictures": pictures})
+    advice = given(found.model_copy(update={"survey": survey}))
+    assert not any("frames" in each.what for each in advice)
+    assert typed(advice[-1].command)[2]["crop_frames"]
 
 
 def test_sets_that_are_alike_or_far_apart_are_told() -> None:

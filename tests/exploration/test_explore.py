@@ -1,14 +1,24 @@
 """Exploring, with whole commands as a user's shell runs them."""
 
+import io
 import json
 import shlex
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from planted import plant
+import torch
+from PIL import Image
+from planted import plant, stamped
 
+import impasto as package
 from conftest import Impasto
+from impasto.errors import ImpastoError
+from impasto.exploration import explore as module
+from impasto.exploration.pace import Pace
+from impasto.exploration.words import summary
+from impasto.recipe import Recipe
 
 
 def found_in(folder: Path) -> dict[str, Any]:
@@ -79,9 +89,48 @@ def test_frames_and_odd_shapes_of_real_pictures_are_found(impasto: Impasto, tmp_
     impasto("explore", shared_data / "chinese_raw", "--out", "look")
     found = found_in(tmp_path / "look")
     assert 60 <= len(found["paintings"]["framed"]) <= 70
-    assert any(each["command"] or "--crop-frames" in each["what"] for each in found["advice"])
+    assert any("--crop-frames" in each["what"] for each in found["advice"])
     assert "--crop-frames" in found["advice"][-1]["command"]
     assert any("long paintings" in each["what"] for each in found["advice"])
+
+
+def test_a_mark_that_a_whole_set_bears_is_told_and_shown_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "set").mkdir()
+    with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "paintings.zip") as archive:
+        for name in sorted(archive.namelist())[:20]:
+            picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
+            stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)).save(tmp_path / "set" / f"{Path(name).stem}.png")
+    monkeypatch.setattr(module, "pace", lambda *_: Pace(0.3, 16, 10**9))
+    found = module.explore(str(tmp_path / "set"), tmp_path / "look", device="cpu")
+    assert found.paintings.common and all(each.box[1] > 0.75 for each in found.paintings.common)
+    assert not any("edges" in mark.why for mark in found.paintings.marks)
+    assert any("Crop the bottom of the paintings off" in each.what for each in found.advice)
+    assert any("bear the same mark at the bottom" in line for line in summary(found))
+    page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
+    assert page.count('alt="Where many pictures bear the same mark') == 3 * len(found.paintings.common)
+
+
+def test_a_recipe_that_there_is_not_costs_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "look", lambda *_, **__: pytest.fail("the pictures were measured first"))
+    with pytest.raises(ImpastoError, match="did you mean"):
+        module.explore("sample:paintings", tmp_path / "look", recipe="dcgan-65")
+
+
+def test_without_the_memory_to_measure_a_pace_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(error: Exception) -> None:
+        def pace(*_: object) -> None:
+            raise error
+
+        monkeypatch.setattr(module, "pace", pace)
+
+    recipe, device = Recipe.load("dcgan-64"), torch.device("cpu")
+    fails(torch.OutOfMemoryError("CUDA out of memory."))
+    assert module._paces(recipe, device, "32-true") == {}
+    fails(RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes"):
+        module._paces(recipe, device, "32-true")
 
 
 @pytest.mark.parametrize(

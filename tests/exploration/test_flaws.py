@@ -4,7 +4,7 @@ import pytest
 from invented_sets import about, domain, framed, squares
 
 from impasto.data.survey import Picture
-from impasto.exploration.findings import Advice, Domain, Mark
+from impasto.exploration.findings import Advice, Common, Domain, Mark
 from impasto.exploration.flaws import flaws, spare
 from impasto.recipe import Recipe
 
@@ -60,6 +60,24 @@ def test_marks_are_told_by_what_is_to_be_done() -> None:
     assert stamped is not None and "2 of 300" in stamped.why and "3.jpg and 4.jpg" in stamped.why
     assert sealed is not None and "50 of 300" in sealed.why
     assert about(found(domain(squares(300), marks=marks[-5:])), "seals") is None
+
+
+@pytest.mark.parametrize(
+    ("box", "what", "share"),
+    [
+        ((0.6, 0.88, 0.95, 0.96), "Crop the bottom of the paintings off", "12%"),
+        ((0.3, 0.02, 0.7, 0.1), "Crop the top of the paintings off", "10%"),
+        ((0.9, 0.3, 0.95, 0.9), "Crop the right side of the paintings off", "10%"),
+        ((0.3, 0.4, 0.7, 0.6), "Find other copies", "60%"),
+    ],
+)
+def test_a_mark_that_a_whole_set_bears_is_not_that_of_one_picture(
+    box: tuple[float, float, float, float], what: str, share: str
+) -> None:
+    advice = found(domain(squares(300), common=[Common(box=box, why="edges at the same place")]))
+    stamped = about(advice, "many bear the same mark")
+    assert stamped is not None and stamped.what.startswith(what) and share in stamped.why
+    assert len(advice) == 1 and ".jpg" not in stamped.what + stamped.why
 
 
 def test_long_scrolls_are_to_be_cut_up() -> None:

@@ -78,6 +78,19 @@ def test_a_first_step_that_is_slow_is_the_only_one(monkeypatch: pytest.MonkeyPat
     assert asked == [1]
 
 
+def test_a_first_step_that_has_to_prepare_does_not_decide_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def took(self: _Steps, batch: int) -> float:
+        asked.append(batch)
+        return 0.001 * batch + 2 * (asked.count(batch) == 1 and batch in {2, 8})
+
+    monkeypatch.setattr(_Steps, "time", took)
+    found = pace(SMALL.replace(["batch=64"]), CPU, "32-true")
+    assert found.seconds_per_step == pytest.approx(0.064)
+    assert max(asked) == 64
+
+
 def test_a_batch_that_does_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = SMALL.replace(["batch=2048"])
     need = needed(recipe, open_fabric(CPU, "32-true"))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from impasto.data.loader import FEW, FEW_HELDOUT, FEWEST
+from impasto.data.pack import is_pack
 from impasto.exploration.findings import Advice, Domain, Gap
 from impasto.exploration.flaws import common_frames, flaws
 from impasto.exploration.pace import FIRST_LOOK, QUALITY, Measured, Pace, about, seconds, until
@@ -41,11 +42,17 @@ TRIALS = 30
 
 
 def choose_recipe(
-    sides: Sequence[int], translates: bool, device: "torch.device", named: str | None = None
+    sides: Sequence[int],
+    translates: bool,
+    device: "torch.device",
+    named: str | None = None,
+    *,
+    packed: int | None = None,
 ) -> tuple[Recipe, list[str]]:
     """The recipe for paintings with these short sides in pixels, and the settings that it was changed by for them.
 
-    ``named``, a recipe's name or a YAML file, is taken instead; a file as it is.
+    ``named``, a recipe's name or a YAML file, is taken instead; a file as it is. ``packed`` is the size of the smallest
+    pack that is learned from, as none can be enlarged.
     Raises :class:`impasto.errors.ImpastoError` if there is no such recipe.
     """
     chosen = Recipe.load(named or _fitting(sides, translates, device))
@@ -58,8 +65,21 @@ def choose_recipe(
     size = chosen.size
     while sides and size > max(SMALLEST, float(np.median(sides))):
         size //= 2
+    while packed and size >= SMALLEST and least_size(chosen.replace([f"size={size}"])) > packed:
+        size //= 2
     settings += [f"size={size}"] if size < chosen.size else []
     return chosen.replace(settings), settings
+
+
+def least_size(recipe: Recipe) -> int:
+    """The size that a pack must have at least for a recipe to learn from it."""
+    return recipe.kept_size if recipe.translates else recipe.size
+
+
+def short_sides(domain: Domain) -> list[int]:
+    """What a training has of the pictures' short sides, in pixels: of a pack no more than its size."""
+    sides = [picture.short_side for picture in domain.survey.pictures]
+    return [min(side, domain.survey.size) for side in sides] if is_pack(domain.survey.source) else sides
 
 
 def _fitting(sides: Sequence[int], translates: bool, device: "torch.device") -> str:
@@ -96,6 +116,7 @@ def advise(
         *_memory(case),
         *_count(case),
         *(advice for domain in case.domains for advice in flaws(domain, recipe)),
+        *_packed(case),
         *_size(case),
         *(_gap(gap) if gap and case.photos else ()),
         *_balance(case),
@@ -128,8 +149,10 @@ class _Case:
 
     @property
     def crops(self) -> bool:
-        """Whether to take frames off: they are common, or were taken off already."""
-        return common_frames(self.paintings) or any(picture.frame for picture in self.paintings.survey.pictures)
+        """Whether to take frames off: they are common, or were taken off already. Of a pack nothing can be."""
+        survey = self.paintings.survey
+        cropped = any(picture.frame for picture in survey.pictures)
+        return not is_pack(survey.source) and (cropped or common_frames(self.paintings))
 
     @property
     def heldout(self) -> int:
@@ -193,8 +216,22 @@ def _count(case: _Case) -> Iterator[Advice]:
         )
 
 
+def _packed(case: _Case) -> Iterator[Advice]:
+    """Packs that are smaller than what the recipe, as it comes, would learn from."""
+    for domain in case.domains:
+        survey = domain.survey
+        if not is_pack(survey.source) or survey.size >= (least := least_size(Recipe.load(case.named))):
+            continue
+        fits = least_size(case.recipe) <= survey.size
+        yield Advice(
+            what=f"Pack the {domain.role} again with --size {least} or more.",
+            why=f"They are packed at {survey.size} pixels, and {case.recipe.name} learns from {least}"
+            + (f": from this pack it can learn at {case.recipe.size} alone." if fits else "."),
+        )
+
+
 def _size(case: _Case) -> Iterator[Advice]:
-    sides = [picture.short_side for picture in case.paintings.survey.pictures]
+    sides = short_sides(case.paintings)
     if not sides:
         return
     recipe, allowed = case.recipe, largest_size(sides)
@@ -206,13 +243,9 @@ def _size(case: _Case) -> Iterator[Advice]:
             why=f"{short}; {recipe.name} learns at {recipe.size}, for which {small:,} have to be enlarged.",
         )
     elif allowed > recipe.size and not recipe.translates:
-        others = [Recipe.load(name) for name in shipped() if name in case.paces and name != recipe.name]
-        looks = {each.name: seconds(FIRST_LOOK, each, case.paces[each.name]) for each in others if each.size <= allowed}
-        known = [f"{about(look)} with {name}" for name, look in looks.items() if look is not None]
-        here = f" A first look takes {listed(known)} on this machine." if known else ""
         yield Advice(
             what=f"Begin at {recipe.size} pixels; these pictures would do for {allowed}.",
-            why=f"{short}. Each doubling makes a step about four times as long, and takes more of them.{here}",
+            why=f"{short}. Each doubling makes a step about four times as long, and takes more of them.",
         )
 
 

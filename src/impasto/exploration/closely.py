@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.data.clean import Progress
 from impasto.data.decode import decode
 from impasto.data.entry import Unreadable
 from impasto.data.frames import Box, find_frame
@@ -49,7 +48,7 @@ class _Seen:
     marked: list[Crop]
 
 
-def look_closely(source: str, names: Collection[str], progress: Progress | None = None) -> Closely:
+def look_closely(source: str, names: Collection[str]) -> Closely:
     """Look for frames, watermarks, signatures and seals on the pictures of a source that have one of ``names``.
 
     What cannot be read is passed over, as are names that the source has not. Marks are looked for inside the frame
@@ -57,7 +56,6 @@ def look_closely(source: str, names: Collection[str], progress: Progress | None 
 
     Args:
         source: whatever :func:`impasto.data.read.open_source` opens, or a pack.
-        progress: is told how many of ``names`` were looked at, and how many there are.
 
     Raises:
         ImpastoError: the source cannot be opened.
@@ -65,15 +63,13 @@ def look_closely(source: str, names: Collection[str], progress: Progress | None 
     found, wanted = Closely(), frozenset(names)
     with ExitStack() as stack:
         pictures = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
-        for done, seen in enumerate(_seen(pictures), 1):
+        for seen in _seen(pictures):
             if seen.framed:
                 found.framed.append(seen.framed)
             if seen.crop and len(found.crops) < MOST_SHOWN:
                 found.crops.append(seen.crop)
             found.marks += seen.marks
             found.marked += seen.marked[: MOST_SHOWN - len(found.marked)]
-            if progress is not None:
-                progress(done, len(wanted))
     return found
 
 

@@ -5,21 +5,24 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import impasto
 from impasto.data.clean import Progress
-from impasto.device import choose_device, choose_precision
-from impasto.exploration.advice import advise, choose_recipe
-from impasto.exploration.closely import Closely, crop, look_closely
-from impasto.exploration.findings import Domain, Exploration, Gap, Group, Mark
+from impasto.data.pack import Store, is_pack
+from impasto.device import Precision, choose_device, choose_precision, out_of_memory
+from impasto.exploration.advice import advise, choose_recipe, short_sides
+from impasto.exploration.closely import Closely, look_closely
+from impasto.exploration.findings import Common, Domain, Exploration, Gap, Group
 from impasto.exploration.likeness import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
 from impasto.exploration.marks import common_marks
 from impasto.exploration.measures import decibels, differences, spreads
 from impasto.exploration.overview import Look, common_size, look, see
-from impasto.exploration.pace import pace
+from impasto.exploration.pace import Pace, pace
 from impasto.exploration.page import TYPICAL, Pictures, write_page
 from impasto.exploration.palette import palette, set_palette
 from impasto.files import make_folder, require_folder
+from impasto.recipe import Recipe
 from impasto.score.features import extract
 from impasto.score.kernel import kernel_distance
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
@@ -61,6 +64,7 @@ def explore(
     begun = time.perf_counter()
     folder = Path(out)
     require_folder(folder)
+    asked = Recipe.load(recipe) if recipe else None
     where = choose_device(device)
     how = choose_precision(precision, where)
     size = common_size(paintings, *([photos] if photos else []))
@@ -71,9 +75,10 @@ def explore(
     domains = [domain for domain, _, _ in found]
     first, second = domains[0], domains[1] if photos is not None else None
     gap = None if second is None else _gap(first, second, found[0][2], found[1][2])
-    sides = [picture.short_side for picture in first.survey.pictures]
-    chosen, settings = choose_recipe(sides, photos is not None, where, recipe)
-    told = advise(first, second, gap, {chosen.name: pace(chosen, where, how)}, chosen, settings=settings, named=recipe)
+    learned = [paintings, *([photos] if photos and (asked is None or asked.translates) else [])]
+    packed = min((Store.open(source).size for source in learned if is_pack(source)), default=None)
+    chosen, settings = choose_recipe(short_sides(first), photos is not None, where, recipe, packed=packed)
+    told = advise(first, second, gap, _paces(chosen, where, how), chosen, settings=settings, named=recipe)
     exploration = Exploration(
         impasto=impasto.__version__,
         created=datetime.now(UTC).replace(microsecond=0),
@@ -115,6 +120,7 @@ def _domain(
             "closely": min(CLOSELY[role], len(seen.looks)),
             "framed": close.framed,
             "marks": close.marks,
+            "common": [Common(box=box, why=why) for box, why in common_marks(seen.squares)],
             "sample": names,
             "alike": {"pixels": alike(vectors), network.name: alike(features)},
             "typical": [names[place] for place in most],
@@ -131,11 +137,17 @@ def _domain(
 def _closely(role: str, source: str, seen: Look) -> Closely:
     """Frames and marks, in pictures evenly spread over the set."""
     places = np.linspace(0, len(seen.looks) - 1, min(CLOSELY[role], len(seen.looks))).round().astype(int)
-    close = look_closely(source, [seen.looks[place].name for place in places])
-    for box, why in common_marks(seen.squares):
-        close.marks.insert(0, Mark(name=seen.names[0], kind="watermark", box=box, why=why))
-        close.marked.insert(0, crop(seen.names[0], box, seen.squares[0]))
-    return close
+    return look_closely(source, [seen.looks[place].name for place in places])
+
+
+def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, Pace]:
+    """The recipe's pace by its name; nothing where the memory does not suffice to measure it."""
+    try:
+        return {recipe.name: pace(recipe, device, precision)}
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        return {}
 
 
 def _pictures(

@@ -54,6 +54,13 @@ class Mark(BaseModel, frozen=True):
     why: str  #: what spoke for it, in a few plain words
 
 
+class Common(BaseModel, frozen=True):
+    """A mark that many pictures of a set have at the same place."""
+
+    box: Shares  #: of the middle square of each
+    why: str  #: what spoke for it, in a few plain words
+
+
 class Group(BaseModel, frozen=True):
     """Pictures that are alike."""
 
@@ -78,6 +85,7 @@ class Domain(BaseModel, frozen=True):
     closely: int  #: how many were looked at for frames and marks
     framed: list[Framed]
     marks: list[Mark]
+    common: list[Common] = []  #: found in all of the sample at once
     sample: list[str]  #: the names of those that were compared with each other, in the order of the set
     alike: dict[str, float]  #: mean similarity of two, -1…1, by what saw them: "pixels", "efficientnet-lite0"
     typical: list[str]

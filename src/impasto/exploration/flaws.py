@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from impasto.exploration.findings import Advice, Domain
-from impasto.exploration.words import many
+from impasto.data.pack import is_pack
+from impasto.exploration.findings import Advice, Domain, Shares
+from impasto.exploration.words import many, place
 from impasto.recipe import Recipe
 from impasto.report.words import listed, number
 
@@ -14,6 +15,8 @@ GREY = 5.0
 #: How far outside the range of nine in ten pictures a measure is odd, in lengths of that range: of normally distributed
 #: measures one in a thousand is.
 ODD = 0.5
+#: The share of a picture that is worth to be cut off it, at most, to get rid of a mark.
+CUT = 0.4
 #: Names that are told of each kind.
 NAMED = 3
 
@@ -23,6 +26,7 @@ def flaws(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
     yield from framed(domain)
     yield from tiny(domain, recipe)
     yield from doubles(domain)
+    yield from common(domain)
     yield from marked(domain)
     yield from long(domain)
     yield from grey(domain)
@@ -35,15 +39,21 @@ def common_frames(domain: Domain) -> bool:
 
 
 def framed(domain: Domain) -> Iterator[Advice]:
-    """Borders, mounts and frames; a training can take them off paintings alone."""
+    """Borders, mounts and frames, unless they are taken off already; a training can take them off paintings alone."""
     names = [each.name for each in domain.framed]
-    if not names:
+    if not names or any(picture.frame for picture in domain.survey.pictures):
         return
     found = f"{len(names):,} of {domain.closely:,} {domain.role} that were looked at closely"
     if not common_frames(domain):
         yield Advice(
             what=f"Look at the frames that were found around {domain.role} before you crop.",
             why=f"Only {found} may have one, so few that all may be mistaken: {some(names)}.",
+        )
+    elif is_pack(domain.survey.source):
+        yield Advice(
+            what=f"Pack the {domain.role} again with --crop-frames.",
+            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the picture. Only "
+            "packing can take it off.",
         )
     elif domain.role == "paintings":
         yield Advice(
@@ -93,6 +103,30 @@ def spare(pairs: Sequence[tuple[str, str]]) -> int:
     links = coo_array(([1] * len(pairs), (ones, others)), shape=(len(names), len(names)))
     groups: int = connected_components(links, directed=False, return_labels=False)
     return len(names) - groups
+
+
+def common(domain: Domain) -> Iterator[Advice]:
+    """Marks that many have at the same place, such as a site's watermark."""
+    for each in domain.common:
+        side, share = _nearest_side(each.box)
+        if share <= CUT:
+            what, cut = f"Crop the {side} of the {domain.role} off", f"To cut {share:.0%} off is enough"
+        else:
+            what, cut = (
+                f"Find other copies of the {domain.role}",
+                f"To cut it off would cost {share:.0%} of the picture",
+            )
+        yield Advice(
+            what=f"{what}: many bear the same mark {place(each.box)}.",
+            why=f"There are {each.why}. {cut}. What many pictures bear is painted into new ones.",
+        )
+
+
+def _nearest_side(box: Shares) -> tuple[str, float]:
+    """The side where least is to be cut off to be rid of a box, and how much of the picture that is."""
+    left, top, right, bottom = box
+    lost = {"bottom": 1 - top, "top": bottom, "right side": 1 - left, "left side": right}
+    return min(lost.items(), key=lambda each: each[1])
 
 
 def marked(domain: Domain) -> Iterator[Advice]:

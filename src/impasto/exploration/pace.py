@@ -127,12 +127,12 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
     batch = 2 if recipe.method == "gan" else 1  # the least that there is
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = _Steps(recipe, fabric)
-        took = steps.time(batch)
+        took = steps.settled(batch)
         while took < TELLING and batch < most:
             batch = min(2 * batch, most)
-            took = steps.time(batch)
+            took = steps.settled(batch)
         if took < SLOW:
-            times: list[float] = []
+            times = [took] if took >= TELLING else []
             while len(times) < STEPS and sum(times) < ENOUGH:
                 times.append(steps.time(batch))
             took = sum(times) / len(times)
@@ -149,6 +149,13 @@ class _Steps:
         shape = (PICTURES, recipe.kept_size, recipe.kept_size, 3)
         self.pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         self.made = 0
+
+    def settled(self, batch: int) -> float:
+        """Seconds of the next step; if it seems slow, of the one after it: a GPU's first step of a kind prepares much,
+        and to take that for its speed would leave the batch far too small to tell anything."""
+        took = self.time(batch)
+        again = took >= TELLING and (took < SLOW or self.device.type == "cuda")
+        return min(took, self.time(batch)) if again else took
 
     def time(self, batch: int) -> float:
         """Seconds of the next step, of so many pictures."""

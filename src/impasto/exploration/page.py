@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from impasto.exploration import figures, words
+from impasto.exploration.closely import crop
 from impasto.exploration.figures import Pixels
 from impasto.exploration.findings import Domain, Exploration
 from impasto.exploration.sheet import PANELS, Crop, around, before_after, contact_sheet, marked, pair, scattered
@@ -53,6 +54,9 @@ GIVEN = 200
 
 COLOURED = 12
 """Pictures whose own palettes are shown."""
+
+BEARERS = 3
+"""Pictures on which a mark is shown that many have at the same place."""
 
 MODES = {
     "RGB": "colour",
@@ -115,6 +119,7 @@ class Part:
     near_names: list[str]
     framed: list[Shown]
     marks: list[Shown]
+    common: list[Shown]
     sheet: embed.Picture | None
     sheet_count: int
     typical: embed.Picture | None
@@ -259,10 +264,15 @@ def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> P
         near=_shown(near, seen),
         near_there=len(near),
         near_names=[f"{one} is like {other}" for one, other in survey.near_duplicates],
-        framed=[Shown(_panel(pair(crop)), crop.name) for crop in seen.crops[:PAIRS]],
+        framed=[Shown(_panel(pair(each)), each.name) for each in seen.crops[:PAIRS]],
         marks=[
-            Shown(_panel(around(crop)), crop.name, f"{mark.kind}: {mark.why}")
-            for crop, mark in zip(seen.marked[:PAIRS], domain.marks, strict=False)
+            Shown(_panel(around(each)), each.name, f"{mark.kind}: {mark.why}")
+            for each, mark in zip(seen.marked[:PAIRS], domain.marks, strict=False)
+        ],
+        common=[
+            Shown(_panel(around(crop(name, mark.box, seen.shown[name]))), name, words.place(mark.box))
+            for mark in domain.common
+            for name in _even([name for name in domain.sample if name in seen.shown], BEARERS)
         ],
         sheet=_strip(sheet, min(ACROSS, len(sheet)), THUMB, 84) if sheet else None,
         sheet_count=len(sheet),

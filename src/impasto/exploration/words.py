@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from impasto.data.survey import summarise
-from impasto.exploration.findings import Domain, Exploration, Gap
+from impasto.exploration.findings import Domain, Exploration, Gap, Shares
 from impasto.report.words import SURE, decimals, listed, measured, number
 
 EVEN = 1.5
@@ -112,6 +112,9 @@ def suspects(domain: Domain) -> list[str]:
     if kinds:
         marks = listed([many(count, kind) for kind, count in kinds])
         lines.append(f"{marks} suspected on {closely} looked at closely.")
+    if domain.common:
+        places = listed([*dict.fromkeys(place(each.box) for each in domain.common)])
+        lines.append(f"Many {domain.role} bear the same mark {places}.")
     return lines
 
 
@@ -127,6 +130,14 @@ def summary(found: Exploration) -> list[str]:
         lines.append(f"{place}. {advice.what.rstrip('.')}: {advice.why}")
         lines += [f"   {advice.command}"] if advice.command else []
     return lines
+
+
+def place(box: Shares) -> str:
+    """Where the middle of a box is: ``at the top left``, ``at the bottom``, ``in the middle``."""
+    left, top, right, bottom = box
+    across, down = (min(int(3 * (low + high) / 2), 2) for low, high in ((left, right), (top, bottom)))
+    named = f"{('top ', '', 'bottom ')[down]}{('left', '', 'right')[across]}".strip()
+    return f"at the {named}" if named else "in the middle"
 
 
 def many(count: int, what: str) -> str:

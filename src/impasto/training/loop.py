@@ -111,6 +111,8 @@ class Trainer:
             self._clock.start()
             if self.step == 0:
                 self._begin()
+            elif self.plan.total is None:
+                self._measure_costs()
             while not self._done():
                 self._one_step()
                 if self._clock.since_look >= LOOK_EVERY or any(self.plan.due(self.step)):
@@ -153,12 +155,16 @@ class Trainer:
         self._write_grid(self.run.samples / "real.jpg", to_pixels(real).cpu().numpy())
         if self.subjects is not None:
             self._write_grid(self.run.samples / "photos.jpg", to_pixels(self.fixed).cpu().numpy())
+        self._measure_costs()
+        self._save()
+
+    def _measure_costs(self) -> None:
+        """Samples once and scores a few, to know what that takes."""
         begun = self._clock.total
         self._sample()
         sampled = self._clock.total
         self._judge(SCORED // PROBED)
         self._costs = Costs(sampled - begun, PROBED * (self._clock.total - sampled))
-        self._save()
 
     def _one_step(self) -> None:
         """One update, and what is known of it without waiting for the device."""
