@@ -90,6 +90,7 @@ def test_few_pictures_are_copied_and_very_many_are_not_needed(count: int, said: 
 def test_with_two_pictures_nothing_is_to_be_typed() -> None:
     assert all(not each.command for each in given(domain(squares(2))))
     assert not any(each.command for each in given(domain([])))
+    assert about(given(domain(squares(2))), "first look") is None
 
 
 @pytest.mark.parametrize("named", [None, *shipped()])
@@ -163,6 +164,11 @@ def test_a_size_that_most_pictures_lack_is_told() -> None:
     recipe = Recipe.load("dcgan-256")
     size = about(advise(domain(squares(300, 100)), None, None, {}, recipe), "Learn at 64")
     assert size is not None and "300 have to be enlarged" in size.why
+
+
+def test_pictures_that_are_too_small_for_any_size_are_to_be_replaced() -> None:
+    size = about(given(domain(squares(14, 1))), "Find larger paintings.")
+    assert size is not None and "have 1 pixel (median)" in size.why and "14 have to be enlarged" in size.why
 
 
 def packed(folder: Path, size: int, count: int = 300, role: Literal["paintings", "photos"] = "paintings") -> Domain:

@@ -235,11 +235,14 @@ def _size(case: _Case) -> Iterator[Advice]:
     if not sides:
         return
     recipe, allowed = case.recipe, largest_size(sides)
-    short = f"The shorter sides have {np.median(sides):,.0f} pixels (median), 95 % of them at least {_low(sides):,.0f}"
+    median = many(round(np.median(sides)), "pixel")
+    short = f"The shorter sides have {median} (median), 95 % of them at least {_low(sides):,.0f}"
     if allowed < recipe.size:
         small = sum(side < recipe.size for side in sides)
         yield Advice(
-            what=f"Learn at {max(allowed, SMALLEST)} pixels, or do without the small paintings.",
+            what=f"Learn at {smaller} pixels, or do without the small paintings."
+            if (smaller := max(allowed, SMALLEST)) < recipe.size
+            else "Find larger paintings.",
             why=f"{short}; {recipe.name} learns at {recipe.size}, for which {small:,} have to be enlarged.",
         )
     elif allowed > recipe.size and not recipe.translates:
@@ -315,7 +318,7 @@ def _vary(case: _Case) -> Iterator[Advice]:
 
 def _time(case: _Case) -> Iterator[Advice]:
     pace, recipe = case.pace, case.recipe
-    if pace is None or not math.isfinite(pace.seconds_per_step):
+    if pace is None or not math.isfinite(pace.seconds_per_step) or case.paintings.count < FEWEST:
         return
     look, good = seconds(FIRST_LOOK, recipe, pace), seconds(QUALITY, recipe, pace)
     free = "" if pace.free is None else f", of {gigabytes(pace.free)} that are free"

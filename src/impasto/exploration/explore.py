@@ -29,7 +29,7 @@ from impasto.score.networks import USUAL, FeatureNetwork, open_network
 from impasto.scores import Value
 
 #: Pictures that are looked at closely, for frames and marks: a twentieth of a second each.
-CLOSELY = {"paintings": 300, "photos": 100}
+CLOSELY = {"paintings": 200, "photos": 60}
 #: Fewer pictures than this on a side tell nothing of how far paintings are from photos.
 TELLING = 20
 #: Members of a group that are named, and pairs of exact and of near duplicates that can be shown.

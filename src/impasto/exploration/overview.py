@@ -21,7 +21,7 @@ from impasto.exploration.measures import Measures, measure
 #: Side of the squares that are measured, if no pack is smaller.
 SIZE = 256
 #: Pictures of a set that are compared with each other, at most: what that takes grows with the square.
-SAMPLE = 500
+SAMPLE = 400
 
 Pixels = NDArray[np.uint8]
 
