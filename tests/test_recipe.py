@@ -39,8 +39,8 @@ def test_shipped_recipes_name_their_source_in_a_comment(name: str) -> None:
 
 @every_recipe
 def test_every_setting_of_a_recipe_can_be_set_by_its_dotted_name(name: str) -> None:
-    recipe = Recipe.load(name)
-    values = recipe.model_dump(mode="json")
+    recipe = Recipe.load(name).without_search()
+    values = recipe.values()
     dotted = list(names(values))
     assert {"generator.lr", "penalty.r1", "diffaugment.target", "schedule.shape"} <= set(dotted)
     assert (
@@ -83,7 +83,43 @@ def test_a_setting_is_changed_by_its_dotted_name_and_nothing_else_is() -> None:
     recipe = gan()
     wide = recipe.replace(["generator.width=96", "generator.betas=[0.0, 0.99]"])
     assert wide.generator.architecture()["width"] == 96 and wide.generator.betas == (0.0, 0.99)
-    assert wide.replace(["generator.width=64", "generator.betas=[0.5,0.999]"]) == recipe
+    assert (
+        wide.replace(["generator.width=64", "generator.betas=[0.5,0.999]"]).without_search() == recipe.without_search()
+    )
+
+
+@every_recipe
+def test_where_it_is_searched_is_sound_and_holds_its_own_settings(name: str) -> None:
+    recipe = Recipe.load(name)
+    recipe.require_sound_space()
+    assert len(recipe.tune) >= 8 and {"generator.lr", "discriminator.lr"} <= set(recipe.tune)
+    assert Recipe.of(recipe.values()) == recipe
+
+
+def test_what_is_set_is_not_searched() -> None:
+    recipe = Recipe.load("dcgan-64")
+    fixed = recipe.replace(["batch=16"])
+    assert set(recipe.tune) - set(fixed.tune) == {"batch"} and "tune" not in recipe.without_search().to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("tune", "said"),
+    [
+        ({"generator.widht": {"low": 1, "high": 2}}, "did you mean 'generator.width'"),
+        ({"generator.lr": {"low": 1e-4, "high": 1e-5}}, "low must be below high"),
+        ({"generator.lr": {"low": 0.0, "high": 1e-3, "log": True}}, "begins above 0"),
+        ({"generator.lr": {"low": 1e-3, "high": 1e-2}}, "outside of what is searched"),
+        ({"loss": {"choices": ["bce", "sgan"]}}, "loss = 'sgan'"),
+        ({"loss": {"choices": ["bce"]}}, "tune.loss.choices"),
+        ({"generator.lr": 5}, "tune.generator.lr"),
+        ({"diffaugment.target": {"low": 0.3, "high": 0.9}}, "there is nothing to adapt"),
+        ({"size": {"choices": [64, 100]}}, "power of two"),
+    ],
+)
+def test_a_space_that_makes_no_sense_is_told_in_one_line(tune: dict[str, Any], said: str) -> None:
+    with pytest.raises(ImpastoError) as error:
+        Recipe.of(Recipe.load("dcgan-64").values() | {"tune": tune}).require_sound_space()
+    assert said in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:

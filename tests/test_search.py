@@ -13,10 +13,13 @@ import pytest
 from conftest import Impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
+from impasto.report.tuning import Tuning
 from impasto.search import tune
 from test_cli import TINY, begin, wait_for_step
 
 BUDGET = 36
+#: The tests that share a study, which takes a while: in one process.
+ONE = pytest.mark.xdist_group("searched")
 #: The run folder of the first trial.
 FIRST = "trials/dcgan-64/0000"
 SEARCH = [
@@ -58,6 +61,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str
     return folder
 
 
+@ONE
 def test_a_trial_that_died_or_was_stopped_is_gone_on_with_and_no_trial_is_lost(searched: Path) -> None:
     found = told(searched)
     states = by_state(found)
@@ -72,6 +76,7 @@ def test_a_trial_that_died_or_was_stopped_is_gone_on_with_and_no_trial_is_lost(s
     assert not list((searched / "study").rglob("*.part"))
 
 
+@ONE
 def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(searched: Path) -> None:
     found = told(searched)
     pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
@@ -89,6 +94,7 @@ def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(se
             assert not (run / "checkpoints").exists()
 
 
+@ONE
 def test_the_best_recipe_is_one_to_train_by(searched: Path, impasto_command: list[str], tmp_path: Path) -> None:
     found = told(searched)
     (best,) = found["best"]
@@ -101,6 +107,7 @@ def test_the_best_recipe_is_one_to_train_by(searched: Path, impasto_command: lis
     assert (tmp_path / "run" / "last.safetensors").exists()
 
 
+@ONE
 def test_optuna_opens_the_same_storage(searched: Path) -> None:
     study = optuna.load_study(study_name="dcgan-64", storage=f"sqlite:///{searched / 'study' / 'study.db'}")
     assert study.trials[0].state.name == "FAIL"
@@ -108,14 +115,27 @@ def test_optuna_opens_the_same_storage(searched: Path) -> None:
     assert (searched / "study" / "report.html").stat().st_size > 50_000
 
 
-def test_the_mean_over_seeds_counts_where_it_is_asked_for(impasto: Impasto, tmp_path: Path) -> None:
-    impasto(*SEARCH[:-1], "4steps", "--trials", "1", "--seeds", "2", "--storage", "shared.log", "--seed", "5")
-    (trial,) = told(tmp_path)["trials"]
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a style, few pictures are scored."""
+    monkeypatch.setattr("impasto.score.sides.MADE", 24)
+
+
+def quickly(folder: Path, **options: Any) -> Tuning:
+    """A study of one trial in this process."""
+    changes = [each for each in TINY if each != "--set"]
+    with_all: dict[str, Any] = {"trials": 1, "budget": "2steps", "changes": changes, "say": str} | options
+    return tune("dcgan-64", "sample:paintings", folder / "study", **with_all).tuning
+
+
+@pytest.mark.usefixtures("few")
+def test_the_mean_over_seeds_counts_where_it_is_asked_for(tmp_path: Path) -> None:
+    (trial,) = quickly(tmp_path, seeds=2, seed=5, storage=str(tmp_path / "shared.log")).trials
     runs = [tmp_path / "study" / f"{FIRST}{end}" for end in ("", "-seed-6")]
     found = [json.loads((run / "evaluation.json").read_text())["scores"][0]["values"]["KID"]["value"] for run in runs]
-    assert trial["values"] == [pytest.approx(sum(found) / 2)]
+    assert trial.values == [pytest.approx(sum(found) / 2)]
     assert found[0] != found[1]
-    assert (tmp_path / "shared.log").exists()
+    assert (tmp_path / "shared.log").exists() and not (tmp_path / "study" / "study.db").exists()
 
 
 def test_score_and_content_give_those_that_no_other_beats_in_both(impasto: Impasto, tmp_path: Path) -> None:
@@ -139,13 +159,13 @@ def test_pictures_that_are_not_there_cost_no_trial(impasto: Impasto, tmp_path: P
     assert not (tmp_path / "study" / "study.db").exists()
 
 
+@pytest.mark.usefixtures("few")
 def test_a_folder_of_another_study_is_not_taken_for_a_trial_of_this_one(tmp_path: Path) -> None:
-    settings = [each for each in TINY if each != "--set"]
-    one = tune("dcgan-64", "sample:paintings", tmp_path, trials=1, budget="2steps", changes=settings, say=str)
-    (tmp_path / "study.db").unlink()
-    two = tune("dcgan-64", "sample:paintings", tmp_path, trials=1, budget="3steps", changes=settings, say=str)
-    assert one.tuning.trials[0].run == two.tuning.trials[0].run
-    assert one.tuning.trials[0].values != two.tuning.trials[0].values
+    one = quickly(tmp_path)
+    (tmp_path / "study" / "study.db").unlink()
+    two = quickly(tmp_path, budget="3steps")
+    assert one.trials[0].run == two.trials[0].run == FIRST
+    assert one.trials[0].values != two.trials[0].values
 
 
 @pytest.mark.parametrize(

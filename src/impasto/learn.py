@@ -79,7 +79,7 @@ def train(
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    chosen = _recipe(recipe, start).replace(settings).without_search()
+    chosen = _recipe(recipe, start).replace(settings)
     _require_photos(chosen, photos)
     if start is not None:
         _require_same_networks(start, chosen)

@@ -44,7 +44,7 @@ class Run:
             run.checkpoints.mkdir(exist_ok=True)
             run.log_file.touch()
         with whole(path / "recipe.yaml") as part:
-            part.write_text(recipe.to_yaml(), encoding="utf-8")
+            part.write_text(recipe.without_search().to_yaml(), encoding="utf-8")
         run.note(**facts)
         return run
 
