@@ -1,6 +1,7 @@
 """Searching for settings, with whole commands as a user's shell runs them."""
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any
 
 import optuna
 import pytest
+from filelock import FileLock
 
 from conftest import Impasto
 from impasto.errors import ImpastoError
@@ -18,8 +20,6 @@ from impasto.search import tune
 from test_cli import TINY, begin, wait_for_step
 
 BUDGET = 36
-#: The tests that share a study, which takes a while: in one process.
-ONE = pytest.mark.xdist_group("searched")
 #: The run folder of the first trial.
 FIRST = "trials/dcgan-64/0000"
 SEARCH = [
@@ -42,9 +42,20 @@ def by_state(found: Mapping[str, Any]) -> dict[str, list[int]]:
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
-    """A study of six trials: its first process is killed, its second stopped by Ctrl-C, two at once end it."""
-    folder = tmp_path_factory.mktemp("searched")
-    command = [*impasto_command, *SEARCH, "--trials", "6"]
+    """A study of six trials: its first process is killed, its second stopped by Ctrl-C, two at once end it.
+
+    It takes a while, so processes that test side by side share it.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "searched"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            _search(folder, [*impasto_command, *SEARCH, "--trials", "6"])
+    return folder
+
+
+def _search(folder: Path, command: list[str]) -> None:
     doomed = begin(command, folder)
     wait_for_step(folder / "study" / FIRST, 2)
     doomed.kill()
@@ -54,14 +65,11 @@ def searched(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str
     stopped.send_signal(signal.SIGINT)
     stopped.communicate(timeout=120)
     assert stopped.returncode == 130
-    both = [begin(command, folder) for _ in range(2)]
-    for process in both:
+    for process in [begin(command, folder) for _ in range(2)]:
         said, _ = process.communicate(timeout=400)
         assert process.returncode == 0, said
-    return folder
 
 
-@ONE
 def test_a_trial_that_died_or_was_stopped_is_gone_on_with_and_no_trial_is_lost(searched: Path) -> None:
     found = told(searched)
     states = by_state(found)
@@ -76,7 +84,6 @@ def test_a_trial_that_died_or_was_stopped_is_gone_on_with_and_no_trial_is_lost(s
     assert not list((searched / "study").rglob("*.part"))
 
 
-@ONE
 def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(searched: Path) -> None:
     found = told(searched)
     pruned = [trial for trial in found["trials"] if trial["state"] == "pruned"]
@@ -94,7 +101,6 @@ def test_what_promises_little_is_ended_after_a_ninth_or_a_third_of_its_budget(se
             assert not (run / "checkpoints").exists()
 
 
-@ONE
 def test_the_best_recipe_is_one_to_train_by(searched: Path, impasto_command: list[str], tmp_path: Path) -> None:
     found = told(searched)
     (best,) = found["best"]
@@ -107,7 +113,6 @@ def test_the_best_recipe_is_one_to_train_by(searched: Path, impasto_command: lis
     assert (tmp_path / "run" / "last.safetensors").exists()
 
 
-@ONE
 def test_optuna_opens_the_same_storage(searched: Path) -> None:
     study = optuna.load_study(study_name="dcgan-64", storage=f"sqlite:///{searched / 'study' / 'study.db'}")
     assert study.trials[0].state.name == "FAIL"
