@@ -2,13 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import typer
 
+from impasto.bar import bar
 from impasto.errors import ImpastoError
 
 app = typer.Typer(
@@ -72,7 +71,7 @@ def explore(
     from impasto.exploration.explore import explore
     from impasto.exploration.words import summary
 
-    with _bar("looking") as advance:
+    with bar("looking") as advance:
         found = explore(
             paintings,
             out,
@@ -97,7 +96,7 @@ def pack(
     from impasto.data.pack import pack
     from impasto.data.survey import summarise
 
-    with _bar("packing") as advance:
+    with bar("packing") as advance:
         store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
     for line in summarise(store.survey):
         print(line)
@@ -239,7 +238,7 @@ def generate(
     from impasto.paint.painter import load
 
     painter = load(style, device)
-    with open_output(out, overwrite=overwrite) as writer, _bar("painting", count) as advance:
+    with open_output(out, overwrite=overwrite) as writer, bar("painting", count) as advance:
         for number, picture in enumerate(painter.stream(count, seed, start), start):
             writer.write(f"{number:05d}.{kind}", picture)
             advance(number - start + 1)
@@ -273,7 +272,7 @@ def paint(
     with open_photos(photos, out) as sources:
         painter = load(style, device)
         painter.require_photos()
-        with open_output(out, overwrite=overwrite) as writer, _bar("painting") as advance:
+        with open_output(out, overwrite=overwrite) as writer, bar("painting") as advance:
             outcome = paint_photos(
                 painter, sources, writer, strength=strength, compare=compare, kind=kind, progress=advance
             )
@@ -335,16 +334,16 @@ def submit(
     painter = load(style, device)
     if photos is None:
         count = count or FEWEST
-        with _bar("painting", count) as advance:
+        with bar("painting", count) as advance:
             write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
     else:
         painter.require_photos()
         with open_source(photos) as source:
-            with _bar("looking") as advance:
+            with bar("looking") as advance:
                 subjects = find_subjects(source, count, advance)
             print("\n".join(summarise(subjects)))
             count = len(subjects.places)
-            with _bar("painting", count) as advance:
+            with bar("painting", count) as advance:
                 write_submission(painter.paint_stream(subjects.stream()), count, out, advance, overwrite=overwrite)
     print(f"{out}: {count:,} pictures, as the competition wants them.")
 
@@ -384,7 +383,7 @@ def evaluate(
     from impasto.report.evaluation import summary
     from impasto.score.networks import USUAL
 
-    with _bar("looking") as advance:
+    with bar("looking") as advance:
         found = evaluate(
             fakes,
             against,
@@ -430,29 +429,6 @@ def report(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) ->
     from impasto.report.page import write_report
 
     print(write_report(run))
-
-
-class Advance(Protocol):
-    """Is told how many are done, and of how many in all once that is known."""
-
-    def __call__(self, done: int, total: int | None = None) -> None: ...
-
-
-@contextmanager
-def _bar(doing: str, total: int | None = None) -> Iterator[Advance]:
-    """A progress bar, gone when all is done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing, total=total)
-
-        def advance(done: int, total: int | None = total) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield advance
 
 
 def main() -> None:

@@ -82,6 +82,13 @@ def available(device: torch.device) -> int:
     return min([int(psutil.virtual_memory().available), *_allowances(Path("/"))])
 
 
+def memory_used(device: torch.device) -> int:
+    """Bytes: the most that was taken of a CUDA device, or what the process holds."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return int(psutil.Process().memory_info().rss)
+
+
 def _allowances(root: Path) -> Iterator[int]:
     """What the control groups that this process is in leave it, as containers have them: Linux tells a limit there
     that is not to be seen in the memory of the machine."""

@@ -57,7 +57,7 @@ def explore(
         photos: the same of photos, to learn to paint.
         recipe: what to train by, a name or a YAML file; chosen by the pictures and the device if not given.
         crop_frames: take borders, mounts and frames off first.
-        progress: is told how many pictures were read, and of how many.
+        progress: is told how many pictures were read, and of how many; then the same of those that a network sees.
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
@@ -99,7 +99,7 @@ def _domain(
 ) -> tuple[Domain, Pictures, np.ndarray]:
     """What is in one set, what of it is shown, and the features of its sample."""
     seen = look(source, size, crop_frames=crop_frames, progress=progress)
-    features = extract(network, seen.squares)
+    features = extract(network, seen.squares, progress and (lambda done: progress(done, len(seen.squares))))
     close = _closely(role, source, seen)
     names = seen.names
     palettes = {name: palette(square) for name, square in zip(names, seen.squares, strict=True)}

@@ -2,7 +2,6 @@
 
 import io
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,17 +56,6 @@ COLOURED = 12
 
 BEARERS = 3
 """Pictures on which a mark is shown that many have at the same place."""
-
-MODES = {
-    "RGB": "colour",
-    "RGBA": "colour with transparency",
-    "L": "grey",
-    "LA": "grey with transparency",
-    "P": "colours of a table",
-    "CMYK": "colours for print",
-    "1": "black and white",
-    "I;16": "grey, 16 bits",
-}
 
 
 @dataclass(frozen=True)
@@ -256,7 +244,7 @@ def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> P
     sheet = _even(sample, ROWS * ACROSS)
     return Part(
         role=domain.role,
-        details=list(_details(domain)),
+        details=list(words.details(domain)),
         faults=words.faults(domain),
         left_out=[f"{each.name}: {each.reason}" for each in survey.left_out],
         duplicates=[f"{each.name} is {each.of}" for each in survey.duplicates],
@@ -299,44 +287,6 @@ def _pairs(names: Iterable[tuple[str, str]], seen: Pictures) -> list[tuple[str, 
 def _shown(pairs: Sequence[tuple[str, str]], seen: Pictures) -> list[Shown]:
     """The first pairs, side by side."""
     return [Shown(_strip([seen.shown[one], seen.shown[other]], 2, 200, 85), one, other) for one, other in pairs[:PAIRS]]
-
-
-def _details(domain: Domain) -> Iterator[tuple[str, str]]:
-    """What the files are, in words."""
-    survey = domain.survey
-    files = survey.pictures
-    yield "pictures", f"{domain.count:,}"
-    if not files:
-        return
-    yield "formats", _counted(Counter(each.format for each in files), len(files))
-    yield "modes", _counted(Counter(each.mode for each in files), len(files), MODES)
-    extents = Counter((each.width, each.height) for each in files)
-    if len(extents) == 1:
-        width, height = next(iter(extents))
-        yield "sizes", f"each {width:,}×{height:,}"
-    else:
-        by_area = sorted(extents, key=lambda extent: (extent[0] * extent[1], extent))
-        (width, height), (wide, high) = by_area[0], by_area[-1]
-        yield "sizes", f"from {width:,}×{height:,} to {wide:,}×{high:,}, {len(extents):,} different"
-        yield "median short side", f"{np.median([min(each.width, each.height) for each in files]):,.0f} px"
-    ratios = np.array([each.width / each.height for each in files])
-    square = int((np.abs(np.log(ratios)) < np.log(1.05)).sum())
-    shapes = {"square": square, "wide": int((ratios >= 1.05).sum()), "tall": 0}
-    shapes["tall"] = len(files) - square - shapes["wide"]
-    yield "shapes", _counted(Counter(shapes), len(files))
-    if cropped := sum(each.frame is not None for each in files):
-        yield "cropped to what is inside a frame", f"{cropped:,}"
-    if survey.junk:
-        yield "files of the system's own, passed over", f"{survey.junk:,}"
-
-
-def _counted(counts: Counter[str], whole: int, meanings: dict[str, str] | None = None) -> str:
-    """``all JPEG``, or ``90 JPEG, 10 PNG``."""
-    names = {name: f"{name} ({meanings[name]})" if meanings and name in meanings else name for name in counts}
-    there = [(name, count) for name, count in counts.most_common() if count]
-    if len(there) == 1 and whole > 1:
-        return f"all {names[there[0][0]]}"
-    return ", ".join(f"{count:,} {names[name]}" for name, count in there)
 
 
 def _squares(names: Iterable[str], seen: Pictures) -> list[Pixels]:

@@ -1,7 +1,10 @@
 """What an exploration says, in plain words and from nothing but its numbers: for the page and for a shell."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import groupby
+
+import numpy as np
 
 from impasto.data.survey import summarise
 from impasto.exploration.findings import Domain, Exploration, Gap, Shares
@@ -12,6 +15,19 @@ EVEN = 1.5
 
 SHOWN = 2
 """Lines of each kind of fault in a shell; the page holds them all."""
+
+
+MODES = {
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+    "L": "grey",
+    "LA": "grey with transparency",
+    "P": "colours of a table",
+    "CMYK": "colours for print",
+    "1": "black and white",
+    "I;16": "grey, 16 bits",
+}
+"""What Pillow's names of pixels mean."""
 
 
 def counts(found: Exploration) -> str:
@@ -66,6 +82,44 @@ def distance(gap: Gap) -> str:
         else f"Photos are {times:.1f} times as far from paintings as one half of the paintings from the other: "
         f"{numbers}."
     )
+
+
+def details(domain: Domain) -> Iterator[tuple[str, str]]:
+    """What the files are, in words."""
+    survey = domain.survey
+    files = survey.pictures
+    yield "pictures", f"{domain.count:,}"
+    if not files:
+        return
+    yield "formats", _counted(Counter(each.format for each in files), len(files))
+    yield "modes", _counted(Counter(each.mode for each in files), len(files), MODES)
+    extents = Counter((each.width, each.height) for each in files)
+    if len(extents) == 1:
+        width, height = next(iter(extents))
+        yield "sizes", f"each {width:,}×{height:,}"
+    else:
+        by_area = sorted(extents, key=lambda extent: (extent[0] * extent[1], extent))
+        (width, height), (wide, high) = by_area[0], by_area[-1]
+        yield "sizes", f"from {width:,}×{height:,} to {wide:,}×{high:,}, {len(extents):,} different"
+        yield "median short side", f"{np.median([min(each.width, each.height) for each in files]):,.0f} px"
+    ratios = np.array([each.width / each.height for each in files])
+    square = int((np.abs(np.log(ratios)) < np.log(1.05)).sum())
+    shapes = {"square": square, "wide": int((ratios >= 1.05).sum()), "tall": 0}
+    shapes["tall"] = len(files) - square - shapes["wide"]
+    yield "shapes", _counted(Counter(shapes), len(files))
+    if cropped := sum(each.frame is not None for each in files):
+        yield "cropped to what is inside a frame", f"{cropped:,}"
+    if survey.junk:
+        yield "files of the system's own, passed over", f"{survey.junk:,}"
+
+
+def _counted(counts: Counter[str], whole: int, meanings: dict[str, str] | None = None) -> str:
+    """``all JPEG``, or ``90 JPEG, 10 PNG``."""
+    names = {name: f"{name} ({meanings[name]})" if meanings and name in meanings else name for name in counts}
+    there = [(name, count) for name, count in counts.most_common() if count]
+    if len(there) == 1 and whole > 1:
+        return f"all {names[there[0][0]]}"
+    return ", ".join(f"{count:,} {names[name]}" for name, count in there)
 
 
 def sampling(domain: Domain) -> list[str]:

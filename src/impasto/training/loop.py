@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor
 
 from impasto.data.augment import to_pixels
 from impasto.data.loader import Batches, Loader, stream_seed
+from impasto.device import memory_used
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
@@ -397,10 +397,3 @@ def _named(source: Mapping[str, Any]) -> dict[str, Any]:
 def grid_count(size: int) -> int:
     """Pictures in a grid of samples: 8×8, or fewer where that would be more than about a thousand pixels wide."""
     return min(8, max(2, 1056 // (size + 2))) ** 2
-
-
-def memory_used(device: torch.device) -> int:
-    """Bytes: the most that was taken of a CUDA device, or what the process holds."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return int(psutil.Process().memory_info().rss)
