@@ -165,6 +165,24 @@ def test_pictures_that_are_not_there_cost_no_trial(impasto: Impasto, tmp_path: P
 
 
 @pytest.mark.usefixtures("few")
+def test_a_full_disk_ends_the_search_and_costs_no_trial(tmp_path: Path) -> None:
+    """On a real small disk; where one cannot be mounted, the test is skipped."""
+    disk = tmp_path / "study"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        with pytest.raises(ImpastoError, match="The disk is full: when that is mended, the same command goes on"):
+            quickly(tmp_path)
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        states = [trial.state for trial in quickly(tmp_path).trials]
+        assert states == ["failed", "complete"]
+    finally:
+        subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+@pytest.mark.usefixtures("few")
 def test_a_folder_of_another_study_is_not_taken_for_a_trial_of_this_one(tmp_path: Path) -> None:
     one = quickly(tmp_path)
     (tmp_path / "study" / "study.db").unlink()

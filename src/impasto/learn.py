@@ -320,13 +320,15 @@ def _go(
         say(f"Stopped before all was scored and shown. Go on with: {resume_command(run.path)}")
         raise
     except DiskFullError as error:
-        raise ImpastoError(f"{error} Then go on with: {resume_command(run.path)}") from error
+        raise DiskFullError(f"{error} Then go on with: {resume_command(run.path)}") from error
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
         least = 1 if recipe.translates else 2
         cure = f"batch={recipe.batch // 2}" if recipe.batch // 2 >= least else f"size={recipe.size // 2}"
         raise ImpastoError(f"The memory of {device} is too small for this recipe: try --set {cure}.") from error
+    finally:
+        run.close()
     return outcome
 
 

@@ -126,6 +126,8 @@ def tune(
     name = study or base.name
     if "/" in name or "\\" in name:
         raise ImpastoError(f"The study's name '{name}' is to be the name of a folder too: choose one without slashes.")
+    from optuna.exceptions import StorageInternalError
+
     fingerprints = mine.fingerprints(say)
     opened = open_study(open_storage(where), name, len(objectives), mine.definition())
     require_same_pictures(opened, fingerprints)
@@ -142,7 +144,12 @@ def tune(
             if trial is None:
                 break
             signal = mine.work(opened, trial, say)
+            if signal is not None:
+                say("Stopped; the same command goes on with the search.")
             mine.keep_best(opened)
+    except (DiskFullError, StorageInternalError) as error:
+        what = "The disk is full" if isinstance(error, DiskFullError) else f"The storage fails ({error.__cause__})"
+        raise ImpastoError(f"{what}: when that is mended, the same command goes on with the search.") from error
     finally:
         mine.keep_best(opened)
         tuning = mine.tuning(opened, name, where)

@@ -118,7 +118,9 @@ def test_the_best_is_checked_with_a_seed_that_the_study_has_not_used() -> None:
 
 
 def test_a_trial_that_died_is_told_with_the_one_that_took_its_place() -> None:
-    assert "Trial 5 failed and was tried again as trial 23: complete." in list(cautions(tuning()))
+    assert "Trial 5 was stopped, or its process died, and was tried again as trial 23: complete." in list(
+        cautions(tuning())
+    )
     died = trial(1, "failed", wrong="There is not enough memory: choose a smaller batch.")
     assert "Trial 1 failed (There is not enough memory: choose a smaller batch) and was not tried again." in list(
         cautions(tuning([trial(0), died]))

@@ -295,8 +295,8 @@ def _failures(found: Tuning) -> Iterator[str]:
     for trial in failed:
         retry = found.retried(trial)
         then = "was not tried again" if retry is None else f"was tried again as trial {retry.number}: {retry.state}"
-        why = f" ({trial.wrong.rstrip('.')})" if trial.wrong else ""
-        yield f"Trial {trial.number} failed{why} and {then}."
+        what = f"failed ({trial.wrong.rstrip('.')})" if trial.wrong else "was stopped, or its process died,"
+        yield f"Trial {trial.number} {what} and {then}."
 
 
 def saving(found: Tuning) -> str:
