@@ -36,7 +36,7 @@ def figures(found: Tuning) -> dict[str, Draw]:
         "history": known,
         "importance": bool(found.ranked),
         "parallel": known and bool(found.space),
-        "halving": any(trial.seen for trial in found.trials if trial.state != "failed"),
+        "halving": any(trial.seen for trial in (*found.complete, *found.pruned, *found.of("running"))),
         "pareto": len(found.objectives) == 2 and bool(found.complete),
     }
     return {name: draw for name, draw in FIGURES.items() if worth[name]}
