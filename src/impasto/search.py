@@ -325,10 +325,12 @@ class _Worker:
         def told(share: float, scores: Scores) -> bool:
             rung = min(range(len(RUNGS)), key=lambda each: abs(RUNGS[each] - share))
             score = scores.values[DECIDING].value
-            trial.set_user_attr("looks", trial.user_attrs.get("looks", {}) | {str(RUNGS[rung]): score})
+            looks: dict[str, float] = trial.user_attrs.get("looks", {})
+            trial.set_user_attr("looks", looks | {str(RUNGS[rung]): score})
             if len(self.objectives) > 1:
                 return True
-            trial.report(score, FACTOR**rung)
+            if str(RUNGS[rung]) not in looks:  # a trial that is gone on with may come here twice
+                trial.report(score, FACTOR**rung)
             bad = trial.should_prune()  # asked of each, for that is what the others are compared with
             return RUNGS[rung] == RUNGS[-1] or first(trial) == 0 or not bad
 
