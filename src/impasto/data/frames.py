@@ -175,9 +175,13 @@ def _steps(
         thickness = 4 if tilt else 3
         base = int(np.convolve(np.bincount(bins, minlength=thickness), np.ones(thickness), "valid").argmax())
         on = (bins >= base) & (bins < base + thickness)
-        a, b = (int(end) for end in np.quantile(columns[on], [0.01, 0.99]))
-        depth = int(np.ceil(np.quantile(ends[on], 1.0 if tilt else 0.95))) + 1
-        if b - a + 1 < 0.3 * width or not 1 <= depth <= DEEPEST * view.shape[0]:
+        along = columns[on]
+        a, b = (int(along[round(share * (len(along) - 1))]) for share in (0.01, 0.99))
+        if b - a + 1 < 0.3 * width:
+            continue
+        deepest = np.sort(ends[on])
+        depth = int(deepest[-1 if tilt else int(0.95 * (len(deepest) - 1))]) + 1
+        if not 1 <= depth <= DEEPEST * view.shape[0]:
             continue
         straight = (on & (columns >= a) & (columns <= b)).sum() / (b - a + 1)
         early = (bins < base).sum() / width
@@ -267,7 +271,9 @@ def _blur_along(view: Pixels) -> Pixels:
 
 def _trend(colour: Pixels) -> Pixels:
     """A parabola through the colours along a side, as uneven light bends them; what sticks out counts little."""
-    bins = np.stack([np.median(part, axis=0) for part in np.array_split(colour, 12)])
+    spare = len(colour) % 12  # pixels, of which each end is spared some
+    even = colour[spare // 2 : len(colour) - spare + spare // 2]
+    bins = np.median(even.reshape(12, -1, 3), axis=1)
     centres = np.linspace(-11 / 12, 11 / 12, 12)
     weight = np.ones(12)
     powers: NDArray[Any] = np.vander(centres, 3)

@@ -1,10 +1,6 @@
 """A close look at some pictures of a set, each decoded once more: their frames, and what was put on them."""
 
-import itertools
-import os
-from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
@@ -63,7 +59,8 @@ def look_closely(source: str, names: Collection[str]) -> Closely:
     found, wanted = Closely(), frozenset(names)
     with ExitStack() as stack:
         pictures = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
-        for seen in _seen(pictures):
+        for name, pixels in pictures:  # one by one: two threads of many short steps only wait for each other
+            seen = _look(name, pixels)
             if seen.framed:
                 found.framed.append(seen.framed)
             if seen.crop and len(found.crops) < MOST_SHOWN:
@@ -87,22 +84,6 @@ def _source(source: str, wanted: frozenset[str], stack: ExitStack) -> Iterator[_
     for entry in stack.enter_context(open_source(source)).entries():
         if entry.name in wanted:
             yield entry.name, partial(pixels, entry.read)
-
-
-def _seen(pictures: Iterator[_Pixels]) -> Iterator[_Seen]:
-    """What is on each picture, by threads, of which each has few pictures at a time, to spare the memory."""
-    threads = os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="closely")
-    waiting: deque[Future[_Seen]] = deque()
-    try:
-        while True:
-            for name, pixels in itertools.islice(pictures, 2 * threads - len(waiting)):
-                waiting.append(pool.submit(_look, name, pixels))
-            if not waiting:
-                return
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _look(name: str, pixels: Callable[[], NDArray[np.uint8]]) -> _Seen:

@@ -1,10 +1,5 @@
 """One pass over a set of pictures: each is measured, some are kept to be compared with each other, none else stays."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,17 +58,16 @@ def look(source: str, size: int, *, crop_frames: bool = False, progress: Progres
     Raises :class:`impasto.errors.ImpastoError` if there is no usable picture.
     """
     kept = _Kept()
-    with _measuring(kept.add) as add:
-        if is_pack(source):
-            store = gather(source, size, crop_frames=crop_frames)
-            survey = store.survey
-            for done, picture in enumerate(store.pixels, 1):
-                add(_sized(picture, size))
-                if progress is not None:
-                    progress(done, len(store.pixels))
-        else:
-            with open_source(source) as opened:
-                survey = collect(opened, size, add, crop_frames=crop_frames, progress=progress)
+    if is_pack(source):
+        store = gather(source, size, crop_frames=crop_frames)
+        survey = store.survey
+        for done, picture in enumerate(store.pixels, 1):
+            kept.add(_sized(picture, size))
+            if progress is not None:
+                progress(done, len(store.pixels))
+    else:  # decoded by threads, while this one measures
+        with open_source(source) as opened:
+            survey = collect(opened, size, kept.add, crop_frames=crop_frames, progress=progress)
     names = [picture.name for picture in survey.pictures]
     chosen = np.linspace(0, len(kept.squares) - 1, min(SAMPLE, len(kept.squares))).round().astype(int)
     return Look(
@@ -119,7 +113,8 @@ class _Kept:
         self.numbers: list[int] = []
         self._every = 1
 
-    def add(self, picture: Pixels, measured: Measures) -> None:
+    def add(self, picture: Pixels) -> None:
+        measured = measure(picture)
         number = len(self.measures)
         self.histogram += measured.histogram
         self.power = measured.power + (self.power if number else 0)
@@ -135,27 +130,6 @@ class _Kept:
 
 #: In place of arrays that are summed up.
 NOTHING: NDArray[np.int64] = np.zeros(0, np.int64)
-
-
-@contextmanager
-def _measuring(add: Callable[[Pixels, Measures], object]) -> Iterator[Callable[[Pixels], object]]:
-    """Inside, pictures are measured by threads, a few at a time, and added in their order."""
-    threads = os.cpu_count() or 1
-    waiting: deque[tuple[Pixels, Future[Measures]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="measure") as pool:
-
-        def take() -> None:
-            picture, measured = waiting.popleft()
-            add(picture, measured.result())
-
-        def begin(picture: Pixels) -> None:
-            waiting.append((picture, pool.submit(measure, picture)))
-            if len(waiting) > 4 * threads:
-                take()
-
-        yield begin
-        while waiting:
-            take()
 
 
 def _sized(picture: Pixels, size: int) -> Pixels:
