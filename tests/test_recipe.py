@@ -208,5 +208,8 @@ def test_a_recipe_file_with_a_missing_or_unknown_setting_is_refused(tmp_path: Pa
     file.write_text(text + "colour: red\n", encoding="utf-8")
     with pytest.raises(ImpastoError, match="There is no setting 'colour'"):
         Recipe.load(file)
+    (tmp_path / "note.txt").write_text("milk")
+    with pytest.raises(ImpastoError, match="is no recipe: the file of one ends in"):
+        Recipe.load(tmp_path / "note.txt")
     with pytest.raises(ImpastoError, match="There is no recipe file"):
         Recipe.load(tmp_path / "none.yaml")

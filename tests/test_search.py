@@ -15,7 +15,7 @@ from filelock import FileLock
 from conftest import Impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
-from impasto.report.tuning import Tuning
+from impasto.report.tuning import Tuning, cautions
 from impasto.search import tune
 from test_cli import TINY, begin, wait_for_step
 
@@ -189,6 +189,29 @@ def test_a_folder_of_another_study_is_not_taken_for_a_trial_of_this_one(tmp_path
     two = quickly(tmp_path, budget="3steps")
     assert one.trials[0].run == two.trials[0].run == FIRST
     assert one.trials[0].values != two.trials[0].values
+
+
+@pytest.mark.usefixtures("few")
+def test_a_folder_keeps_one_search_and_nothing_of_a_persons(tmp_path: Path) -> None:
+    quickly(tmp_path)
+    with pytest.raises(ImpastoError, match="holds the study 'dcgan-64', not 'second': choose another --out"):
+        quickly(tmp_path, study="second")
+    before = (tmp_path / "study" / "report.html").read_bytes()
+    with pytest.raises(ImpastoError, match="is another recipe, or has other settings"):
+        quickly(tmp_path, changes=["size=16", "batch=4"])
+    assert (tmp_path / "study" / "report.html").read_bytes() == before
+    (mine := tmp_path / "mine" / "study").mkdir(parents=True)
+    (mine / "report.html").write_text("a diary")
+    with pytest.raises(ImpastoError, match="that is not a search's"):
+        quickly(tmp_path / "mine")
+    assert [path.name for path in mine.iterdir()] == ["report.html"]
+
+
+@pytest.mark.usefixtures("few")
+def test_trials_too_short_to_tell_anything_are_said_to_be(tmp_path: Path) -> None:
+    found = quickly(tmp_path)
+    assert found.trials[0].steps == 2
+    assert any("no more than 2 steps" in caution for caution in cautions(found))
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ with pulse(trial):
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING]
     said: list[str] = []
     bury_the_dead(study, said.append)
-    assert said == ["Trial 1 died; it is tried again."]
+    assert said == ["Trial 1 died; what it had learned is gone on with."]
     again = begin(study)
     assert str(again.params) == died.stdout.strip()
     assert again.user_attrs["retry_of"] == 1 and again.user_attrs["run"] == "0001"

@@ -109,6 +109,8 @@ class Recipe(Settings):
             text = path.read_text(encoding="utf-8")
         else:
             known = shipped()
+            if str(name_or_file) not in known and path.is_file():
+                raise ImpastoError(f"{path} is no recipe: the file of one ends in .yaml.")
             if str(name_or_file) not in known:
                 raise ImpastoError(f"There is no recipe '{name_or_file}'{_nearest(str(name_or_file), known)}")
             text = (resources.files("impasto") / "recipes" / f"{name_or_file}.yaml").read_text(encoding="utf-8")
@@ -145,7 +147,7 @@ class Recipe(Settings):
             if first["type"] in {"missing", "union_tag_not_found"}:
                 lacking = where if first["type"] == "missing" else f"{where}.network"
                 raise ImpastoError(f"The recipe lacks '{lacking}'.") from error
-            message = first["msg"].removeprefix("Value error, ")
+            message = first["msg"].removeprefix("Value error, ").split(", unable to")[0]
             if not where:
                 raise ImpastoError(f"size = {values['size']}: {message}.") from error
             raise ImpastoError(f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}.") from error
@@ -338,5 +340,5 @@ def _nearest(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if not close:
         last = {full.rpartition(".")[2]: full for full in known}
-        close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.5)]
+        close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.6)]
     return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."

@@ -15,7 +15,7 @@ from rich.console import Console
 import impasto
 from impasto import learn
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, make_folder, whole
+from impasto.files import DiskFullError, make_folder, require_folder, whole
 from impasto.recipe import Recipe
 from impasto.report.tuning import Trial, Tuning, said, without_password
 from impasto.report.tuning_page import write_tuning
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
+#: What a search leaves in its folder, beside the trials.
+LEFT = ("recipe.yaml", "best.yaml", "report.html", "tuning.json")
 #: What can be searched for, lower being better: its name in an evaluation.
 OBJECTIVES = {"score": f"{DECIDING}[{USUAL}]", "content": "ST-LPIPS[vgg16]"}
 
@@ -122,6 +124,7 @@ def tune(
         precision,
     )
     mine.require_sound(trials)
+    mine.require_own_folder(study or base.name)
     where = storage or f"sqlite:///{Path(out) / 'study.db'}"
     name = study or base.name
     if "/" in name or "\\" in name:
@@ -131,7 +134,8 @@ def tune(
     fingerprints = mine.fingerprints(say)
     opened = open_study(open_storage(where), name, len(objectives), mine.definition())
     require_same_pictures(opened, fingerprints)
-    say(f"Study '{name}' in {without_password(where)}: {len(base.tune)} settings, {trials} trials of {budget}.")
+    trying = f"{trials} trials" if trials > 1 else "a trial"
+    say(f"Study '{name}' in {without_password(where)}: {len(base.tune)} settings, {trying} of {budget}.")
     make_folder(Path(out))
     with whole(Path(out) / "recipe.yaml") as part:
         part.write_text(base.to_yaml(), encoding="utf-8")
@@ -192,6 +196,18 @@ class _Worker:
             raise ImpastoError(f"{wrong}: there are {' and '.join(OBJECTIVES)}.")
         if "content" in self.objectives and not self.recipe.translates:
             raise ImpastoError(f"{self.recipe.name} paints out of nothing: there is no content to keep.")
+
+    def require_own_folder(self, study: str) -> None:
+        """Refuses a folder that cannot be written to, holds another search, or a file that this one would replace."""
+        require_folder(self.out)
+        recipe, told = self.out / "recipe.yaml", self.out / "tuning.json"
+        there = [name for name in LEFT if (self.out / name).exists()]
+        if there and not recipe.exists():
+            raise ImpastoError(f"{self.out} holds a {there[0]} that is not a search's: choose another --out.")
+        if told.exists() and (other := Tuning.model_validate_json(told.read_text(encoding="utf-8")).study) != study:
+            raise ImpastoError(f"{self.out} holds the study '{other}', not '{study}': choose another --out.")
+        if recipe.exists() and recipe.read_text(encoding="utf-8") != self.recipe.to_yaml():
+            raise ImpastoError(f"{recipe} is another recipe, or has other settings: choose another --out.")
 
     def definition(self) -> dict[str, Any]:
         """All in which the processes of a study must agree, as JSON holds it."""
@@ -308,6 +324,7 @@ class _Worker:
             raise _Stopped(outcome.signal)
         run = Run.open(folder)
         trial.set_user_attr("seconds", trial.user_attrs.get("seconds", 0.0) + run.facts["seconds"])
+        trial.set_user_attr("steps", run.facts["steps"])
         shutil.rmtree(run.checkpoints)  # those of many trials would fill a disk
         return run
 
@@ -396,6 +413,7 @@ def _told(trial: "FrozenTrial", space: Mapping[str, Searched]) -> Trial:
             "values": trial.values if trial.state.name == "COMPLETE" else [],
             "looks": {float(share): score for share, score in attributes.get("looks", {}).items()},
             "seconds": attributes.get("seconds", 0.0),
+            "steps": attributes.get("steps"),
             "run": attributes.get("run"),
             "worker": attributes.get("worker", ""),
             "retry_of": attributes.get("retry_of"),

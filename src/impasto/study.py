@@ -226,7 +226,7 @@ def bury_the_dead(study: "optuna.Study", say: Callable[[str], object]) -> None:
     running = optuna.trial.TrialState.RUNNING
     for trial in study.get_trials(deepcopy=False, states=[running]):
         if not alive(trial) and put_back(study, trial, tries(trial) + 1):
-            say(f"Trial {trial.number} died; it is tried again.")
+            say(f"Trial {trial.number} died; what it had learned is gone on with.")
 
 
 def put_back(study: "optuna.Study", begun: "FrozenTrial | optuna.Trial", nth: int | None = None) -> bool:

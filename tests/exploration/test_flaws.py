@@ -4,7 +4,7 @@ import pytest
 from invented_sets import about, domain, framed, squares
 
 from impasto.data.survey import Picture
-from impasto.exploration.findings import Advice, Common, Domain, Mark
+from impasto.exploration.findings import Advice, Common, Domain, Framed, Mark
 from impasto.exploration.flaws import flaws, spare
 from impasto.recipe import Recipe
 
@@ -31,6 +31,22 @@ def test_the_share_of_frames_is_of_those_that_were_looked_at() -> None:
     advice = found(domain(squares(10_000), framed=framed(range(20)), closely=200))
     crop = about(advice, "--crop-frames")
     assert crop is not None and "20 of 200" in crop.why
+
+
+def test_thin_edges_are_told_from_frames() -> None:
+    boxes = [(0.0, 0.0, 0.985, 1.0), (0.01, 0.01, 0.99, 0.99), (0.0, 0.0, 0.97, 1.0)]
+    borders = [Framed(name=f"{number}.jpg", box=box) for number, box in enumerate(boxes)]
+    some = domain(squares(40), framed=borders)
+    assert some.thin_edges == 2
+    crop = about(found(some), "--crop-frames")
+    assert crop is not None and "Of 2 it is but an edge of less than 2%" in crop.why
+
+
+def test_photos_with_borders_are_to_be_looked_at() -> None:
+    """A sky that ends in a level line is taken for one too."""
+    borders = [Framed(name=f"{number}.jpg", box=(0.0, 0.1, 1.0, 1.0)) for number in range(20)]
+    advice = about(found(domain(squares(40), role="photos", framed=borders)), "may have a border")
+    assert advice is not None and "20 of 40" in advice.why and "0.jpg" in advice.why
 
 
 def test_a_tiny_picture_is_named() -> None:

@@ -100,7 +100,7 @@ def advise(
     settings: Sequence[str] = (),
     named: str | None = None,
 ) -> list[Advice]:
-    """What follows from an exploration, the most important first; the last is the command to train by.
+    """What follows from an exploration, in the order in which it is to be done: mend, train, and what may help then.
 
     Args:
         paintings: what was found in the paintings.
@@ -120,10 +120,10 @@ def advise(
         *_size(case),
         *(_gap(gap) if gap and case.photos else ()),
         *_balance(case),
-        *_vary(case),
         *_time(case),
-        *_search(case),
         *_train(case),
+        *_vary(case),
+        *_search(case),
     ]
 
 
@@ -307,7 +307,10 @@ def _vary(case: _Case) -> Iterator[Advice]:
         why += f" {case.heldout:,} {'is' if case.heldout == 1 else 'are'} held out to notice memorising{unsure}."
     if any((later.color, later.translation, later.scale, later.cutout)):
         follows = " as much as it memorises" if later.target is not None else ""
-        yield Advice(what="Leave the augmentation on.", why=f"{why} What the discriminator sees is varied{follows}.")
+        yield Advice(
+            what="Vary the pictures no further: the recipe does.",
+            why=f"{why} What the discriminator sees is varied{follows}.",
+        )
     else:
         yield Advice(
             what="If the discriminator memorises, vary all that it sees.",

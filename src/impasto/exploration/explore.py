@@ -10,6 +10,7 @@ import torch
 import impasto
 from impasto.data.clean import Progress
 from impasto.data.pack import Store, is_pack
+from impasto.data.read import open_source
 from impasto.device import Precision, choose_device, choose_precision, out_of_memory
 from impasto.exploration.advice import advise, choose_recipe, short_sides
 from impasto.exploration.closely import Closely, look_closely
@@ -67,6 +68,10 @@ def explore(
     asked = Recipe.load(recipe) if recipe else None
     where = choose_device(device)
     how = choose_precision(precision, where)
+    for source in (paintings, *([photos] if photos else [])):
+        if not is_pack(source):
+            with open_source(source):  # so that a mistyped one is told before the other is read
+                pass
     size = common_size(paintings, *([photos] if photos else []))
     network = open_network(USUAL, where)
     found = [_domain("paintings", paintings, size, crop_frames, network, progress)]

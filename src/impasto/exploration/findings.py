@@ -61,6 +61,10 @@ class Common(BaseModel, frozen=True):
     why: str  #: what spoke for it, in a few plain words
 
 
+#: The share of the height or width that a frame has to take on some side to be more than a thin edge.
+THIN = 0.02
+
+
 class Group(BaseModel, frozen=True):
     """Pictures that are alike."""
 
@@ -95,6 +99,12 @@ class Domain(BaseModel, frozen=True):
     @property
     def count(self) -> int:
         return len(self.looks)
+
+    @property
+    def thin_edges(self) -> int:
+        """How many of the frames take no more than :data:`THIN` of the picture on any side."""
+        boxes = (each.box for each in self.framed)
+        return sum(max(left, top, 1 - right, 1 - bottom) < THIN for left, top, right, bottom in boxes)
 
 
 class Gap(BaseModel, frozen=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from impasto.data.pack import is_pack
-from impasto.exploration.findings import Advice, Domain, Shares
+from impasto.exploration.findings import THIN, Advice, Domain, Shares
 from impasto.exploration.words import many, place
 from impasto.recipe import Recipe
 from impasto.report.words import listed, number
@@ -44,7 +44,14 @@ def framed(domain: Domain) -> Iterator[Advice]:
     if not names or any(picture.frame for picture in domain.survey.pictures):
         return
     found = f"{len(names):,} of {domain.closely:,} {domain.role} that were looked at closely"
-    if not common_frames(domain):
+    thin = f" Of {domain.thin_edges:,} it is but an edge of less than {THIN:.0%}." if domain.thin_edges else ""
+    if domain.role == "photos":
+        yield Advice(
+            what="Look at the photos that may have a border, and take out those that do.",
+            why=f"{found} may have one: {some(names)}. A sky or mist that ends in a level line looks like one too."
+            f"{thin} --crop-frames is for paintings.",
+        )
+    elif not common_frames(domain):
         yield Advice(
             what=f"Look at the frames that were found around {domain.role} before you crop.",
             why=f"Only {found} may have one, so few that all may be mistaken: {some(names)}.",
@@ -52,18 +59,14 @@ def framed(domain: Domain) -> Iterator[Advice]:
     elif is_pack(domain.survey.source):
         yield Advice(
             what=f"Pack the {domain.role} again with --crop-frames.",
-            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the picture. Only "
-            "packing can take it off.",
-        )
-    elif domain.role == "paintings":
-        yield Advice(
-            what="Take the frames off with --crop-frames.",
-            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the painting.",
+            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the picture."
+            f"{thin} Only packing can take it off.",
         )
     else:
         yield Advice(
-            what="Crop the borders of the photos, or take those photos out.",
-            why=f"{found} {_have(names)} one, and --crop-frames is for paintings: {some(names)}.",
+            what="Take the frames off with --crop-frames.",
+            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the painting."
+            f"{thin}",
         )
 
 

@@ -160,8 +160,8 @@ def suspects(domain: Domain) -> list[str]:
     closely = many(domain.closely, domain.role.removesuffix("s"))
     lines = []
     if domain.framed:
-        have = "has" if len(domain.framed) == 1 else "have"
-        lines.append(f"{len(domain.framed):,} of {closely} looked at closely {have} a border, mount or frame.")
+        thin = f", {domain.thin_edges:,} of them but a thin edge" if domain.thin_edges else ""
+        lines.append(f"{len(domain.framed):,} of {closely} looked at closely may have a border, mount or frame{thin}.")
     kinds = [(kind, len(list(marks))) for kind, marks in groupby(sorted(mark.kind for mark in domain.marks))]
     if kinds:
         marks = listed([many(count, kind) for kind, count in kinds])

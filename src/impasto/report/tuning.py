@@ -24,6 +24,9 @@ EDGE = 0.03
 FEW = 10
 """Fewer complete trials than this say little: that many settings, tried by chance, differ by chance."""
 
+FEW_STEPS = 100
+"""After fewer steps than this every GAN's pictures are as good as noise."""
+
 FAILURES = 3
 """So many failed trials are told one by one."""
 
@@ -54,6 +57,7 @@ class Trial(BaseModel, frozen=True, ser_json_inf_nan="strings"):
     values: list[float]  #: one for each objective; empty while not complete
     looks: dict[float, float]  #: the first objective of the first seed on the way, by the share of its budget, 0…1
     seconds: float
+    steps: int | None = None  #: of the last of its trainings that came to an end
     run: str | None  #: its run folder inside the study's; of several seeds the first
     worker: str  #: host and process
     retry_of: int | None  #: the trial that died, and whose settings this one has
@@ -275,6 +279,12 @@ def cautions(found: Tuning) -> Iterator[str]:
         )
     if 0 < complete < FEW:
         yield f"{complete:,} complete trial{'s say' if complete > 1 else ' says'} little: let the search go on."
+    steps = max((trial.steps or FEW_STEPS for trial in found.complete), default=FEW_STEPS)
+    if steps < FEW_STEPS:
+        yield (
+            f"A trial made no more than {steps:,} steps, after which nothing is painted yet: its scores are chance. "
+            "Give each more time, or the recipe a smaller size, batch or width."
+        )
     if complete and (own is None or own not in found.complete):
         state = "were not tried" if own is None else OWN_STATES[own.state]
         yield f"The recipe's own settings {state}, so nothing tells whether the best is better than they are."

@@ -21,8 +21,10 @@ class Budget:
     def parse(cls, text: str) -> Self:
         """Reads what a person writes."""
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
-        if not match or float(match[1]) <= 0:
+        if not match:
             raise ImpastoError(f"The budget '{text}' is not understood: {_FORMS}.")
+        if float(match[1]) <= 0:
+            raise ImpastoError(f"The budget '{text}' is none: {_FORMS}.")
         amount, unit = float(match[1]), match[2]
         if unit in _SECONDS:
             return cls(amount * _SECONDS[unit], "seconds")

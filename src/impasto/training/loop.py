@@ -385,7 +385,7 @@ class Trainer:
         """Saves everything, and says in the run folder how it stands."""
         self._save()
         self.run.close()
-        self.run.note(status=status, seconds=round(self._clock.total, 1))
+        self.run.note(status=status, seconds=round(self._clock.total, 1), steps=self.step)
 
 
 def _named(source: Mapping[str, Any]) -> dict[str, Any]:
