@@ -21,7 +21,8 @@ from impasto.settings import (
 )
 
 #: What a recipe adds to the settings of a network that is made for one size, or for latents of one length.
-ADDED = {("generator", "dcgan"): {"size", "latent"}, ("discriminator", "dcgan"): {"size"}}
+ADDED = {("generator", name): {"size", "latent"} for name in ("dcgan", "fastgan", "r3gan")}
+ADDED |= {("discriminator", name): {"size"} for name in ("dcgan", "fastgan", "r3gan")}
 
 
 def of_networks(base: type[Adam]) -> dict[str, type[Adam]]:

@@ -14,11 +14,11 @@ from impasto.settings import (
     Augment,
     Comparing,
     Contrast,
-    DcganGenerator,
     DiffAugment,
     Ema,
     Fraction,
     GeneratorSettings,
+    Inventing,
     Judging,
     NotNegative,
     Painting,
@@ -63,6 +63,10 @@ class Recipe(Settings):
     def _power_of_two(self) -> Self:
         if self.size & (self.size - 1) and (self.discriminator.sized or isinstance(self, GanRecipe)):
             raise ValueError("must be a power of two, such as 64, 128 or 256")
+        if self.size < self.discriminator.least:
+            raise ValueError(
+                f"the discriminator {self.discriminator.network} takes {self.discriminator.least} at least"
+            )
         return self
 
     @property
@@ -218,7 +222,7 @@ class GanRecipe(Recipe):
     method: Literal["gan"]
     batch: int = Field(ge=2, le=4096)
     latent: int = Field(ge=1, le=4096)
-    generator: DcganGenerator
+    generator: Inventing
 
     def painter(self) -> dict[str, Any]:
         return super().painter() | {"size": self.size, "latent": self.latent}

@@ -93,6 +93,7 @@ class DiscriminatorSettings(Adam):
 
     network: str
     sized: ClassVar[bool] = False  #: whether it is made for pictures of one size
+    least: ClassVar[int] = 1  #: the smallest pictures that it can judge
     clip_weights: Positive | None = None  #: the largest weight, as in WGAN
 
     @classmethod
@@ -105,6 +106,18 @@ class DcganGenerator(GeneratorSettings):
     width: Width
     max_width: Width
     init_std: Positive
+
+
+class FastganGenerator(GeneratorSettings):
+    network: Literal["fastgan"]
+    width: Width
+
+
+class R3ganGenerator(GeneratorSettings):
+    network: Literal["r3gan"]
+    width: Width
+    max_width: Width
+    blocks: int = Field(ge=1, le=16)
 
 
 class CnnGenerator(GeneratorSettings):
@@ -175,12 +188,31 @@ class PatchDiscriminator(DiscriminatorSettings):
     init_std: Positive
 
 
+class FastganDiscriminator(DiscriminatorSettings):
+    sized: ClassVar[bool] = True
+    least: ClassVar[int] = 32
+    network: Literal["fastgan"]
+    width: Width
+
+
+class R3ganDiscriminator(DiscriminatorSettings):
+    sized: ClassVar[bool] = True
+    network: Literal["r3gan"]
+    width: Width
+    max_width: Width
+    blocks: int = Field(ge=1, le=16)
+
+
 class ProjectedDiscriminator(DiscriminatorSettings):
+    least: ClassVar[int] = 32
     network: Literal["projected"]
     width: Width
     pixels: int = Field(ge=0, le=512)
 
 
+#: Those that start from noise.
+Inventing = Annotated[DcganGenerator | FastganGenerator | R3ganGenerator, Field(discriminator="network")]
+#: Those that start from a photo.
 Painting = Annotated[
     CnnGenerator | ResnetGenerator | UnetGenerator | PainterGenerator,
     Field(discriminator="network"),
@@ -188,7 +220,12 @@ Painting = Annotated[
 #: Those with maps of their encoder, whose places can be compared.
 Comparing = Annotated[ResnetGenerator | PainterGenerator, Field(discriminator="network")]
 Judging = Annotated[
-    DcganDiscriminator | CnnDiscriminator | PatchDiscriminator | ProjectedDiscriminator,
+    DcganDiscriminator
+    | FastganDiscriminator
+    | R3ganDiscriminator
+    | CnnDiscriminator
+    | PatchDiscriminator
+    | ProjectedDiscriminator,
     Field(discriminator="network"),
 ]
 

@@ -232,3 +232,16 @@ def test_the_random_numbers_of_a_step_decide_its_augmentation() -> None:
         return adversary("diffaugment.translation=0.3").learn(real, fake, given)["loss_discriminator"]
 
     assert step(1) == step(1) != step(2)
+
+
+def test_what_draws_again_learns_to_beside_judging() -> None:
+    values = tiny("gan").model_dump(mode="json")
+    values["discriminator"] = {"network": "fastgan", "width": 8, "lr": 1e-3, "betas": [0.5, 0.9]}
+    one = adversary(recipe=Recipe.of(values | {"loss": "hinge", "size": 32}))
+    real, fake = noise(2, 4, 3, 32, 32)
+    drawing = [weight for name, weight in one.discriminator.named_parameters() if "whole" in name or "part" in name]
+    before = [weight.detach().clone() for weight in drawing]
+    losses = [one.learn(0.5 * real + 0.4, 0.5 * fake - 0.4, batch(step))["loss_rebuilding"] for step in range(6)]
+    assert all(not torch.equal(old, new) for old, new in zip(before, drawing, strict=True))
+    assert losses[-1] < losses[0]
+    assert "loss_rebuilding" not in adversary().learn(real[:, :, :16, :16], fake[:, :, :16, :16], batch(0))

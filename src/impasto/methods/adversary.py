@@ -1,6 +1,6 @@
 """A discriminator and how it plays: its loss, its penalties, what it is shown, and its optimiser."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from impasto.settings import Adam
 
 
+@runtime_checkable
+class Rebuilding(Protocol):
+    """A discriminator that also learns to draw again what it sees: logits, and a loss that is added to its own."""
+
+    def rebuild(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]: ...
+
+
 class Adversary:
     """One discriminator of a recipe, learning beside the generator that it judges."""
 
@@ -30,6 +37,9 @@ class Adversary:
         self.discriminator, self.optimizer = set_up(
             fabric, build_discriminator(**recipe.judge()), self.settings, layout(recipe, fabric)
         )
+        self._rebuilds = isinstance(self.discriminator.module, Rebuilding)
+        if self._rebuilds:
+            self.discriminator.mark_forward_method("rebuild")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
         self._absolute = recipe.loss in {"bce", "lsgan", "hinge"}  # other losses leave open where 0 lies
         self._boundary = torch.zeros((), device=fabric.device)
@@ -43,10 +53,15 @@ class Adversary:
     def learn(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         """One update: real up, fake down. Returns its loss, and how often it was right before."""
         real, fake = self.augment(real, batch.rng), self.augment(fake.detach(), batch.rng)
-        logits_real, logits_fake = self.discriminator(real), self.discriminator(fake)
+        if self._rebuilds:
+            logits_real, rebuilding = self.discriminator.rebuild(real, batch.rng)
+        else:
+            logits_real, rebuilding = self.discriminator(real), None
+        logits_fake = self.discriminator(fake)
         loss = self.loss.discriminator(logits_real, logits_fake)
         self.optimizer.zero_grad()
-        self.fabric.backward(loss + self._penalties(real, fake, batch))
+        more = self._penalties(real, fake, batch)
+        self.fabric.backward(loss + more if rebuilding is None else loss + more + rebuilding)
         update(self.fabric, self.discriminator, self.optimizer, self.settings)
         with torch.no_grad():
             if self.settings.clip_weights is not None:
@@ -55,7 +70,8 @@ class Adversary:
             if not self._absolute:
                 self._boundary = (logits_real.mean() + logits_fake.mean()) / 2
             self.augment.adapt((logits_real - self._boundary).sign(), len(real))
-            return {
+            rebuilt = {} if rebuilding is None else {"loss_rebuilding": rebuilding.detach()}
+            return rebuilt | {
                 "loss_discriminator": loss.detach(),
                 "accuracy_real": (logits_real > self._boundary).float().mean(),
                 "accuracy_fake": (logits_fake < self._boundary).float().mean(),

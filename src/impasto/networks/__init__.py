@@ -4,10 +4,12 @@ from typing import Any
 
 from torch import nn
 
-from impasto.networks import cnn, dcgan, painter, patch, projected, resnet, unet
+from impasto.networks import cnn, dcgan, fastgan, painter, patch, projected, r3gan, resnet, unet
 
 GENERATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Generator,
+    "fastgan": fastgan.Generator,
+    "r3gan": r3gan.Generator,
     "resnet": resnet.Generator,
     "unet": unet.Generator,
     "cnn": cnn.Generator,
@@ -15,6 +17,8 @@ GENERATORS: dict[str, type[nn.Module]] = {
 }
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Discriminator,
+    "fastgan": fastgan.Discriminator,
+    "r3gan": r3gan.Discriminator,
     "cnn": cnn.Discriminator,
     "patch": patch.Discriminator,
     "projected": projected.Discriminator,
