@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from impasto.exploration.explore import explore as explore
+    from impasto.invention import generate as generate
     from impasto.judge import compare as compare
     from impasto.judge import evaluate as evaluate
     from impasto.learn import resume as resume
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from impasto.search import tune as tune
 
 __version__ = version("impasto")
-__all__ = ["compare", "evaluate", "explore", "load", "resume", "train", "tune"]
+__all__ = ["compare", "evaluate", "explore", "generate", "load", "resume", "train", "tune"]
 
 _VERBS = {
     "compare": "impasto.judge",
     "evaluate": "impasto.judge",
     "explore": "impasto.exploration.explore",
+    "generate": "impasto.invention",
     "load": "impasto.paint.painter",
     "resume": "impasto.learn",
     "train": "impasto.learn",

@@ -223,26 +223,48 @@ def tune(
 @app.command()
 def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
-    out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],
+    out: Annotated[
+        Path,
+        typer.Option(help="A folder or a .zip; a .png or .jpg for one sheet; an .mp4 or .webp for a loop."),
+    ],
     count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
     start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
+    show: Annotated[
+        Literal["paintings", "neighbours", "mixtures"],
+        typer.Option(help="On a sheet: paintings, those around the first, or the forms of each in the others' manner."),
+    ] = "paintings",
+    nearest: Annotated[
+        str | None, typer.Option(help="Beside each on a sheet, the pictures here that it is most like.")
+    ] = None,
+    truncation: Annotated[float | None, typer.Option(help="Calmer below 1; as they come, if not given.")] = None,
+    seconds: Annotated[float, typer.Option(help="Of a loop, from painting to painting.")] = 2.0,
     kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
+        bool, typer.Option("--overwrite", help="Replace a file, or in a folder the pictures of the same names.")
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Make new paintings out of nothing."""
-    from impasto.paint.output import open_output
-    from impasto.paint.painter import load
+    """Make new paintings out of nothing: as files, on one sheet, or as a loop that walks from each to the next."""
+    from impasto.invention import frames, generate
 
-    painter = load(style, device)
-    with open_output(out, overwrite=overwrite) as writer, bar("painting", count) as advance:
-        for number, picture in enumerate(painter.stream(count, seed, start), start):
-            writer.write(f"{number:05d}.{kind}", picture)
-            advance(number - start + 1)
-    print(f"{count:,} {'painting' if count == 1 else 'paintings'} of {painter.size}×{painter.size} in {out}")
+    with bar("painting", frames(count, out, show, seconds)) as advance:
+        told = generate(
+            style,
+            out,
+            count=count,
+            seed=seed,
+            start=start,
+            show=show,
+            nearest=nearest,
+            truncation=truncation,
+            seconds=seconds,
+            kind=kind,
+            overwrite=overwrite,
+            device=device,
+            progress=advance,
+        )
+    print(told)
 
 
 @app.command()

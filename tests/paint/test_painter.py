@@ -35,7 +35,7 @@ def test_pictures_of_a_seed_differ_from_each_other_and_from_those_of_another() -
 
 def test_ten_thousand_pictures_of_a_seed_start_from_ten_thousand_latents() -> None:
     """With seeds of 32 bits for each picture, two pictures of seed 19 would be the same."""
-    latents = torch.stack([PAINTER._latent(19, number) for number in range(10_000)])
+    latents = torch.from_numpy(np.stack([PAINTER.latent(19, number) for number in range(10_000)]))
     assert len(latents.unique(dim=0)) == 10_000
 
 
@@ -46,7 +46,7 @@ def test_generate_gives_pillow_pictures_of_the_size_of_the_style() -> None:
 
 
 def test_what_it_paints_is_the_network_rounded_to_pixels() -> None:
-    latents = torch.stack([PAINTER._latent(5, number) for number in range(16)])
+    latents = torch.from_numpy(np.stack([PAINTER.latent(5, number) for number in range(16)]))
     exact = (PAINTER.style.network(latents).permute(0, 2, 3, 1).double() + 1) * 127.5
     assert (torch.from_numpy(FIRST[:16]).double() - exact).abs().max() <= 0.5 + 1e-3
 

@@ -5,6 +5,7 @@ learned at 4×4 through all sizes at the cost of a few numbers. The discriminato
 (section 3.2), so that it looks at the picture rather than learning few pictures by heart.
 """
 
+from collections.abc import Mapping
 from itertools import pairwise
 
 import torch
@@ -87,13 +88,23 @@ class Generator(nn.Module):
         initialise(self, INIT_STD)
 
     def forward(self, latents: Tensor) -> Tensor:
+        maps = self._maps(latents)
+        return torch.tanh(self.finish(maps[max(maps)]))
+
+    def mix(self, forms: Tensor, manners: Tensor) -> Tensor:
+        """The pictures of the latents ``forms`` with the gates of ``manners``: section 4.3, "style mixing"."""
+        maps = self._maps(forms, self._maps(manners))
+        return torch.tanh(self.finish(maps[max(maps)]))
+
+    def _maps(self, latents: Tensor, gating: Mapping[int, Tensor] | None = None) -> dict[int, Tensor]:
+        """By their sides; the gates look at ``gating``, those of other latents, or at these themselves."""
         maps = {4: self.begin(latents[:, :, None, None])}
         for name, grow in self.grow.items():
             side = int(name)
             maps[side] = grow(maps[side // 2])
             if name in self.gates:
-                maps[side] = self.gates[name](maps[side // REACH], maps[side])
-        return torch.tanh(self.finish(maps[max(maps)]))
+                maps[side] = self.gates[name]((gating or maps)[side // REACH], maps[side])
+        return maps
 
 
 class _Down(nn.Module):

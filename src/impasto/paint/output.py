@@ -87,8 +87,9 @@ def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWrite
     which nothing was written is taken away again.
     Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
     """
-    claim(path, overwrite=overwrite)
-    if path.suffix.lower() == ".zip":
+    zipped = path.suffix.lower() == ".zip"
+    claim(path, file=zipped, overwrite=overwrite)
+    if zipped:
         with whole(path) as part, zip_writer(part) as writer:
             yield writer
     else:
@@ -100,11 +101,11 @@ def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWrite
                 path.rmdir()
 
 
-def claim(path: Path, *, overwrite: bool = False) -> None:
-    """Make the folders above ``path``, or raise ImpastoError if that is taken."""
-    if path.suffix.lower() == ".zip":
+def claim(path: Path, *, file: bool, overwrite: bool = False) -> None:
+    """Make the folders above ``path``, a ``file`` or a folder, or raise ImpastoError if that is taken."""
+    if file:
         if path.is_dir():
-            raise ImpastoError(f"{path} is a folder: choose another name for the zip.")
+            raise ImpastoError(f"{path} is a folder: choose another name for the {path.suffix[1:].lower()}.")
         taken = path.exists()
     else:
         if path.exists() and not path.is_dir():

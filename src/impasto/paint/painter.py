@@ -1,12 +1,14 @@
 """A style at work."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -14,6 +16,7 @@ from impasto.data.augment import shrink, to_float, to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import choose_device, out_of_memory
 from impasto.errors import ImpastoError
+from impasto.paint.latents import Latent, truncated
 from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
 from impasto.paint.quick import quicken
 from impasto.recipe import GanRecipe
@@ -27,6 +30,13 @@ TOGETHER = 1 << 20
 #: Times the size that a style was shown: a longer photo is begun at half its size. And how much of what is painted over
 #: is that painting; the rest is the photo.
 LARGE, UNDER = 2.5, 0.65
+
+
+@runtime_checkable
+class Mixing(Protocol):
+    """A network that paints the forms of some latents in the manner of others, both (B, L): pictures (B, 3, S, S)."""
+
+    def mix(self, forms: Tensor, manners: Tensor) -> Tensor: ...
 
 
 class Painter:
@@ -52,37 +62,66 @@ class Painter:
 
     # Out of nothing.
 
-    def generate(self, count: int, seed: int = 0, start: int = 0) -> list[Image.Image]:
+    def generate(self, count: int, seed: int = 0, start: int = 0, truncation: float | None = None) -> list[Image.Image]:
         """``count`` new pictures out of nothing: those numbered ``start``, ``start`` + 1, … of ``seed``.
 
-        Raises ImpastoError if the style paints photos.
+        ``truncation`` is that of :func:`impasto.paint.latents.truncated`. Raises ImpastoError if the style paints
+        photos.
         """
-        return [Image.fromarray(picture) for picture in self.stream(count, seed, start)]
+        return [Image.fromarray(picture) for picture in self.stream(count, seed, start, truncation)]
 
-    def stream(self, count: int, seed: int = 0, start: int = 0) -> Iterator[Pixels]:
+    def stream(self, count: int, seed: int = 0, start: int = 0, truncation: float | None = None) -> Iterator[Pixels]:
         """The same pictures one by one, as uint8 (S, S, 3); only a few are in memory at a time."""
+        self._require_noise()
+        first = start - start % BLOCK  # so that a picture has the same place in its block, wherever one starts
+        numbers = range(first, start + count)
+        pictures = self.develop(truncated(self.latent(seed, number), truncation) for number in numbers)
+        return islice(pictures, start - first, None)
+
+    def develop(self, latents: Iterable[Latent], styles: Iterable[Latent] | None = None) -> Iterator[Pixels]:
+        """The pictures of latents, each (L,) float32, one by one as uint8 (S, S, 3).
+
+        ``styles``, as many, are mixed in where the network can: see :attr:`mixes`.
+        Raises ImpastoError if the style paints photos, or mixes nothing.
+        """
+        self._require_noise()
+        if styles is not None and not self.mixes:
+            raise ImpastoError("This style's network mixes nothing: a fastgan or a projected one does.")
+        return self._develop(latents, styles)
+
+    def latent(self, seed: int, number: int) -> Latent:
+        """The latent (L,) of the picture of that number and seed. Raises ImpastoError if the style paints photos."""
+        self._require_noise()
+        # numpy's generator: torch's on the CPU takes only 32 bits of a seed, and 7,000 such seeds may well meet.
+        rng = np.random.default_rng(stream_seed(seed, "picture", number))
+        return rng.standard_normal(self._latent_size, dtype=np.float32)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the forms of one picture can be painted in the manner of another."""
+        return isinstance(self._network, Mixing)
+
+    def _develop(self, latents: Iterable[Latent], styles: Iterable[Latent] | None) -> Iterator[Pixels]:
+        coming = zip(latents, repeat(None) if styles is None else styles, strict=False)
+        while block := list(islice(coming, BLOCK)):
+            filled = block + [block[-1]] * (BLOCK - len(block))
+            forms = np.stack([form for form, _ in filled])
+            manners = None if styles is None else np.stack([manner for _, manner in filled if manner is not None])
+            yield from self._block(forms, manners)[: len(block)]
+
+    @torch.no_grad()
+    def _block(self, forms: NDArray[np.float32], manners: NDArray[np.float32] | None) -> Pixels:
+        given = [torch.from_numpy(each).to(self.device) for each in (forms, manners) if each is not None]
+        network: Any = self._network
+        painted = network.mix(*given) if manners is not None else network(*given)
+        pixels: Pixels = to_pixels(painted).cpu().numpy()
+        return pixels
+
+    def _require_noise(self) -> None:
         if self.style.recipe.translates:
             raise ImpastoError(
                 f"This style turns {self.card.turns} and makes none out of nothing: give it photos (impasto paint)."
             )
-        return self._stream(count, seed, start)
-
-    def _stream(self, count: int, seed: int, start: int) -> Iterator[Pixels]:
-        for first in range(start - start % BLOCK, start + count, BLOCK):
-            pixels = self._block(first, seed)
-            for number in range(max(first, start), min(first + BLOCK, start + count)):
-                yield pixels[number - first]
-
-    @torch.no_grad()
-    def _block(self, first: int, seed: int) -> Pixels:
-        latents = torch.stack([self._latent(seed, number) for number in range(first, first + BLOCK)])
-        pixels: Pixels = to_pixels(self._network(latents.to(self.device))).cpu().numpy()
-        return pixels
-
-    def _latent(self, seed: int, number: int) -> Tensor:
-        # numpy's generator: torch's on the CPU takes only 32 bits of a seed, and 7,000 such seeds may well meet.
-        rng = np.random.default_rng(stream_seed(seed, "picture", number))
-        return torch.from_numpy(rng.standard_normal(self._latent_size, dtype=np.float32))
 
     # Of photos.
 

@@ -104,7 +104,7 @@ def write_submission(
     """
     if not FEWEST <= count <= MOST:
         raise ImpastoError(_wrong_count(count))
-    claim(out, overwrite=overwrite)
+    claim(out, file=True, overwrite=overwrite)
     done = 0
     with whole(out) as part:
         with zip_writer(part) as writer:

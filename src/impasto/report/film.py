@@ -3,17 +3,13 @@
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count, islice
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
-import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
-from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from impasto.errors import ImpastoError
+from impasto import video
 from impasto.files import whole
 from impasto.report import pairs
 from impasto.report.record import Record, Sample, open_picture
@@ -26,14 +22,6 @@ SECONDS, REST = 8, 2
 
 SIDE = 720
 """The longer side of the sheet in the film, in pixels."""
-
-ENCODERS = {
-    "libx264": {"crf": "19", "preset": "veryfast", "maxrate": "2500k", "bufsize": "5000k"},
-    "libopenh264": {"b": "2500k"},
-    "libvpx-vp9": {"crf": "30", "b": "2500k", "cpu-used": "4"},
-}
-"""Encoders whose films all browsers play, the best first: some builds of PyAV come without the GPL's libx264.
-The bit rate has a bound so that the film of any size of picture fits into a page."""
 
 LOOP_SIDES, LOOP_FRAMES, LOOP_BYTES = (512, 384, 288, 192), 36, 1_500_000
 """The loop takes the first of these sizes at which it stays below its bytes."""
@@ -94,22 +82,8 @@ def write_film(record: Record, path: Path) -> None:
         ValueError: the run has no samples yet.
     """
     reel = Reel.of(record, SECONDS * RATE, SIDE)
-    encoder = _encoder()
-    with whole(path) as part, av.open(part, "w", "mp4", options={"movflags": "+faststart"}) as film:
-        stream = cast(VideoStream, film.add_stream(encoder, RATE, options=ENCODERS[encoder]))
-        stream.width, stream.height = reel.size
-        stream.pix_fmt = "yuv420p"
-        # An untagged film is shown with the colours of one matrix or another, as the player pleases.
-        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
-        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        moments = count()
-        for frame, times in zip(reel.frames(), holds(len(reel.samples)), strict=True):
-            rgb = av.VideoFrame.from_ndarray(np.asarray(frame), "rgb24")
-            yuv = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
-            for moment in islice(moments, times):
-                yuv.pts = moment
-                film.mux(stream.encode(yuv))
-        film.mux(stream.encode(None))
+    shown = zip(map(np.asarray, reel.frames()), holds(len(reel.samples)), strict=True)
+    video.write_film(path, shown, RATE)
 
 
 def write_loop(record: Record, path: Path) -> None:
@@ -145,10 +119,3 @@ def _sheet(record: Record, sample: Sample, side: int) -> Image.Image:
     """A sample, at least about ``side`` pixels wide; beside the paintings, the photos that they are of."""
     found = pairs.sampled(record, sample)
     return open_picture(sample.path, side) if found is None else pairs.sheet(found)
-
-
-def _encoder() -> str:
-    for name in ENCODERS:
-        if name in av.codecs_available:
-            return name
-    raise ImpastoError(f"This PyAV makes no film for browsers ({', '.join(ENCODERS)}): install av from PyPI.")

@@ -1,0 +1,160 @@
+"""Paintings out of nothing: as files, as one sheet, or as a film that walks from one to the next."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from impasto.errors import ImpastoError
+from impasto.files import whole
+from impasto.grid import tile
+from impasto.paint.latents import Latent, around, loop, truncated
+from impasto.paint.output import claim, encode, open_output
+from impasto.paint.painter import Painter, load
+from impasto.video import FILMS, write_film
+
+#: Frames a second of a film.
+RATE = 30
+#: Endings of pictures that a sheet can be.
+SHEETS = (".png", ".jpg", ".jpeg")
+#: Neighbours to a side of their sheet, and how far in radians the outermost are turned away.
+SIDE, REACH = 7, 0.8
+#: Pictures that were learned from, shown beside each painting.
+NEAREST = 3
+
+Pixels = NDArray[np.uint8]
+Shown = Literal["paintings", "neighbours", "mixtures"]
+Progress = Callable[[int], object]
+
+
+def generate(
+    style: str | Path,
+    out: str | Path,
+    *,
+    count: int = 16,
+    seed: int = 0,
+    start: int = 0,
+    show: Shown = "paintings",
+    nearest: str | Path | None = None,
+    truncation: float | None = None,
+    seconds: float = 2.0,
+    kind: Literal["png", "jpg"] = "png",
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> str:
+    """Makes the paintings numbered ``start``, ``start`` + 1, … of ``seed``, and says in a line what it made.
+
+    Args:
+        style: the name of one that comes along, a style file or a run folder.
+        out: a folder or a zip for single pictures; a .png or .jpg for all on one sheet; an .mp4 or .webp for a film
+            that walks from each to the next, and from the last back to the first.
+        count: how many.
+        show: on a sheet, ``neighbours``: pictures around that numbered ``start``; ``mixtures``: the forms of each
+            (down) in the manner of each (across), where the network can mix.
+        nearest: the pictures that the style was learned from, to show on the sheet those most like each painting.
+        truncation: how calm they are, as :func:`impasto.paint.latents.truncated` has it.
+        seconds: of a film, from one painting to the next.
+        kind: of single pictures.
+        overwrite: replace what is there.
+        progress: is told how many are done.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    """
+    place = Path(out)
+    ending = place.suffix.lower()
+    if (show != "paintings" or nearest is not None) and ending not in SHEETS:
+        raise ImpastoError(f"{place}: neighbours, mixtures and nearest pictures are one sheet: give it a name in .png.")
+    if show != "paintings" and nearest is not None:
+        raise ImpastoError("The nearest pictures are shown beside paintings, not beside neighbours or mixtures.")
+    if truncation is not None and truncation <= 0:
+        raise ImpastoError(f"truncation = {truncation}: it is above 0; 0.7 is calm, 2 hardly cuts anything off.")
+    if seconds * RATE < 1:
+        raise ImpastoError(f"seconds = {seconds}: a film needs a thirtieth of one from painting to painting at least.")
+    painter = load(style, device)
+    numbers = range(start, start + count) if ending in (*FILMS, *SHEETS) else ()
+    latents = [truncated(painter.latent(seed, number), truncation) for number in numbers]
+    size = f"{painter.size}×{painter.size}"
+    if ending in FILMS:
+        claim(place, file=True, overwrite=overwrite)
+        steps = round(seconds * RATE)
+        frames = _told(painter.develop(loop(latents, steps)), progress)
+        write_film(place, ((frame, 1) for frame in frames), RATE)
+        return f"A loop of {count:,} paintings of {size}, {count * steps / RATE:.0f} s long, in {place}"
+    if ending in SHEETS:
+        claim(place, file=True, overwrite=overwrite)
+        sheet, what = _sheet(painter, latents, show, nearest, seed, progress)
+        with whole(place) as part:
+            part.write_bytes(encode(place.name, sheet))
+        return f"{what} of {size} on {place}"
+    with open_output(place, overwrite=overwrite) as writer:
+        for number, picture in enumerate(_told(painter.stream(count, seed, start, truncation), progress), start):
+            writer.write(f"{number:05d}.{kind}", picture)
+    return f"{count:,} {'painting' if count == 1 else 'paintings'} of {size} in {place}"
+
+
+def frames(count: int, out: str | Path, show: Shown, seconds: float) -> int:
+    """How many pictures :func:`generate` will make."""
+    if Path(out).suffix.lower() in FILMS:
+        return count * round(seconds * RATE)
+    return {"paintings": count, "neighbours": SIDE**2, "mixtures": (count + 1) ** 2 - 1}[show]
+
+
+def _told(pictures: Iterable[Pixels], progress: Progress | None) -> Iterator[Pixels]:
+    for done, picture in enumerate(pictures, 1):
+        yield picture
+        if progress is not None:
+            progress(done)
+
+
+def _sheet(
+    painter: Painter,
+    latents: list[Latent],
+    show: Shown,
+    nearest: str | Path | None,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[Image.Image, str]:
+    """One picture of many, and what it shows."""
+    match show:
+        case "neighbours":
+            near = around(latents[0], REACH, SIDE, np.random.default_rng(seed))
+            return tile(np.stack([*_told(painter.develop(near), progress)]), SIDE), f"{SIDE**2} neighbours"
+        case "mixtures":
+            return tile(_mixtures(painter, latents, progress), len(latents) + 1), f"{len(latents) ** 2:,} mixtures"
+    paintings = np.stack([*_told(painter.develop(latents), progress)])
+    if nearest is None:
+        return tile(paintings), f"{len(paintings):,} paintings"
+    beside = _with_nearest(paintings, nearest, painter)
+    return tile(beside, 1 + NEAREST), f"{len(paintings):,} paintings, each beside the {NEAREST} nearest pictures,"
+
+
+def _mixtures(painter: Painter, latents: list[Latent], progress: Progress | None) -> Pixels:
+    """Row by row: the manners in the first, the forms in the first column, their mixtures elsewhere."""
+    shown = [(latents[0], latents[0]), *zip(latents, latents, strict=True)]  # in its own manner each is what it was
+    for form in latents:
+        shown += [(form, form), *((form, manner) for manner in latents)]
+    forms, manners = zip(*shown, strict=True)
+    pictures = np.stack([*_told(painter.develop(forms, manners), progress)])
+    pictures[0] = 255  # the corner
+    return pictures
+
+
+def _with_nearest(paintings: Pixels, source: str | Path, painter: Painter) -> Pixels:
+    """Each painting, and behind it the pictures of ``source`` that a network finds most like it, nearest first."""
+    from impasto.data.pack import gather
+    from impasto.score.features import extract
+    from impasto.score.memorisation import nearest
+    from impasto.score.networks import USUAL, open_network
+
+    network, learned = open_network(USUAL, painter.device), gather(source, painter.size).pixels
+    _, places = nearest(extract(network, paintings), extract(network, learned), NEAREST)
+    rows = np.full((len(paintings), 1 + NEAREST, *paintings.shape[1:]), 255, np.uint8)
+    rows[:, 0] = paintings
+    for row, found in zip(rows, places, strict=True):
+        for column, number in enumerate(found, 1):
+            row[column] = Image.fromarray(learned[number]).resize((painter.size,) * 2, Image.Resampling.LANCZOS)
+    return rows.reshape(-1, *paintings.shape[1:])

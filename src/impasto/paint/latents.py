@@ -1,0 +1,63 @@
+"""Latents to play with: calmer ones, ways from one to the next, and neighbours."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: One picture's random numbers, (L,).
+Latent = NDArray[np.float32]
+
+
+def truncated(latent: Latent, limit: float | None) -> Latent:
+    """The latent with each normal number at the same place of a normal distribution cut off at ± ``limit``: below 1
+    pictures are calmer and more alike, and each keeps its motif. The truncation of Brock et al. 2019 (arXiv:1809.11096,
+    section 3.1), mapped rather than drawn again. ``None`` cuts nothing off."""
+    if limit is None:
+        return latent
+    from scipy.special import ndtr, ndtri
+
+    beyond = ndtr(-limit)
+    found: Latent = ndtri(beyond + ndtr(latent.astype(np.float64)) * (1 - 2 * beyond)).astype(np.float32)
+    return found
+
+
+def between(one: Latent, other: Latent, share: float) -> Latent:
+    """On the way from ``one`` (0) to ``other`` (1), along the sphere near which normal latents lie (White 2016,
+    arXiv:1609.04468)."""
+    lengths = float(np.linalg.norm(one)) * float(np.linalg.norm(other))
+    cosine = np.clip(float(np.vdot(one, other)) / max(lengths, 1e-12), -1, 1)
+    angle = float(np.arccos(cosine))
+    if np.sin(angle) < 1e-6:
+        mixed = (1 - share) * one + share * other
+    else:
+        mixed = (np.sin((1 - share) * angle) * one + np.sin(share * angle) * other) / np.sin(angle)
+    return mixed.astype(np.float32)
+
+
+def loop(stops: Sequence[Latent], steps: int) -> Iterator[Latent]:
+    """From each stop to the next in ``steps`` steps, slow at the stops, and from the last back to the first."""
+    for place, stop in enumerate(stops):
+        following = stops[(place + 1) % len(stops)]
+        for step in range(steps):
+            yield between(stop, following, 0.5 - 0.5 * np.cos(np.pi * step / steps))
+
+
+def around(latent: Latent, reach: float, side: int, rng: np.random.Generator) -> list[Latent]:
+    """``side`` × ``side`` neighbours in a plane of two random directions, row by row, itself in the middle. At the
+    edges they are turned from it by ``reach`` radians."""
+    ways: list[Latent] = []
+    for _ in range(2):
+        way = rng.standard_normal(len(latent))
+        for other in (latent, *ways):
+            way -= np.vdot(way, other) / max(np.vdot(other, other), 1e-12) * other
+        ways.append(way * np.linalg.norm(latent) / max(np.linalg.norm(way), 1e-12))
+    middle = (side - 1) / 2
+    found = []
+    for row in range(side):
+        for column in range(side):
+            down, right = (reach * (place - middle) / max(middle, 1) for place in (row, column))
+            angle = float(np.hypot(down, right))
+            towards = np.zeros_like(latent) if angle == 0 else (right * ways[0] + down * ways[1]) / angle
+            found.append((np.cos(angle) * latent + np.sin(angle) * towards).astype(np.float32))
+    return found

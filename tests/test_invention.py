@@ -1,0 +1,132 @@
+"""Paintings out of nothing in every form, by styles of networks without training and by the one that comes along."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from conftest import Impasto
+from impasto import grid
+from impasto.errors import ImpastoError
+from impasto.invention import SIDE, generate
+from impasto.networks import build_generator
+from impasto.recipe import Recipe
+from impasto.style import Card, Style
+
+
+@pytest.fixture(scope="module")
+def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A style whose network mixes, with gates that matter."""
+    torch.manual_seed(0)
+    recipe = Recipe.load("fastgan-128").replace(["size=64", "latent=16", "generator.width=8"])
+    network = build_generator(**recipe.painter()).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(6 if weight.ndim > 1 else 1)
+    card = Card(
+        turns="noise into paintings",
+        recipe=recipe.values(),
+        source={"name": "none", "count": 1, "fingerprint": ""},
+        steps=1,
+        pictures=8,
+        seconds=1.0,
+        seed=0,
+        created="2026-01-01T00:00:00Z",
+        impasto="0",
+    )
+    path = tmp_path_factory.mktemp("style") / "mixing.safetensors"
+    Style(network, card).save(path)
+    return str(path)
+
+
+def cells(path: Path, size: int = 64) -> np.ndarray:
+    with Image.open(path) as sheet:
+        return grid.cut(sheet, size, size)
+
+
+def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
+    generate("dcgan-monet", tmp_path / "files", count=6, seed=4, start=3)
+    generate("dcgan-monet", tmp_path / "sheet.png", count=6, seed=4, start=3)
+    files = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "files").iterdir())]
+    assert (tmp_path / "files" / "00003.png").exists()
+    sheet = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)
+    assert len(sheet) == 6  # two rows of three
+    assert np.abs(sheet.astype(int) - np.stack(files)).max() <= 1
+
+
+def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_path: Path) -> None:
+    impasto("generate", "dcgan-monet", "--count", "3", "--seconds", "0.5", "--out", "loop.mp4")
+    impasto("generate", "dcgan-monet", "--count", "3", "--out", "sheet.png")
+    with av.open(str(tmp_path / "loop.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    assert len(frames) == 45
+    stops = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)[:3]
+    apart = np.array([[np.abs(frame - stop).mean() for frame in frames] for stop in stops.astype(int)])
+    assert np.abs(apart.argmin(axis=1) - [0, 15, 30]).max() <= 1  # at the stops it hardly moves
+    steps = [np.abs(one - other).mean() for one, other in zip(frames, [*frames[1:], frames[0]], strict=True)]
+    assert max(steps) < 0.5 * np.abs(stops[0].astype(int) - stops[1]).mean()
+
+
+def test_neighbours_lie_around_the_painting(tmp_path: Path) -> None:
+    generate("dcgan-monet", tmp_path / "near.png", count=1, start=2, show="neighbours")
+    generate("dcgan-monet", tmp_path / "one.png", count=1, start=2)
+    near = cells(tmp_path / "near.png").astype(int)
+    assert near.shape[:2] == (SIDE, SIDE)
+    own = cells(tmp_path / "one.png").astype(int)[0, 0]
+    apart = np.abs(near - own).mean((2, 3, 4))
+    middle = SIDE // 2
+    assert apart[middle, middle] <= 1 < apart[middle, middle + 1] < apart[middle, -1]
+
+
+def test_mixtures_have_the_forms_of_their_row_and_the_manner_of_their_column(mixing: str, tmp_path: Path) -> None:
+    generate(mixing, tmp_path / "mixed.png", count=3, show="mixtures")
+    mixed = cells(tmp_path / "mixed.png").astype(int)
+    assert mixed.shape[:2] == (4, 4) and (mixed[0, 0] == 255).all()
+    for number in range(3):
+        assert np.abs(mixed[number + 1, number + 1] - mixed[0, number + 1]).max() <= 1  # in its own manner
+        assert np.abs(mixed[number + 1, 0] - mixed[0, number + 1]).max() <= 1
+    assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() > 1
+    assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() < np.abs(mixed[1, 2] - mixed[2, 2]).mean()
+
+
+def test_beside_a_painting_are_those_that_it_was_learned_from(tmp_path: Path) -> None:
+    """What was learned from is, here, what is painted: the nearest is the painting itself."""
+    generate("dcgan-monet", tmp_path / "files", count=5)
+    said = generate("dcgan-monet", tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
+    rows = cells(tmp_path / "beside.png").astype(int)
+    assert rows.shape[:2] == (2, 4) and "nearest" in said
+    for row in rows:
+        assert np.abs(row[0] - row[1]).max() <= 1
+        assert np.abs(row[0] - row[2]).mean() > 3
+
+
+def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
+    generate("dcgan-monet", tmp_path / "calm.png", count=16, truncation=0.8)
+    generate("dcgan-monet", tmp_path / "free.png", count=16)
+    calm, free = (
+        cells(tmp_path / f"{name}.png").reshape(-1, 64, 64, 3)[:16].std(0).mean() for name in ("calm", "free")
+    )
+    assert calm < 0.9 * free
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("folder", {"show": "neighbours"}, "are one sheet: give it a name in .png"),
+        ("loop.mp4", {"nearest": "sample:paintings"}, "are one sheet"),
+        ("sheet.png", {"show": "mixtures"}, "mixes nothing"),
+        ("sheet.png", {"truncation": 0.0}, "it is above 0"),
+        ("loop.mp4", {"seconds": 0.0}, "needs a thirtieth"),
+        ("sheet.png", {"show": "neighbours", "nearest": "sample:paintings"}, "shown beside paintings"),
+        ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_line(
+    out: str, options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ImpastoError, match=message):
+        generate("dcgan-monet", tmp_path / out, count=2, **options)  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
