@@ -204,7 +204,6 @@ class R3ganDiscriminator(DiscriminatorSettings):
 
 
 class ProjectedDiscriminator(DiscriminatorSettings):
-    least: ClassVar[int] = 32
     network: Literal["projected"]
     width: Width
     pixels: int = Field(ge=0, le=512)

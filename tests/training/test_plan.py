@@ -35,3 +35,25 @@ def test_a_plan_goes_on_as_it_was_laid_out_unless_the_budget_is_another() -> Non
     again.restore(plan.state())
     longer.restore(plan.state())
     assert again.state() == plan.state() and longer.total is None
+
+
+def test_a_time_that_was_laid_out_in_a_busy_moment_is_corrected_once_by_the_mean_speed() -> None:
+    plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    plan.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
+    assert (plan.total, plan.unsettled) == (20, True)
+    plan.settle(step=10, spent=20.0)
+    assert (plan.total, plan.unsettled) == (10 + (100 - 20) * 10 / 20, False)
+    again = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    again.restore(plan.state())
+    assert (again.total, again.unsettled) == (50, False)
+    late = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    late.lay_out(step=2, spent=1.0, per_step=0.5, costs=Costs())
+    late.settle(step=100, spent=120.0)
+    assert late.total == 101  # a last step, in which all ends as it should
+
+
+def test_steps_that_were_asked_for_and_those_of_trials_that_are_compared_are_kept() -> None:
+    assert not Plan(Budget.parse("90steps"), batch=4, epoch=100).unsettled
+    watched = Plan(Budget.parse("100s"), batch=4, epoch=100, scored_at=(1 / 3, 1.0))
+    watched.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
+    assert not watched.unsettled

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 #: Seconds between two checkpoints: a twentieth of the training, but within these bounds.
 SAVE_EVERY = (10.0, 120.0)
+#: The share of a time after which its number of steps is corrected: where the learning rate begins to fall, but within
+#: these bounds.
+EARLY, LATE = 0.25, 0.5
 #: Steps between two questions to the discriminator about pictures it never learned from.
 JUDGE_EVERY = 10
 #: Pictures that are scored, always of the same latents or photos.
@@ -119,6 +122,8 @@ class Trainer:
                     self._look()
                 if self.plan.total is None and self._clock.measured(self.plan.budget.amount):
                     self._lay_out()
+                if self.plan.unsettled and self._progress() >= min(max(self.recipe.schedule.decay_from, EARLY), LATE):
+                    self._settle()
                 if interruption.signal is not None:
                     self._leave("stopped")
                     return Outcome(finished=False, signal=int(interruption.signal))
@@ -133,6 +138,12 @@ class Trainer:
     def _lay_out(self) -> None:
         """Turns a time into a number of steps, and keeps it for good."""
         self.plan.lay_out(self.step, self._clock.total, self._clock.per_step, self._costs)
+        self.run.note(total_steps=self.plan.total)
+        self._save()
+
+    def _settle(self) -> None:
+        """Corrects the number of steps once, before the learning rate falls or soon after."""
+        self.plan.settle(self.step, self._clock.total)
         self.run.note(total_steps=self.plan.total)
         self._save()
 

@@ -45,6 +45,7 @@ class Plan:
         """For batches of ``batch`` pictures, ``epoch`` of which are once through all."""
         self.budget, self.batch, self.scored_at = budget, batch, scored_at
         self.total = budget.steps(batch, epoch)
+        self.settled = scored_at is not None  # trials that are compared keep the steps that they began with
         self.samplings = self.scorings = 0
         if self.total is not None:
             self.samplings = min(SAMPLES, self.total // SAMPLE_SPACING)
@@ -64,6 +65,18 @@ class Plan:
             steps = max(0.0, left - costs.sample * self.samplings) / per_step
         self.total = step + max(1, round(steps))
 
+    def settle(self, step: int, spent: float) -> None:
+        """Corrects a number of steps that was laid out for a time, by the mean speed until ``step``, ``spent`` seconds
+        from the start: a machine may have been busy, or idle, when it was measured first."""
+        self.settled = True
+        left = max(0.0, self.budget.amount - spent)
+        self.total = step + max(1, round(left * step / spent))
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether the number of steps is still that of the first moments."""
+        return self.budget.unit == "seconds" and self.total is not None and not self.settled
+
     def due(self, step: int) -> tuple[bool, bool]:
         """Whether ``step`` is one to sample at, and one to score at."""
         if self.total is None:
@@ -80,12 +93,14 @@ class Plan:
             "total": self.total,
             "samplings": self.samplings,
             "scorings": self.scorings,
+            "settled": self.settled,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on with what was laid out, unless that was for another budget."""
         if state["budget"] == [self.budget.amount, self.budget.unit]:
             self.total, self.samplings, self.scorings = state["total"], state["samplings"], state["scorings"]
+            self.settled = state.get("settled", True)
 
 
 @lru_cache

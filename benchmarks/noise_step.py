@@ -1,0 +1,108 @@
+"""A training step of a GAN from noise: the plain way against ours, on the same networks and batch in one run.
+
+    python benchmarks/noise_step.py [RECIPE] [--set generator.width=32] [--steps 3] [--rounds 3]
+
+The plain way: float32, maps in the order of their channels, gradients of D computed in G's step too. Ours: the method,
+augmentation and averaging that `impasto train` uses. Neither loads pictures: both learn from noise. In alternating
+turns, so that a noisy machine is noisy for both.
+"""
+
+import argparse
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from impasto.data.diffaugment import DiffAugment
+from impasto.data.loader import Batches, Loader
+from impasto.device import choose_device, choose_precision, open_fabric
+from impasto.losses.adversarial import adversarial
+from impasto.methods.adversary import Rebuilding
+from impasto.methods.gan import Gan
+from impasto.networks import build_discriminator, build_generator
+from impasto.recipe import GanRecipe, Recipe
+from impasto.training.ema import Ema
+
+WARM_UP = 1  # steps that prepare kernels and memory
+PICTURES = 64
+
+
+def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
+    """Steps as one writes them down."""
+    generator = build_generator(**recipe.painter()).to(device)
+    discriminator = build_discriminator(**recipe.judge()).to(device)
+    adam_g = torch.optim.Adam(generator.parameters(), recipe.generator.lr, recipe.generator.betas)
+    adam_d = torch.optim.Adam(discriminator.parameters(), recipe.discriminator.lr, recipe.discriminator.betas)
+    augment = DiffAugment(**recipe.diffaugment.model_dump()).to(device)
+    game, rng = adversarial(recipe.loss), torch.Generator(device)
+    pictures = torch.rand(PICTURES, 3, recipe.size, recipe.size, device=device) * 2 - 1
+    while True:
+        real = pictures[torch.randint(PICTURES, (recipe.batch,))]
+        fake = generator(torch.randn(recipe.batch, recipe.latent, device=device))
+        discriminator.zero_grad()
+        shown = augment(real, rng)
+        if isinstance(discriminator, Rebuilding):
+            logits, loss = discriminator.rebuild(shown, rng)
+        else:
+            logits, loss = discriminator(shown), torch.zeros((), device=device)
+        (loss + game.discriminator(logits, discriminator(augment(fake.detach(), rng)))).backward()
+        adam_d.step()
+        generator.zero_grad()
+        paired: Tensor | None = discriminator(augment(real, rng)) if game.paired else None
+        painted = game.generator(discriminator(augment(fake, rng)), paired)
+        painted.backward()
+        adam_g.step()
+        painted.item()
+        yield
+
+
+def ours(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
+    """Steps as `impasto train` makes them."""
+    method = Gan(recipe, open_fabric(device, choose_precision("auto", device)))
+    ema = Ema(method.style(), recipe.ema.halflife, recipe.ema.rampup)
+    store = np.random.default_rng(0).integers(0, 256, (PICTURES, recipe.kept_size, recipe.kept_size, 3), np.uint8)
+    batches = Batches(Loader(store, np.arange(PICTURES), recipe.size, recipe.batch, recipe.augment, 0, device))
+    for number in itertools.count():
+        losses = method.step(batches.batch(number))
+        ema.update(method.style(), recipe.batch, (number + 1) * recipe.batch)
+        losses["loss_generator"].item()
+        yield
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", nargs="?", default="fastgan-128", help="one without penalties, which plain lacks")
+    parser.add_argument("--set", action="append", default=[], help="a setting, such as generator.width=32")
+    parser.add_argument("--steps", type=int, default=3, help="measured steps of each in a round")
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    device, recipe = choose_device("auto"), Recipe.load(arguments.recipe).replace(arguments.set)
+    if not isinstance(recipe, GanRecipe) or recipe.penalty.r1 or recipe.penalty.r2 or recipe.penalty.gradient:
+        parser.error(f"{recipe.name} does not start from noise, or has penalties")
+    ways: dict[str, Callable[[], Iterator[None]]] = {
+        "plain": lambda: plain(recipe, device),
+        "ours": lambda: ours(recipe, device),
+    }
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(arguments.rounds):
+        for name, way in ways.items():
+            steps = way()
+            for _ in range(WARM_UP):
+                next(steps)
+            begun = time.perf_counter()
+            for _ in range(arguments.steps):
+                next(steps)
+            times[name].append((time.perf_counter() - begun) / arguments.steps)
+    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+    precision = choose_precision("auto", device)
+    print(f"{recipe.name}, {device}, {torch.get_num_threads()} threads, {precision}, batch {recipe.batch}")
+    for name, median in medians.items():
+        print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
+
+
+if __name__ == "__main__":
+    main()
