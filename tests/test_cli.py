@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from conftest import Impasto
+from conftest import QUICK, Impasto
 from impasto.recipe import shipped
 
 #: A DCGAN that learns in seconds.
@@ -40,7 +40,7 @@ TRAIN = ["train", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--preci
 def trained(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
     """A small finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    subprocess.run([*impasto_command, *TRAIN, "--out", "run", "--budget", "40steps"], cwd=folder, check=True)
+    subprocess.run([*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"], cwd=folder, check=True)
     return folder / "run"
 
 
@@ -83,7 +83,7 @@ def test_a_run_holds_what_it_promises_and_its_report_opens_offline(trained: Path
 def test_a_signal_saves_and_says_how_to_go_on(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path, number: signal.Signals
 ) -> None:
-    process = begin([*impasto_command, *TRAIN, "--out", "run", "--budget", "100000steps"], tmp_path)
+    process = begin([*QUICK, *TRAIN, "--out", "run", "--budget", "100000steps"], tmp_path)
     wait_for_step(tmp_path / "run", 10)
     process.send_signal(number)
     out, _ = process.communicate(timeout=60)
@@ -100,13 +100,13 @@ def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
     """Ctrl-C leaves a checkpoint; kill -9 some steps later leaves a log beyond it and perhaps a broken line."""
     budget = ["--budget", "400steps"]
     impasto(*TRAIN, "--out", "whole", *budget)
-    process = begin([*impasto_command, *TRAIN, "--out", "cut", *budget], tmp_path)
+    process = begin([*QUICK, *TRAIN, "--out", "cut", *budget], tmp_path)
     wait_for_step(tmp_path / "cut", 30)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     stopped = end_of(tmp_path / "cut")["step"]
     assert 30 <= stopped < 400
-    process = begin([*impasto_command, "train", "--resume", "cut"], tmp_path)
+    process = begin([*QUICK, "train", "--resume", "cut"], tmp_path)
     wait_for_step(tmp_path / "cut", stopped + 10)
     process.kill()
     process.communicate(timeout=60)
@@ -132,7 +132,7 @@ def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
 def test_a_run_killed_before_its_first_checkpoint_starts_again(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
-    process = begin([*impasto_command, *TRAIN, "--out", "run", "--budget", "20steps"], tmp_path)
+    process = begin([*QUICK, *TRAIN, "--out", "run", "--budget", "20steps"], tmp_path)
     while not (tmp_path / "run" / "run.json").exists():
         time.sleep(0.001)
     process.kill()
@@ -220,7 +220,7 @@ def test_a_disk_that_is_full_while_training_leaves_the_last_checkpoint(
         pytest.skip("needs the right to mount a small disk")
     try:
         filler = disk / "filler"
-        with begin([*impasto_command, *TRAIN, "--out", "disk/run", "--budget", "100000steps"], tmp_path) as process:
+        with begin([*QUICK, *TRAIN, "--out", "disk/run", "--budget", "100000steps"], tmp_path) as process:
             try:
                 wait_for_step(disk / "run", 20)
                 process.send_signal(signal.SIGSTOP)

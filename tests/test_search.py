@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import optuna
 import pytest
 from filelock import FileLock
 
-from conftest import Impasto
+from conftest import QUICK, Impasto
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
 from impasto.report.tuning import Tuning, cautions
@@ -23,8 +22,6 @@ from test_cli import TINY, begin, wait_for_step
 BUDGET = 36
 #: The run folder of the first trial.
 FIRST = "trials/dcgan-64/0000"
-#: The command itself, but for fewer pictures to score: those of each trial take longer than all of its steps.
-FEW = [sys.executable, "-c", "from impasto.score import sides; sides.MADE = 48; from impasto.cli import main; main()"]
 SEARCH = [
     *("tune", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--precision", "fp32"),
     *("--out", "study", "--budget-per-trial", f"{BUDGET}steps"),
@@ -54,7 +51,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with FileLock(f"{folder}.lock"):
         if not folder.exists():
             folder.mkdir()
-            _search(folder, [*FEW, *SEARCH, "--trials", "6"])
+            _search(folder, [*QUICK, *SEARCH, "--trials", "6"])
     return folder
 
 
@@ -111,7 +108,7 @@ def test_the_best_recipe_is_one_to_train_by(searched: Path, tmp_path: Path) -> N
     assert found["trials"][best]["values"] == min(trial["values"] for trial in complete)
     recipe = Recipe.load(searched / "study" / "best.yaml")
     assert {name: recipe.value(name) for name in found["trials"][best]["settings"]} == found["trials"][best]["settings"]
-    command = [*FEW, "train", str(searched / "study" / "best.yaml"), "--paintings", "sample:paintings"]
+    command = [*QUICK, "train", str(searched / "study" / "best.yaml"), "--paintings", "sample:paintings"]
     subprocess.run([*command, "--out", "run", "--budget", "2steps"], cwd=tmp_path, check=True, capture_output=True)
     assert (tmp_path / "run" / "last.safetensors").exists()
 

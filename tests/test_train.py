@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from conftest import Impasto
+from conftest import QUICK, Impasto
 from impasto import cli
 from impasto.errors import ImpastoError
 from impasto.style import Style
@@ -31,7 +31,7 @@ TRAIN = ["train", "cut", *SMALL, *PICTURES]
 def trained(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
     """A small finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    command = [*impasto_command, *TRAIN, "--out", "run", "--budget", "40steps"]
+    command = [*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"]
     said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
     assert "impasto paint PHOTO… --style run --out paintings" in said
     return folder / "run"
@@ -62,7 +62,7 @@ def test_a_run_holds_what_it_promises(trained: Path) -> None:
 def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(
     trained: Path, impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
-    process = begin([*impasto_command, *TRAIN, "--out", "run", "--budget", "40steps"], tmp_path)
+    process = begin([*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"], tmp_path)
     wait_for_step(tmp_path / "run", 3)
     process.kill()
     process.communicate(timeout=60)
@@ -100,7 +100,7 @@ def test_a_run_goes_on_learning_with_its_discriminator_even_if_killed_at_once(
     trained: Path, impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
     """Killed before its first checkpoint, and resumed, it still begins with those weights."""
-    command = [*impasto_command, "train", "--from", str(trained), *PICTURES, "--seed", "7", "--out", "fine"]
+    command = [*QUICK, "train", "--from", str(trained), *PICTURES, "--seed", "7", "--out", "fine"]
     process = begin([*command, "--budget", "2steps"], tmp_path)
     while not (tmp_path / "fine" / "run.json").exists() and process.poll() is None:
         time.sleep(0.001)
