@@ -10,10 +10,8 @@ limit is our step's convolutions alone: no loading, normalisation, activation or
 
 import argparse
 import itertools
-import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -30,6 +28,7 @@ from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import GanRecipe, Recipe
 from impasto.training.ema import Ema
+from turns import Way, seconds_per_step
 
 RECIPE = cast(GanRecipe, Recipe.load("dcgan-64"))
 WARM_UP = 2  # steps that prepare kernels and memory, and fill the DataLoader's queue
@@ -123,27 +122,16 @@ def main() -> None:
     device = choose_device("auto")
     with tempfile.TemporaryDirectory() as folder:
         store = pack(arguments.photos, Path(folder) / "pack", size=RECIPE.kept_size)
-        ways: dict[str, Callable[[], Iterator[None]]] = {
+        ways: dict[str, Way] = {
             "tutorial": lambda: tutorial(arguments.photos, device),
             "ours": lambda: ours(store.pixels, device),
             "convolutions alone": lambda: convolutions(device),
         }
-        times: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(arguments.rounds):
-            for name, way in ways.items():
-                steps = way()
-                for _ in range(WARM_UP):
-                    next(steps)
-                begun = time.perf_counter()
-                for _ in range(arguments.steps):
-                    next(steps)
-                times[name].append((time.perf_counter() - begun) / arguments.steps)
-                del steps  # ends the workers of the DataLoader
+        medians = seconds_per_step(ways, arguments.rounds, arguments.steps, WARM_UP)
     print(f"{device}, {torch.get_num_threads()} threads, {choose_precision('auto', device)}, batch {RECIPE.batch}")
-    plain = statistics.median(times["tutorial"])
-    for name, seconds in times.items():
-        median = statistics.median(seconds)
-        print(f"{name:20} {median:6.3f} s a step  {RECIPE.batch / median:6.1f} pictures/s  {plain / median:5.2f} times")
+    for name, median in medians.items():
+        times = medians["tutorial"] / median
+        print(f"{name:20} {median:6.3f} s a step  {RECIPE.batch / median:6.1f} pictures/s  {times:5.2f} times")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ turns, so that a noisy machine is noisy for both.
 
 import argparse
 import itertools
-import statistics
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -26,6 +24,7 @@ from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import GanRecipe, Recipe
 from impasto.training.ema import Ema
+from turns import Way, seconds_per_step
 
 WARM_UP = 1  # steps that prepare kernels and memory
 PICTURES = 64
@@ -83,21 +82,11 @@ def main() -> None:
     device, recipe = choose_device("auto"), Recipe.load(arguments.recipe).replace(arguments.set)
     if not isinstance(recipe, GanRecipe) or recipe.penalty.r1 or recipe.penalty.r2 or recipe.penalty.gradient:
         parser.error(f"{recipe.name} does not start from noise, or has penalties")
-    ways: dict[str, Callable[[], Iterator[None]]] = {
+    ways: dict[str, Way] = {
         "plain": lambda: plain(recipe, device),
         "ours": lambda: ours(recipe, device),
     }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(arguments.rounds):
-        for name, way in ways.items():
-            steps = way()
-            for _ in range(WARM_UP):
-                next(steps)
-            begun = time.perf_counter()
-            for _ in range(arguments.steps):
-                next(steps)
-            times[name].append((time.perf_counter() - begun) / arguments.steps)
-    medians = {name: statistics.median(seconds) for name, seconds in times.items()}
+    medians = seconds_per_step(ways, arguments.rounds, arguments.steps, WARM_UP)
     precision = choose_precision("auto", device)
     print(f"{recipe.name}, {device}, {torch.get_num_threads()} threads, {precision}, batch {recipe.batch}")
     for name, median in medians.items():

@@ -28,7 +28,8 @@ settings.load_profile("impasto")
 os.environ["OMP_NUM_THREADS"] = "1"
 
 #: The command itself, but with fewer pictures to score, which takes longer than a small training.
-QUICK = [sys.executable, "-c", "from impasto.score import sides; sides.MADE = 48; from impasto.cli import main; main()"]
+FEWER = "from impasto.score import sides; from impasto.training import loop; sides.MADE = loop.SCORED = 48"
+QUICK = [sys.executable, "-c", f"{FEWER}; from impasto.cli import main; main()"]
 #: Runs the command ``impasto`` with arguments, as a user's shell does.
 Impasto = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -122,8 +122,9 @@ def test_optuna_opens_the_same_storage(searched: Path) -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a style, few pictures are scored."""
+    """Few pictures are scored, on the way and at the end."""
     monkeypatch.setattr("impasto.score.sides.MADE", 24)
+    monkeypatch.setattr("impasto.training.loop.SCORED", 24)
 
 
 def quickly(folder: Path, **options: Any) -> Tuning:

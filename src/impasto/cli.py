@@ -335,7 +335,7 @@ def submit(
     device: Device = "auto",
 ) -> None:
     """Write images.zip for Kaggle's 'I'm Something of a Painter Myself', or check one (--check)."""
-    from impasto.paint.submission import FEWEST, check_submission, find_subjects, summarise, write_submission
+    from impasto.paint.submission import check_submission, make_submission
 
     if check is not None:
         report = check_submission(check)
@@ -350,24 +350,10 @@ def submit(
         raise ImpastoError("Give a style to paint with, or a zip to --check.")
     if named not in (None, style):
         raise ImpastoError(f"Give one style: {style} or {named}.")
-    from impasto.data.read import open_source
     from impasto.paint.painter import load
 
-    painter = load(style, device)
-    if photos is None:
-        count = count or FEWEST
-        with bar("painting", count) as advance:
-            write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
-    else:
-        painter.require_photos()
-        with open_source(photos) as source:
-            with bar("looking") as advance:
-                subjects = find_subjects(source, count, advance)
-            print("\n".join(summarise(subjects)))
-            count = len(subjects.places)
-            with bar("painting", count) as advance:
-                write_submission(painter.paint_stream(subjects.stream()), count, out, advance, overwrite=overwrite)
-    print(f"{out}: {count:,} pictures, as the competition wants them.")
+    made = make_submission(load(style, device), out, photos=photos, count=count, seed=seed, overwrite=overwrite)
+    print(f"{out}: {made:,} pictures, as the competition wants them.")
 
 
 @app.command()

@@ -138,7 +138,7 @@ def _mixtures(painter: Painter, latents: list[Latent], progress: Progress | None
     for form in latents:
         shown += [(form, form), *((form, manner) for manner in latents)]
     forms, manners = zip(*shown, strict=True)
-    pictures = np.stack([*_told(painter.develop(forms, manners), progress)])
+    pictures = np.stack([*_told(painter.mix(forms, manners), progress)])
     pictures[0] = 255  # the corner
     return pictures
 

@@ -204,9 +204,14 @@ class _Worker:
         there = [name for name in LEFT if (self.out / name).exists()]
         if there and not recipe.exists():
             raise ImpastoError(f"{self.out} holds a {there[0]} that is not a search's: choose another --out.")
-        if told.exists() and (other := Tuning.model_validate_json(told.read_text(encoding="utf-8")).study) != study:
-            raise ImpastoError(f"{self.out} holds the study '{other}', not '{study}': choose another --out.")
-        if recipe.exists() and recipe.read_text(encoding="utf-8") != self.recipe.to_yaml():
+        if told.exists():
+            try:
+                other = Tuning.model_validate_json(told.read_bytes()).study
+            except ValueError as error:
+                raise ImpastoError(f"{told} is not a search's: choose another --out.") from error
+            if other != study:
+                raise ImpastoError(f"{self.out} holds the study '{other}', not '{study}': choose another --out.")
+        if recipe.exists() and recipe.read_text("utf-8", "replace") != self.recipe.to_yaml():
             raise ImpastoError(f"{recipe} is another recipe, or has other settings: choose another --out.")
 
     def definition(self) -> dict[str, Any]:

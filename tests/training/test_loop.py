@@ -123,6 +123,20 @@ def interrupt(t: Trainer, at: int) -> None:
     t.method.step = pressed  # type: ignore[method-assign]
 
 
+def test_ctrl_c_while_the_last_scores_are_taken_is_heard(tmp_path: Path) -> None:
+    def judge(pictures: np.ndarray) -> Scores:
+        if first.step == 40:
+            os.kill(os.getpid(), signal.SIGINT)
+        return judged(1.0)
+
+    first = trainer(tmp_path / "run", judge=judge)
+    outcome = first.train()
+    assert (outcome.finished, outcome.signal, first.step) == (False, signal.SIGINT, 40)
+    again = trainer(tmp_path / "run")
+    again.resume(checkpoint.newest(again.run.checkpoints)[0])
+    assert again.train().finished and again.step == 40
+
+
 def log(run: Run) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in run.log_file.read_text().splitlines()]
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]

@@ -339,7 +339,8 @@ def _time(case: _Case) -> Iterator[Advice]:
         return
     what = f"Expect a first look after {about(look)} and quality after {about(good)}."
     if good > LONGEST:
-        other = "the recipe monet" if recipe.translates and recipe.name != "monet" else "smaller widths"
+        half = f"half the size (--set size={recipe.size // 2}), of which a step takes about a quarter"
+        other = "the recipe monet" if recipe.translates and recipe.name != "monet" else half
         what += f" If that is too long, take a faster machine or {other}."
     yield Advice(what=what, why=why)
 

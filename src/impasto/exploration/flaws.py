@@ -138,7 +138,7 @@ def marked(domain: Domain) -> Iterator[Advice]:
     stamped = [*dict.fromkeys(mark.name for mark in domain.marks if mark.kind == "watermark")]
     if stamped:
         yield Advice(
-            what=f"Look at the {domain.role} with a watermark, and take them out.",
+            what=f"Look at the {domain.role} that may have a watermark, and take out those that do.",
             why=f"{len(stamped):,} {of}: {some(stamped)}. What many pictures bear is painted into new ones.",
         )
     signed = [*dict.fromkeys(mark.name for mark in domain.marks if mark.kind != "watermark")]

@@ -1,14 +1,13 @@
 """A style at work."""
 
-from collections.abc import Iterable, Iterator
-from itertools import islice, repeat
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -78,16 +77,24 @@ class Painter:
         pictures = self.develop(truncated(self.latent(seed, number), truncation) for number in numbers)
         return islice(pictures, start - first, None)
 
-    def develop(self, latents: Iterable[Latent], styles: Iterable[Latent] | None = None) -> Iterator[Pixels]:
+    def develop(self, latents: Iterable[Latent]) -> Iterator[Pixels]:
         """The pictures of latents, each (L,) float32, one by one as uint8 (S, S, 3).
 
-        ``styles``, as many, are mixed in where the network can: see :attr:`mixes`.
-        Raises ImpastoError if the style paints photos, or mixes nothing.
+        Raises ImpastoError if the style paints photos.
         """
         self._require_noise()
-        if styles is not None and not self.mixes:
+        return self._blocks(self._network, latents)
+
+    def mix(self, forms: Iterable[Latent], manners: Iterable[Latent]) -> Iterator[Pixels]:
+        """Pictures with the forms of some latents in the manner of others, as many.
+
+        Raises ImpastoError if the style paints photos, or its network cannot mix.
+        """
+        self._require_noise()
+        network: object = self._network
+        if not isinstance(network, Mixing):
             raise ImpastoError("This style's network mixes nothing: a fastgan or a projected one does.")
-        return self._develop(latents, styles)
+        return self._blocks(network.mix, forms, manners)
 
     def latent(self, seed: int, number: int) -> Latent:
         """The latent (L,) of the picture of that number and seed. Raises ImpastoError if the style paints photos."""
@@ -96,26 +103,15 @@ class Painter:
         rng = np.random.default_rng(stream_seed(seed, "picture", number))
         return rng.standard_normal(self._latent_size, dtype=np.float32)
 
-    @property
-    def mixes(self) -> bool:
-        """Whether the forms of one picture can be painted in the manner of another."""
-        return isinstance(self._network, Mixing)
-
-    def _develop(self, latents: Iterable[Latent], styles: Iterable[Latent] | None) -> Iterator[Pixels]:
-        coming = zip(latents, repeat(None) if styles is None else styles, strict=False)
+    def _blocks(self, network: Callable[..., Tensor], *latents: Iterable[Latent]) -> Iterator[Pixels]:
+        """What a network makes of latents, block by block, the last one filled up."""
+        coming = zip(*latents, strict=True)
         while block := list(islice(coming, BLOCK)):
             filled = block + [block[-1]] * (BLOCK - len(block))
-            forms = np.stack([form for form, _ in filled])
-            manners = None if styles is None else np.stack([manner for _, manner in filled if manner is not None])
-            yield from self._block(forms, manners)[: len(block)]
-
-    @torch.no_grad()
-    def _block(self, forms: NDArray[np.float32], manners: NDArray[np.float32] | None) -> Pixels:
-        given = [torch.from_numpy(each).to(self.device) for each in (forms, manners) if each is not None]
-        network: Any = self._network
-        painted = network.mix(*given) if manners is not None else network(*given)
-        pixels: Pixels = to_pixels(painted).cpu().numpy()
-        return pixels
+            given = [torch.from_numpy(np.stack(column)).to(self.device) for column in zip(*filled, strict=True)]
+            with torch.no_grad():
+                pixels: Pixels = to_pixels(network(*given)).cpu().numpy()
+            yield from pixels[: len(block)]
 
     def _require_noise(self) -> None:
         if self.style.recipe.translates:

@@ -12,18 +12,23 @@ from io import BytesIO
 from itertools import islice
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from impasto.bar import bar
 from impasto.data.clean import Square, squares
-from impasto.data.read import Source
+from impasto.data.read import Source, open_source
 from impasto.data.survey import Duplicate, LeftOut
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.paint.output import claim, zip_writer
+
+if TYPE_CHECKING:
+    from impasto.paint.painter import Painter
 
 FEWEST, MOST = 7_000, 10_000
 SIZE = 256
@@ -85,6 +90,37 @@ def check_submission(path: Path) -> SubmissionReport:
     count = sum(not _is_junk(name) and not name.endswith("/") for name in names)
     problems = [] if FEWEST <= count <= MOST else [_wrong_count(count)]
     return SubmissionReport(count, (*problems, *_sentences(names, findings)))
+
+
+def make_submission(
+    painter: "Painter",
+    out: Path,
+    *,
+    photos: str | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    say: Callable[[str], object] = print,
+) -> int:
+    """Paint a whole submission, and return of how many pictures: of ``photos``, or else out of nothing from ``seed``.
+
+    ``count`` is 7,000, or that of all photos that differ, if not given; ``say`` is told what becomes of the photos.
+    Raises ImpastoError for what a person can mend.
+    """
+    if photos is None:
+        count = count or FEWEST
+        with bar("painting", count) as advance:
+            write_submission(painter.stream(count, seed), count, out, advance, overwrite=overwrite)
+        return count
+    painter.require_photos()
+    with open_source(photos) as source:
+        with bar("looking") as advance:
+            subjects = find_subjects(source, count, advance)
+        say("\n".join(summarise(subjects)))
+        count = len(subjects.places)
+        with bar("painting", count) as advance:
+            write_submission(painter.paint_stream(subjects.stream()), count, out, advance, overwrite=overwrite)
+    return count
 
 
 def write_submission(

@@ -133,7 +133,9 @@ class Trainer:
                 if self._clock.since_save >= self._save_every() and self._guard.healthy:
                     self._save()
             self._leave("finished")
-        return Outcome(finished=True)
+        # One that came while the last scores were taken: all steps are made, but nothing more is wanted.
+        signal = None if interruption.signal is None else int(interruption.signal)
+        return Outcome(finished=signal is None, signal=signal)
 
     def _lay_out(self) -> None:
         """Turns a time into a number of steps, and keeps it for good."""
