@@ -23,6 +23,10 @@ from impasto.settings import (
 #: What a recipe adds to the settings of a network that is made for one size, or for latents of one length.
 ADDED = {("generator", name): {"size", "latent"} for name in ("dcgan", "fastgan", "r3gan")}
 ADDED |= {("discriminator", name): {"size"} for name in ("dcgan", "fastgan", "r3gan")}
+ADDED |= {
+    ("generator", "progressive"): {"size", "latent", "start"},
+    ("discriminator", "progressive"): {"size", "start"},
+}
 
 
 def of_networks(base: type[Adam]) -> dict[str, type[Adam]]:

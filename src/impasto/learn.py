@@ -324,8 +324,8 @@ def _go(
     except (MemoryError, RuntimeError) as error:
         if not out_of_memory(error):
             raise
-        least = 1 if recipe.translates else 2
-        cure = f"batch={recipe.batch // 2}" if recipe.batch // 2 >= least else f"size={recipe.size // 2}"
+        half = recipe.batch // 2
+        cure = f"batch={half}" if half >= recipe.least_batch else f"size={recipe.size // 2}"
         raise ImpastoError(f"The memory of {device} is too small for this recipe: try --set {cure}.") from error
     finally:
         run.close()

@@ -1,6 +1,7 @@
 """A recipe: every choice of a training, typed and checked, read from and written to YAML."""
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,7 @@ from impasto.settings import (
     Comparing,
     Contrast,
     DiffAugment,
+    DiscriminatorSettings,
     Ema,
     Fraction,
     GeneratorSettings,
@@ -23,10 +25,13 @@ from impasto.settings import (
     NotNegative,
     Painting,
     Penalty,
+    ProgressiveDiscriminator,
+    ProgressiveGenerator,
     Range,
     Schedule,
     Searched,
     Settings,
+    Share,
 )
 
 
@@ -41,7 +46,7 @@ class Recipe(Settings):
     smoothing: Fraction = 0.0  #: of the label of real pictures
     generator_every: int = Field(default=1, ge=1)  #: steps of the discriminator to one of the generator
     generator: GeneratorSettings
-    discriminator: Judging
+    discriminator: DiscriminatorSettings
     penalty: Penalty = Penalty()
     schedule: Schedule
     ema: Ema
@@ -61,13 +66,18 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _power_of_two(self) -> Self:
-        if self.size & (self.size - 1) and (self.discriminator.sized or isinstance(self, GanRecipe)):
+        if self.size & (self.size - 1) and (self.discriminator.sized or isinstance(self, NoiseRecipe)):
             raise ValueError("must be a power of two, such as 64, 128 or 256")
         if self.size < self.discriminator.least:
             raise ValueError(
                 f"the discriminator {self.discriminator.network} takes {self.discriminator.least} at least"
             )
         return self
+
+    @property
+    def least_batch(self) -> int:
+        """Of pictures in a step: those from noise are normalised over the batch."""
+        return 2 if isinstance(self, NoiseRecipe) else 1
 
     @property
     def translates(self) -> bool:
@@ -78,6 +88,11 @@ class Recipe(Settings):
     def leaves_paintings(self) -> bool:
         """Whether it learns to leave paintings what they are."""
         return False
+
+    @property
+    def changes_pace(self) -> tuple[float, ...]:
+        """The shares of the training, within 0…1, after which a step takes another time than before."""
+        return ()
 
     @property
     def kept_size(self) -> int:
@@ -216,22 +231,66 @@ class Recipe(Settings):
         return yaml.safe_dump(self.values(), sort_keys=False, default_flow_style=None)
 
 
-class GanRecipe(Recipe):
+class NoiseRecipe(Recipe):
     """From noise."""
 
-    method: Literal["gan"]
     batch: int = Field(ge=2, le=4096)
     latent: int = Field(ge=1, le=4096)
-    generator: Inventing
 
     def painter(self) -> dict[str, Any]:
         return super().painter() | {"size": self.size, "latent": self.latent}
+
+
+class GanRecipe(NoiseRecipe):
+    """At one size."""
+
+    method: Literal["gan"]
+    generator: Inventing
+    discriminator: Judging
+
+
+class ProgressiveRecipe(NoiseRecipe):
+    """At first at the size ``start``, then at twice that and so on, for equal shares of the training; each new size is
+    faded in during the share ``fade`` of its time."""
+
+    method: Literal["progressive"]
+    start: int = Field(ge=8, le=512)
+    fade: Share
+    generator: ProgressiveGenerator
+    discriminator: ProgressiveDiscriminator
+
+    @field_validator("start")
+    @classmethod
+    def _grows(cls, start: int, info: ValidationInfo) -> int:
+        if start & (start - 1) or start >= info.data.get("size", math.inf):
+            raise ValueError("must be a power of two below the size")
+        return start
+
+    @property
+    def changes_pace(self) -> tuple[float, ...]:
+        sizes = (self.size // self.start).bit_length()
+        return tuple(number / sizes for number in range(1, sizes))
+
+    def growth(self, progress: float) -> float:
+        """How far the networks are grown at ``progress`` (0…1) through the training: sizes beside the first one, the
+        last of which may be fading in."""
+        sizes = (self.size // self.start).bit_length()
+        size = min(int(progress * sizes), sizes - 1)
+        within = progress * sizes - size
+        return size - 1 + min(within / self.fade, 1.0) if size and self.fade else float(size)
+
+    def painter(self) -> dict[str, Any]:
+        return super().painter() | {"start": self.start}
+
+    def judge(self) -> dict[str, Any]:
+        return super().judge() | {"start": self.start}
 
 
 class TranslatorRecipe(Recipe):
     """From photos. ``identity`` is the weight of how far the painter changes what is a painting already (L1)."""
 
     generator: Painting
+    discriminator: Judging
     identity: NotNegative = 0.0
 
     @property
@@ -268,6 +327,7 @@ class CutRecipe(TranslatorRecipe):
 
 RECIPES: dict[str, type[Recipe]] = {
     "gan": GanRecipe,
+    "progressive": ProgressiveRecipe,
     "plain": PlainRecipe,
     "cyclegan": CycleRecipe,
     "cut": CutRecipe,

@@ -108,6 +108,13 @@ class DcganGenerator(GeneratorSettings):
     init_std: Positive
 
 
+class ProgressiveGenerator(GeneratorSettings):
+    network: Literal["progressive"]
+    width: Width
+    max_width: Width
+    init_std: Positive
+
+
 class FastganGenerator(GeneratorSettings):
     network: Literal["fastgan"]
     width: Width
@@ -162,6 +169,15 @@ class PainterGenerator(GeneratorSettings):
 class DcganDiscriminator(DiscriminatorSettings):
     sized: ClassVar[bool] = True
     network: Literal["dcgan"]
+    width: Width
+    max_width: Width
+    slope: Fraction
+    init_std: Positive
+
+
+class ProgressiveDiscriminator(DiscriminatorSettings):
+    sized: ClassVar[bool] = True
+    network: Literal["progressive"]
     width: Width
     max_width: Width
     slope: Fraction

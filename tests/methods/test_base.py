@@ -12,11 +12,13 @@ from impasto.data.loader import Loader
 from impasto.methods import METHODS, Method
 from impasto.recipe import RECIPES
 
+FROM_NOISE = {"gan", "progressive"}
 every_method = pytest.mark.parametrize("name", METHODS)
-translators = pytest.mark.parametrize("name", [name for name in METHODS if name != "gan"])
+translators = pytest.mark.parametrize("name", [name for name in METHODS if name not in FROM_NOISE])
 #: All that a step may do: losses besides the adversarial one, augmentation that adapts, penalties.
 RICH = {
     "gan": [],
+    "progressive": [],
     "plain": ["content=1", "identity=1"],
     "cyclegan": ["pool=3"],
     "cut": ["identity=1"],
@@ -111,7 +113,7 @@ def test_what_is_saved_goes_on_as_if_nothing_had_happened(name: str) -> None:
 
 @every_method
 def test_judging_pictures_held_out_changes_nothing_and_is_a_share(name: str) -> None:
-    spectral = [] if name in {"gan", "plain"} else ["discriminator.spectral=true"]
+    spectral = [] if name in {"plain", *FROM_NOISE} else ["discriminator.spectral=true"]
     method = build(name, *RICH[name], *spectral)
     method.step(batch())
     before, random = everything(method), torch.get_rng_state()
@@ -128,7 +130,7 @@ def test_the_style_is_the_network_that_learns_and_paints_what_is_looked_at(name:
     inputs = method.inputs(3, 5, subjects())
     assert torch.equal(inputs, method.inputs(3, 5, subjects()))
     painted = method.sample(method.style().eval(), inputs)
-    side = SIZE if name == "gan" else 20
+    side = SIZE if name in FROM_NOISE else 20
     assert painted.shape == (3, 3, side, side) and painted.isfinite().all()
 
 

@@ -11,12 +11,21 @@ from torch import Tensor, nn
 
 from impasto.methods.adversary import Rebuilding
 from impasto.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from impasto.networks.progressive import Growing
 
 SIZE = 32
 LATENT = 16
 
 GENERATOR_SETTINGS: dict[str, dict[str, Any]] = {
     "dcgan": {"size": SIZE, "latent": LATENT, "width": 8, "max_width": 32, "init_std": 0.02},
+    "progressive": {
+        "size": SIZE,
+        "latent": LATENT,
+        "width": 8,
+        "max_width": 32,
+        "init_std": 0.02,
+        "start": 16,
+    },
     "fastgan": {"size": SIZE, "latent": LATENT, "width": 8},
     "r3gan": {"size": SIZE, "latent": LATENT, "width": 16, "max_width": 32, "blocks": 1},
     "resnet": {
@@ -43,6 +52,7 @@ GENERATOR_SETTINGS: dict[str, dict[str, Any]] = {
 }
 DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
     "dcgan": {"size": SIZE, "width": 8, "max_width": 32, "slope": 0.2, "init_std": 0.02},
+    "progressive": {"size": SIZE, "width": 8, "max_width": 32, "slope": 0.2, "init_std": 0.02, "start": 16},
     "fastgan": {"size": SIZE, "width": 8},
     "r3gan": {"size": SIZE, "width": 16, "max_width": 32, "blocks": 1},
     "cnn": {"width": 8, "depth": 3, "activation": "relu", "norm": "none", "init_std": 0.1},
@@ -58,7 +68,7 @@ DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
     "projected": {"width": 16, "pixels": 8},
 }
 #: Generators that paint from noise, at one size; the others paint from photos of any.
-FROM_NOISE = {"dcgan", "fastgan", "r3gan"}
+FROM_NOISE = {"dcgan", "progressive", "fastgan", "r3gan"}
 
 generators = pytest.mark.parametrize("name", GENERATORS)
 discriminators = pytest.mark.parametrize("name", DISCRIMINATORS)
@@ -74,7 +84,10 @@ def built(kind: str, name: str) -> nn.Module:
         pytest.fail(f"the {kind} {name!r} is registered, but {__name__} has no settings to test it with: add them")
     torch.manual_seed(0)
     build: Callable[..., nn.Module] = build_generator if kind == "generator" else build_discriminator
-    return build(name, **settings[name])
+    network = build(name, **settings[name])
+    if isinstance(network, Growing):
+        network.grow(0.5)  # while the newest stage is faded in, all are at work
+    return network
 
 
 def photos(count: int, height: int = SIZE, width: int = SIZE) -> Tensor:

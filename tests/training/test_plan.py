@@ -1,5 +1,7 @@
 """What comes at which step."""
 
+from itertools import pairwise
+
 import pytest
 
 from impasto.training.budget import Budget
@@ -40,20 +42,49 @@ def test_a_plan_goes_on_as_it_was_laid_out_unless_the_budget_is_another() -> Non
 def test_a_time_that_was_laid_out_in_a_busy_moment_is_corrected_once_by_the_mean_speed() -> None:
     plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
     plan.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
-    assert (plan.total, plan.unsettled) == (20, True)
-    plan.settle(step=10, spent=20.0)
-    assert (plan.total, plan.unsettled) == (10 + (100 - 20) * 10 / 20, False)
+    assert plan.total == 20 and not plan.corrected(9) and plan.corrected(10)
+    plan.correct(step=10, spent=20.0, per_step=20 / 10)
+    assert plan.total == 10 + (100 - 20) * 10 / 20 and not plan.corrected(49)
     again = Plan(Budget.parse("100s"), batch=4, epoch=100)
     again.restore(plan.state())
-    assert (again.total, again.unsettled) == (50, False)
+    assert again.total == 50 and not again.corrected(49) and again.progress(30) == plan.progress(30)
     late = Plan(Budget.parse("100s"), batch=4, epoch=100)
     late.lay_out(step=2, spent=1.0, per_step=0.5, costs=Costs())
-    late.settle(step=100, spent=120.0)
+    late.correct(step=100, spent=120.0, per_step=1.2)
     assert late.total == 101  # a last step, in which all ends as it should
 
 
+def test_it_is_corrected_where_the_learning_rate_begins_to_fall_but_neither_at_once_nor_late() -> None:
+    for decay_from, at in ((0.0, 25), (0.3, 30), (1.0, 50)):
+        plan = Plan(Budget.parse("100s"), batch=4, epoch=100, decay_from=decay_from)
+        plan.lay_out(step=0, spent=0.0, per_step=1.0, costs=Costs())
+        assert not plan.corrected(at - 1) and plan.corrected(at)
+
+
 def test_steps_that_were_asked_for_and_those_of_trials_that_are_compared_are_kept() -> None:
-    assert not Plan(Budget.parse("90steps"), batch=4, epoch=100).unsettled
+    assert not any(Plan(Budget.parse("90steps"), batch=4, epoch=100).corrected(step) for step in range(1, 91))
     watched = Plan(Budget.parse("100s"), batch=4, epoch=100, scored_at=(1 / 3, 1.0))
     watched.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
-    assert not watched.unsettled
+    assert not any(watched.corrected(step) for step in range(2, 21))
+
+
+def test_where_steps_become_slower_each_part_keeps_its_share_of_the_time() -> None:
+    """Steps of 1, 4 and 16 ms, as the sides of pictures double: each takes a third of the time."""
+    budget, thirds, seconds = 60.0, (1 / 3, 2 / 3), (0.001, 0.004, 0.016)
+    plan = Plan(Budget.parse("60s"), batch=4, epoch=100, scored_at=(0.5, 1.0), changes_pace=thirds)
+    plan.lay_out(step=0, spent=0.0, per_step=seconds[0], costs=Costs())
+    step, spent, progress, scored = 0, 0.0, [0.0], []
+    within = [0.0, 0.0, 0.0]
+    while progress[-1] < 1:
+        part = sum(progress[-1] >= share for share in thirds)
+        spent, step, within[part] = spent + seconds[part], step + 1, within[part] + seconds[part]
+        progress.append(plan.progress(step))
+        scored += [progress[-1]] if plan.due(step)[1] else []
+        if plan.corrected(step):
+            plan.correct(step, spent, seconds[part])
+    assert step == plan.total
+    # Until a new pace is known, its first steps are as many as at the one before.
+    assert spent == pytest.approx(budget, rel=0.3)
+    assert within == pytest.approx([budget / 3] * 3, rel=0.3)
+    assert all(0 < after - before < 0.01 for before, after in pairwise(progress))
+    assert scored == pytest.approx([0.5, 1.0], abs=0.01)

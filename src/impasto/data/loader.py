@@ -24,13 +24,14 @@ FEW_HELDOUT = 20
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1, and
-    the random numbers that belong to that step."""
+    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1, the
+    random numbers that belong to that step, and how much of the training is over."""
 
     paintings: Tensor
     photos: Tensor  #: (0, 3, S, S) where the painter starts from noise
     rng: torch.Generator
     step: int  #: from 0
+    progress: float = 0.0  #: 0…1
 
 
 def stream_seed(*parts: int | str) -> int:
@@ -142,11 +143,11 @@ class Batches:
     def __len__(self) -> int:
         return len(self.photos or self.paintings)
 
-    def batch(self, step: int, attempt: int = 0) -> Batch:
-        """What step ``step`` (from 0) learns from. A further ``attempt`` at a step that went wrong gets other random
-        numbers: the same ones would lead there again."""
+    def batch(self, step: int, attempt: int = 0, progress: float = 0.0) -> Batch:
+        """What step ``step`` (from 0) learns from, at ``progress`` (0…1) through the training. A further ``attempt`` at
+        a step that went wrong gets other random numbers: the same ones would lead there again."""
         seed, device = self.paintings.seed, self.paintings.device
         rng = torch.Generator(device).manual_seed(stream_seed(seed, "step", step, attempt))
         paintings = self.paintings.pictures(step, rng)
         photos = paintings[:0] if self.photos is None else self.photos.pictures(step, rng)
-        return Batch(paintings, photos, rng, step)
+        return Batch(paintings, photos, rng, step, progress)

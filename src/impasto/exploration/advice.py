@@ -59,7 +59,7 @@ def choose_recipe(
     if named is not None and named not in shipped():
         return chosen, []
     settings: list[str] = []
-    if chosen.method == "gan" and len(sides) <= SOME:
+    if not chosen.translates and len(sides) <= SOME:
         settings += FOR_SOME
         settings += ADAPTIVE if len(sides) < 2 * FEW else ()
     size = chosen.size

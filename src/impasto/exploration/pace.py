@@ -124,7 +124,7 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
     most = recipe.batch if need <= free else fits
     if most is None:
         return Pace(math.inf, recipe.batch, need, free)
-    batch = 2 if recipe.method == "gan" else 1  # the least that there is
+    batch = recipe.least_batch
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = _Steps(recipe, fabric)
         took, more = steps.settled(batch), 0.0
@@ -167,7 +167,7 @@ class _Steps:
         paintings = self._loader(batch)
         batches = Batches(paintings, self._loader(batch) if self.recipe.translates else None)
         begun = time.perf_counter()
-        losses = self.method.step(batches.batch(self.made))
+        losses = self.method.step(batches.batch(self.made, progress=1.0))
         self.made += 1
         self.ema.update(self.method.style(), batch, self.made * batch)
         for loss in losses.values():

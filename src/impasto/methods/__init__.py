@@ -5,7 +5,14 @@ from impasto.methods.cut import Cut
 from impasto.methods.cyclegan import CycleGan
 from impasto.methods.gan import Gan
 from impasto.methods.plain import Plain
+from impasto.methods.progressive import Progressive
 
-METHODS: dict[str, type[Method]] = {"gan": Gan, "plain": Plain, "cyclegan": CycleGan, "cut": Cut}
+METHODS: dict[str, type[Method]] = {
+    "gan": Gan,
+    "progressive": Progressive,
+    "plain": Plain,
+    "cyclegan": CycleGan,
+    "cut": Cut,
+}
 
 __all__ = ["METHODS", "Method"]

@@ -11,7 +11,7 @@ from impasto.methods.duel import Duel, spread
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import GanRecipe
+    from impasto.recipe import NoiseRecipe
 
 
 class Gan(Duel):
@@ -19,7 +19,7 @@ class Gan(Duel):
 
     turns = "noise into paintings"
 
-    def __init__(self, recipe: "GanRecipe", fabric: "Fabric") -> None:
+    def __init__(self, recipe: "NoiseRecipe", fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.latent, self.every = recipe.latent, recipe.generator_every
 

@@ -4,10 +4,11 @@ from typing import Any
 
 from torch import nn
 
-from impasto.networks import cnn, dcgan, fastgan, painter, patch, projected, r3gan, resnet, unet
+from impasto.networks import cnn, dcgan, fastgan, painter, patch, progressive, projected, r3gan, resnet, unet
 
 GENERATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Generator,
+    "progressive": progressive.Generator,
     "fastgan": fastgan.Generator,
     "r3gan": r3gan.Generator,
     "resnet": resnet.Generator,
@@ -17,6 +18,7 @@ GENERATORS: dict[str, type[nn.Module]] = {
 }
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Discriminator,
+    "progressive": progressive.Discriminator,
     "fastgan": fastgan.Discriminator,
     "r3gan": r3gan.Discriminator,
     "cnn": cnn.Discriminator,

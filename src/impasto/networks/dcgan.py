@@ -7,10 +7,28 @@ from torch import Tensor, nn
 from impasto.networks.layers import initialise
 
 
-def _widths(size: int, width: int, max_width: int) -> list[int]:
+def widths(size: int, width: int, max_width: int) -> list[int]:
     """Channels at 4×4, 8×8, … size/2: ``width`` at the largest map, doubled at each halving, up to ``max_width``."""
     layers = size.bit_length() - 3
     return [min(width << k, max_width) for k in reversed(range(layers))]
+
+
+def wider(before: int, after: int) -> list[nn.Module]:
+    """The generator's layers from maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W)."""
+    return [
+        nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def narrower(before: int, after: int, slope: float) -> list[nn.Module]:
+    """The discriminator's layers from maps (B, ``before``, H, W) to (B, ``after``, H/2, W/2)."""
+    return [
+        nn.Conv2d(before, after, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(after),
+        nn.LeakyReLU(slope, inplace=True),
+    ]
 
 
 class Generator(nn.Module):
@@ -19,19 +37,15 @@ class Generator(nn.Module):
 
     def __init__(self, size: int, latent: int, width: int, max_width: int, init_std: float) -> None:
         super().__init__()
-        widths = _widths(size, width, max_width)
+        channels = widths(size, width, max_width)
         layers: list[nn.Module] = [
-            nn.ConvTranspose2d(latent, widths[0], 4, 1, 0, bias=False),  # (B, C, 4, 4)
-            nn.BatchNorm2d(widths[0]),
+            nn.ConvTranspose2d(latent, channels[0], 4, 1, 0, bias=False),  # (B, C, 4, 4)
+            nn.BatchNorm2d(channels[0]),
             nn.ReLU(inplace=True),
         ]
-        for before, after in pairwise(widths):
-            layers += [
-                nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),  # (B, C, 2H, 2W)
-                nn.BatchNorm2d(after),
-                nn.ReLU(inplace=True),
-            ]
-        layers += [nn.ConvTranspose2d(widths[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
+        for before, after in pairwise(channels):
+            layers += wider(before, after)
+        layers += [nn.ConvTranspose2d(channels[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         initialise(self, init_std)
 
@@ -46,18 +60,14 @@ class Discriminator(nn.Module):
 
     def __init__(self, size: int, width: int, max_width: int, slope: float, init_std: float) -> None:
         super().__init__()
-        widths = _widths(size, width, max_width)[::-1]
+        channels = widths(size, width, max_width)[::-1]
         layers: list[nn.Module] = [
-            nn.Conv2d(3, widths[0], 4, 2, 1, bias=False),  # (B, C, H/2, W/2)
+            nn.Conv2d(3, channels[0], 4, 2, 1, bias=False),  # (B, C, H/2, W/2)
             nn.LeakyReLU(slope, inplace=True),
         ]
-        for before, after in pairwise(widths):
-            layers += [
-                nn.Conv2d(before, after, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(after),
-                nn.LeakyReLU(slope, inplace=True),
-            ]
-        layers.append(nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False))  # (B, 1, 1, 1)
+        for before, after in pairwise(channels):
+            layers += narrower(before, after, slope)
+        layers.append(nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False))  # (B, 1, 1, 1)
         self.layers = nn.Sequential(*layers)
         initialise(self, init_std)
 

@@ -18,7 +18,7 @@ from impasto.errors import ImpastoError
 from impasto.paint.latents import Latent, truncated
 from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
 from impasto.paint.quick import quicken
-from impasto.recipe import GanRecipe
+from impasto.recipe import NoiseRecipe
 from impasto.style import Card, Style
 
 #: Pictures computed together, always: picture *i* is the same however many are asked for, to the last bit, because
@@ -43,7 +43,7 @@ class Painter:
 
     def __init__(self, style: Style, device: torch.device) -> None:
         self.style, self.device = style, device
-        self._latent_size = recipe.latent if isinstance(recipe := style.recipe, GanRecipe) else 0
+        self._latent_size = recipe.latent if isinstance(recipe := style.recipe, NoiseRecipe) else 0
         if recipe.translates:
             self._network = quicken(style.network, device)
         else:

@@ -57,6 +57,10 @@ class Clock:
         self._recent.append((steps, now - self._looked))
         self._looked, self._looks = now, self._looks + 1
 
+    def forget(self) -> None:
+        """From here on steps take another time."""
+        self._recent.clear()
+
     def saved(self) -> None:
         """A checkpoint has just been written."""
         self._saved = time.perf_counter()

@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 LOOK_EVERY = 0.5
 #: Seconds between two checkpoints: a twentieth of the training, but within these bounds.
 SAVE_EVERY = (10.0, 120.0)
-#: The share of a time after which its number of steps is corrected: where the learning rate begins to fall, but within
-#: these bounds.
-EARLY, LATE = 0.25, 0.5
 #: Steps between two questions to the discriminator about pictures it never learned from.
 JUDGE_EVERY = 10
 #: Pictures that are scored, always of the same latents or photos.
@@ -94,7 +91,14 @@ class Trainer:
         self.fixed = self._inputs(grid_count(self.recipe.shown_size), "samples")
 
         self.step = 0
-        self.plan = Plan(budget, self.recipe.batch, len(pictures), None if watch is None else watch.at)
+        self.plan = Plan(
+            budget,
+            self.recipe.batch,
+            len(pictures),
+            None if watch is None else watch.at,
+            self.recipe.schedule.decay_from,
+            self.recipe.changes_pace,
+        )
         self.attempt = 0  # how often the training was taken back
         self.scores: Scores | None = None  # the newest
         self.lowest: float | None = None
@@ -122,8 +126,8 @@ class Trainer:
                     self._look()
                 if self.plan.total is None and self._clock.measured(self.plan.budget.amount):
                     self._lay_out()
-                if self.plan.unsettled and self._progress() >= min(max(self.recipe.schedule.decay_from, EARLY), LATE):
-                    self._settle()
+                if self.plan.corrected(self.step):
+                    self._correct()
                 if interruption.signal is not None:
                     self._leave("stopped")
                     return Outcome(finished=False, signal=int(interruption.signal))
@@ -143,9 +147,10 @@ class Trainer:
         self.run.note(total_steps=self.plan.total)
         self._save()
 
-    def _settle(self) -> None:
-        """Corrects the number of steps once, before the learning rate falls or soon after."""
-        self.plan.settle(self.step, self._clock.total)
+    def _correct(self) -> None:
+        """Corrects the number of steps: by the mean speed, or by the newest where that changes."""
+        spent = self._clock.total
+        self.plan.correct(self.step, spent, self._clock.per_step if self.recipe.changes_pace else spent / self.step)
         self.run.note(total_steps=self.plan.total)
         self._save()
 
@@ -181,25 +186,28 @@ class Trainer:
 
     def _one_step(self) -> None:
         """One update, and what is known of it without waiting for the device."""
-        factor = 0.5**self.attempt * self.recipe.schedule.factor(self._progress())
+        progress = self._progress()
+        factor = 0.5**self.attempt * self.recipe.schedule.factor(progress)
         for name, optimizer in self.method.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.rates[name] * factor
-        losses = self.method.step(self.pictures.batch(self.step, self.attempt))
+        losses = self.method.step(self.pictures.batch(self.step, self.attempt, progress))
         self.step += 1
+        if any(progress < share <= self._progress() for share in self.recipe.changes_pace):
+            self._clock.forget()
         self.ema.update(self.method.style(), self.recipe.batch, self.step * self.recipe.batch)
 
         row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": round(self._clock.total, 3)}
         row |= {"lr": next(iter(self.rates.values())) * factor}
         if self.heldout is not None and self.step % JUDGE_EVERY == 0:
-            losses |= self.method.judge(self.heldout.batch(self.step))
+            losses |= self.method.judge(self.heldout.batch(self.step, progress=progress))
         self._rows.append((row, losses))
 
     def _progress(self) -> float:
         """How much of the budget is used up, 0…1: by the clock while a time is not laid out in steps, when a warm-up
         has begun already, but no decay."""
         if self.plan.total is not None:
-            return self.step / self.plan.total
+            return self.plan.progress(self.step)
         return min(self._clock.total / self.plan.budget.amount, self.recipe.schedule.decay_from)
 
     def _look(self) -> bool:
@@ -273,7 +281,7 @@ class Trainer:
             with self._clock.paused():
                 self.style().save(self.run.best)
         if self.watch is not None:
-            self._ended = not self.watch.told(self.step / (self.plan.total or self.step), self.scores)
+            self._ended = not self.watch.told(self._progress(), self.scores)
         return self.scores.row()
 
     def style(self) -> Style:

@@ -15,6 +15,11 @@ SAMPLES, SAMPLE_SPACING, SAMPLE_SHARE = 120, 8, 0.05
 #: they may take, though the last one is always taken. Budgets in steps or pictures do not ask the clock, so that the
 #: same recipe gives the same style.
 SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
+#: The share of a time after which its number of steps is corrected: where the learning rate begins to fall, but within
+#: these bounds.
+EARLY, LATE = 0.25, 0.5
+#: The share of a training after which its new pace is known.
+KNOWN = 0.02
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,25 @@ class Costs:
 class Plan:
     """The steps of a training, ``total`` in all: None for a budget in time until the speed is known."""
 
-    def __init__(self, budget: Budget, batch: int, epoch: int, scored_at: Sequence[float] | None = None) -> None:
-        """For batches of ``batch`` pictures, ``epoch`` of which are once through all."""
+    def __init__(
+        self,
+        budget: Budget,
+        batch: int,
+        epoch: int,
+        scored_at: Sequence[float] | None = None,
+        decay_from: float = 1.0,
+        changes_pace: Sequence[float] = (),
+    ) -> None:
+        """For batches of ``batch`` pictures, ``epoch`` of which are once through all. The learning rate falls from
+        ``decay_from`` on, and steps take another time after each of ``changes_pace``, all of them shares of the
+        training."""
         self.budget, self.batch, self.scored_at = budget, batch, scored_at
         self.total = budget.steps(batch, epoch)
-        self.settled = scored_at is not None  # trials that are compared keep the steps that they began with
+        self._from = 0, 0.0  # the step, and the progress at it, from which on progress is even
+        #: Where steps that were laid out for a time are corrected; those of trials that are compared are kept.
+        self._corrections = [] if scored_at is not None else [min(max(decay_from, EARLY), LATE)]
+        if changes_pace:
+            self._corrections = [share + KNOWN for share in changes_pace]
         self.samplings = self.scorings = 0
         if self.total is not None:
             self.samplings = min(SAMPLES, self.total // SAMPLE_SPACING)
@@ -65,17 +84,29 @@ class Plan:
             steps = max(0.0, left - costs.sample * self.samplings) / per_step
         self.total = step + max(1, round(steps))
 
-    def settle(self, step: int, spent: float) -> None:
-        """Corrects a number of steps that was laid out for a time, by the mean speed until ``step``, ``spent`` seconds
-        from the start: a machine may have been busy, or idle, when it was measured first."""
-        self.settled = True
-        left = max(0.0, self.budget.amount - spent)
-        self.total = step + max(1, round(left * step / spent))
+    def progress(self, step: int) -> float:
+        """How much of the training is over after ``step`` steps, 0…1, once that is laid out in steps."""
+        if self.total is None:
+            raise ValueError("the steps are not known yet")
+        if step >= self.total:
+            return 1.0
+        since, before = self._from
+        return before + (1 - before) * (step - since) / (self.total - since)
 
-    @property
-    def unsettled(self) -> bool:
-        """Whether the number of steps is still that of the first moments."""
-        return self.budget.unit == "seconds" and self.total is not None and not self.settled
+    def corrected(self, step: int) -> bool:
+        """Whether, after ``step``, the number of steps that was laid out for a time is to be corrected."""
+        if self.budget.unit != "seconds" or self.total is None or not self._corrections:
+            return False
+        return self.progress(step) >= self._corrections[0]
+
+    def correct(self, step: int, spent: float, per_step: float) -> None:
+        """Corrects the number of steps, as one takes ``per_step`` seconds and at ``step`` ``spent`` are over: a machine
+        may have been busy, or idle, when it was measured first. Progress goes on from where it is."""
+        progress = self.progress(step)
+        self._corrections = [share for share in self._corrections if share > progress]
+        left = max(0.0, self.budget.amount - spent)
+        self._from = step, progress
+        self.total = step + max(1, round(left / per_step))
 
     def due(self, step: int) -> tuple[bool, bool]:
         """Whether ``step`` is one to sample at, and one to score at."""
@@ -83,8 +114,9 @@ class Plan:
             return False, False
         if self.scored_at is None:
             return step in milestones(self.total, self.samplings), step in milestones(self.total, self.scorings)
-        scored = {max(1, round(share * self.total)) for share in self.scored_at}
-        return step in milestones(self.total, self.samplings), step in scored
+        before, now = self.progress(step - 1), self.progress(step)
+        scored = any(before < share <= now for share in self.scored_at)
+        return step in milestones(self.total, self.samplings), scored
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
@@ -93,14 +125,16 @@ class Plan:
             "total": self.total,
             "samplings": self.samplings,
             "scorings": self.scorings,
-            "settled": self.settled,
+            "from": list(self._from),
+            "corrections": list(self._corrections),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Goes on with what was laid out, unless that was for another budget."""
         if state["budget"] == [self.budget.amount, self.budget.unit]:
             self.total, self.samplings, self.scorings = state["total"], state["samplings"], state["scorings"]
-            self.settled = state.get("settled", True)
+            self._from = state["from"][0], state["from"][1]
+            self._corrections = list(state["corrections"])
 
 
 @lru_cache

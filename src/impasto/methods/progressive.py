@@ -1,0 +1,41 @@
+"""A GAN that begins with small pictures and grows (Karras et al. 2018, arXiv:1710.10196, section 2)."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from impasto.data.augment import shrink
+from impasto.data.loader import Batch
+from impasto.methods.gan import Gan
+from impasto.networks.progressive import Growing
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from impasto.recipe import ProgressiveRecipe
+
+
+class Progressive(Gan):
+    """The plain GAN, at a size that follows how much of the training is over."""
+
+    def __init__(self, recipe: "ProgressiveRecipe", fabric: "Fabric") -> None:
+        super().__init__(recipe, fabric)
+        self._growth = recipe.growth
+        networks = self.generator.module, self.adversary.discriminator.module
+        self._growing = [network for network in networks if isinstance(network, Growing)]
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        return super().step(self._grown(batch))
+
+    def judge(self, batch: Batch) -> dict[str, Tensor]:
+        return super().judge(self._grown(batch))
+
+    def _grown(self, batch: Batch) -> Batch:
+        """The batch at the size that is learned from at its time, the networks grown to that."""
+        for network in self._growing:
+            network.grow(self._growth(batch.progress))
+        side = self._growing[0].side
+        if side == batch.paintings.shape[-1]:
+            return batch
+        return replace(batch, paintings=shrink(batch.paintings, side))
