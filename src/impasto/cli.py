@@ -305,18 +305,17 @@ def paint(
 
 @app.command()
 def styles() -> None:
-    """List the styles that come with impasto: painters that need no training."""
+    """List the styles that come with impasto or lie in a folder styles/ here: painters that need no training."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    from impasto.report.styles import describe
-    from impasto.style import Style, shipped
+    from impasto.report.styles import list_styles
 
     table = Table.grid(padding=(0, 2, 1, 0))
     table.add_column(no_wrap=True, style="bold")
-    for name, path in shipped().items():
-        table.add_row(name, Text("\n".join(describe(Style.load(path).card, path.stat().st_size))))
+    for name, lines in list_styles():
+        table.add_row(name, Text("\n".join(lines)))
     Console().print(table)
 
 

@@ -27,7 +27,7 @@ from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
 from impasto.score.sides import MADE, InStore, Made, Painted
 from impasto.scores import Evaluation
-from impasto.style import Style, shipped
+from impasto.style import Style, at_hand, shipped
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
@@ -96,7 +96,7 @@ def train(
         "budget": budget,
         "source": _source(paintings, learned, chosen, seed, crop_frames),
         "photos": None if subjects is None else _source(photos or "", subjects, chosen, seed, False),
-        "start": None if start is None else str(start) if str(start) in shipped() else _place(start),
+        "start": None if start is None else _start(start),
         "device": str(where),
         "precision": how,
         "threads": torch.get_num_threads(),
@@ -247,6 +247,11 @@ def _source(spec: str | Path, store: Store, recipe: Recipe, seed: int, crop_fram
         "duplicates": len(store.survey.duplicates),
         "size": store.size,
     }
+
+
+def _start(start: str | Path) -> str:
+    """The name of a style that comes along, or where another one lies."""
+    return str(start) if str(start) in shipped() else _place(at_hand().get(str(start), start))
 
 
 def _place(source: str | Path) -> str:

@@ -250,40 +250,38 @@ class GanRecipe(NoiseRecipe):
 
 
 class ProgressiveRecipe(NoiseRecipe):
-    """At first at the size ``start``, then at twice that and so on, for equal shares of the training; each new size is
-    faded in during the share ``fade`` of its time."""
+    """At first at a small size, which is doubled so many times, each for an equal share of the training; each new size
+    is faded in during the share ``fade`` of its time."""
 
     method: Literal["progressive"]
-    start: int = Field(ge=8, le=512)
+    doublings: int = Field(ge=1, le=6)
     fade: Share
     generator: ProgressiveGenerator
     discriminator: ProgressiveDiscriminator
 
-    @field_validator("start")
+    @field_validator("doublings")
     @classmethod
-    def _grows(cls, start: int, info: ValidationInfo) -> int:
-        if start & (start - 1) or start >= info.data.get("size", math.inf):
-            raise ValueError("must be a power of two below the size")
-        return start
+    def _begins(cls, doublings: int, info: ValidationInfo) -> int:
+        if info.data.get("size", math.inf) < 8 << doublings:
+            raise ValueError("the first size would be below 8")
+        return doublings
 
     @property
     def changes_pace(self) -> tuple[float, ...]:
-        sizes = (self.size // self.start).bit_length()
-        return tuple(number / sizes for number in range(1, sizes))
+        return tuple(number / (self.doublings + 1) for number in range(1, self.doublings + 1))
 
     def growth(self, progress: float) -> float:
         """How far the networks are grown at ``progress`` (0…1) through the training: sizes beside the first one, the
         last of which may be fading in."""
-        sizes = (self.size // self.start).bit_length()
-        size = min(int(progress * sizes), sizes - 1)
-        within = progress * sizes - size
-        return size - 1 + min(within / self.fade, 1.0) if size and self.fade else float(size)
+        number = min(int(progress * (self.doublings + 1)), self.doublings)
+        within = progress * (self.doublings + 1) - number
+        return number - 1 + min(within / self.fade, 1.0) if number and self.fade else float(number)
 
     def painter(self) -> dict[str, Any]:
-        return super().painter() | {"start": self.start}
+        return super().painter() | {"start": self.size >> self.doublings}
 
     def judge(self) -> dict[str, Any]:
-        return super().judge() | {"start": self.start}
+        return super().judge() | {"start": self.size >> self.doublings}
 
 
 class TranslatorRecipe(Recipe):

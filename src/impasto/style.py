@@ -9,7 +9,7 @@ from typing import Any, Self
 import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -45,6 +45,25 @@ class Card(BaseModel):
     lattice: Value | None = None  #: in dB, how far a lattice stands out of what it paints
     licence: str = ""
 
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """The card of the style in a file; :class:`impasto.errors.ImpastoError` if there is none that can be read."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                text = (file.metadata() or {}).get("impasto")
+        except (SafetensorError, OSError) as error:
+            raise ImpastoError(f"{path} cannot be read as a style: it is damaged or not a safetensors file.") from error
+        if text is None:
+            raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
+        try:
+            made = json.loads(text).get("format", 0)
+            if made != FORMAT:
+                age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
+                raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
+            return cls.model_validate_json(text)
+        except (ValueError, AttributeError) as error:
+            raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
+
 
 @dataclass(frozen=True)
 class Style:
@@ -72,35 +91,21 @@ class Style:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The style that comes with impasto under that name, or in a file, or in a run folder: its best one, or its
-        last one if none was judged."""
-        if str(path) in shipped():
-            path = shipped()[str(path)]
-        path = Path(path)
+        """The style that is at hand under that name, or in a file, or in a run folder: its best one, or its last one if
+        none was judged."""
+        path = at_hand().get(str(path), Path(path))
         if path.is_dir():
             found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
             if not found:
                 raise ImpastoError(f"There is no style in {path}: no best.safetensors, no last.safetensors.")
             path = found[0]
         if not path.is_file():
-            known = ", ".join(shipped())
+            known = ", ".join(at_hand())
             raise ImpastoError(f"There is no style {path}: give a .safetensors file, the folder of a run, or {known}.")
+        card = Card.load(path)
         try:
-            with safe_open(path, framework="pt") as file:
-                text = (file.metadata() or {}).get("impasto")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise ImpastoError(f"{path} cannot be read as a style: it is damaged or not a safetensors file.") from error
-        if text is None:
-            raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
-        try:
-            made = json.loads(text).get("format", 0)
-            if made != FORMAT:
-                age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
-                raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
-            card = Card.model_validate_json(text)
             network = painter(Recipe.of(card.recipe))
-            network.load_state_dict(tensors)
+            network.load_state_dict(load_file(path))
         except (ValueError, AttributeError, RuntimeError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
         return cls(network.eval().requires_grad_(False), card)
@@ -126,5 +131,14 @@ class _Uninitialised(TorchFunctionMode):
 
 def shipped() -> dict[str, Path]:
     """The styles that come with impasto, by name."""
-    files = sorted(Path(__file__).parent.glob("styles/*.safetensors"))
-    return {file.stem: file for file in files}
+    return _within(Path(__file__).parent / "styles")
+
+
+def at_hand() -> dict[str, Path]:
+    """Those, and more by name: of ``styles/`` beside the sources, if that is where impasto was installed from, and of
+    ``styles/`` in the current folder."""
+    return _within(Path(__file__).parents[2] / "styles") | _within(Path("styles")) | shipped()
+
+
+def _within(folder: Path) -> dict[str, Path]:
+    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}

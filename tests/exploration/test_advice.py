@@ -114,22 +114,22 @@ def test_every_command_can_be_typed(named: str | None) -> None:
             assert typed(training(advice))[1] == recipe
 
 
-def test_without_photos_it_is_dcgan_and_with_photos_monet() -> None:
+def test_without_photos_it_is_projected_and_with_photos_monet() -> None:
     sides = [256] * 300
-    assert choose_recipe(sides, False, CPU)[0].name == "dcgan-64"
+    assert choose_recipe(sides, False, CPU)[0] == Recipe.load("projected-64")
     assert choose_recipe(sides, True, CPU)[0].name == choose_recipe(sides, True, CUDA)[0].name == "monet"
 
 
 def test_a_gpu_gets_as_large_a_recipe_as_the_pictures_allow() -> None:
     names = [choose_recipe([side] * 300, False, CUDA)[0].name for side in (100, 200, 256, 512, 2000)]
-    assert names == ["dcgan-64", "dcgan-128", "dcgan-128", "dcgan-256", "dcgan-256"]
+    assert names == [f"projected-{size}" for size in (64, 128, 128, 256, 256)]
     few_large = [100] * 30 + [2000] * 270
-    assert choose_recipe(few_large, False, CUDA)[0].name == "dcgan-64"
+    assert choose_recipe(few_large, False, CUDA)[0].name == "projected-64"
 
 
-def test_few_pictures_learn_in_small_batches_and_very_few_varied() -> None:
+def test_a_dcgan_learns_few_pictures_in_small_batches_and_very_few_varied() -> None:
     for count, settings in ((5_000, []), (300, [*FOR_SOME]), (60, [*FOR_SOME, *ADAPTIVE])):
-        recipe, found = choose_recipe([256] * count, False, CPU)
+        recipe, found = choose_recipe([256] * count, False, CPU, "dcgan-64")
         assert found == settings
         assert recipe == Recipe.load("dcgan-64").replace(settings)
 
@@ -241,23 +241,23 @@ def test_many_photos_to_few_paintings_are_told_as_they_are() -> None:
 
 
 def test_what_makes_few_pictures_last_is_of_the_recipe() -> None:
-    vary = about(given(domain(squares(300))), "If the discriminator memorises")
+    vary = about(given(domain(squares(300)), named="dcgan-64"), "If the discriminator memorises")
     assert vary is not None and "mirrored and cut out at 80% to 100%" in vary.why and "30 are held out" in vary.why
     assert typed(vary.command)[1].diffaugment.target == 0.6
     assert (
         about(given(domain(squares(300)), domain(squares(500), "photos")), "Vary the pictures no further") is not None
     )
-    assert about(given(domain(squares(60))), "Vary the pictures no further") is not None
+    assert about(given(domain(squares(60)), named="dcgan-64"), "Vary the pictures no further") is not None
     assert not any("augment" in each.what or "memorises" in each.what for each in given(domain(squares(3_000))))
 
 
 def test_the_time_is_that_of_this_machine_and_the_budget_lasts_until_quality() -> None:
-    advice = given(domain(squares(300)))
+    advice = given(domain(squares(300)), named="dcgan-64")
     time = about(advice, "first look")
     assert time is not None and "about 9 minutes" in time.what and "about 45 minutes" in time.what
     assert "8,700" in time.why and "0.5 GB" in time.why and "8.0 GB" in time.why
     assert typed(training(advice))[2]["budget"] == "45m"
-    twice = given(domain(squares(300)), pace=Pace(2 * 0.276, 16, 1))
+    twice = given(domain(squares(300)), named="dcgan-64", pace=Pace(2 * 0.276, 16, 1))
     assert typed(training(twice))[2]["budget"] == "90m"
 
 
@@ -306,11 +306,14 @@ def test_every_piece_of_advice_gives_a_sentence_and_a_reason() -> None:
 
 
 def test_a_search_is_advised_where_its_trials_can_be_waited_for() -> None:
-    search = about(given(domain(squares(300))), "search for better settings")
+    search = about(given(domain(squares(300)), named="dcgan-64"), "search for better settings")
     assert search is not None and "about 5 hours" in search.why
     verb, recipe, options = typed(search.command)
     assert (verb, recipe.name, options["budget"]) == ("tune", "dcgan-64", "10m")
-    assert about(given(domain(squares(300)), pace=Pace(2.76, 16, 1)), "search for better settings") is None
+    assert (
+        about(given(domain(squares(300)), named="dcgan-64", pace=Pace(2.76, 16, 1)), "search for better settings")
+        is None
+    )
 
 
 def test_a_pace_that_was_measured_on_a_busy_machine_says_so() -> None:

@@ -35,13 +35,13 @@ def test_each_size_has_a_third_of_the_training_and_the_new_ones_fade_in_during_h
         [0, 0, 0, 0.5, 1, 1, 1.5, 2, 2]
     )
     assert [recipe("fade=0").growth(p) for p in (0.3, 0.4, 0.6, 0.7, 1.0)] == [0, 1, 1, 2, 2]
-    assert recipe("size=128").changes_pace == (0.5,)
+    assert recipe("doublings=1").changes_pace == (0.5,)
 
 
-def test_a_start_that_is_no_smaller_size_is_refused() -> None:
-    for wrong in (256, 512, 48):
-        with pytest.raises(ImpastoError, match=r"start = .*power of two below the size"):
-            recipe(f"start={wrong}")
+def test_no_size_is_too_small_for_a_dcgan() -> None:
+    assert recipe("size=32").painter()["start"] == recipe("size=32").judge()["start"] == 8
+    with pytest.raises(ImpastoError, match="doublings = 3: the first size would be below 8"):
+        recipe("size=32", "doublings=3")
 
 
 def test_both_networks_learn_from_pictures_of_the_size_that_it_is_at() -> None:

@@ -25,7 +25,7 @@ _DCGAN = ["latent=6", "generator.width=8", "generator.max_width=16", "discrimina
 #: A shipped recipe of each method, and what makes it small.
 TINY: dict[str, tuple[str, list[str]]] = {
     "gan": ("dcgan-64", _DCGAN),
-    "progressive": ("dcgan-progressive", [*_DCGAN, "start=8"]),
+    "progressive": ("dcgan-progressive", [*_DCGAN, "doublings=1"]),
     "plain": ("cnn", _CNN),
     "cyclegan": ("cyclegan-resnet", [*_RESNET, *_PATCH]),
     "cut": ("cut", [*_RESNET, *_PATCH, "contrast.patches=9"]),

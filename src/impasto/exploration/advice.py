@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 #: Up to SOME pictures have to be varied; more than PLENTY teach little that those do not.
 SOME, PLENTY = 1_000, 5_000
-#: For a few hundred pictures this did best of what was tried (docs/decisions.md, Learning).
+#: For a DCGAN of a few hundred pictures this did best of what was tried (docs/decisions.md, Learning).
 FOR_SOME = ("batch=16", "schedule.decay_from=0.5")
 #: Augmentation of all that the discriminator sees, as strong as it memorises: translation as in Zhao et al. 2020
 #: (arXiv:2006.10738), half of their colour, the target of Karras et al. 2020 (arXiv:2006.06676).
@@ -59,7 +59,7 @@ def choose_recipe(
     if named is not None and named not in shipped():
         return chosen, []
     settings: list[str] = []
-    if not chosen.translates and len(sides) <= SOME:
+    if chosen.generator.network in {"dcgan", "progressive"} and len(sides) <= SOME:
         settings += FOR_SOME
         settings += ADAPTIVE if len(sides) < 2 * FEW else ()
     size = chosen.size
@@ -86,8 +86,8 @@ def _fitting(sides: Sequence[int], translates: bool, device: "torch.device") -> 
     """The shipped recipe that learns best from such pictures on such a device."""
     if translates:
         return "monet"
-    larger = ("dcgan-256", "dcgan-128") if sides and device.type == "cuda" else ()
-    return next((name for name in larger if Recipe.load(name).kept_size <= _low(sides)), "dcgan-64")
+    larger = ("projected-256", "projected-128") if sides and device.type == "cuda" else ()
+    return next((name for name in larger if Recipe.load(name).kept_size <= _low(sides)), "projected-64")
 
 
 def advise(

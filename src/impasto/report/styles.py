@@ -1,9 +1,20 @@
 """What a style says of itself, for a person."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from impasto.errors import ImpastoError
 from impasto.report.words import measured, number
-from impasto.style import Card
+from impasto.style import Card, at_hand
+
+
+def list_styles() -> Iterator[tuple[str, list[str]]]:
+    """The styles that are at hand: their names, and what is to be said of each."""
+    for name, path in at_hand().items():
+        try:
+            yield name, describe(Card.load(path), path.stat().st_size)
+        except ImpastoError as error:
+            yield name, [str(error)]
 
 
 def describe(card: Card, size: int | None = None) -> list[str]:
