@@ -46,7 +46,9 @@ def written(folder: Path) -> dict[str, Any]:
 def test_a_style_is_judged_with_the_network_and_the_counts_beside_every_number(
     impasto: Impasto, tmp_path: Path
 ) -> None:
-    said = impasto("evaluate", "dcgan-monet", "--against", "sample:paintings", "--count", "80", "--out", "e").stdout
+    said = impasto(
+        "evaluate", "chinese-landscape-64", "--against", "sample:paintings", "--count", "80", "--out", "e"
+    ).stdout
     assert "KID[efficientnet-lite0]" in said and "80 v 60" in said and "64×64 px" in said and "30 v 30" in said
     assert "FID" not in said
     (scores,) = written(tmp_path / "e")["scores"]
@@ -103,7 +105,7 @@ def test_a_painter_of_one_picture_is_told_by_its_doubles_and_its_coverage(
 
 
 def test_two_networks_give_two_tables(impasto: Impasto, tmp_path: Path) -> None:
-    arguments = ("dcgan-monet", "--against", "sample:paintings", "--count", "20", "--out", "e", "--intervals")
+    arguments = ("chinese-landscape-64", "--against", "sample:paintings", "--count", "20", "--out", "e", "--intervals")
     said = impasto("evaluate", *arguments, "--network", "efficientnet-lite0", "--network", "vgg16").stdout
     assert "KID[efficientnet-lite0]" in said and "KID[vgg16]" in said and "20 v 20" in said
     found = written(tmp_path / "e")
@@ -152,7 +154,9 @@ def test_paintings_of_the_same_name_in_different_folders_are_told_apart(
 
 
 def test_a_style_against_itself_does_not_paint_the_same_twice(impasto: Impasto, tmp_path: Path) -> None:
-    said = impasto("evaluate", "dcgan-monet", "--against", "dcgan-monet", "--count", "200", "--out", "e").stdout
+    said = impasto(
+        "evaluate", "chinese-landscape-64", "--against", "chinese-landscape-64", "--count", "200", "--out", "e"
+    ).stdout
     assert "cannot be told from the reals" in said and "by heart" not in said
 
 
@@ -171,7 +175,7 @@ def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, p
         (("empty", "--against", "sample:paintings"), "empty"),
         (("one", "--against", "sample:paintings"), "one picture"),
         (("sample:paintings", "--against", "text"), "no usable picture"),
-        (("dcgan-monet", "--against", "sample:paintings", "--photos", "sample:photos"), "leave out --photos"),
+        (("chinese-landscape-64", "--against", "sample:paintings", "--photos", "sample:photos"), "leave out --photos"),
         (("sample:paintings", "--against", "sample:photos", "--network", "inception"), "inception-2015"),
         (("sample:paintings", "--against", "sample:photos", "--weights", "text/a.jpg"), "its own weights"),
         (
@@ -211,7 +215,7 @@ def test_from_python_every_verb_is_there() -> None:
 
 def test_from_python_it_is_the_same(tmp_path: Path) -> None:
     said: list[str] = []
-    found = package.evaluate("dcgan-monet", "sample:paintings", count=20, say=said.append)
+    found = package.evaluate("chinese-landscape-64", "sample:paintings", count=20, say=said.append)
     assert found.scores[0].counts == "20 v 20" and not list(tmp_path.iterdir())
     with pytest.raises(ImpastoError, match="nowhere"):
         package.evaluate("nowhere", "sample:paintings", say=said.append)

@@ -16,19 +16,20 @@ from impasto.networks import build_generator
 from impasto.recipe import Recipe
 from impasto.style import Card, Style
 
+STYLE = "chinese-landscape-64"
 
-@pytest.fixture(scope="module")
-def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A style whose network mixes, with gates that matter."""
+
+def untrained(recipe: str, scale: float, path: Path) -> str:
+    """A style of a network as it was made, its weights enlarged, so that what it paints differs."""
     torch.manual_seed(0)
-    recipe = Recipe.load("fastgan-128").replace(["size=64", "latent=16", "generator.width=8"])
-    network = build_generator(**recipe.painter()).eval()
+    small = Recipe.load(recipe).replace(["size=64", "latent=16", "generator.width=8"])
+    network = build_generator(**small.painter()).eval()
     with torch.no_grad():
         for weight in network.parameters():
-            weight.mul_(6 if weight.ndim > 1 else 1)
+            weight.mul_(scale if weight.ndim > 1 else 1)
     card = Card(
         turns="noise into paintings",
-        recipe=recipe.values(),
+        recipe=small.values(),
         source={"name": "none", "count": 1, "fingerprint": ""},
         steps=1,
         pictures=8,
@@ -37,9 +38,14 @@ def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
         created="2026-01-01T00:00:00Z",
         impasto="0",
     )
-    path = tmp_path_factory.mktemp("style") / "mixing.safetensors"
     Style(network, card).save(path)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A style whose network mixes, with gates that matter."""
+    return untrained("fastgan-128", 6, tmp_path_factory.mktemp("style") / "mixing.safetensors")
 
 
 def cells(path: Path, size: int = 64) -> np.ndarray:
@@ -48,8 +54,8 @@ def cells(path: Path, size: int = 64) -> np.ndarray:
 
 
 def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
-    generate("dcgan-monet", tmp_path / "files", count=6, seed=4, start=3)
-    generate("dcgan-monet", tmp_path / "sheet.png", count=6, seed=4, start=3)
+    generate(STYLE, tmp_path / "files", count=6, seed=4, start=3)
+    generate(STYLE, tmp_path / "sheet.png", count=6, seed=4, start=3)
     files = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "files").iterdir())]
     assert (tmp_path / "files" / "00003.png").exists()
     sheet = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)
@@ -58,21 +64,33 @@ def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
 
 
 def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_path: Path) -> None:
-    impasto("generate", "dcgan-monet", "--count", "3", "--seconds", "0.5", "--out", "loop.mp4")
-    impasto("generate", "dcgan-monet", "--count", "3", "--out", "sheet.png")
+    impasto("generate", STYLE, "--count", "3", "--seconds", "0.5", "--out", "loop.mp4")
+    impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
     with av.open(str(tmp_path / "loop.mp4")) as film:
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
     assert len(frames) == 45
     stops = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)[:3]
     apart = np.array([[np.abs(frame - stop).mean() for frame in frames] for stop in stops.astype(int)])
-    assert np.abs(apart.argmin(axis=1) - [0, 15, 30]).max() <= 1  # at the stops it hardly moves
+    assert (apart[range(3), (0, 15, 30)] < apart.min(axis=1) + 1).all()  # at the stops it hardly moves
     steps = [np.abs(one - other).mean() for one, other in zip(frames, [*frames[1:], frames[0]], strict=True)]
-    assert max(steps) < 0.5 * np.abs(stops[0].astype(int) - stops[1]).mean()
+    assert max(steps) < 0.5 * max(np.abs(stop - stops[0].astype(int)).mean() for stop in stops)
+
+
+def test_a_walk_ends_with_the_last_painting(impasto: Impasto, tmp_path: Path) -> None:
+    said = impasto("generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4")
+    impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
+    assert "A walk of 3 paintings of 64×64, 1 s long" in said.stdout
+    with av.open(str(tmp_path / "walk.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    assert len(frames) == 31
+    stops = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)[:3]
+    apart = np.array([[np.abs(frame - stop).mean() for frame in frames] for stop in stops.astype(int)])
+    assert (apart[range(3), (0, 15, 30)] < apart.min(axis=1) + 1).all()
 
 
 def test_neighbours_lie_around_the_painting(tmp_path: Path) -> None:
-    generate("dcgan-monet", tmp_path / "near.png", count=1, start=2, show="neighbours")
-    generate("dcgan-monet", tmp_path / "one.png", count=1, start=2)
+    generate(STYLE, tmp_path / "near.png", count=1, start=2, show="neighbours")
+    generate(STYLE, tmp_path / "one.png", count=1, start=2)
     near = cells(tmp_path / "near.png").astype(int)
     assert near.shape[:2] == (SIDE, SIDE)
     own = cells(tmp_path / "one.png").astype(int)[0, 0]
@@ -94,8 +112,8 @@ def test_mixtures_have_the_forms_of_their_row_and_the_manner_of_their_column(mix
 
 def test_beside_a_painting_are_those_that_it_was_learned_from(tmp_path: Path) -> None:
     """What was learned from is, here, what is painted: the nearest is the painting itself."""
-    generate("dcgan-monet", tmp_path / "files", count=5)
-    said = generate("dcgan-monet", tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
+    generate(STYLE, tmp_path / "files", count=5)
+    said = generate(STYLE, tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
     rows = cells(tmp_path / "beside.png").astype(int)
     assert rows.shape[:2] == (2, 4) and "nearest" in said
     for row in rows:
@@ -104,8 +122,8 @@ def test_beside_a_painting_are_those_that_it_was_learned_from(tmp_path: Path) ->
 
 
 def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
-    generate("dcgan-monet", tmp_path / "calm.png", count=16, truncation=0.8)
-    generate("dcgan-monet", tmp_path / "free.png", count=16)
+    generate(STYLE, tmp_path / "calm.png", count=16, truncation=0.8)
+    generate(STYLE, tmp_path / "free.png", count=16)
     calm, free = (
         cells(tmp_path / f"{name}.png").reshape(-1, 64, 64, 3)[:16].std(0).mean() for name in ("calm", "free")
     )
@@ -117,9 +135,9 @@ def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
     [
         ("folder", {"show": "neighbours"}, "are one sheet: give it a name in .png"),
         ("loop.mp4", {"nearest": "sample:paintings"}, "are one sheet"),
-        ("sheet.png", {"show": "mixtures"}, "mixes nothing"),
         ("sheet.png", {"truncation": 0.0}, "it is above 0"),
         ("loop.mp4", {"seconds": 0.0}, "needs a thirtieth"),
+        ("folder", {"interpolate": "walk"}, "a walk from painting to painting is a film"),
         ("sheet.png", {"show": "neighbours", "nearest": "sample:paintings"}, "shown beside paintings"),
         ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),
     ],
@@ -128,5 +146,12 @@ def test_what_cannot_be_shown_is_refused_in_a_line(
     out: str, options: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ImpastoError, match=message):
-        generate("dcgan-monet", tmp_path / out, count=2, **options)  # type: ignore[arg-type]
+        generate(STYLE, tmp_path / out, count=2, **options)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_mixes_nothing_says_so(tmp_path: Path) -> None:
+    style = untrained("dcgan-64", 1, tmp_path / "plain.safetensors")
+    with pytest.raises(ImpastoError, match="mixes nothing"):
+        generate(style, tmp_path / "sheet.png", count=2, show="mixtures")
+    assert not (tmp_path / "sheet.png").exists()

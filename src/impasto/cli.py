@@ -225,7 +225,7 @@ def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
     out: Annotated[
         Path,
-        typer.Option(help="A folder or a .zip; a .png or .jpg for one sheet; an .mp4 or .webp for a loop."),
+        typer.Option(help="A folder or a .zip; a .png or .jpg for one sheet; an .mp4 or .webp for a film."),
     ],
     count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
     seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
@@ -238,17 +238,21 @@ def generate(
         str | None, typer.Option(help="Beside each on a sheet, the pictures here that it is most like.")
     ] = None,
     truncation: Annotated[float | None, typer.Option(help="Calmer below 1; as they come, if not given.")] = None,
-    seconds: Annotated[float, typer.Option(help="Of a loop, from painting to painting.")] = 2.0,
+    interpolate: Annotated[
+        Literal["loop", "walk"] | None,
+        typer.Option(help="How a film goes from painting to painting: back to the first (loop), or to the last."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of a film, from painting to painting.")] = 2.0,
     kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file, or in a folder the pictures of the same names.")
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Make new paintings out of nothing: as files, on one sheet, or as a loop that walks from each to the next."""
+    """Make new paintings out of nothing: as files, on one sheet, or as a film that goes from each to the next."""
     from impasto.invention import frames, generate
 
-    with bar("painting", frames(count, out, show, seconds)) as advance:
+    with bar("painting", frames(count, out, show, interpolate, seconds)) as advance:
         told = generate(
             style,
             out,
@@ -258,6 +262,7 @@ def generate(
             show=show,
             nearest=nearest,
             truncation=truncation,
+            interpolate=interpolate,
             seconds=seconds,
             kind=kind,
             overwrite=overwrite,

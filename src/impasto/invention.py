@@ -11,7 +11,7 @@ from PIL import Image
 from impasto.errors import ImpastoError
 from impasto.files import whole
 from impasto.grid import tile
-from impasto.paint.latents import Latent, around, loop, truncated
+from impasto.paint.latents import Latent, around, truncated, walk
 from impasto.paint.output import claim, encode, open_output
 from impasto.paint.painter import Painter, load
 from impasto.video import FILMS, write_film
@@ -27,6 +27,7 @@ NEAREST = 3
 
 Pixels = NDArray[np.uint8]
 Shown = Literal["paintings", "neighbours", "mixtures"]
+Way = Literal["loop", "walk"]
 Progress = Callable[[int], object]
 
 
@@ -40,6 +41,7 @@ def generate(
     show: Shown = "paintings",
     nearest: str | Path | None = None,
     truncation: float | None = None,
+    interpolate: Way | None = None,
     seconds: float = 2.0,
     kind: Literal["png", "jpg"] = "png",
     overwrite: bool = False,
@@ -51,12 +53,13 @@ def generate(
     Args:
         style: the name of one that comes along, a style file or a run folder.
         out: a folder or a zip for single pictures; a .png or .jpg for all on one sheet; an .mp4 or .webp for a film
-            that walks from each to the next, and from the last back to the first.
+            that goes from each to the next.
         count: how many.
         show: on a sheet, ``neighbours``: pictures around that numbered ``start``; ``mixtures``: the forms of each
             (down) in the manner of each (across), where the network can mix.
         nearest: the pictures that the style was learned from, to show on the sheet those most like each painting.
         truncation: how calm they are, as :func:`impasto.paint.latents.truncated` has it.
+        interpolate: of a film: a ``loop``, as if not given, back to the first; or a ``walk``, which ends with the last.
         seconds: of a film, from one painting to the next.
         kind: of single pictures.
         overwrite: replace what is there.
@@ -72,6 +75,8 @@ def generate(
         raise ImpastoError("The nearest pictures are shown beside paintings, not beside neighbours or mixtures.")
     if truncation is not None and truncation <= 0:
         raise ImpastoError(f"truncation = {truncation}: it is above 0; 0.7 is calm, 2 hardly cuts anything off.")
+    if interpolate is not None and ending not in FILMS:
+        raise ImpastoError(f"{place}: a {interpolate} from painting to painting is a film: give it a name in .mp4.")
     if seconds * RATE < 1:
         raise ImpastoError(f"seconds = {seconds}: a film needs a thirtieth of one from painting to painting at least.")
     painter = load(style, device)
@@ -80,10 +85,11 @@ def generate(
     size = f"{painter.size}×{painter.size}"
     if ending in FILMS:
         claim(place, file=True, overwrite=overwrite)
-        steps = round(seconds * RATE)
-        frames = _told(painter.develop(loop(latents, steps)), progress)
-        write_film(place, ((frame, 1) for frame in frames), RATE)
-        return f"A loop of {count:,} paintings of {size}, {count * steps / RATE:.0f} s long, in {place}"
+        way = interpolate or "loop"
+        pictures = _told(painter.develop(walk(latents, round(seconds * RATE), closed=way == "loop")), progress)
+        write_film(place, ((picture, 1) for picture in pictures), RATE)
+        length = frames(count, out, show, interpolate, seconds) / RATE
+        return f"A {way} of {count:,} paintings of {size}, {length:.0f} s long, in {place}"
     if ending in SHEETS:
         claim(place, file=True, overwrite=overwrite)
         sheet, what = _sheet(painter, latents, show, nearest, seed, progress)
@@ -96,10 +102,11 @@ def generate(
     return f"{count:,} {'painting' if count == 1 else 'paintings'} of {size} in {place}"
 
 
-def frames(count: int, out: str | Path, show: Shown, seconds: float) -> int:
+def frames(count: int, out: str | Path, show: Shown, interpolate: Way | None, seconds: float) -> int:
     """How many pictures :func:`generate` will make."""
     if Path(out).suffix.lower() in FILMS:
-        return count * round(seconds * RATE)
+        steps = round(seconds * RATE)
+        return (count - 1) * steps + 1 if interpolate == "walk" else count * steps
     return {"paintings": count, "neighbours": SIDE**2, "mixtures": (count + 1) ** 2 - 1}[show]
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from impasto.paint.latents import Latent, around, between, loop, truncated
+from impasto.paint.latents import Latent, around, between, truncated, walk
 
 
 def latent(seed: int, length: int = 64) -> Latent:
@@ -37,7 +37,7 @@ def test_between_two_the_angle_grows_evenly_and_the_length_stays(one: int, other
 
 def test_a_loop_stands_at_each_stop_and_comes_back_without_a_leap() -> None:
     stops = [latent(seed) for seed in range(3)]
-    way = list(loop(stops, 20))
+    way = list(walk(stops, 20, closed=True))
     assert len(way) == 60
     for place, stop in enumerate(stops):
         np.testing.assert_allclose(way[20 * place], stop, atol=1e-5)
@@ -46,7 +46,15 @@ def test_a_loop_stands_at_each_stop_and_comes_back_without_a_leap() -> None:
 
 
 def test_a_loop_of_one_stays_where_it_is() -> None:
-    assert all(np.allclose(each, latent(1)) for each in loop([latent(1)], 5))
+    assert all(np.allclose(each, latent(1)) for each in walk([latent(1)], 5, closed=True))
+
+
+def test_a_walk_is_the_loop_until_the_last_stop() -> None:
+    stops = [latent(seed) for seed in range(3)]
+    way = list(walk(stops, 20, closed=False))
+    assert len(way) == 41
+    np.testing.assert_allclose(way, list(walk(stops, 20, closed=True))[:41], atol=1e-5)
+    assert np.array_equal(way[-1], stops[-1]) and len(list(walk(stops[:1], 20, closed=False))) == 1
 
 
 def test_neighbours_lie_on_the_sphere_around_it_the_outermost_at_the_reach() -> None:

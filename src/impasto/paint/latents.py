@@ -35,12 +35,15 @@ def between(one: Latent, other: Latent, share: float) -> Latent:
     return mixed.astype(np.float32)
 
 
-def loop(stops: Sequence[Latent], steps: int) -> Iterator[Latent]:
-    """From each stop to the next in ``steps`` steps, slow at the stops, and from the last back to the first."""
-    for place, stop in enumerate(stops):
-        following = stops[(place + 1) % len(stops)]
+def walk(stops: Sequence[Latent], steps: int, closed: bool) -> Iterator[Latent]:
+    """From each stop to the next in ``steps`` steps, slow at the stops; ``closed``, on to the first again, which is not
+    repeated."""
+    following = [*stops[1:], stops[0]] if closed else stops[1:]
+    for stop, goal in zip(stops, following, strict=False):
         for step in range(steps):
-            yield between(stop, following, 0.5 - 0.5 * np.cos(np.pi * step / steps))
+            yield between(stop, goal, 0.5 - 0.5 * np.cos(np.pi * step / steps))
+    if not closed:
+        yield stops[-1]
 
 
 def around(latent: Latent, reach: float, side: int, rng: np.random.Generator) -> list[Latent]:
