@@ -237,7 +237,7 @@ def generate(
     nearest: Annotated[
         str | None, typer.Option(help="Beside each on a sheet, the pictures here that it is most like.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Calmer below 1; as they come, if not given.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Calmer the smaller: 1.5; below 1 they fade.")] = None,
     interpolate: Annotated[
         Literal["loop", "walk"] | None,
         typer.Option(help="How a film goes from painting to painting: back to the first (loop), or to the last."),

@@ -74,7 +74,7 @@ def generate(
     if show != "paintings" and nearest is not None:
         raise ImpastoError("The nearest pictures are shown beside paintings, not beside neighbours or mixtures.")
     if truncation is not None and truncation <= 0:
-        raise ImpastoError(f"truncation = {truncation}: it is above 0; 0.7 is calm, 2 hardly cuts anything off.")
+        raise ImpastoError(f"truncation = {truncation}: it is above 0; 1.5 is calm, 3 hardly cuts anything off.")
     if interpolate is not None and ending not in FILMS:
         raise ImpastoError(f"{place}: a {interpolate} from painting to painting is a film: give it a name in .mp4.")
     if seconds * RATE < 1:

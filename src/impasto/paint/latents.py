@@ -10,9 +10,9 @@ Latent = NDArray[np.float32]
 
 
 def truncated(latent: Latent, limit: float | None) -> Latent:
-    """The latent with each normal number at the same place of a normal distribution cut off at ± ``limit``: below 1
-    pictures are calmer and more alike, and each keeps its motif. The truncation of Brock et al. 2019 (arXiv:1809.11096,
-    section 3.1), mapped rather than drawn again. ``None`` cuts nothing off."""
+    """The latent with each normal number at the same place of a normal distribution cut off at ± ``limit``: the smaller
+    it is, the calmer and the more alike are the pictures, and each keeps its motif. The truncation of Brock et al. 2019
+    (arXiv:1809.11096, section 3.1), mapped rather than drawn again. ``None`` cuts nothing off."""
     if limit is None:
         return latent
     from scipy.special import ndtr, ndtri
