@@ -98,8 +98,8 @@ class Discriminator(nn.Module):
         _initialise(self.begin)
         self.stages = nn.ModuleList(nn.Sequential(*(_Block(each, total) for _ in range(blocks))) for each in widths)
         self.matches = nn.ModuleList(_matched(before, after) for before, after in pairwise(widths))
-        self.gather = nn.Conv2d(widths[-1], widths[-1], 4, groups=widths[-1], bias=False)  # (B, C, 1, 1)
-        nn.init.normal_(self.gather.weight, 0.0, 1 / 4)
+        # One convolution of each channel's map as a whole: as a product, its second derivative is not one of each channel.
+        self.gather = nn.Parameter(torch.randn(widths[-1], 4, 4) / 4)
         self.judge = nn.Linear(widths[-1], 1, bias=False)
         nn.init.normal_(self.judge.weight, 0.0, widths[-1] ** -0.5)
 
@@ -107,5 +107,5 @@ class Discriminator(nn.Module):
         maps = self.stages[0](self.begin(pictures))
         for match, stage in zip(self.matches, self.stages[1:], strict=True):
             maps = stage(match(F.avg_pool2d(maps, 2)))
-        logits: Tensor = self.judge(self.gather(maps).flatten(1))
+        logits: Tensor = self.judge((maps * self.gather).sum((2, 3)))
         return logits.squeeze(1)
