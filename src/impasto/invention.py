@@ -77,6 +77,8 @@ def generate(
         raise ImpastoError(f"truncation = {truncation}: it is above 0; 1.5 is calm, 3 hardly cuts anything off.")
     if interpolate is not None and ending not in FILMS:
         raise ImpastoError(f"{place}: a {interpolate} from painting to painting is a film: give it a name in .mp4.")
+    if interpolate == "walk" and count < 2:
+        raise ImpastoError("A walk goes from one painting to another: ask for two at least.")
     if seconds * RATE < 1:
         raise ImpastoError(f"seconds = {seconds}: a film needs a thirtieth of one from painting to painting at least.")
     painter = load(style, device)

@@ -27,7 +27,7 @@ from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
 from impasto.score.sides import MADE, InStore, Made, Painted
 from impasto.scores import Evaluation
-from impasto.style import Style, at_hand, shipped
+from impasto.style import Style, find, shipped
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.loop import Judge, Outcome, Trainer
@@ -96,7 +96,7 @@ def train(
         "budget": budget,
         "source": _source(paintings, learned, chosen, seed, crop_frames),
         "photos": None if subjects is None else _source(photos or "", subjects, chosen, seed, False),
-        "start": None if start is None else _start(start),
+        "start": None if start is None else str(start) if str(start) in shipped() else _place(find(start)),
         "device": str(where),
         "precision": how,
         "threads": torch.get_num_threads(),
@@ -195,7 +195,7 @@ def _recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Rec
 def _require_same_networks(start: str | Path, recipe: Recipe) -> None:
     """Refuses weights of other networks than the recipe's, before anything is made of them."""
     before = Style.load(start).recipe
-    judged = bool(checkpoint.steps(Path(start) / "checkpoints"))
+    judged = bool(checkpoint.steps(find(start) / "checkpoints"))
     if before.painter() != recipe.painter() or (judged and before.judge() != recipe.judge()):
         raise ImpastoError(
             f"The networks of {start} are not those of {recipe.name} with these settings: leave the recipe out, and "
@@ -247,11 +247,6 @@ def _source(spec: str | Path, store: Store, recipe: Recipe, seed: int, crop_fram
         "duplicates": len(store.survey.duplicates),
         "size": store.size,
     }
-
-
-def _start(start: str | Path) -> str:
-    """The name of a style that comes along, or where another one lies."""
-    return str(start) if str(start) in shipped() else _place(at_hand().get(str(start), start))
 
 
 def _place(source: str | Path) -> str:
@@ -339,7 +334,7 @@ def _go(
 
 def _learned_before(start: str) -> tuple[dict[str, Mapping[str, torch.Tensor]], Mapping[str, torch.Tensor]]:
     """The weights of a style, or of all networks of a run that can be gone on with."""
-    saved = Path(start) / "checkpoints"
+    saved = find(start) / "checkpoints"
     if checkpoint.steps(saved):
         state, _ = checkpoint.newest(saved)
         return state["networks"], state["ema"]
@@ -355,7 +350,7 @@ def _judge(network: FeatureNetwork, real: InStore) -> Judge:
 
 def _show(run: Run, subjects: Loader | None) -> None:
     """New paintings by the run's style; beside the photos that they are of, if it paints photos."""
-    painter = load(run.path, "cpu")
+    painter = load(_kept(run), "cpu")
     if subjects is None:
         shown = np.stack(list(painter.stream(SHOWN, seed=run.facts["seed"])))
     else:
@@ -365,9 +360,14 @@ def _show(run: Run, subjects: Loader | None) -> None:
         tile(shown, columns=8).save(part, format="JPEG", quality=92, subsampling=0)
 
 
+def _kept(run: Run) -> Path:
+    """The run's style: its best one, or its last one if none was judged."""
+    return run.best if run.best.exists() else run.last
+
+
 def _assess(run: Run, network: FeatureNetwork, real: InStore, heldout: InStore, photos: InStore | None) -> Evaluation:
     """Judges the run's style by other paintings than those that it was chosen by, and tells its card."""
-    path = run.best if run.best.exists() else run.last
+    path = _kept(run)
     style = Style.load(path)
     painter = Painter(style, network.device)
     made = (

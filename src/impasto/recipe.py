@@ -95,6 +95,11 @@ class Recipe(Settings):
         return ()
 
     @property
+    def heaviest(self) -> float:
+        """How much of the training is over, 0…1, when a step takes most memory."""
+        return 1.0
+
+    @property
     def kept_size(self) -> int:
         """The size to keep pictures at, to cut out those that are learned from."""
         return self.augment.kept_size(self.size)
@@ -269,6 +274,10 @@ class ProgressiveRecipe(NoiseRecipe):
     @property
     def changes_pace(self) -> tuple[float, ...]:
         return tuple(number / (self.doublings + 1) for number in range(1, self.doublings + 1))
+
+    @property
+    def heaviest(self) -> float:
+        return (self.doublings + self.fade / 2) / (self.doublings + 1)  # while the largest size fades in
 
     def growth(self, progress: float) -> float:
         """How far the networks are grown at ``progress`` (0…1) through the training: sizes beside the first one, the

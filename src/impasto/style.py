@@ -61,7 +61,7 @@ class Card(BaseModel):
                 age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
                 raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
             return cls.model_validate_json(text)
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
 
 
@@ -93,7 +93,7 @@ class Style:
     def load(cls, path: str | Path) -> Self:
         """The style that is at hand under that name, or in a file, or in a run folder: its best one, or its last one if
         none was judged."""
-        path = at_hand().get(str(path), Path(path))
+        path = find(path)
         if path.is_dir():
             found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
             if not found:
@@ -106,7 +106,7 @@ class Style:
         try:
             network = painter(Recipe.of(card.recipe))
             network.load_state_dict(load_file(path))
-        except (ValueError, AttributeError, RuntimeError) as error:
+        except (ValueError, AttributeError, RuntimeError, SafetensorError, OSError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
         return cls(network.eval().requires_grad_(False), card)
 
@@ -138,6 +138,13 @@ def at_hand() -> dict[str, Path]:
     """Those, and more by name: of ``styles/`` beside the sources, if that is where impasto was installed from, and of
     ``styles/`` in the current folder."""
     return _within(Path(__file__).parents[2] / "styles") | _within(Path("styles")) | shipped()
+
+
+def find(name: str | Path) -> Path:
+    """Where a style lies: one that comes along, by its name; else what there is of that name, a file or the folder of a
+    run; else one that is at hand. The name itself, if there is nothing."""
+    path = Path(name)
+    return shipped().get(str(name)) or (path if path.exists() else at_hand().get(str(name), path))
 
 
 def _within(folder: Path) -> dict[str, Path]:

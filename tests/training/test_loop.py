@@ -39,8 +39,10 @@ SMALL = [
 TIMES = {"seconds", "pictures_per_second", "memory"}
 
 
-def trainer(path: Path, budget: str = "40steps", settings: tuple[str, ...] = (), **options: Any) -> Trainer:
-    recipe = Recipe.load("dcgan-64").replace([*SMALL, *settings])
+def trainer(
+    path: Path, budget: str = "40steps", settings: tuple[str, ...] = (), name: str = "dcgan-64", **options: Any
+) -> Trainer:
+    recipe = Recipe.load(name).replace([*SMALL, *settings])
     facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0, "licence": "CC0-1.0"}
     run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")

@@ -3,17 +3,21 @@
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from impasto.training.budget import Budget
-from impasto.training.plan import Costs, Plan, milestones
+from impasto.training.plan import Costs, Plan, passes
 
 
-@pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**6])
+@pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**5])
 @pytest.mark.parametrize("count", [0, 1, 24, 120])
-def test_milestones_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int, count: int) -> None:
-    steps = sorted(milestones(total, count))
-    assert steps[-1] == total and steps[0] >= 1
-    assert len(steps) <= max(1, count)
+def test_looks_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(total: int, count: int) -> None:
+    steps = [step for step in range(1, total + 1) if passes((step - 1) / total, step / total, count)]
+    assert steps[-1] == total
+    assert len(steps) == min(max(1, count), len(steps))
+    if total >= 5000:
+        assert len(steps) == max(1, count)
     if total >= 5000 and count > 20:
         assert steps[1] - steps[0] < steps[-1] - steps[-2]
 
@@ -43,14 +47,14 @@ def test_a_time_that_was_laid_out_in_a_busy_moment_is_corrected_once_by_the_mean
     plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
     plan.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
     assert plan.total == 20 and not plan.corrected(9) and plan.corrected(10)
-    plan.correct(step=10, spent=20.0, per_step=20 / 10)
+    plan.correct(step=10, spent=20.0, per_step=20 / 10, costs=Costs())
     assert plan.total == 10 + (100 - 20) * 10 / 20 and not plan.corrected(49)
     again = Plan(Budget.parse("100s"), batch=4, epoch=100)
     again.restore(plan.state())
     assert again.total == 50 and not again.corrected(49) and again.progress(30) == plan.progress(30)
     late = Plan(Budget.parse("100s"), batch=4, epoch=100)
     late.lay_out(step=2, spent=1.0, per_step=0.5, costs=Costs())
-    late.correct(step=100, spent=120.0, per_step=1.2)
+    late.correct(step=100, spent=120.0, per_step=1.2, costs=Costs())
     assert late.total == 101  # a last step, in which all ends as it should
 
 
@@ -68,23 +72,45 @@ def test_steps_that_were_asked_for_and_those_of_trials_that_are_compared_are_kep
     assert not any(watched.corrected(step) for step in range(2, 21))
 
 
-def test_where_steps_become_slower_each_part_keeps_its_share_of_the_time() -> None:
-    """Steps of 1, 4 and 16 ms, as the sides of pictures double: each takes a third of the time."""
+@pytest.mark.parametrize("costs", [Costs(), Costs(sample=0.05, score=0.2)])
+def test_where_steps_become_slower_each_part_keeps_its_share_of_the_time(costs: Costs) -> None:
+    """Steps of 1, 4 and 16 ms, as the sides of pictures double: each takes about a third of the time."""
     budget, thirds, seconds = 60.0, (1 / 3, 2 / 3), (0.001, 0.004, 0.016)
     plan = Plan(Budget.parse("60s"), batch=4, epoch=100, scored_at=(0.5, 1.0), changes_pace=thirds)
-    plan.lay_out(step=0, spent=0.0, per_step=seconds[0], costs=Costs())
-    step, spent, progress, scored = 0, 0.0, [0.0], []
-    within = [0.0, 0.0, 0.0]
+    plan.lay_out(step=0, spent=0.0, per_step=seconds[0], costs=costs)
+    step, spent, progress, scored, turns = 0, 0.0, [0.0], [], []
+    within, samples = [0.0, 0.0, 0.0], [0, 0, 0]
     while progress[-1] < 1:
         part = sum(progress[-1] >= share for share in thirds)
         spent, step, within[part] = spent + seconds[part], step + 1, within[part] + seconds[part]
         progress.append(plan.progress(step))
-        scored += [progress[-1]] if plan.due(step)[1] else []
+        sampled, judged = plan.due(step)
+        spent += costs.sample * sampled + costs.score * judged
+        samples[part] += sampled
+        scored += [progress[-1]] if judged else []
+        turns += [progress[-1]] if plan.turns(step) else []
         if plan.corrected(step):
-            plan.correct(step, spent, seconds[part])
+            plan.correct(step, spent, seconds[part], costs)
     assert step == plan.total
-    # Until a new pace is known, its first steps are as many as at the one before.
-    assert spent == pytest.approx(budget, rel=0.3)
-    assert within == pytest.approx([budget / 3] * 3, rel=0.3)
+    assert spent == pytest.approx(budget, rel=0.05)
+    # A share begins with a few steps of the number that was laid out for the pace before.
+    assert within == pytest.approx([budget / 3] * 3, rel=0.15)
     assert all(0 < after - before < 0.01 for before, after in pairwise(progress))
-    assert scored == pytest.approx([0.5, 1.0], abs=0.01)
+    assert scored == pytest.approx([0.5, 1.0], abs=0.01) and turns == pytest.approx(thirds, abs=0.01)
+    assert samples[0] > samples[1] > samples[2] > 0.2 * sum(samples)  # by progress, not by steps
+
+
+@given(
+    total=st.integers(2, 2000),
+    at=st.floats(0.1, 0.9),
+    slower=st.floats(0.2, 20),
+)
+def test_progress_only_grows_from_0_to_1_also_for_what_goes_back_to_before_a_correction(
+    total: int, at: float, slower: float
+) -> None:
+    plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    plan.lay_out(step=0, spent=0.0, per_step=100 / total, costs=Costs())
+    plan.correct(max(1, int(at * total)), 100 * at, slower * 100 / total, Costs())
+    assert plan.total is not None
+    points = [plan.progress(step) for step in range(plan.total + 2)]
+    assert points[0] == 0 and points[-1] == points[-2] == 1 and points == sorted(points)

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.data.augment import shrink
@@ -32,10 +34,14 @@ class Progressive(Gan):
         return super().judge(self._grown(batch))
 
     def _grown(self, batch: Batch) -> Batch:
-        """The batch at the size that is learned from at its time, the networks grown to that."""
+        """The batch at the size of its time, the networks grown to that. What is grown already, as it begins with a
+        style or is gone on with for longer, does not shrink. While a size fades in, it does in the paintings too."""
+        growth = max(self._growth(batch.progress), *(network.grown for network in self._growing))
         for network in self._growing:
-            network.grow(self._growth(batch.progress))
-        side = self._growing[0].side
-        if side == batch.paintings.shape[-1]:
-            return batch
-        return replace(batch, paintings=shrink(batch.paintings, side))
+            network.grow(growth)
+        side, (newest, faded) = self._growing[0].side, self._growing[0].stage()
+        paintings = batch.paintings if side == batch.paintings.shape[-1] else shrink(batch.paintings, side)
+        if newest and faded < 1:
+            smaller = F.interpolate(F.avg_pool2d(paintings, 2), scale_factor=2.0, mode="nearest")
+            paintings = torch.lerp(smaller, paintings, faded)
+        return replace(batch, paintings=paintings)

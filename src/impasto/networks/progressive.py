@@ -29,6 +29,9 @@ class Growing(nn.Module):
         self.start, self.most = start, (size // start).bit_length() - 1
         self.register_buffer("growth", torch.zeros(()))
         self._growth = 0.0  # the same, which no device has to be waited for
+        self.register_load_state_dict_post_hook(  # type: ignore[no-untyped-call]
+            lambda network, _: network.grow(network.growth.item())
+        )
 
     def grow(self, growth: float) -> None:
         """From 0, the first stage alone, to :attr:`most`, all of them."""
@@ -36,15 +39,19 @@ class Growing(nn.Module):
         self._growth = growth
 
     @property
+    def grown(self) -> float:
+        """How far it is."""
+        return self._growth if self.training else self.growth.item()
+
+    @property
     def side(self) -> int:
         """Of the pictures that it learns from now."""
-        return self.start << self._stage()[0]
+        return self.start << self.stage()[0]
 
-    def _stage(self) -> tuple[int, float]:
+    def stage(self) -> tuple[int, float]:
         """The newest stage, and how far it has been faded in, 0…1."""
-        growth = self._growth if self.training else self.growth.item()
-        stage = min(math.ceil(growth), self.most)
-        return stage, min(growth - stage + 1, 1.0)
+        stage = min(math.ceil(self.grown), self.most)
+        return stage, min(self.grown - stage + 1, 1.0)
 
 
 class Generator(Growing):
@@ -72,7 +79,7 @@ class Generator(Growing):
         initialise(self, init_std)
 
     def forward(self, latents: Tensor) -> Tensor:
-        newest, faded = self._stage()
+        newest, faded = self.stage()
         maps = before = self.trunk(latents[:, :, None, None])
         for stage in self.stages[:newest]:
             before, maps = maps, stage(maps)
@@ -106,7 +113,7 @@ class Discriminator(Growing):
         initialise(self, init_std)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        newest, faded = self._stage()
+        newest, faded = self.stage()
         maps = self.heads[newest](pictures)
         for stage in reversed(range(newest)):
             maps = self.stages[stage](maps)

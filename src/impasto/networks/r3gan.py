@@ -98,7 +98,8 @@ class Discriminator(nn.Module):
         _initialise(self.begin)
         self.stages = nn.ModuleList(nn.Sequential(*(_Block(each, total) for _ in range(blocks))) for each in widths)
         self.matches = nn.ModuleList(_matched(before, after) for before, after in pairwise(widths))
-        # One convolution of each channel's map as a whole: as a product, its second derivative is not one of each channel.
+        # A convolution of each channel by itself, written as a product: torch takes the second derivative of the former
+        # channel by channel.
         self.gather = nn.Parameter(torch.randn(widths[-1], 4, 4) / 4)
         self.judge = nn.Linear(widths[-1], 1, bias=False)
         nn.init.normal_(self.judge.weight, 0.0, widths[-1] ** -0.5)

@@ -13,8 +13,9 @@ def list_styles() -> Iterator[tuple[str, list[str]]]:
     for name, path in at_hand().items():
         try:
             yield name, describe(Card.load(path), path.stat().st_size)
-        except ImpastoError as error:
-            yield name, [str(error)]
+        except (ImpastoError, KeyError) as error:
+            reason = error if isinstance(error, ImpastoError) else f"{path} says too little of itself: it is damaged."
+            yield name, [str(reason)]
 
 
 def describe(card: Card, size: int | None = None) -> list[str]:

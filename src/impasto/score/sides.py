@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from statistics import median_low
 from typing import Protocol, TypeGuard
 
@@ -28,7 +28,7 @@ from impasto.score.features import CPU_BLOCK, extract, kept
 from impasto.score.networks import FeatureNetwork
 from impasto.score.spectrum import Spectrum
 from impasto.scores import Side
-from impasto.style import Card, at_hand
+from impasto.style import Card, find
 
 #: Pictures of a side that are scored at most, unless asked for: what pairs of them cost grows with the square.
 MOST = 10_000
@@ -302,8 +302,8 @@ Opened = str | Store | Painter
 
 def look(spec: str, device: str) -> Opened:
     """What a side's name stands for: a style at work, a store, or the name of a source of files."""
-    path = Path(spec)
-    if spec in at_hand() or path.suffix == ".safetensors" or (path / "run.json").is_file():
+    style = find(spec)
+    if style.suffix == ".safetensors" or (style / "run.json").is_file():
         return load(spec, device)
     return Store.open(spec) if is_pack(spec) else spec
 

@@ -16,6 +16,7 @@ class Clock:
         self.before = 0.0  # seconds of earlier goes at this training
         self._recent: deque[tuple[int, float]] = deque(maxlen=16)  # steps and seconds between looks
         self._looks = 0
+        self.fresh = True  #: whether the speed is that of now
         self.start()
 
     def start(self) -> None:
@@ -52,14 +53,15 @@ class Clock:
     def look(self, steps: int) -> None:
         """The device has just finished the last ``steps`` steps."""
         now = time.perf_counter()
-        if self._looks == 1:
+        if self._looks == 1 or not self.fresh:
             self._recent.clear()  # the first steps also prepare memory and kernels
+        self.fresh = True
         self._recent.append((steps, now - self._looked))
         self._looked, self._looks = now, self._looks + 1
 
     def forget(self) -> None:
-        """From here on steps take another time."""
-        self._recent.clear()
+        """From here on steps take another time, which is known after the next look."""
+        self.fresh = False
 
     def saved(self) -> None:
         """A checkpoint has just been written."""

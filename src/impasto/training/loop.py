@@ -122,11 +122,14 @@ class Trainer:
                 self._measure_costs()
             while not self._done():
                 self._one_step()
-                if self._clock.since_look >= LOOK_EVERY or any(self.plan.due(self.step)):
+                turns = self.plan.turns(self.step)
+                if turns or self._clock.since_look >= LOOK_EVERY or any(self.plan.due(self.step)):
                     self._look()
+                if turns:
+                    self._turn()
                 if self.plan.total is None and self._clock.measured(self.plan.budget.amount):
                     self._lay_out()
-                if self.plan.corrected(self.step):
+                if self._clock.fresh and self.plan.corrected(self.step):
                     self._correct()
                 if interruption.signal is not None:
                     self._leave("stopped")
@@ -148,11 +151,20 @@ class Trainer:
         self._save()
 
     def _correct(self) -> None:
-        """Corrects the number of steps: by the mean speed, or by the newest where that changes."""
+        """Corrects the number of steps: by the mean speed, which tells what comes beside the steps as well, or by the
+        newest where that changes."""
         spent = self._clock.total
-        self.plan.correct(self.step, spent, self._clock.per_step if self.recipe.changes_pace else spent / self.step)
+        if self.recipe.changes_pace:
+            self.plan.correct(self.step, spent, self._clock.per_step, self._costs)
+        else:
+            self.plan.correct(self.step, spent, spent / self.step, Costs())
         self.run.note(total_steps=self.plan.total)
         self._save()
+
+    def _turn(self) -> None:
+        """From here on a step is another: its time, what the average holds, and what is the best are so as well."""
+        self.plan.turned, self.lowest = self.step, None
+        self._clock.forget()
 
     def _save_every(self) -> float:
         """Seconds between checkpoints: a short training has to have states to go back to as well."""
@@ -193,9 +205,8 @@ class Trainer:
                 group["lr"] = self.rates[name] * factor
         losses = self.method.step(self.pictures.batch(self.step, self.attempt, progress))
         self.step += 1
-        if any(progress < share <= self._progress() for share in self.recipe.changes_pace):
-            self._clock.forget()
-        self.ema.update(self.method.style(), self.recipe.batch, self.step * self.recipe.batch)
+        since = self.plan.turned if self.plan.turned < self.step else 0
+        self.ema.update(self.method.style(), self.recipe.batch, (self.step - since) * self.recipe.batch)
 
         row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": round(self._clock.total, 3)}
         row |= {"lr": next(iter(self.rates.values())) * factor}

@@ -86,8 +86,8 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
     layout = choose_layout(device, recipe.normalises_places)
     pictures = torch.zeros(shape, device=device).contiguous(memory_format=layout)
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
-    # At step 0 everything is done that is not done at every step; at the end, what grows is as large as it gets.
-    method.step(Batch(pictures, photos, torch.Generator(device), step=0, progress=1.0))
+    # At step 0 everything is done that is not done at every step.
+    method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.heaviest))
     return average
 
 

@@ -1,8 +1,8 @@
 """What comes at which step: how long a training is, and where on its way it is sampled and scored."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from impasto.scores import Scores
@@ -20,6 +20,9 @@ SCORES, SCORE_SPACING, SCORE_SHARE = 24, 10_000, 0.05
 EARLY, LATE = 0.25, 0.5
 #: The share of a training after which its new pace is known.
 KNOWN = 0.02
+#: The power of progress that grows evenly from one look or score to the next: they are denser at the beginning, where
+#: most changes.
+DENSE = 2 / 3
 
 
 @dataclass(frozen=True)
@@ -60,11 +63,14 @@ class Plan:
         training."""
         self.budget, self.batch, self.scored_at = budget, batch, scored_at
         self.total = budget.steps(batch, epoch)
+        self.changes_pace = tuple(changes_pace)
+        self.turned = 0  #: the step after which the pace changed last
         self._from = 0, 0.0  # the step, and the progress at it, from which on progress is even
-        #: Where steps that were laid out for a time are corrected; those of trials that are compared are kept.
-        self._corrections = [] if scored_at is not None else [min(max(decay_from, EARLY), LATE)]
+        # Where steps that were laid out for a time are corrected. Where trials are compared, only if it has to be.
         if changes_pace:
             self._corrections = [share + KNOWN for share in changes_pace]
+        else:
+            self._corrections = [] if scored_at is not None else [min(max(decay_from, EARLY), LATE)]
         self.samplings = self.scorings = 0
         if self.total is not None:
             self.samplings = min(SAMPLES, self.total // SAMPLE_SPACING)
@@ -88,10 +94,21 @@ class Plan:
         """How much of the training is over after ``step`` steps, 0…1, once that is laid out in steps."""
         if self.total is None:
             raise ValueError("the steps are not known yet")
+        if step <= 0:
+            return 0.0
         if step >= self.total:
             return 1.0
         since, before = self._from
+        if step < since:  # a training that went back to before it was corrected
+            return before * step / since
         return before + (1 - before) * (step - since) / (self.total - since)
+
+    def turns(self, step: int) -> bool:
+        """Whether the steps after ``step`` take another time than those before."""
+        if self.total is None:
+            return False
+        before, now = self.progress(step - 1), self.progress(step)
+        return any(before < share <= now for share in self.changes_pace)
 
     def corrected(self, step: int) -> bool:
         """Whether, after ``step``, the number of steps that was laid out for a time is to be corrected."""
@@ -99,12 +116,15 @@ class Plan:
             return False
         return self.progress(step) >= self._corrections[0]
 
-    def correct(self, step: int, spent: float, per_step: float) -> None:
+    def correct(self, step: int, spent: float, per_step: float, costs: Costs) -> None:
         """Corrects the number of steps, as one takes ``per_step`` seconds and at ``step`` ``spent`` are over: a machine
-        may have been busy, or idle, when it was measured first. Progress goes on from where it is."""
+        may have been busy, or idle, when it was measured first. ``costs`` are what comes on top of the steps. Progress
+        goes on from where it is."""
         progress = self.progress(step)
         self._corrections = [share for share in self._corrections if share > progress]
-        left = max(0.0, self.budget.amount - spent)
+        scorings = self.scorings if self.scored_at is None else len(self.scored_at)
+        beside = (1 - progress**DENSE) * (costs.score * scorings + costs.sample * self.samplings)
+        left = max(0.0, self.budget.amount - spent - beside)
         self._from = step, progress
         self.total = step + max(1, round(left / per_step))
 
@@ -112,11 +132,11 @@ class Plan:
         """Whether ``step`` is one to sample at, and one to score at."""
         if self.total is None:
             return False, False
-        if self.scored_at is None:
-            return step in milestones(self.total, self.samplings), step in milestones(self.total, self.scorings)
         before, now = self.progress(step - 1), self.progress(step)
-        scored = any(before < share <= now for share in self.scored_at)
-        return step in milestones(self.total, self.samplings), scored
+        sampled = passes(before, now, self.samplings)
+        if self.scored_at is None:
+            return sampled, passes(before, now, self.scorings)
+        return sampled, any(before < share <= now for share in self.scored_at)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps of it."""
@@ -125,6 +145,7 @@ class Plan:
             "total": self.total,
             "samplings": self.samplings,
             "scorings": self.scorings,
+            "turned": self.turned,
             "from": list(self._from),
             "corrections": list(self._corrections),
         }
@@ -133,13 +154,14 @@ class Plan:
         """Goes on with what was laid out, unless that was for another budget."""
         if state["budget"] == [self.budget.amount, self.budget.unit]:
             self.total, self.samplings, self.scorings = state["total"], state["samplings"], state["scorings"]
+            self.turned = state["turned"]
             self._from = state["from"][0], state["from"][1]
             self._corrections = list(state["corrections"])
 
 
-@lru_cache
-def milestones(total: int, count: int) -> frozenset[int]:
-    """``count`` steps of ``total``, but at least one, denser at the beginning, where most changes; the last step is
-    among them."""
+def passes(before: float, now: float, count: int) -> bool:
+    """Whether one of ``count`` looks, but at least one, lies between two points of progress, the later one included;
+    the end is always among them."""
     count = max(1, count)
-    return frozenset(max(1, round(total * (k / count) ** 1.5)) for k in range(1, count + 1))
+    done, more = (math.floor(count * math.pow(point, DENSE) + 1e-9) for point in (before, now))
+    return more > done
