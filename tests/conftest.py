@@ -4,8 +4,11 @@ import io
 import os
 import subprocess
 import sys
+import traceback
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +19,10 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 import impasto as package
+from impasto.cli import main
+from impasto.score import sides
 from impasto.score.networks.inception_2015 import Inception
+from impasto.training import loop
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +36,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 #: The command itself, but with fewer pictures to score, which takes longer than a small training.
 FEWER = "from impasto.score import sides; from impasto.training import loop; sides.MADE = loop.SCORED = 48"
 QUICK = [sys.executable, "-c", f"{FEWER}; from impasto.cli import main; main()"]
-#: Runs the command ``impasto`` with arguments, as a user's shell does.
+#: Runs the command ``impasto`` with arguments, and tells what a user's shell would.
 Impasto = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -89,19 +95,37 @@ def invented_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def impasto(impasto_command: list[str], tmp_path: Path) -> Impasto:
-    """The real command, in an empty folder."""
+def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
+    """The whole command, in an empty folder, with fewer pictures to score in training. It runs in the tests' process:
+    one of its own would import torch anew each time. Where that matters, tests begin one themselves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
 
     def run(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [*(QUICK if arguments[:1] == ("train",) else impasto_command), *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env=os.environ | {"COLUMNS": "200", "NO_COLOR": "1"},
-        )
+        command, out, error = ["impasto", *map(str, arguments)], io.StringIO(), io.StringIO()
+        code: object = 0
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            warnings.simplefilter("default")
+            patch.setattr(sys, "argv", command)
+            if arguments[:1] == ("train",):
+                patch.setattr(sides, "MADE", 48)
+                patch.setattr(loop, "SCORED", 48)
+            with redirect_stdout(out), redirect_stderr(error):
+                try:
+                    main()
+                except SystemExit as end:
+                    code = end.code
+                except Exception:
+                    traceback.print_exc()
+                    code = 1
+        if isinstance(code, str):  # as Python ends with words
+            error.write(f"{code}\n")
+            code = 1
+        number = code if isinstance(code, int) else 0
+        done = subprocess.CompletedProcess(command, number, out.getvalue(), error.getvalue())
         if check and done.returncode:
-            raise AssertionError(f"impasto {' '.join(map(str, arguments))}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
         return done
 
     return run

@@ -14,12 +14,11 @@ from PIL import Image
 
 import impasto as package
 from conftest import Impasto
-from impasto import cli
 from impasto.paint.painter import Painter
 from test_style import style
 from translators import translator
 
-#: Runs a command within the tests' own process: what it printed, its error, its exit code.
+#: Runs a command: what it printed, its error, its exit code.
 Inside = Callable[..., tuple[str, str, int]]
 
 
@@ -32,20 +31,10 @@ def negative(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Inside:
-    monkeypatch.chdir(tmp_path)
-
+def inside(impasto: Impasto) -> Inside:
     def run(*arguments: str | Path) -> tuple[str, str, int]:
-        monkeypatch.setattr(sys, "argv", ["impasto", *map(str, arguments)])
-        code: object = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code
-        told = capsys.readouterr()
-        if isinstance(code, str):
-            return told.out, code, 1
-        return told.out, told.err, code if isinstance(code, int) else 0
+        done = impasto(*arguments, check=False)
+        return done.stdout, done.stderr, done.returncode
 
     return run
 
@@ -137,7 +126,7 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
     (tmp_path / "notes.txt").write_text("hello")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     _, error, code = inside(*arguments)
-    assert code == 1 and said in error and error.startswith("impasto: ") and "\n" not in error
+    assert code == 1 and said in error and error.startswith("impasto: ") and error.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 

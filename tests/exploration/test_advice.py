@@ -122,7 +122,7 @@ def test_without_photos_it_is_projected_and_with_photos_monet() -> None:
 
 def test_a_gpu_gets_as_large_a_recipe_as_the_pictures_allow() -> None:
     names = [choose_recipe([side] * 300, False, CUDA)[0].name for side in (100, 200, 256, 512, 2000)]
-    assert names == [f"projected-{size}" for size in (64, 128, 128, 256, 256)]
+    assert names == [f"projected-{size}" for size in (64, 128, 256, 256, 256)]
     few_large = [100] * 30 + [2000] * 270
     assert choose_recipe(few_large, False, CUDA)[0].name == "projected-64"
 

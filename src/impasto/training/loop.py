@@ -193,7 +193,7 @@ class Trainer:
         begun = self._clock.total
         self._sample()
         sampled = self._clock.total
-        self._judge(SCORED // PROBED)
+        self._judge(PROBED)
         self._costs = Costs(sampled - begun, PROBED * (self._clock.total - sampled))
 
     def _one_step(self) -> None:
@@ -273,12 +273,13 @@ class Trainer:
         with whole(path) as part:
             tile(pictures).save(part, format="JPEG", quality=92, subsampling=0)
 
-    def _judge(self, count: int = SCORED) -> Scores | None:
-        """Scores of the averaged painter, of the same inputs each time; None if the deciding one is no number."""
+    def _judge(self, part: int = 1) -> Scores | None:
+        """Scores of the averaged painter, of the same inputs each time or one ``part`` in so many of them; None if the
+        deciding one is no number."""
         if self.judge is None:
             return None
         with self._clock.paused():
-            scores = self.judge(self._paint(self._inputs(count, "scored")))
+            scores = self.judge(self._paint(self._inputs(SCORED // part, "scored")))
         return scores if math.isfinite(scores.values[DECIDING].value) else None
 
     def _score(self) -> dict[str, float]:
