@@ -137,7 +137,8 @@ def shipped() -> dict[str, Path]:
 def at_hand() -> dict[str, Path]:
     """Those, and more by name: of ``styles/`` beside the sources, if that is where impasto was installed from, and of
     ``styles/`` in the current folder."""
-    return _within(Path(__file__).parents[2] / "styles") | _within(Path("styles")) | shipped()
+    ours, others = shipped(), _within(Path(__file__).parents[2] / "styles") | _within(Path("styles"))
+    return ours | {name: path for name, path in others.items() if name not in ours}
 
 
 def find(name: str | Path) -> Path:

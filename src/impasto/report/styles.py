@@ -22,7 +22,7 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     """A style's card as lines; ``size`` are the bytes of its file."""
     lines = [
         f"{card.turns}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
-        f"by {card.recipe['name']} in {card.seconds / 3600:.1f} hours",
+        f"by {card.recipe['name']} in {_time(card.seconds)}",
         *(f"{each.label('KID')} {measured(each.values['KID'])} ({each.counts})" for each in card.scores),
     ]
     if card.content is not None:
@@ -34,6 +34,10 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     return [*lines, ", ".join(about)] if about else lines
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
 def _pictures(card: Card) -> str:
