@@ -81,7 +81,7 @@ def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_pa
 def test_a_walk_ends_with_the_last_painting(impasto: Impasto, tmp_path: Path) -> None:
     said = impasto("generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4")
     impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
-    assert "A walk of 3 paintings of 64×64, 1 s long" in said.stdout
+    assert "A walk of 3 paintings of 64×64, 1.0 s long" in said.stdout
     with av.open(str(tmp_path / "walk.mp4")) as film:
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
     assert len(frames) == 31
@@ -140,6 +140,7 @@ def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
         ("sheet.png", {"truncation": 0.0}, "it is above 0"),
         ("loop.mp4", {"seconds": 0.0}, "needs a thirtieth"),
         ("folder", {"interpolate": "walk"}, "a walk from painting to painting is a film"),
+        ("loop.gif", {}, "a film ends in .mp4 or .webp"),
         ("walk.mp4", {"interpolate": "walk", "count": 1}, "ask for two at least"),
         ("sheet.png", {"show": "neighbours", "nearest": "sample:paintings"}, "shown beside paintings"),
         ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),

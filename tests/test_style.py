@@ -139,8 +139,12 @@ def test_a_name_is_that_of_a_style_that_comes_along_then_of_what_lies_here_then_
     assert find("mine") == Path("styles/mine.safetensors") and {"mine", *shipped()} <= at_hand().keys()
     assert find("run") == Path("run") and find("nothing") == Path("nothing")
     assert impasto.load("mine").size == 16
-    with pytest.raises(ImpastoError, match=r"There is no style nothing: give .*mine"):
+    with pytest.raises(ImpastoError, match=r"There is no style nothing: .*mine"):
         Style.load("nothing")
+    with pytest.raises(ImpastoError, match="There is no style monet-drem; did you mean 'monet-dream'"):
+        Style.load("monet-drem")
+    with pytest.raises(ImpastoError, match=r"There is no style styles/other.safetensors: the file is not there"):
+        Style.load("styles/other.safetensors")
 
 
 def test_what_is_no_style_in_the_folder_styles_is_listed_as_such_and_hides_no_other(impasto: Impasto) -> None:

@@ -322,6 +322,7 @@ def styles() -> None:
     for name, lines in list_styles():
         table.add_row(name, Text("\n".join(lines)))
     Console().print(table)
+    print("Paint with one:  impasto generate NAME --out paintings  or  impasto paint PHOTO --style NAME --out painted")
 
 
 @app.command()

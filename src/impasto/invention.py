@@ -20,6 +20,8 @@ from impasto.video import FILMS, write_film
 RATE = 30
 #: Endings of pictures that a sheet can be.
 SHEETS = (".png", ".jpg", ".jpeg")
+#: Endings of films and pictures that are not written: whoever gives one does not want a folder of that name.
+OTHERS = (".gif", ".webm", ".mov", ".avi", ".mkv", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
 #: Neighbours to a side of their sheet, and how far in radians the outermost are turned away.
 SIDE, REACH = 7, 0.8
 #: Pictures that were learned from, shown beside each painting.
@@ -71,6 +73,10 @@ def generate(
     ending = place.suffix.lower()
     if (show != "paintings" or nearest is not None) and ending not in SHEETS:
         raise ImpastoError(f"{place}: neighbours, mixtures and nearest pictures are one sheet: give it a name in .png.")
+    if ending in OTHERS:
+        raise ImpastoError(
+            f"{place}: a film ends in .mp4 or .webp, a sheet in .png or .jpg, all else is a folder or a zip."
+        )
     if show != "paintings" and nearest is not None:
         raise ImpastoError("The nearest pictures are shown beside paintings, not beside neighbours or mixtures.")
     if truncation is not None and truncation <= 0:
@@ -91,7 +97,7 @@ def generate(
         pictures = _told(painter.develop(walk(latents, round(seconds * RATE), closed=way == "loop")), progress)
         write_film(place, ((picture, 1) for picture in pictures), RATE)
         length = frames(count, out, show, interpolate, seconds) / RATE
-        return f"A {way} of {count:,} paintings of {size}, {length:.0f} s long, in {place}"
+        return f"A {way} of {count:,} {_paintings(count)} of {size}, {length:.1f} s long, in {place}"
     if ending in SHEETS:
         claim(place, file=True, overwrite=overwrite)
         sheet, what = _sheet(painter, latents, show, nearest, seed, progress)
@@ -101,7 +107,11 @@ def generate(
     with open_output(place, overwrite=overwrite) as writer:
         for number, picture in enumerate(_told(painter.stream(count, seed, start, truncation), progress), start):
             writer.write(f"{number:05d}.{kind}", picture)
-    return f"{count:,} {'painting' if count == 1 else 'paintings'} of {size} in {place}"
+    return f"{count:,} {_paintings(count)} of {size} in {place}"
+
+
+def _paintings(count: int) -> str:
+    return "painting" if count == 1 else "paintings"
 
 
 def frames(count: int, out: str | Path, show: Shown, interpolate: Way | None, seconds: float) -> int:
@@ -136,7 +146,7 @@ def _sheet(
             return tile(_mixtures(painter, latents, progress), len(latents) + 1), f"{len(latents) ** 2:,} mixtures"
     paintings = np.stack([*_told(painter.develop(latents), progress)])
     if nearest is None:
-        return tile(paintings), f"{len(paintings):,} paintings"
+        return tile(paintings), f"{len(paintings):,} {_paintings(len(paintings))}"
     beside = _with_nearest(paintings, nearest, painter)
     return tile(beside, 1 + NEAREST), f"{len(paintings):,} paintings, each beside the {NEAREST} nearest pictures,"
 

@@ -199,7 +199,7 @@ def _require_same_networks(start: str | Path, recipe: Recipe) -> None:
     if before.painter() != recipe.painter() or (judged and before.judge() != recipe.judge()):
         raise ImpastoError(
             f"The networks of {start} are not those of {recipe.name} with these settings: leave the recipe out, and "
-            "its own is used."
+            "what --set changes of its networks."
         )
 
 

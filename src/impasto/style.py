@@ -1,5 +1,6 @@
 """A style: a learned painter in one safetensors file that says what it is."""
 
+import difflib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,8 +101,15 @@ class Style:
                 raise ImpastoError(f"There is no style in {path}: no best.safetensors, no last.safetensors.")
             path = found[0]
         if not path.is_file():
-            known = ", ".join(at_hand())
-            raise ImpastoError(f"There is no style {path}: give a .safetensors file, the folder of a run, or {known}.")
+            if path.suffix == ".safetensors":
+                raise ImpastoError(f"There is no style {path}: the file is not there.")
+            close = difflib.get_close_matches(str(path), at_hand(), n=1)
+            hint = (
+                f"; did you mean '{close[0]}'?"
+                if close
+                else f": a file, the folder of a run, or {', '.join(at_hand())}."
+            )
+            raise ImpastoError(f"There is no style {path}{hint}")
         card = Card.load(path)
         try:
             network = painter(Recipe.of(card.recipe))

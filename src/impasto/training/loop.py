@@ -375,7 +375,7 @@ class Trainer:
         except RuntimeError as error:
             raise ImpastoError(
                 f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "
-                "its own is used."
+                "what is set of its networks."
             ) from error
 
     def _save(self) -> None:
