@@ -1,5 +1,6 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -328,7 +329,8 @@ def _go(
         cure = f"batch={half}" if half >= recipe.least_batch else f"size={recipe.size // 2}"
         raise ImpastoError(f"The memory of {device} is too small for this recipe: try --set {cure}.") from error
     finally:
-        run.close()
+        with contextlib.suppress(DiskFullError):  # what is wrong is told already
+            run.close()
     return outcome
 
 

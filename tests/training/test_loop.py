@@ -310,7 +310,7 @@ def test_weights_of_other_networks_are_refused_in_one_line(tmp_path: Path) -> No
 
 def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("impasto.training.plan.SCORE_SPACING", 400)
-    scores = iter([0.1, 6.0, 7.0, 4.0, 5.0, float("nan")])  # before the first step, and at 22, 63, 116, 179, 250
+    scores = iter([0.1, 6.0, 7.0, 4.0, 5.0, float("nan")])  # before the first step, and at 23, 64, 117, 179, 250
     seen: list[np.ndarray] = []
 
     def judge(pictures: np.ndarray) -> Scores:
@@ -323,7 +323,7 @@ def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeyp
     assert [each.shape for each in seen] == [(32, 16, 16, 3)] + 5 * [(256, 16, 16, 3)]  # the first tells how long
     assert all(each.dtype == np.uint8 for each in seen)
     best = Style.load(t.run.best).card
-    assert best.steps == 116 and best.scores == [judged(4.0)]
+    assert best.steps == 117 and best.scores == [judged(4.0)]
     assert Style.load(t.run.last).card.licence == "CC0-1.0"
 
 

@@ -108,9 +108,10 @@ class Run:
 
     def close(self) -> None:
         """Ends TensorBoard's file; more rows begin another."""
-        if self._events is not None:
-            self._events.close()
-            self._events = None
+        events, self._events = self._events, None
+        if events is not None:
+            with no_space(self.tensorboard):
+                events.close()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
