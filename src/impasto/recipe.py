@@ -1,6 +1,5 @@
 """A recipe: every choice of a training, typed and checked, read from and written to YAML."""
 
-import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
@@ -10,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, nearest
 from impasto.settings import (
     Augment,
     Comparing,
@@ -136,7 +135,7 @@ class Recipe(Settings):
             if str(name_or_file) not in known and path.is_file():
                 raise ImpastoError(f"{path} is no recipe: the file of one ends in .yaml.")
             if str(name_or_file) not in known:
-                raise ImpastoError(f"There is no recipe '{name_or_file}'{_nearest(str(name_or_file), known)}")
+                raise ImpastoError(f"There is no recipe '{name_or_file}'{nearest(str(name_or_file), known)}")
             text = (resources.files("impasto") / "recipes" / f"{name_or_file}.yaml").read_text(encoding="utf-8")
         try:
             values = yaml.safe_load(text)
@@ -151,17 +150,17 @@ class Recipe(Settings):
         """The recipe of the method that these values name, checked; the first thing wrong is told in one line."""
         method = str(values.get("method"))
         if method not in RECIPES:
-            raise ImpastoError(f"There is no method '{method}'{_nearest(method, RECIPES)}")
+            raise ImpastoError(f"There is no method '{method}'{nearest(method, RECIPES)}")
         model = RECIPES[method]
         for group, networks in _choices(model):
             given = values.get(group)
             if isinstance(given, Mapping) and "network" in given and given["network"] not in networks:
                 network = given["network"]
-                raise ImpastoError(f"{method} has no {group} '{network}'{_nearest(str(network), networks)}")
+                raise ImpastoError(f"{method} has no {group} '{network}'{nearest(str(network), networks)}")
         known = _settings(model, values)
         for name in names({key: value for key, value in values.items() if key != "tune"}):
             if name not in known:
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, known)}")
+                raise ImpastoError(f"There is no setting '{name}'{nearest(name, known)}")
         try:
             return model.model_validate(values)
         except ValidationError as error:
@@ -186,7 +185,7 @@ class Recipe(Settings):
         known = _settings(type(self), values)
         for name, where in self.tune.items():
             if name not in known:
-                raise ImpastoError(f"tune: there is no setting '{name}'{_nearest(name, known)}")
+                raise ImpastoError(f"tune: there is no setting '{name}'{nearest(name, known)}")
             ends = [where.low, where.high] if isinstance(where, Range) else where.choices
             try:
                 outcomes = [_value(alone.replace([f"{name}={yaml.safe_dump(end)}"]).values(), name) for end in ends]
@@ -219,7 +218,7 @@ class Recipe(Settings):
             name = name.strip()
             known = _settings(type(self), values)
             if name not in known:
-                raise ImpastoError(f"There is no setting '{name}'{_nearest(name, known)}")
+                raise ImpastoError(f"There is no setting '{name}'{nearest(name, known)}")
             *groups, last = name.split(".")
             group = values
             for part in groups:
@@ -404,12 +403,3 @@ def _network(group: type[Settings]) -> tuple[str, ...]:
 def _networks(values: Mapping[str, Any]) -> set[str]:
     """The names of the networks, which pydantic puts into the places of its errors."""
     return {str(each["network"]) for each in values.values() if isinstance(each, Mapping) and "network" in each}
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if not close:
-        last = {full.rpartition(".")[2]: full for full in known}
-        close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.6)]
-    return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."

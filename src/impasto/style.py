@@ -1,6 +1,5 @@
 """A style: a learned painter in one safetensors file that says what it is."""
 
-import difflib
 import json
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, nearest
 from impasto.files import whole
 from impasto.networks import build_generator
 from impasto.recipe import Recipe
@@ -103,13 +102,7 @@ class Style:
         if not path.is_file():
             if path.suffix == ".safetensors":
                 raise ImpastoError(f"There is no style {path}: the file is not there.")
-            close = difflib.get_close_matches(str(path), at_hand(), n=1)
-            hint = (
-                f"; did you mean '{close[0]}'?"
-                if close
-                else f": a file, the folder of a run, or {', '.join(at_hand())}."
-            )
-            raise ImpastoError(f"There is no style {path}{hint}")
+            raise ImpastoError(f"There is no style {path}{nearest(str(path), at_hand())}")
         card = Card.load(path)
         try:
             network = painter(Recipe.of(card.recipe))
