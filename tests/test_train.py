@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from conftest import QUICK, Impasto
-from impasto import cli
+from impasto.cli.app import app
 from impasto.errors import ImpastoError
 from impasto.style import Style
 from test_cli import begin, end_of, log_of, wait_for_step
@@ -153,6 +153,6 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
 def refusal(arguments: list[str]) -> str:
     """What a person is told, in one line; without the start of a new process, which takes seconds."""
     with pytest.raises(ImpastoError) as error:
-        cli.app(arguments)
+        app(arguments)
     assert "\n" not in str(error.value)
     return str(error.value)

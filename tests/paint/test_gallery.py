@@ -14,6 +14,7 @@ from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.paint.gallery import Outcome, _Names, open_photos, paint_photos, summarise
+from impasto.paint.manner import Manner
 from impasto.paint.output import PictureWriter
 from impasto.paint.painter import Painter
 from test_style import style
@@ -96,7 +97,7 @@ def test_photos_of_one_name_from_two_places_do_not_replace_each_other(tmp_path: 
 
 def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) -> None:
     Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
-    written, _ = paint([tmp_path], strength=0.0)
+    written, _ = paint([tmp_path], manner=Manner(strength=0.0))
     assert np.array_equal(written["a.png"], noise(5, 7))
     written, _ = paint([tmp_path], compare=True)
     assert np.array_equal(written["a.png"], np.concatenate([noise(5, 7), 255 - noise(5, 7)], 1))

@@ -13,9 +13,10 @@ from impasto.data.entry import Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
+from impasto.paint.manner import USUAL, Manner
 from impasto.paint.output import LONGEST, PictureWriter
 from impasto.paint.painter import Painter
-from impasto.paint.photo import TooLargeError, beside, blend
+from impasto.paint.photo import TooLargeError, beside
 
 Format = Literal["keep", "jpg", "png"]
 Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
@@ -39,7 +40,7 @@ def paint_photos(
     sources: Sequence[Source],
     writer: PictureWriter,
     *,
-    strength: float = 1.0,
+    manner: Manner = USUAL,
     compare: bool = False,
     kind: Format = "keep",
     progress: Progress | None = None,
@@ -50,7 +51,7 @@ def paint_photos(
         painter: has a style that paints photos.
         sources: open sources.
         writer: gets each painting, called as its photo is called in its source, folders and all.
-        strength: mixes photo and painting: 0 is the photo, 1 the painting.
+        manner: how they are painted.
         compare: put the photo on the left of its painting.
         kind: ``keep`` writes JPEG, PNG and WebP under the endings that the photos have, and all others as PNG.
         progress: is told how many photos are done, and of how many (None if that is not known).
@@ -67,7 +68,7 @@ def paint_photos(
         try:
             decoded = decode(entry.read())
             photo = np.asarray(decoded.image)
-            painting = blend(photo, painter.paint_pixels(photo[None])[0], strength)
+            painting = painter.paint_pixels(photo[None], manner)[0]
             name, wanted = names.take(entry.name, decoded.format)
             writer.write(name, beside(photo, painting) if compare else painting)
         except (Unreadable, TooLargeError) as reason:

@@ -16,6 +16,7 @@ from impasto.data.loader import stream_seed
 from impasto.device import choose_device, out_of_memory
 from impasto.errors import ImpastoError
 from impasto.paint.latents import Latent, truncated
+from impasto.paint.manner import USUAL, Manner
 from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
 from impasto.paint.quick import quicken
 from impasto.recipe import NoiseRecipe
@@ -121,21 +122,23 @@ class Painter:
 
     # Of photos.
 
-    def paint(self, photo: str | Path | Image.Image, strength: float = 1.0) -> Image.Image:
-        """The painting of one photo, a file or a Pillow image, of its size and shape.
+    def paint(
+        self, photo: str | Path | Image.Image, strength: float = 1.0, brush: float = 1.0, keep_colour: bool = False
+    ) -> Image.Image:
+        """The painting of one photo, a file or a Pillow image, of its size and shape, in that
+        :class:`impasto.paint.manner.Manner`.
 
-        ``strength`` mixes it with the photo: 0 is the photo, 1 the painting.
         Raises ImpastoError if the style paints no photos, the photo cannot be read or takes more memory than there is.
         """
-        if not 0 <= strength <= 1:
-            raise ImpastoError(f"strength = {strength}: it is from 0, the photo, to 1, the painting.")
+        manner = Manner(strength, brush, keep_colour)
         self.require_photos()
         pixels = open_photo(photo)
-        return Image.fromarray(blend(pixels, self.paint_pixels(pixels[None])[0], strength))
+        return Image.fromarray(self.paint_pixels(pixels[None], manner)[0])
 
     @torch.inference_mode()
-    def paint_pixels(self, pixels: Pixels) -> Pixels:
+    def paint_pixels(self, pixels: Pixels, manner: Manner = USUAL) -> Pixels:
         """The paintings of photos of one size, both uint8 (B, H, W, 3): on a CPU the same, however many come together.
+        Any thread may call this.
 
         Raises ImpastoError if the style paints no photos, and TooLargeError if they take more memory than there is.
         """
@@ -154,7 +157,7 @@ class Painter:
                 raise TooLargeError(
                     f"{width}×{height} pixels take more memory than there is: scale it down."
                 ) from error
-        return paintings
+        return blend(pixels, paintings, manner.strength)
 
     def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
         """The paintings of photos of one size, each uint8 (H, W, 3), one by one; only a few are in memory at a time."""

@@ -1,0 +1,159 @@
+"""The verbs that make paintings."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from impasto.bar import bar
+from impasto.cli.app import SOURCE, STYLE, Device, app
+from impasto.errors import ImpastoError
+
+PHOTOS = "Pictures, folders, zips or TFRecord files, sample:photos or kaggle:NAME; as many as you like."
+
+
+@app.command()
+def generate(
+    style: Annotated[str, typer.Argument(help=STYLE)],
+    out: Annotated[
+        Path,
+        typer.Option(help="A folder or a .zip; a .png or .jpg for one sheet; an .mp4 or .webp for a film."),
+    ],
+    count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
+    start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
+    show: Annotated[
+        Literal["paintings", "neighbours", "mixtures"],
+        typer.Option(help="On a sheet: paintings, those around the first, or the forms of each in the others' manner."),
+    ] = "paintings",
+    nearest: Annotated[
+        str | None, typer.Option(help="Beside each on a sheet, the pictures here that it is most like.")
+    ] = None,
+    truncation: Annotated[float | None, typer.Option(help="Calmer the smaller: 1.5; below 1 they fade.")] = None,
+    interpolate: Annotated[
+        Literal["loop", "walk"] | None,
+        typer.Option(help="How a film goes from painting to painting: back to the first (loop), or to the last."),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Of a film, from painting to painting.")] = 2.0,
+    kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file, or in a folder the pictures of the same names.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Make new paintings out of nothing: as files, on one sheet, or as a film that goes from each to the next."""
+    from impasto.invention import frames, generate
+
+    with bar("painting", frames(count, out, show, interpolate, seconds)) as advance:
+        told = generate(
+            style,
+            out,
+            count=count,
+            seed=seed,
+            start=start,
+            show=show,
+            nearest=nearest,
+            truncation=truncation,
+            interpolate=interpolate,
+            seconds=seconds,
+            kind=kind,
+            overwrite=overwrite,
+            device=device,
+            progress=advance,
+        )
+    print(told)
+
+
+@app.command()
+def paint(
+    photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
+    out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],
+    style: Annotated[str, typer.Option(help=STYLE)] = "monet",
+    strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
+    brush: Annotated[
+        float, typer.Option(min=0.5, max=4, help="The size of the strokes against the picture: 2 is twice as large.")
+    ] = 1.0,
+    keep_colour: Annotated[bool, typer.Option("--keep-colour", help="Paint in the photo's colours.")] = False,
+    compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
+    kind: Annotated[
+        Literal["keep", "jpg", "png"],
+        typer.Option("--format", help="keep writes JPEG, PNG and WebP as they were, and all others as PNG."),
+    ] = "keep",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Paint photos, each at its own size and under its own name.
+
+    What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
+    """
+    from impasto.paint.gallery import open_photos, paint_photos, summarise
+    from impasto.paint.manner import Manner
+    from impasto.paint.output import open_output
+    from impasto.paint.painter import load
+
+    manner = Manner(strength, brush, keep_colour)
+    with open_photos(photos, out) as sources:
+        painter = load(style, device)
+        painter.require_photos()
+        with open_output(out, overwrite=overwrite) as writer, bar("painting") as advance:
+            outcome = paint_photos(
+                painter, sources, writer, manner=manner, compare=compare, kind=kind, progress=advance
+            )
+    print("\n".join(summarise(outcome, out)))
+    if outcome.left_out:
+        raise typer.Exit(1)
+
+
+@app.command()
+def styles() -> None:
+    """List the styles that come with impasto or lie in a folder styles/ here: painters that need no training."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from impasto.report.styles import list_styles
+
+    table = Table.grid(padding=(0, 2, 1, 0))
+    table.add_column(no_wrap=True, style="bold")
+    for name, lines in list_styles():
+        table.add_row(name, Text("\n".join(lines)))
+    Console().print(table)
+    print("Paint with one:  impasto generate NAME --out paintings  or  impasto paint PHOTO --style NAME --out painted")
+
+
+@app.command()
+def submit(
+    style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
+    named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
+    photos: Annotated[str | None, typer.Option(help=f"What to paint, for a style that paints photos. {SOURCE}")] = None,
+    out: Annotated[Path, typer.Option(help="The zip to write.")] = Path("images.zip"),
+    count: Annotated[
+        int | None, typer.Option(help="7,000 to 10,000; 7,000 if not given, or all photos that differ.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings out of nothing.")] = 0,
+    check: Annotated[Path | None, typer.Option(help="Check this zip instead, whoever made it.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    device: Device = "auto",
+) -> None:
+    """Write images.zip for Kaggle's 'I'm Something of a Painter Myself', or check one (--check)."""
+    from impasto.paint.submission import check_submission, make_submission
+
+    if check is not None:
+        report = check_submission(check)
+        for problem in report.problems:
+            print(problem)
+        if not report.ok:
+            raise typer.Exit(1)
+        print(f"{check}: {report.count:,} pictures, as the competition wants them.")
+        return
+    style = style or named
+    if style is None:
+        raise ImpastoError("Give a style to paint with, or a zip to --check.")
+    if named not in (None, style):
+        raise ImpastoError(f"Give one style: {style} or {named}.")
+    from impasto.paint.painter import load
+
+    made = make_submission(load(style, device), out, photos=photos, count=count, seed=seed, overwrite=overwrite)
+    print(f"{out}: {made:,} pictures, as the competition wants them.")
