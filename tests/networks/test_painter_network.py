@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from impasto.networks.painter import STRIDE, Generator, fixed_noise
+from impasto.networks.painter import STRIDE, Generator, fixed_noise, noise_at
 
 CPU = torch.device("cpu")
 
@@ -98,15 +98,16 @@ def test_in_training_its_noise_is_new_at_each_step_and_after_that_the_same_for_e
 
 
 def test_fixed_noise_depends_on_place_and_level_alone() -> None:
-    large = fixed_noise(80, 90, 0, CPU)
-    assert torch.equal(fixed_noise(30, 20, 0, CPU), large[:30, :20])
-    other = fixed_noise(80, 90, 1, CPU)
+    large = noise_at(range(80), range(90), 0, CPU)
+    assert torch.equal(noise_at(range(7, 30), range(5, 20), 0, CPU), large[7:30, 5:20])
+    assert torch.equal(fixed_noise(torch.zeros(2, 3, 80, 90), 0)[0, 0], large)
+    other = noise_at(range(80), range(90), 1, CPU)
     assert abs(torch.corrcoef(torch.stack([large.flatten(), other.flatten()]))[0, 1]) < 0.05
 
 
 def test_fixed_noise_is_normal_and_white() -> None:
     """Its moments and tails are the normal distribution's, and no frequency has more power than chance gives it."""
-    noise = fixed_noise(512, 512, 0, CPU).double()
+    noise = noise_at(range(512), range(512), 0, CPU).double()
     count = noise.numel()
     assert abs(noise.mean()) < 4 / math.sqrt(count)
     assert abs(noise.square().mean() - 1) < 4 * math.sqrt(2 / count)

@@ -1,33 +1,15 @@
-"""A photo is opened as it is to be seen, and mixed with its painting exactly."""
+"""A photo is opened as it is to be seen."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.paint.photo import beside, blend, open_photo
+from impasto.paint.photo import beside, open_photo
 
-PIXELS = arrays(np.uint8, (3, 5, 3))
 WIDE = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) * 10
-
-
-@given(PIXELS, PIXELS, st.floats(0, 1))
-def test_a_blend_is_the_nearest_level_on_the_line_from_photo_to_painting(
-    photo: np.ndarray, painting: np.ndarray, strength: float
-) -> None:
-    exact = photo + strength * (painting.astype(float) - photo)
-    assert np.abs(blend(photo, painting, strength) - exact).max() <= 0.5 + 1e-4
-
-
-@given(PIXELS, PIXELS)
-def test_strength_0_is_the_photo_and_strength_1_the_painting(photo: np.ndarray, painting: np.ndarray) -> None:
-    assert np.array_equal(blend(photo, painting, 0), photo)
-    assert np.array_equal(blend(photo, painting, 1), painting)
 
 
 def test_the_photo_is_on_the_left_of_its_painting() -> None:

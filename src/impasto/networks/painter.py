@@ -19,6 +19,7 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 #: Pictures are padded to a multiple of this, and by this, so that borders are painted like the rest.
 STRIDE = 4
@@ -84,20 +85,29 @@ class Generator(nn.Module):
 
     def _grained(self, hidden: Tensor, level: int) -> Tensor:
         """With noise: new at each step of a training, else the same at the same place of every picture."""
-        count, _, height, width = hidden.shape
         if self.training:
+            count, _, height, width = hidden.shape
             noise = torch.randn(count, 1, height, width, device=hidden.device)
         else:
-            noise = fixed_noise(height, width, level, hidden.device)
+            noise = fixed_noise(hidden, level)
         grain: Tensor = self.grain[level].to(hidden.dtype) * noise.to(hidden.dtype)
         return hidden + grain
 
 
-def fixed_noise(height: int, width: int, level: int, device: torch.device) -> Tensor:
-    """Normal noise (height, width) that depends on nothing but the place and ``level``: the bits of both, stirred by
+def fixed_noise(maps: Tensor, level: int) -> Tensor:
+    """Normal noise (1, 1, H, W) for maps (B, C, H, W), the same at the same place of all maps."""
+    if has_torch_function_unary(maps):  # for maps that are computed in parts
+        noise: Tensor = handle_torch_function(fixed_noise, (maps,), maps, level)
+        return noise
+    return noise_at(range(maps.shape[2]), range(maps.shape[3]), level, maps.device)[None, None]
+
+
+def noise_at(rows: range, columns: range, level: int, device: torch.device) -> Tensor:
+    """Normal noise (rows, columns) that depends on nothing but the place and ``level``: the bits of both, stirred by
     the finaliser of MurmurHash3 (Appleby, public domain), and Box and Muller's transformation of them."""
-    rows = torch.arange(height, device=device)[:, None] * 0x9E3779B1
-    bits = (rows + torch.arange(width, device=device) * 0x85EBCA77 + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
+    down = torch.arange(rows.start, rows.stop, device=device)[:, None] * 0x9E3779B1
+    right = torch.arange(columns.start, columns.stop, device=device) * 0x85EBCA77
+    bits = (down + right + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         bits = ((bits ^ (bits >> shift)) * factor) & 0xFFFFFFFF
     share, turn = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536

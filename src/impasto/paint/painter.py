@@ -1,5 +1,6 @@
 """A style at work."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -7,18 +8,21 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from impasto.data.augment import shrink, to_float, to_pixels
+from impasto.data.augment import to_pixels
 from impasto.data.loader import stream_seed
-from impasto.device import choose_device, out_of_memory
+from impasto.device import available, choose_device, out_of_memory
 from impasto.errors import ImpastoError
+from impasto.paint.finish import finish
+from impasto.paint.ground import Ground, resized
 from impasto.paint.latents import Latent, truncated
 from impasto.paint.manner import USUAL, Manner
-from impasto.paint.photo import Pixels, TooLargeError, blend, open_photo
+from impasto.paint.photo import Pixels, TooLargeError, open_photo
+from impasto.paint.piecewise import paint as paint_piecewise
 from impasto.paint.quick import quicken
+from impasto.paint.window import Window
 from impasto.recipe import NoiseRecipe
 from impasto.style import Card, Style
 
@@ -26,10 +30,16 @@ from impasto.style import Card, Style
 #: the network never sees another shape of batch.
 BLOCK = 16
 #: Photos of one size painted together on a GPU, if they are small: so many pixels in all. A CPU gains nothing by it.
+#: Larger photos are painted piece by piece.
 TOGETHER = 1 << 20
+#: Bytes of maps that may be alive while a large photo is painted on a CPU, where there are many more; of a GPU's free
+#: memory, it may be this share.
+MAPS, SHARE = 400 << 20, 0.5
 #: Times the size that a style was shown: a longer photo is begun at half its size. And how much of what is painted over
 #: is that painting; the rest is the photo.
 LARGE, UNDER = 2.5, 0.65
+#: The same share of a painting that was enlarged because its strokes are to be larger.
+ENLARGED = 0.9
 
 
 @runtime_checkable
@@ -145,19 +155,17 @@ class Painter:
         self.require_photos()
         count, height, width, _ = pixels.shape
         together = 1 if self.device.type == "cpu" else max(1, TOGETHER // (height * width))
-        paintings = np.empty_like(pixels)
-        for first in range(0, count, together):
-            block = slice(first, first + together)
-            photos = to_float(torch.from_numpy(np.array(pixels[block])).to(self.device))
-            try:
-                paintings[block] = to_pixels(self._paint(photos)).cpu().numpy()
-            except (MemoryError, RuntimeError) as error:
-                if not out_of_memory(error):
-                    raise
-                raise TooLargeError(
-                    f"{width}×{height} pixels take more memory than there is: scale it down."
-                ) from error
-        return blend(pixels, paintings, manner.strength)
+        try:
+            blocks = [
+                self._stroked(pixels[first : first + together], manner.brush) for first in range(0, count, together)
+            ]
+            paintings = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+            finish(pixels, paintings, manner)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise TooLargeError(f"{width}×{height} pixels take more memory than there is: scale it down.") from error
+        return paintings
 
     def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
         """The paintings of photos of one size, each uint8 (H, W, 3), one by one; only a few are in memory at a time."""
@@ -165,20 +173,53 @@ class Painter:
         while block := list(islice(coming, BLOCK)):
             yield from self.paint_pixels(np.stack(block))
 
-    def _paint(self, photos: Tensor) -> Tensor:
-        """Paintings of photos (B, 3, H, W); large ones from coarse to fine, as a painter begins with a large brush
-        (Hertzmann 1998, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes").
+    def _stroked(self, photos: Pixels, brush: float) -> Pixels:
+        """Paintings of photos (B, H, W, 3) in strokes of that size: with those of the style, at another size of the
+        photos, and brought back to this one. What is enlarged is painted over again, by a style that can do so."""
+        _, height, width, _ = photos.shape
+        layers = self._layers(height, width)
+        if brush == 1:
+            return self._layered(photos, layers)
+        sides = [max(round(side / brush), 1) for side in (height, width)]
+        paintings = self._layered(resized(photos, *sides), layers)
+        while brush > 1 and self.style.recipe.leaves_paintings and sides != [height, width]:
+            sides = [min(2 * now, end) for now, end in zip(sides, (height, width), strict=True)]
+            paintings = self._on(Ground(resized(photos, *sides), self.device, paintings, ENLARGED))
+        return paintings if sides == [height, width] else resized(paintings, height, width)
+
+    def _layers(self, height: int, width: int) -> int:
+        """How often a photo is halved before it is painted, as a painter begins with a large brush (Hertzmann 1998,
+        "Painterly Rendering with Curved Brush Strokes of Multiple Sizes").
 
         Strokes have the size in pixels that they had in training, which is nothing in a large photo. So it is painted
         at half its size first, and again on top of that. Only a style that has learned to leave paintings what they are
         can go over its own.
         """
-        height, width = photos.shape[-2:]
-        if self.style.recipe.leaves_paintings and max(height, width) > LARGE * self.size:
-            half = shrink(photos, -(-height // 2), -(-width // 2))
-            coarse = F.interpolate(self._paint(half), size=(height, width), mode="bicubic")
-            photos = photos.lerp(coarse, UNDER).clamp_(-1, 1)
-        return self._network(photos)
+        if not self.style.recipe.leaves_paintings:
+            return 0
+        return max(math.ceil(math.log2(max(height, width) / (LARGE * self.size))), 0)
+
+    def _layered(self, photos: Pixels, layers: int) -> Pixels:
+        """Paintings of photos (B, H, W, 3), from coarse to fine."""
+        if layers == 0:
+            return self._on(Ground(photos, self.device))
+        _, height, width, _ = photos.shape
+        coarse = self._layered(resized(photos, -(-height // 2), -(-width // 2)), layers - 1)
+        return self._on(Ground(photos, self.device, coarse, UNDER))
+
+    def _on(self, ground: Ground) -> Pixels:
+        """What the network paints on some ground, (B, H, W, 3)."""
+        whole = Window(0, ground.height, 0, ground.width)
+        if whole.places * len(ground.photos) <= TOGETHER:
+            painted: Pixels = to_pixels(self._network(ground.read(whole))).cpu().numpy()
+            return painted
+        paintings = np.empty_like(ground.photos)
+        memory = MAPS if self.device.type == "cpu" else int(SHARE * available(self.device))
+        for painting, one in zip(paintings, ground.each(), strict=True):
+            for window, part in paint_piecewise(self._network, one, memory, self.device):
+                here = slice(window.top, window.bottom), slice(window.left, window.right)
+                painting[here] = to_pixels(part)[0].cpu().numpy()
+        return paintings
 
     def require_photos(self) -> None:
         """Raises ImpastoError if the style paints no photos."""

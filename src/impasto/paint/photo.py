@@ -1,4 +1,4 @@
-"""One photo: opened, blended with its painting, put beside it. Pixels are uint8 (H, W, 3), RGB."""
+"""One photo: opened, put beside its painting. Pixels are uint8 (H, W, 3), RGB."""
 
 from pathlib import Path
 
@@ -30,19 +30,6 @@ def open_photo(photo: str | Path | Image.Image) -> Pixels:
     except Unreadable as reason:
         name = "The picture" if isinstance(photo, Image.Image) else photo
         raise ImpastoError(f"{name} cannot be painted: {reason}.") from reason
-
-
-def blend(photo: Pixels, painting: Pixels, strength: float) -> Pixels:
-    """From the photo itself at ``strength`` 0 to the painting itself at 1, in a line, rounded to the nearest.
-
-    Between the values as they are stored, not between amounts of light: half is then half-way to the eye.
-    """
-    if strength == 1:
-        return painting
-    change = np.subtract(painting, photo, dtype=np.float32)
-    change *= strength
-    change += photo
-    return np.rint(change, out=change).astype(np.uint8)
 
 
 def beside(photo: Pixels, painting: Pixels) -> Pixels:
