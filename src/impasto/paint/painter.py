@@ -29,12 +29,12 @@ from impasto.style import Card, Style
 #: Pictures computed together, always: picture *i* is the same however many are asked for, to the last bit, because
 #: the network never sees another shape of batch.
 BLOCK = 16
-#: Photos of one size painted together on a GPU, if they are small: so many pixels in all. A CPU gains nothing by it.
-#: Larger photos are painted piece by piece.
-TOGETHER = 1 << 20
-#: Bytes of maps that may be alive while a large photo is painted on a CPU, where there are many more; of a GPU's free
-#: memory, it may be this share.
-MAPS, SHARE = 400 << 20, 0.5
+#: Photos painted at once, alone or several of one size together, have at most so many pixels in all: on a CPU, which
+#: gains nothing by more, and on a GPU. Larger ones are painted piece by piece.
+AT_ONCE, AT_ONCE_GPU = 1 << 18, 1 << 20
+#: Bytes of maps that may be alive while a photo is painted piece by piece on a CPU, which is slower with more as well
+#: as with fewer; of a GPU's free memory, it may be this share.
+MAPS, SHARE = 100 << 20, 0.5
 #: Times the size that a style was shown: a longer photo is begun at half its size. And how much of what is painted over
 #: is that painting; the rest is the photo.
 LARGE, UNDER = 2.5, 0.65
@@ -69,6 +69,10 @@ class Painter:
         """Side of the pictures that it makes, in pixels, or of the photos that it was shown; others may be of any
         size."""
         return self.style.recipe.shown_size
+
+    @property
+    def _at_once(self) -> int:
+        return AT_ONCE if self.device.type == "cpu" else AT_ONCE_GPU
 
     # Out of nothing.
 
@@ -154,7 +158,7 @@ class Painter:
         """
         self.require_photos()
         count, height, width, _ = pixels.shape
-        together = 1 if self.device.type == "cpu" else max(1, TOGETHER // (height * width))
+        together = 1 if self.device.type == "cpu" else max(1, self._at_once // (height * width))
         try:
             blocks = [
                 self._stroked(pixels[first : first + together], manner.brush) for first in range(0, count, together)
@@ -210,7 +214,7 @@ class Painter:
     def _on(self, ground: Ground) -> Pixels:
         """What the network paints on some ground, (B, H, W, 3)."""
         whole = Window(0, ground.height, 0, ground.width)
-        if whole.places * len(ground.photos) <= TOGETHER:
+        if whole.places * len(ground.photos) <= self._at_once:
             painted: Pixels = to_pixels(self._network(ground.read(whole))).cpu().numpy()
             return painted
         paintings = np.empty_like(ground.photos)

@@ -12,6 +12,9 @@ from impasto.errors import ImpastoError
 
 Pixels = NDArray[np.uint8]
 
+#: Rows of an image that are handed over at a time.
+BAND = 256
+
 
 class TooLargeError(ImpastoError):
     """A picture that is too large for the memory, or for the kind of file that it is to be written as."""
@@ -24,12 +27,21 @@ def open_photo(photo: str | Path | Image.Image) -> Pixels:
     """
     try:
         if isinstance(photo, Image.Image):
-            return np.asarray(upright(photo))
+            return pixels(upright(photo))
         path = Path(photo).expanduser()
-        return np.asarray(decode(File(path.name, lambda: path.open("rb")).read()).image)
+        return pixels(decode(File(path.name, lambda: path.open("rb")).read()).image)
     except Unreadable as reason:
         name = "The picture" if isinstance(photo, Image.Image) else photo
         raise ImpastoError(f"{name} cannot be painted: {reason}.") from reason
+
+
+def pixels(image: Image.Image) -> Pixels:
+    """The pixels of an RGB image: band by band, as Pillow makes two copies of what it hands over at once."""
+    found = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, BAND):
+        bottom = min(top + BAND, image.height)
+        found[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return found
 
 
 def beside(photo: Pixels, painting: Pixels) -> Pixels:
