@@ -10,7 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from impasto.errors import ImpastoError, nearest
@@ -120,12 +120,12 @@ def painter(recipe: Recipe) -> nn.Module:
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Inside, no weights are drawn: to pretend to draw them takes torch more than a second."""
+    """Inside, no weights are drawn: to pretend to draw them takes torch a second."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if getattr(function, "__module__", "") == "torch.nn.init":
+        if getattr(function, "__module__", "") == "torch.nn.init" or function in {Tensor.normal_, Tensor.uniform_}:
             return args[0] if args else (kwargs or {})["tensor"]
         return function(*args, **kwargs or {})
 
