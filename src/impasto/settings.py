@@ -23,7 +23,7 @@ Width = Annotated[int, Field(ge=4, le=4096)]
 
 Norm = Literal["none", "batch", "instance", "group"]
 Activation = Literal["relu", "leaky", "silu", "gelu", "elu", "tanh"]
-Down = Literal["stride", "blur"]
+Down = Literal["stride", "blur", "mirrored-blur"]
 Up = Literal["transpose", "nearest", "bilinear", "blur"]
 
 

@@ -44,6 +44,9 @@ class Card(BaseModel):
     content: Content | None = None  #: how much of a photo it keeps
     lattice: Value | None = None  #: in dB, how far a lattice stands out of what it paints
     licence: str = ""
+    imported: str | None = (
+        None  #: what it was read from, if another tool made it; nothing is known of its training then
+    )
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -76,7 +76,7 @@ def test_the_lists_of_names_are_complete() -> None:
         assert norm(name, 8)(maps).shape == maps.shape
     for name in ACTIVATIONS:
         assert activation(name)(maps.clone()).shape == maps.shape
-    assert set(DOWNS) == {"stride", "blur"}
+    assert set(DOWNS) == {"stride", "blur", "mirrored-blur"}
     assert set(UPS) == {"transpose", "nearest", "bilinear", "blur"}
 
 

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from impasto.networks.painter import STRIDE, Generator, fixed_noise, noise_at
 
-CPU = torch.device("cpu")
-
 
 def generator(width: int = 8, body: int = 16, blocks: int = 2) -> Generator:
     """With a last layer as strong as the others, so that its painting is more than the softened photo."""
@@ -98,16 +96,16 @@ def test_in_training_its_noise_is_new_at_each_step_and_after_that_the_same_for_e
 
 
 def test_fixed_noise_depends_on_place_and_level_alone() -> None:
-    large = noise_at(range(80), range(90), 0, CPU)
-    assert torch.equal(noise_at(range(7, 30), range(5, 20), 0, CPU), large[7:30, 5:20])
+    large = noise_at(torch.arange(80), torch.arange(90), 0)
+    assert torch.equal(noise_at(torch.arange(7, 30), torch.arange(5, 20), 0), large[7:30, 5:20])
     assert torch.equal(fixed_noise(torch.zeros(2, 3, 80, 90), 0)[0, 0], large)
-    other = noise_at(range(80), range(90), 1, CPU)
+    other = noise_at(torch.arange(80), torch.arange(90), 1)
     assert abs(torch.corrcoef(torch.stack([large.flatten(), other.flatten()]))[0, 1]) < 0.05
 
 
 def test_fixed_noise_is_normal_and_white() -> None:
     """Its moments and tails are the normal distribution's, and no frequency has more power than chance gives it."""
-    noise = noise_at(range(512), range(512), 0, CPU).double()
+    noise = noise_at(torch.arange(512), torch.arange(512), 0).double()
     count = noise.numel()
     assert abs(noise.mean()) < 4 / math.sqrt(count)
     assert abs(noise.square().mean() - 1) < 4 * math.sqrt(2 / count)

@@ -38,7 +38,7 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "elu": lambda: nn.ELU(inplace=True),
     "tanh": nn.Tanh,
 }
-_STRIDES = {"stride": 2, "blur": 1}
+_STRIDES = {"stride": 2, "blur": 1, "mirrored-blur": 1}
 _MODES = {"transpose": "", "nearest": "nearest", "bilinear": "bilinear", "blur": "bilinear"}
 
 NORMS = tuple(_NORMS)
@@ -75,32 +75,38 @@ def _continued(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
 
 class Blur(nn.Module):
     """Maps (B, C, H, W) to (B, C, ⌈H/2⌉, ⌈W/2⌉): every second pixel of their convolution with
-    [1, 2, 1] ⊗ [1, 2, 1] / 16 (Zhang 2019, arXiv:1904.11486). Beyond the border the maps go on with their last pixels.
+    [1, 2, 1] ⊗ [1, 2, 1] / 16 (Zhang 2019, arXiv:1904.11486). Beyond the border the maps go on with their last pixels,
+    or are ``mirrored`` in them, as in CUT's code (a side of one pixel is not).
     """
 
     kernel: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, mirrored: bool = False) -> None:
         super().__init__()
+        self.mirrored = mirrored
         row = torch.tensor([1.0, 2.0, 1.0]) / 4
         self.register_buffer("kernel", torch.outer(row, row)[None, None])
 
     def forward(self, maps: Tensor) -> Tensor:
         channels = maps.shape[1]
         kernel = self.kernel.to(maps.dtype).expand(channels, 1, 3, 3)
-        return F.conv2d(_continued(_continued(maps, 2, 1, 1), 3, 1, 1), kernel, stride=2, groups=channels)
+        if self.mirrored and min(maps.shape[2:]) > 1:
+            maps = F.pad(maps, (1, 1, 1, 1), mode="reflect")
+        else:
+            maps = _continued(_continued(maps, 2, 1, 1), 3, 1, 1)
+        return F.conv2d(maps, kernel, stride=2, groups=channels)
 
 
 def downsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = True) -> nn.Sequential:
     """Maps (B, ``before``, H, W) to (B, ``after``, ⌈H/2⌉, ⌈W/2⌉), one of ``DOWNS``, followed by ``then`` (a norm and an
     activation).
 
-    ``stride`` is a 3×3 convolution of stride 2. ``blur`` is one of stride 1 and then an antialiased subsampling; as in
+    ``stride`` is a 3×3 convolution of stride 2. The others are one of stride 1 and then a :class:`Blur`; as in
     Zhang 2019, ``then`` comes before the blur, for an activation behind it would bring the aliases back.
     ValueError for another name.
     """
     stride = _named("downsampling", _STRIDES, name)
-    antialias = [Blur()] if name == "blur" else []
+    antialias = [] if name == "stride" else [Blur(mirrored=name == "mirrored-blur")]
     return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=bias), *then, *antialias)
 
 
@@ -124,8 +130,9 @@ def pad(pictures: Tensor, multiple: int, least: int) -> Tensor:
     """Pictures (B, C, H, W) continued right and below with their last pixels, until both sides are a multiple of
     ``multiple`` and not below ``least`` (itself such a multiple). The same tensor, if they are so already."""
     height, width = pictures.shape[-2:]
-    below = max(least, -(-height // multiple) * multiple) - height
-    right = max(least, -(-width // multiple) * multiple) - width
+    # Rounded up in positive numbers, for ONNX divides negative ones towards zero.
+    below = max(least, (height + multiple - 1) // multiple * multiple) - height
+    right = max(least, (width + multiple - 1) // multiple * multiple) - width
     if right:
         pictures = _continued(pictures, 3, 0, right)
     return _continued(pictures, 2, 0, below) if below else pictures

@@ -99,15 +99,15 @@ def fixed_noise(maps: Tensor, level: int) -> Tensor:
     if has_torch_function_unary(maps):  # for maps that are computed in parts
         noise: Tensor = handle_torch_function(fixed_noise, (maps,), maps, level)
         return noise
-    return noise_at(range(maps.shape[2]), range(maps.shape[3]), level, maps.device)[None, None]
+    rows, columns = (torch.arange(side, device=maps.device) for side in maps.shape[2:])
+    return noise_at(rows, columns, level)[None, None]
 
 
-def noise_at(rows: range, columns: range, level: int, device: torch.device) -> Tensor:
-    """Normal noise (rows, columns) that depends on nothing but the place and ``level``: the bits of both, stirred by
-    the finaliser of MurmurHash3 (Appleby, public domain), and Box and Muller's transformation of them."""
-    down = torch.arange(rows.start, rows.stop, device=device)[:, None] * 0x9E3779B1
-    right = torch.arange(columns.start, columns.stop, device=device) * 0x85EBCA77
-    bits = (down + right + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
+def noise_at(rows: Tensor, columns: Tensor, level: int) -> Tensor:
+    """Normal noise (H, W) at rows (H,) and columns (W,), whole numbers, that depends on nothing but the place and
+    ``level``: the bits of both, stirred by the finaliser of MurmurHash3 (Appleby, public domain), and Box and Muller's
+    transformation of them."""
+    bits = (rows[:, None] * 0x9E3779B1 + columns * 0x85EBCA77 + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         bits = ((bits ^ (bits >> shift)) * factor) & 0xFFFFFFFF
     share, turn = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
@@ -154,4 +154,6 @@ def _soften(pictures: Tensor) -> Tensor:
 def _pad(photos: Tensor) -> Tensor:
     """A border of :data:`STRIDE`, more at right and below so that both sides are multiples of it."""
     height, width = photos.shape[-2:]
-    return F.pad(photos, (STRIDE, STRIDE + -width % STRIDE, STRIDE, STRIDE + -height % STRIDE), mode="replicate")
+    # Up to the next multiple, in positive numbers: ONNX has another remainder of negative ones.
+    right, below = (2 * STRIDE - 1 - (side - 1) % STRIDE for side in (width, height))
+    return F.pad(photos, (STRIDE, right, STRIDE, below), mode="replicate")

@@ -138,8 +138,9 @@ class Noise(Maps):
         return self._device
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        rows, columns = range(window.top, window.bottom), range(window.left, window.right)
-        return noise_at(rows, columns, self._level, self._device)[None, None]
+        rows = torch.arange(window.top, window.bottom, device=self._device)
+        columns = torch.arange(window.left, window.right, device=self._device)
+        return noise_at(rows, columns, self._level)[None, None]
 
 
 class Taken(Maps):

@@ -21,8 +21,7 @@ def list_styles() -> Iterator[tuple[str, list[str]]]:
 def describe(card: Card, size: int | None = None) -> list[str]:
     """A style's card as lines; ``size`` are the bytes of its file."""
     lines = [
-        f"{card.turns}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
-        f"by {card.recipe['name']} in {_time(card.seconds)}",
+        _origin(card),
         *(f"{each.label('KID')} {measured(each.values['KID'])} ({each.counts})" for each in card.scores),
     ]
     if card.content is not None:
@@ -34,6 +33,15 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     return [*lines, ", ".join(about)] if about else lines
+
+
+def _origin(card: Card) -> str:
+    if card.imported is not None:
+        return f"{card.turns}, imported from {card.imported}: a {card.recipe['generator']['network']} of another tool"
+    return (
+        f"{card.turns}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
+        f"by {card.recipe['name']} in {_time(card.seconds)}"
+    )
 
 
 def _time(seconds: float) -> str:

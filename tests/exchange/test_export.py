@@ -1,0 +1,109 @@
+"""An exported style paints the same without torch."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from conftest import Impasto
+from impasto.errors import ImpastoError
+from impasto.exchange import export as exporting
+from impasto.exchange.export import export
+from impasto.networks import build_generator
+from impasto.recipe import Recipe
+from impasto.style import Card, Style
+from test_style import style as noise_style
+from translators import translator
+
+RECIPES = {
+    "painter": ("monet", ["generator.width=8", "generator.body=8", "generator.blocks=2"]),
+    "resnet": ("cut", ["generator.width=8", "generator.blocks=2"]),
+    "resnet of CycleGAN": ("cyclegan-resnet", ["generator.width=8", "generator.blocks=2"]),
+    "unet": ("cyclegan-unet", ["generator.width=8", "generator.max_width=16", "generator.depth=4"]),
+    "cnn": ("cnn", ["generator.width=8", "generator.depth=3"]),
+}
+
+
+def painted_by(path: Path, **given: torch.Tensor) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    found: np.ndarray = session.run(None, {name: tensor.numpy() for name, tensor in given.items()})[0]
+    return found
+
+
+def untrained(name: str) -> Style:
+    recipe_name, settings = RECIPES[name]
+    recipe = Recipe.load(recipe_name).replace(settings)
+    torch.manual_seed(0)
+    card = translator(1).card.model_copy(update={"recipe": recipe.values()})
+    return Style(build_generator(**recipe.painter()).eval(), card)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_photos_of_any_size_and_number_become_the_same_paintings(name: str, tmp_path: Path) -> None:
+    style = untrained(name)
+    style.save(tmp_path / "style.safetensors")
+    found = export(tmp_path / "style.safetensors", tmp_path / "style.onnx")
+    assert found.largest < 0.5
+    for count, height, width in ((1, 64, 64), (2, 33, 70), (1, 129, 50)):
+        photos = torch.rand(count, 3, height, width) * 2 - 1
+        with torch.inference_mode():
+            expected = style.network(photos).numpy()
+        assert np.abs(painted_by(tmp_path / "style.onnx", photos=photos) - expected).max() < 1e-3
+
+
+def test_in_half_precision_it_is_half_as_large_and_paints_nearly_the_same(tmp_path: Path) -> None:
+    style = untrained("resnet")
+    style.save(tmp_path / "style.safetensors")
+    whole = export(tmp_path / "style.safetensors", tmp_path / "whole.onnx")
+    half = export(tmp_path / "style.safetensors", tmp_path / "half.onnx", fp16=True)
+    assert half.megabytes < 0.7 * whole.megabytes and half.mean < 0.5
+    assert painted_by(tmp_path / "half.onnx", photos=torch.zeros(1, 3, 40, 40)).dtype == np.float32
+
+
+def test_noise_becomes_the_same_paintings_and_the_card_comes_along(impasto: Impasto, tmp_path: Path) -> None:
+    style = noise_style()
+    style.save(tmp_path / "style.safetensors")
+    told = impasto("export", "style.safetensors", "--onnx", "style.onnx").stdout
+    assert told.startswith("style.onnx: ") and "paints as torch does" in told
+    latents = torch.randn(5, style.recipe.painter()["latent"])
+    with torch.inference_mode():
+        expected = style.network(latents).numpy()
+    assert np.abs(painted_by(tmp_path / "style.onnx", latents=latents) - expected).max() < 1e-4
+    about = onnxruntime.InferenceSession(tmp_path / "style.onnx").get_modelmeta()
+    assert Card.model_validate(json.loads(about.custom_metadata_map["impasto"])) == style.card
+    assert about.producer_name == "impasto" and style.card.turns in about.description
+
+
+def test_an_export_that_paints_something_else_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    translator(-1).save(tmp_path / "style.safetensors")
+    monkeypatch.setattr(exporting, "FAR", -1.0)
+    with pytest.raises(ImpastoError, match="grey levels away"):
+        export(tmp_path / "style.safetensors", tmp_path / "style.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["style.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--onnx", "x.onnx"], "no style nowhere"),
+        (["monet", "--onnx", "x.pb"], "end in .onnx"),
+        (["monet", "--onnx", "taken.onnx"], "overwrite"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(impasto: Impasto, tmp_path: Path, arguments: list[str], said: str) -> None:
+    (tmp_path / "taken.onnx").touch()
+    done = impasto("export", *arguments, check=False)
+    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_the_libraries_it_is_said_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
+    with pytest.raises(ImpastoError, match=r"pip install 'impasto\[onnx\]'"):
+        export("monet", tmp_path / "monet.onnx")
+    assert sys.modules.get("torchvision") is None
