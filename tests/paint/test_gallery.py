@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.paint.gallery import Outcome, _Names, open_photos, paint_photos, summarise
+from impasto.paint.gallery import Names, Outcome, ending_of, open_photos, paint_photos, summarise
 from impasto.paint.manner import Manner
 from impasto.paint.output import PictureWriter
 from impasto.paint.painter import Painter
@@ -147,7 +147,7 @@ def test_photos_are_not_painted_over(tmp_path: Path) -> None:
     ],
 )
 def test_a_painting_is_called_as_its_photo(photo: str, format: str, kind: str, name: str) -> None:
-    assert _Names(kind).take(photo, format) == (name, name)  # type: ignore[arg-type]
+    assert Names().take(photo, ending_of(photo, format, kind)) == (name, name)  # type: ignore[arg-type]
 
 
 PART = st.sampled_from(["a", "A", "a-2", "..", "", ".", "b", "ß", "SS"])
@@ -160,8 +160,8 @@ NAME = st.builds(
 
 @given(st.lists(NAME, max_size=30), st.sampled_from(["keep", "jpg", "png"]))
 def test_no_two_names_are_alike_even_without_capitals_and_none_leaves_the_output(photos: list[str], kind: str) -> None:
-    names = _Names(kind)  # type: ignore[arg-type]
-    taken = [names.take(photo, "JPEG")[0] for photo in photos]
+    names = Names()
+    taken = [names.take(photo, ending_of(photo, "JPEG", kind))[0] for photo in photos]  # type: ignore[arg-type]
     assert len({name.casefold() for name in taken}) == len(photos)
     for name in taken:
         PictureWriter(lambda name, data: None).write(name, np.zeros((1, 1, 3), np.uint8))

@@ -9,7 +9,7 @@ from impasto.bar import bar
 from impasto.cli.app import SOURCE, STYLE, Device, app
 from impasto.errors import ImpastoError
 
-PHOTOS = "Pictures, folders, zips or TFRecord files, sample:photos or kaggle:NAME; as many as you like."
+PHOTOS = "Pictures, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - for a list of files."
 
 
 @app.command()
@@ -88,18 +88,26 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
-    from impasto.paint.gallery import open_photos, paint_photos, summarise
+    from impasto.paint.gallery import open_gallery, open_photos, paint_photos, summarise
+    from impasto.paint.journal import job
     from impasto.paint.manner import Manner
-    from impasto.paint.output import open_output
     from impasto.paint.painter import load
 
     manner = Manner(strength, brush, keep_colour)
     with open_photos(photos, out) as sources:
         painter = load(style, device)
         painter.require_photos()
-        with open_output(out, overwrite=overwrite) as writer, bar("painting") as advance:
+        work = job(painter.style, manner, compare=compare, format=kind)
+        with open_gallery(out, work, overwrite=overwrite) as (writer, journal), bar("painting") as advance:
             outcome = paint_photos(
-                painter, sources, writer, manner=manner, compare=compare, kind=kind, progress=advance
+                painter,
+                sources,
+                writer,
+                manner=manner,
+                compare=compare,
+                kind=kind,
+                journal=journal,
+                progress=advance,
             )
     print("\n".join(summarise(outcome, out)))
     if outcome.left_out:

@@ -1,12 +1,15 @@
 """Where pictures come from: folder, zip, TFRecord, Kaggle or the sample, all as named entries of bytes."""
 
 import contextlib
+import glob
 import importlib.resources
 import os
 import posixpath
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -61,20 +64,49 @@ class Source:
 def open_source(spec: str | Path) -> Source:
     """Open what the user names, telling its kind by itself.
 
-    ``spec`` is a folder (with all below it), a zip, a TFRecord, a single picture, ``sample:paintings`` or
-    ``sample:photos``, or on Kaggle a competition, ``kaggle:NAME[/FOLDER]``, or a data set,
-    ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may hold TFRecords among their pictures.
+    ``spec`` is a folder (with all below it), a zip, a TFRecord, a single picture, a pattern (``photos/**/*.jpg``),
+    ``-`` for a list of pictures on standard input, ``sample:paintings`` or ``sample:photos``, or on Kaggle a
+    competition, ``kaggle:NAME[/FOLDER]``, or a data set, ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may hold TFRecords among their pictures.
 
     Raises:
         ImpastoError: nothing is there, it is empty, a zip is damaged or encrypted, or Kaggle cannot be had.
     """
     name = str(spec)
     kind, _, address = name.partition(":")
+    if name == "-":
+        return open_list(sys.stdin.buffer)
     if kind == "kaggle":
         return _open_path(name, fetch(address))
     if kind == "sample":
         return _open_sample(name, address)
-    return _open_path(name, Path(spec).expanduser())
+    path = Path(spec).expanduser()
+    return _open_path(name, path) if path.exists() or not glob.has_magic(name) else _open_glob(name)
+
+
+def open_list(lines: IO[bytes]) -> Source:
+    """The files that are listed, one a line or, as ``find -print0`` has it, each ended by a zero byte. A picture is
+    called by its path; what is not there is found out when it is read.
+
+    Raises ImpastoError if nothing is listed.
+    """
+    listed = lines.read()
+    separator = b"\0" if b"\0" in listed else b"\n"
+    paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
+    if not paths:
+        raise ImpastoError("The list is empty: write the path of a picture on each line.")
+    return Source("-", [File(_printable(Path(path).as_posix()), _opener(Path(path))) for path in paths])
+
+
+def _open_glob(pattern: str) -> Source:
+    """The files that a pattern such as ``photos/**/*.jpg`` stands for, called as in the folder where it begins to be
+    one."""
+    parts = Path(pattern).expanduser().parts
+    fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
+    root = Path(*fixed)
+    paths = [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
+    if not paths:
+        raise ImpastoError(f"There is no file like {pattern}: check the pattern.")
+    return Source(str(root), [File(_inside(root, path), _opener(path)) for path in paths])
 
 
 def _open_path(name: str, path: Path) -> Source:
@@ -162,7 +194,11 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]
 
 def _inside(root: Path, path: str | Path) -> str:
     """The posix path below ``root``, as text that can be printed whatever bytes the file system holds."""
-    return os.fsencode(Path(path).relative_to(root).as_posix()).decode("utf-8", "replace")
+    return _printable(Path(path).relative_to(root).as_posix())
+
+
+def _printable(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _zip_name(member: zipfile.ZipInfo) -> str:

@@ -1,38 +1,55 @@
 """Many photos in, their paintings out, each under the name of its photo."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from impasto.data.decode import decode
-from impasto.data.entry import Unreadable
+from impasto.data.entry import Entry, Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
+from impasto.paint.crew import ordered
+from impasto.paint.journal import NAME, Journal, open_journal
 from impasto.paint.manner import USUAL, Manner
-from impasto.paint.output import LONGEST, PictureWriter
+from impasto.paint.output import LONGEST, PictureWriter, encode, open_output
 from impasto.paint.painter import Painter
-from impasto.paint.photo import TooLargeError, beside
+from impasto.paint.photo import TooLargeError, beside, pixels
 
 Format = Literal["keep", "jpg", "png"]
 Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
 
 #: Endings of pictures that are read but not written; what else stands behind a dot belongs to the name.
+#: What is said of single photos, at most.
+SAID = 20
+#: So many photos are worth finding out how they are painted fastest.
+MANY = 24
 _OTHERS = {".tif", ".tiff", ".bmp", ".gif", ".mpo", ".jpe", ".jfif", ".apng"}
 
 
 @dataclass
 class Outcome:
-    """What became of the photos: how many paintings, which photo had to give its painting another name, and what was
-    left out."""
+    """What became of the photos: how many paintings, how many were there before, which photo had to give its painting
+    another name, and what was left out."""
 
     paintings: int = 0
+    before: int = 0
     renamed: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Painted:
+    """What became of one photo: its painting as a file of that ending, or nothing, as it was painted before or, with
+    the reason, as it cannot be."""
+
+    digest: str = ""
+    ending: str = ""
+    data: bytes | None = None
+    reason: str | None = None
 
 
 def paint_photos(
@@ -43,9 +60,12 @@ def paint_photos(
     manner: Manner = USUAL,
     compare: bool = False,
     kind: Format = "keep",
+    journal: Journal | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Paint every photo of all sources, one after the other, at its own size, and hand the paintings on.
+    """Paint every photo of all sources, each at its own size, and hand the paintings on in that order.
+
+    Several photos are read, painted and encoded at a time, where that is faster.
 
     Args:
         painter: has a style that paints photos.
@@ -54,36 +74,83 @@ def paint_photos(
         manner: how they are painted.
         compare: put the photo on the left of its painting.
         kind: ``keep`` writes JPEG, PNG and WebP under the endings that the photos have, and all others as PNG.
+        journal: knows what was painted before, and is told what is now.
         progress: is told how many photos are done, and of how many (None if that is not known).
 
     Raises:
         ImpastoError: the style paints no photos, not one photo could be painted, or the writer has no more room.
     """
     painter.require_photos()
+    journal = journal or Journal()
+    before = dict(journal.done)
     totals = [source.total for source in sources if source.total is not None]
     total = sum(totals) if len(totals) == len(sources) else None
-    outcome, names = Outcome(), _Names(kind)
+
+    def work(found: tuple[Source, Entry]) -> Painted:
+        where, entry = found
+        digest, _ = before.get(_called(where, entry.name), ("", ""))
+        return paint_one(painter, entry, manner=manner, compare=compare, kind=kind, known=digest)
+
+    outcome, names = Outcome(), Names(painting for _, painting in before.values())
     everything = ((source, entry) for source in sources for entry in source.entries())
-    for done, (where, entry) in enumerate(everything, 1):
-        try:
-            decoded = decode(entry.read())
-            photo = np.asarray(decoded.image)
-            painting = painter.paint_pixels(photo[None], manner)[0]
-            name, wanted = names.take(entry.name, decoded.format)
-            writer.write(name, beside(photo, painting) if compare else painting)
-        except (Unreadable, TooLargeError) as reason:
-            outcome.left_out.append(LeftOut(name=_called(where, entry.name), reason=str(reason).removesuffix(".")))
+    workers = 1 if total is not None and total < MANY else painter.workers()
+    for done, ((where, entry), painted) in enumerate(ordered(work, everything, workers, threads=1), 1):
+        photo = _called(where, entry.name)
+        if painted.reason is not None:
+            outcome.left_out.append(LeftOut(name=photo, reason=painted.reason))
+        elif painted.data is None:
+            outcome.before += 1
         else:
+            name, wanted = names.take(entry.name, painted.ending, before.get(photo, ("", ""))[1])
+            writer.put(name, painted.data)
+            journal.enter(photo, painted.digest, name)
             outcome.paintings += 1
             if name != wanted:
-                outcome.renamed.append((_called(where, entry.name), name))
+                outcome.renamed.append((photo, name))
         if progress is not None:
             progress(done, total)
-    if not outcome.paintings:
+    if not outcome.paintings and not outcome.before:
         first = outcome.left_out[0]
         more = f", and {len(outcome.left_out) - 1:,} more" if len(outcome.left_out) > 1 else ""
         raise ImpastoError(_plain(f"Not one photo could be painted ({first.name}: {first.reason}{more})."))
     return outcome
+
+
+def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, kind: Format, known: str) -> Painted:
+    """Read, paint and encode one photo, unless its file has the digest that is ``known``. Any thread may call this."""
+    try:
+        data = entry.read()
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        if digest == known:
+            return Painted(digest)
+        decoded = decode(data)
+        photo = pixels(decoded.image)
+        ending = ending_of(entry.name, decoded.format, kind)
+        del data, decoded
+        painting = painter.paint_pixels(photo[None], manner)[0]
+        return Painted(digest, ending, encode(f"painting{ending}", beside(photo, painting) if compare else painting))
+    except (Unreadable, TooLargeError) as reason:
+        return Painted(reason=str(reason).removesuffix("."))
+
+
+@contextmanager
+def open_gallery(
+    out: Path, work: dict[str, Any], *, overwrite: bool = False
+) -> Iterator[tuple[PictureWriter, Journal]]:
+    """A place for paintings, a folder or a zip: with a folder's journal, by which the same ``work`` is gone on with.
+
+    Raises ImpastoError as :func:`impasto.paint.output.open_output` and :func:`impasto.paint.journal.open_journal` do.
+    """
+    if out.suffix.lower() == ".zip":
+        with open_output(out, overwrite=overwrite) as writer:
+            yield writer, Journal()
+        return
+    begun = (out / NAME).is_file()
+    with (
+        open_output(out, overwrite=overwrite or begun) as writer,
+        open_journal(out, work, overwrite=overwrite) as journal,
+    ):
+        yield writer, journal
 
 
 @contextmanager
@@ -103,36 +170,32 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
 
 
 def summarise(outcome: Outcome, out: Path) -> list[str]:
-    """The outcome as lines for a shell."""
+    """The outcome as lines for a shell: what was left out, one by one if it is little, else the first of it."""
     many = "painting" if outcome.paintings == 1 else "paintings"
-    return [
-        f"{outcome.paintings:,} {many} in {out}",
-        *(_plain(f"{photo} is painted as {name}, for its name was taken.") for photo, name in outcome.renamed),
-        *(_plain(f"Left out: {each.name}: {each.reason}.") for each in outcome.left_out),
-    ]
+    before = f", and {outcome.before:,} there before" if outcome.before else ""
+    said = [f"{photo} is painted as {name}, for its name was taken." for photo, name in outcome.renamed]
+    lost = [f"Left out: {each.name}: {each.reason}." for each in outcome.left_out]
+    more = [f"And {len(lines) - SAID:,} more." if len(lines) > SAID else None for lines in (said, lost)]
+    lines = [*said[:SAID], more[0], *lost[:SAID], more[1]]
+    return [f"{outcome.paintings:,} {many} in {out}{before}", *(_plain(line) for line in lines if line is not None)]
 
 
-class _Names:
+class Names:
     """Gives each painting a name that no other has, not even where capitals are not told apart."""
 
-    def __init__(self, kind: Format) -> None:
-        self._kind = kind
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {name.casefold() for name in taken}
 
-    def take(self, photo: str, format: str) -> tuple[str, str]:
-        """The name for the painting of a photo that was read from a file of this format, and the one it should have."""
+    def take(self, photo: str, ending: str, before: str = "") -> tuple[str, str]:
+        """The name for the painting of a photo, a file of that ending, and the one it should have: that which it had
+        ``before``, if it had one."""
+        if before:
+            return before, before
         if PureWindowsPath(photo).drive:
             photo = photo.replace(":", "_", 1)
         parts = [part for part in photo.replace("\\", "/").split("/") if part not in ("", ".", "..")]
         path = PurePosixPath(*parts or ["picture"])
-        ending = path.suffix.lower()
-        stem = path.with_suffix("") if ending in LONGEST or ending in _OTHERS else path
-        if self._kind != "keep":
-            ending = f".{self._kind}"
-        elif ending in LONGEST:
-            ending = path.suffix
-        else:
-            ending = {"JPEG": ".jpg", "WEBP": ".webp"}.get(format, ".png") if stem == path else ".png"
+        stem = path.with_suffix("") if _is_ending(path.suffix) else path
         wanted = name = f"{stem}{ending}"
         number = 1
         while name.casefold() in self._taken:
@@ -142,8 +205,24 @@ class _Names:
         return name, wanted
 
 
+def ending_of(photo: str, format: str, kind: Format) -> str:
+    """The ending of the painting of a photo that was read from a file of this format."""
+    ending = PurePosixPath(photo).suffix
+    if kind != "keep":
+        return f".{kind}"
+    if ending.lower() in LONGEST:
+        return ending
+    return ".png" if _is_ending(ending) else {"JPEG": ".jpg", "WEBP": ".webp"}.get(format, ".png")
+
+
+def _is_ending(ending: str) -> bool:
+    return ending.lower() in LONGEST or ending.lower() in _OTHERS
+
+
 def _called(source: Source, name: str) -> str:
     """A photo as a user knows it: where it was looked for, and its name there."""
+    if source.name == "-":
+        return name
     return source.name if Path(source.name).name == name else f"{source.name}/{name}"
 
 

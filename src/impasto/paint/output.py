@@ -19,10 +19,7 @@ LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
 
 
 class PictureWriter:
-    """Encodes pictures one at a time, in the order in which they come, and hands the bytes on.
-
-    On one thread on purpose: Pillow holds the interpreter lock while it encodes a JPEG.
-    """
+    """Hands pictures on, one at a time, in the order in which they come."""
 
     def __init__(self, put: Callable[[str, bytes], None]) -> None:
         self._put = put
@@ -35,15 +32,22 @@ class PictureWriter:
         Raises ImpastoError for an unusable name, a name that was used before, or a disk that refuses, and
         TooLargeError for a picture that such a file cannot hold.
         """
+        self._require(name)
+        self.put(name, encode(name, picture))
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write what :func:`encode` made of a picture, under a name of that kind. Raises ImpastoError as above."""
+        self._require(name)
+        self._put(name, data)
+        self._names.add(name)
+
+    def _require(self, name: str) -> None:
         if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\\" in name or PureWindowsPath(name).drive:
             raise ImpastoError(
                 f"{name!r} cannot name a picture: give a file name, or a path below the output's folder."
             )
         if name in self._names:
             raise ImpastoError(f"Two pictures are called {name}: give each its own name.")
-        data = encode(name, picture)
-        self._put(name, data)
-        self._names.add(name)
 
 
 def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:

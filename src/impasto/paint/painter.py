@@ -15,6 +15,7 @@ from impasto.data.augment import to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import available, choose_device, out_of_memory
 from impasto.errors import ImpastoError
+from impasto.paint.crew import choose_workers
 from impasto.paint.finish import finish
 from impasto.paint.ground import Ground, resized
 from impasto.paint.latents import Latent, truncated
@@ -170,6 +171,14 @@ class Painter:
                 raise
             raise TooLargeError(f"{width}×{height} pixels take more memory than there is: scale it down.") from error
         return paintings
+
+    def workers(self) -> int:
+        """How many photos are painted at a time where there are many: found out by painting some of grey."""
+        if self.device.type != "cpu":
+            return 2  # one is read or written while another is painted
+        side = min(self.size, math.isqrt(AT_ONCE))
+        grey = np.full((1, side, side, 3), 127, np.uint8)
+        return choose_workers(lambda: self.paint_pixels(grey))
 
     def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
         """The paintings of photos of one size, each uint8 (H, W, 3), one by one; only a few are in memory at a time."""

@@ -1,0 +1,95 @@
+"""What was painted into a folder, so that the same command goes on where it was stopped."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from impasto.errors import ImpastoError
+from impasto.files import no_space
+from impasto.paint.manner import Manner
+from impasto.style import Style
+
+#: Its name in the folder.
+NAME = ".impasto.jsonl"
+
+
+def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
+    """What decides how photos are painted: where that differs, so do the paintings."""
+    weights = hashlib.sha256()
+    for name, tensor in sorted(style.network.state_dict().items()):
+        weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
+    return {
+        "style": weights.hexdigest(),
+        "strength": manner.strength,
+        "brush": manner.brush,
+        "keep_colour": manner.keep_colour,
+        **choices,
+    }
+
+
+@dataclass
+class Journal:
+    """Of each photo that was painted, by where it is: a digest of its file, and the name of its painting."""
+
+    done: dict[str, tuple[str, str]] = field(default_factory=dict)
+    file: IO[str] | None = None
+
+    def enter(self, photo: str, digest: str, painting: str) -> None:
+        """Notes a painting that is there."""
+        self.done[photo] = digest, painting
+        self._write({"photo": photo, "digest": digest, "painting": painting})
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self.file is not None:
+            with no_space(Path(self.file.name)):
+                self.file.write(json.dumps(line) + "\n")
+                self.file.flush()
+
+
+@contextmanager
+def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iterator[Journal]:
+    """The journal of an output folder, with what was painted there before, if that was the same ``work``.
+
+    Raises ImpastoError if it was another, unless ``overwrite``: then all begins anew.
+    """
+    path = folder / NAME
+    journal = Journal()
+    going_on = path.is_file() and not overwrite
+    if going_on:
+        first, *lines = _read(path)
+        if first != work:
+            raise ImpastoError(
+                f"{folder} was painted by another style or in another manner: choose another folder, or overwrite it "
+                "(--overwrite)."
+            )
+        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
+        journal.done = {photo: done for photo, done in entered.items() if (folder / done[1]).is_file()}
+    with no_space(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a" if going_on else "w", encoding="utf-8")
+    try:
+        journal.file = file
+        if not going_on:
+            journal._write(work)
+        elif not path.read_bytes().endswith(b"\n"):
+            file.write("\n")  # a line that was cut short
+        yield journal
+    finally:
+        file.close()
+        if not journal.done:
+            path.unlink()
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    """Its lines, but for those that were cut short."""
+    found: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return found or [{}]

@@ -1,0 +1,121 @@
+"""The same command goes on where it was stopped."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from conftest import Impasto
+from impasto.paint.journal import NAME
+from translators import translator
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Nine photos in two folders, two of one name."""
+    translator(-1).save(tmp_path / "negative.safetensors")
+    translator(1).save(tmp_path / "same.safetensors")
+    for number in range(9):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number // 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo(number).save(path)
+    return tmp_path / "photos"
+
+
+def photo(number: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(number).integers(0, 256, (9, 7, 3), np.uint8))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def paint(impasto: Impasto, *more: str, check: bool = True) -> Any:
+    return impasto(
+        "paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out", "out", *more, check=check
+    )
+
+
+def test_what_is_painted_is_not_painted_again_and_what_changed_or_is_new_is(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    assert paint(impasto).stdout.startswith("9 paintings in out\n")
+    first = files(tmp_path / "out")
+    assert len(first) == 9
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")} == times
+    photo(100).save(photos / "b" / "2.png")
+    photo(101).save(photos / "a" / "00.png")
+    assert paint(impasto).stdout.startswith("2 paintings in out, and 8 there before")
+    changed = {name for name, data in files(tmp_path / "out").items() if first.get(name) != data}
+    assert changed == {"2-2.png", "00.png"}, "each keeps the name that it had"
+
+
+def test_another_style_or_manner_does_not_mix_with_what_is_there(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    paint(impasto)
+    before = files(tmp_path / "out")
+    for more in (["--style", "same.safetensors"], ["--strength", "0.5"], ["--compare"]):
+        done = paint(impasto, *more, check=False)
+        assert done.returncode == 1 and "another style or in another manner" in done.stderr
+    assert files(tmp_path / "out") == before
+    assert paint(impasto, "--strength", "0.5", "--overwrite").stdout.startswith("9 paintings")
+    assert files(tmp_path / "out") != before
+
+
+def test_a_painting_that_was_taken_away_is_painted_again(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    paint(impasto)
+    (tmp_path / "out" / "0.png").unlink()
+    assert paint(impasto).stdout.startswith("1 painting in out, and 8 there before")
+    assert (tmp_path / "out" / "0.png").exists()
+
+
+def test_killed_and_begun_again_it_leaves_what_it_leaves_uninterrupted(
+    impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    for number in range(10, 400):
+        photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
+    arguments = ["paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out"]
+    process = subprocess.Popen([*impasto_command, *arguments, "out"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "out" / NAME).exists() or len((tmp_path / "out" / NAME).read_text().splitlines()) < 20:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    with (tmp_path / "out" / NAME).open("a") as journal:
+        journal.write('{"photo": "photos/a/')
+    assert len(files(tmp_path / "out")) < 399
+    assert ", and " in impasto(*arguments, "out").stdout
+    impasto(*arguments, "whole")
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_pattern_and_a_list_name_photos_too(
+    impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = ["--style", "negative.safetensors", "--out"]
+    assert impasto("paint", "photos/*/[01].png", *to, "globbed").stdout == "4 paintings in globbed\n"
+    assert set(files(tmp_path / "globbed")) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
+    odd = photos / "a" / "with space\u00e9.png"
+    photo(5).save(odd)
+    listed = [b"photos/a/0.png", os.fsencode(odd.relative_to(tmp_path)), b"photos/nothing.png", b"photos/a"]
+    for name, separator in (("lines", b"\n"), ("zeros", b"\0")):
+        stream = io.TextIOWrapper(io.BytesIO(separator.join(listed) + separator))
+        monkeypatch.setattr(sys, "stdin", stream)
+        done = impasto("paint", "-", *to, name, check=False)
+        assert done.returncode == 1
+        assert set(files(tmp_path / name)) == {"photos/a/0.png", f"photos/a/{odd.name}"}
+        assert "Left out: photos/nothing.png: No such file" in done.stdout
+        assert "Left out: photos/a: Is a directory" in done.stdout
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    assert "list is empty" in impasto("paint", "-", *to, "none", check=False).stderr
+    assert "no file like photos/*.gif" in impasto("paint", "photos/*.gif", *to, "none", check=False).stderr
