@@ -7,6 +7,7 @@ from typing import cast
 
 import av
 import numpy as np
+from av.video.codeccontext import VideoCodecContext
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
@@ -43,20 +44,16 @@ def write_film(path: Path, frames: Iterable[tuple[NDArray[np.uint8], int]], rate
 
 
 def _write_mp4(path: Path, frames: Iterable[tuple[NDArray[np.uint8], int]], rate: int) -> None:
-    encoder = _encoder()
+    encoder = choose_encoder()
     with av.open(path, "w", "mp4", options={"movflags": "+faststart"}) as film:
         stream = cast(VideoStream, film.add_stream(encoder, rate, options=ENCODERS[encoder]))
         stream.pix_fmt = "yuv420p"
-        # An untagged film is shown with the colours of one matrix or another, as the player pleases.
-        stream.colorspace, stream.color_range = Colorspace.ITU709, ColorRange.MPEG
-        stream.color_primaries, stream.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+        tag(stream.codec_context)
         moments = count()
         for pixels, times in frames:
-            height, width = (side - side % 2 for side in pixels.shape[:2])
+            yuv = to_yuv(pixels)
             if not stream.codec_context.is_open:
-                stream.width, stream.height = width, height
-            rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), "rgb24")
-            yuv = rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+                stream.width, stream.height = yuv.width, yuv.height
             for moment in islice(moments, times):
                 yuv.pts = moment
                 film.mux(stream.encode(yuv))
@@ -71,7 +68,22 @@ def _write_webp(path: Path, frames: Iterable[tuple[NDArray[np.uint8], int]], rat
     first.save(path, "WEBP", save_all=True, append_images=more, duration=times, loop=0, quality=80)
 
 
-def _encoder() -> str:
+def to_yuv(pixels: NDArray[np.uint8]) -> av.VideoFrame:
+    """A frame of a film of pixels (H, W, 3): an odd side loses a line."""
+    height, width = (side - side % 2 for side in pixels.shape[:2])
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), "rgb24")
+    return rgb.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709)
+
+
+def tag(encoder: VideoCodecContext) -> None:
+    """Says of which colours the frames are: an untagged film is shown with those of one matrix or another, as the
+    player pleases."""
+    encoder.colorspace, encoder.color_range = Colorspace.ITU709, ColorRange.MPEG
+    encoder.color_primaries, encoder.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
+
+
+def choose_encoder() -> str:
+    """The best of :data:`ENCODERS` that is there. Raises ImpastoError if there is none."""
     for name in ENCODERS:
         if name in av.codecs_available:
             return name

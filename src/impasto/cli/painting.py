@@ -9,7 +9,11 @@ from impasto.bar import bar
 from impasto.cli.app import SOURCE, STYLE, Device, app
 from impasto.errors import ImpastoError
 
-PHOTOS = "Pictures, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - for a list of files."
+#: Endings of films.
+FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+PHOTOS = (
+    "Films, pictures, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - for a list of files."
+)
 
 
 @app.command()
@@ -67,7 +71,7 @@ def generate(
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    out: Annotated[Path, typer.Option(help="A folder, or a .zip.")],
+    out: Annotated[Path, typer.Option(help="A folder, a .zip, or for one film an .mp4.")],
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
     brush: Annotated[
@@ -84,7 +88,7 @@ def paint(
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Paint photos, each at its own size and under its own name.
+    """Paint photos and films, each at its own size and under its own name; after a stop, go on.
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
@@ -94,11 +98,20 @@ def paint(
     from impasto.paint.painter import load
 
     manner = Manner(strength, brush, keep_colour)
-    with open_photos(photos, out) as sources:
-        painter = load(style, device)
-        painter.require_photos()
-        work = job(painter.style, manner, compare=compare, format=kind)
-        with open_gallery(out, work, overwrite=overwrite) as (writer, journal), bar("painting") as advance:
+    films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]
+    pictures = [photo for photo in photos if Path(photo) not in films]
+    if out.suffix.lower() in FILMS and (pictures or len(films) > 1):
+        raise ImpastoError(f"{out} would be one film: give one, or choose a folder.")
+    painter = load(style, device)
+    painter.require_photos()
+    work = job(painter.style, manner, compare=compare, format=kind)
+    lost = False
+    if pictures:
+        with (
+            open_photos(pictures, out) as sources,
+            open_gallery(out, work, overwrite=overwrite) as (writer, journal),
+            bar("painting") as advance,
+        ):
             outcome = paint_photos(
                 painter,
                 sources,
@@ -109,8 +122,22 @@ def paint(
                 journal=journal,
                 progress=advance,
             )
-    print("\n".join(summarise(outcome, out)))
-    if outcome.left_out:
+        print("\n".join(summarise(outcome, out)))
+        lost = bool(outcome.left_out)
+    for film in films:
+        from impasto.paint.film import paint_film, painted_name
+
+        place = painted_name(film, out)
+        with bar("painting") as advance:
+            filmed = paint_film(
+                painter, film, place, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
+            )
+        before = f", {filmed.before:,} of them before" if filmed.before else ""
+        print(f"{filmed.frames:,} frames in {place}{before}")
+        if filmed.cut_short:
+            print(f"{film} is damaged there ({filmed.cut_short}): its painting ends with it.")
+            lost = True
+    if lost:
         raise typer.Exit(1)
 
 

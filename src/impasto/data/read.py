@@ -66,7 +66,8 @@ def open_source(spec: str | Path) -> Source:
 
     ``spec`` is a folder (with all below it), a zip, a TFRecord, a single picture, a pattern (``photos/**/*.jpg``),
     ``-`` for a list of pictures on standard input, ``sample:paintings`` or ``sample:photos``, or on Kaggle a
-    competition, ``kaggle:NAME[/FOLDER]``, or a data set, ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may hold TFRecords among their pictures.
+    competition, ``kaggle:NAME[/FOLDER]``, or a data set, ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may
+    hold TFRecords among their pictures.
 
     Raises:
         ImpastoError: nothing is there, it is empty, a zip is damaged or encrypted, or Kaggle cannot be had.

@@ -3,12 +3,11 @@
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from impasto.paint.ground import look
+from impasto.paint.ground import Taps
 from impasto.paint.manner import Manner
 from impasto.paint.photo import Pixels
 from impasto.paint.window import Window, partition
@@ -53,8 +52,9 @@ def _change(photo: Pixels, painting: Pixels) -> Tensor:
 
 def _enlarged(change: Tensor, height: int, width: int, window: Window) -> NDArray[np.float32]:
     """That part of it, (rows, columns, 3), brought to the size of the picture, without a step from cell to cell."""
-    rows, columns, grid = look(height, width, window, (change.shape[2], change.shape[3]), change.device)
-    colours = F.grid_sample(change[..., rows, columns], grid, padding_mode="border", align_corners=True)
+    down = Taps.of(window.top, window.bottom, height, change.shape[2])
+    across = Taps.of(window.left, window.right, width, change.shape[3])
+    colours = across.resample(down.resample(change[..., down.seen, across.seen], 2), 3)
     found: NDArray[np.float32] = colours[0].permute(1, 2, 0).numpy()
     return found
 

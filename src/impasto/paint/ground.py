@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -51,31 +50,56 @@ class Ground:
         pictures = to_float(torch.from_numpy(np.array(part)).to(self.device))
         if self.coarse is None:
             return pictures
-        rows, columns, grid = look(self.height, self.width, window, self.coarse.shape[1:3], self.device)
-        coarse = to_float(torch.from_numpy(np.array(self.coarse[:, rows, columns])).to(self.device))
-        grid = grid.expand(len(coarse), -1, -1, -1)
-        under = F.grid_sample(coarse, grid, mode="bicubic", padding_mode="border", align_corners=True)
-        return pictures.lerp(under, self.share).clamp_(-1, 1)
+        height, width = self.coarse.shape[1:3]
+        down = Taps.of(window.top, window.bottom, self.height, height)
+        across = Taps.of(window.left, window.right, self.width, width)
+        seen = torch.from_numpy(np.array(self.coarse[:, down.seen, across.seen])).to(self.device)
+        under = across.resample(down.resample(to_float(seen), 2), 3)
+        return pictures.mul_(1 - self.share).add_(under.mul_(self.share)).clamp_(-1, 1)
 
 
-def look(
-    height: int, width: int, window: Window, sides: tuple[int, int], device: torch.device
-) -> tuple[slice, slice, Tensor]:
-    """How a picture of ``sides`` is seen through a window of one of ``height`` × ``width`` that shows the same.
+@dataclass(frozen=True)
+class Taps:
+    """How rows or columns of a picture are made of those of another that shows the same (Keys 1981, with a = −0.75, as
+    torch's bicubic interpolation). Each is computed in the same way, to the last bit, whichever others are with it.
 
-    Returns which of its rows and columns are needed, and where among them each pixel of the window looks, (1, rows,
-    columns, 2) as ``grid_sample`` wants it.
+    Attributes:
+        seen: which of the other's are needed.
+        places: where, among these, the four are that each is made of, (4, N).
+        weights: how much of each, (4, N).
     """
-    rows, down = _places(window.top, window.bottom, height, sides[0], device)
-    columns, across = _places(window.left, window.right, width, sides[1], device)
-    grid = torch.stack([across.expand(len(down), -1), down[:, None].expand(-1, len(across))], dim=-1)
-    return rows, columns, grid[None]
+
+    seen: slice
+    places: Tensor
+    weights: Tensor
+
+    @classmethod
+    def of(cls, first: int, last: int, length: int, side: int) -> "Taps":
+        """For those from ``first`` to ``last`` of ``length``, made of ``side``."""
+        looks = (torch.arange(first, last, dtype=torch.float64) + 0.5) * (side / length) - 0.5
+        base = looks.floor()
+        steps = torch.arange(-1, 3)[:, None]
+        places = (base.long() + steps).clamp_(0, side - 1)
+        begin, end = int(places.min()), int(places.max()) + 1
+        return cls(slice(begin, end), places - begin, _cubic((looks - base - steps).abs()).float())
+
+    def resample(self, pictures: Tensor, dim: int) -> Tensor:
+        """Pictures (B, C, H, W), of which there are those that are seen, along that dimension."""
+        shape = [1, 1, 1, 1]
+        shape[dim] = -1
+        parts = (
+            pictures.index_select(dim, places.to(pictures.device)) * weights.to(pictures.device).view(shape)
+            for places, weights in zip(self.places, self.weights, strict=True)
+        )
+        first, second, third, fourth = parts
+        made: Tensor = first.add_(second).add_(third).add_(fourth)
+        return made
 
 
-def _places(first: int, last: int, length: int, side: int, device: torch.device) -> tuple[slice, Tensor]:
-    looks = (torch.arange(first, last, device=device).double() + 0.5) * (side / length) - 0.5
-    begin, end = max(int(looks[0].floor()) - 1, 0), min(int(looks[-1].floor()) + 3, side)
-    return slice(begin, end), (2 * (looks - begin) / max(end - begin - 1, 1) - 1).float()
+def _cubic(away: Tensor) -> Tensor:
+    near = (1.25 * away - 2.25) * away.square() + 1
+    far = ((-0.75 * away + 3.75) * away - 6) * away + 3
+    return torch.where(away <= 1, near, torch.where(away < 2, far, 0.0))
 
 
 def resized(pixels: Pixels, height: int, width: int) -> Pixels:
