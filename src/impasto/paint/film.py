@@ -133,6 +133,7 @@ def _frames(source: InputContainer, filmed: Filmed) -> Iterator[av.VideoFrame]:
         yield from source.decode(video=0)
     except av.FFmpegError as error:
         filmed.cut_short = str(error.strerror)
+        yield from source.streams.video[0].codec_context.decode(None)  # those that it has decoded, but not yet given
 
 
 def _paint(
