@@ -2,10 +2,10 @@
 
     python benchmarks/film.py PHOTO [--frames 36] [--style monet]
 
-Two films are made of a photo, 384×216: a still one, seen by a camera with noise (4 grey levels), and one that moves and
-grows over it. Both ways paint the same frames. Told are the warping error (how far a frame is from the one before, moved
-as the camera moved, in grey levels), for the still film also the variation of a pixel over time, and how sharp the frames
-are (deviation of the Laplacian).
+Two films are made of a photo, 384×216: a still one, seen by a camera with noise (4 grey levels), and one that moves
+and grows over it. Both ways paint the same frames. Told are the warping error (how far a frame is from the one before,
+moved as the camera moved, in grey levels), for the still film also the variation of a pixel over time, and how sharp
+the frames are (deviation of the Laplacian).
 """
 
 import argparse

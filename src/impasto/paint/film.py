@@ -51,7 +51,7 @@ def paint_film(
     """Paint a film into ``out``, an MP4: of its size, with its frames at their moments, and its sound.
 
     What is painted is kept in a folder beside ``out`` until all is: the same ``work`` goes on there, and comes to the
-    same film.
+    same frames. (x264 does not code them alike to the last bit each time.)
 
     Args:
         painter: has a style that paints photos.
