@@ -43,3 +43,33 @@ def export(
         f"{onnx}: {found.megabytes:.1f} MB, paints as torch does: {found.largest:.2g} grey levels of 255 away at most, "
         f"{found.mean:.2g} on average"
     )
+
+
+@app.command()
+def push(
+    style: Annotated[str, typer.Argument(help=STYLE)],
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME.")],
+    private: Annotated[bool, typer.Option("--private", help="A new repository is seen by its owner alone.")] = False,
+) -> None:
+    """Put a style on the Hugging Face Hub, with a model card and a picture (log in before: hf auth login)."""
+    from impasto.exchange.hub import push
+
+    print(f"{push(style, repository, private=private)}\nOthers have it by: impasto pull {repository}")
+
+
+@app.command()
+def pull(
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME, or OWNER/NAME@REVISION.")],
+    out: Annotated[
+        Path | None, typer.Option(help="The style to write (.safetensors); in styles/, under its name, if not given.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the style.")] = False,
+) -> None:
+    """Fetch a style from the Hugging Face Hub."""
+    from impasto.exchange.hub import pull
+
+    style, card = pull(repository, out, overwrite=overwrite)
+    name = style.stem if style.parent == Path("styles") else style
+    work = "paint PHOTO --style" if card.photos is not None or card.imported is not None else "generate"
+    print(f"{style}: {card.turns}, {style.stat().st_size / 1e6:.1f} MB")
+    print(f"Paint with it: impasto {work} {name} --out painted")
