@@ -1,6 +1,7 @@
 """A style: a learned painter in one safetensors file that says what it is."""
 
 import json
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,13 +85,26 @@ class Style:
 
         With ``dtype=torch.float16`` it is half as large, and paints the same to the eye.
         """
+        data = self.to_bytes(dtype)
+        with whole(path) as part:
+            part.write_bytes(data)
+
+    def to_bytes(self, dtype: torch.dtype = torch.float32) -> bytes:
+        """What :meth:`save` writes."""
         tensors = {
             name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
             for name, tensor in self.network.state_dict().items()
         }
-        data = save(tensors, metadata={"impasto": self.card.model_dump_json()})
-        with whole(path) as part:
-            part.write_bytes(data)
+        data: bytes = save(tensors, metadata={"impasto": self.card.model_dump_json()})
+        return data
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """What :meth:`to_bytes` made of a style."""
+        with tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / "sent.safetensors"
+            path.write_bytes(data)
+            return cls.load(path)
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

@@ -71,7 +71,7 @@ def generate(
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    out: Annotated[Path, typer.Option(help="A folder, a .zip, or for one film an .mp4.")],
+    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one film an .mp4.")],
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
     brush: Annotated[
@@ -83,6 +83,10 @@ def paint(
         Literal["keep", "jpg", "png"],
         typer.Option("--format", help="keep writes JPEG, PNG and WebP as they were, and all others as PNG."),
     ] = "keep",
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="ray: on a Ray cluster, from a folder or an address (s3://…) to another."),
+    ] = "here",
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
     ] = False,
@@ -97,7 +101,18 @@ def paint(
     from impasto.paint.manner import Manner
     from impasto.paint.painter import load
 
-    manner = Manner(strength, brush, keep_colour)
+    manner, out = Manner(strength, brush, keep_colour), Path(place)
+    if engine == "ray":
+        from impasto.paint.cluster import paint_on_cluster
+        from impasto.style import Style
+
+        if len(photos) > 1 or overwrite:
+            raise ImpastoError("On a cluster, photos are painted from one folder into another; what is there stays.")
+        outcome = paint_on_cluster(Style.load(style), photos[0], place, manner=manner, compare=compare, kind=kind)
+        print("\n".join(summarise(outcome, place)))
+        if outcome.left_out:
+            raise typer.Exit(1)
+        return
     films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]
     pictures = [photo for photo in photos if Path(photo) not in films]
     if out.suffix.lower() in FILMS and (pictures or len(films) > 1):
@@ -127,13 +142,13 @@ def paint(
     for film in films:
         from impasto.paint.film import paint_film, painted_name
 
-        place = painted_name(film, out)
+        painted = painted_name(film, out)
         with bar("painting") as advance:
             filmed = paint_film(
-                painter, film, place, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
+                painter, film, painted, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
             )
         before = f", {filmed.before:,} of them before" if filmed.before else ""
-        print(f"{filmed.frames:,} frames in {place}{before}")
+        print(f"{filmed.frames:,} frames in {painted}{before}")
         if filmed.cut_short:
             print(f"{film} is damaged there ({filmed.cut_short}): its painting ends with it.")
             lost = True

@@ -145,7 +145,7 @@ def _open_folder(name: str, root: Path) -> Source:
         folders.sort(key=natural)
         for path in (Path(folder, each) for each in names):
             inside = _inside(root, path)
-            if _is_junk(inside):
+            if is_junk(inside):
                 junk += 1
             elif path.is_file():
                 files.append(File(inside, _opener(path)))
@@ -165,7 +165,7 @@ def _open_zip(name: str, file: IO[bytes]) -> Source:
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ImpastoError(f"The zip {name} is damaged ({error}): fetch or make it again.") from error
         members = [member for member in archive.infolist() if not member.is_dir()]
-        pictures = [member for member in members if not _is_junk(_zip_name(member))]
+        pictures = [member for member in members if not is_junk(_zip_name(member))]
         if not pictures:
             raise ImpastoError(f"The zip {name} is empty: give one with pictures in it.")
         if all(member.flag_bits & 1 for member in pictures):
@@ -211,5 +211,6 @@ def _zip_name(member: zipfile.ZipInfo) -> str:
     return posixpath.normpath(name.replace("\\", "/"))
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Whether a file of that path was left by an operating system."""
     return any(part.casefold() in JUNK or part.startswith(".") for part in name.split("/") if part != "..")

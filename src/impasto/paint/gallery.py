@@ -169,7 +169,7 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
         yield [stack.enter_context(open_source(photo)) for photo in photos]
 
 
-def summarise(outcome: Outcome, out: Path) -> list[str]:
+def summarise(outcome: Outcome, out: str | Path) -> list[str]:
     """The outcome as lines for a shell: what was left out, one by one if it is little, else the first of it."""
     many = "painting" if outcome.paintings == 1 else "paintings"
     before = f", and {outcome.before:,} there before" if outcome.before else ""

@@ -1,0 +1,80 @@
+"""On a cluster every photo is painted once, as it is here, whatever dies."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from conftest import Impasto
+from translators import translator
+
+COUNT = 600
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cluster of two workers on this machine."""
+    import ray
+
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that paint."""
+    found = psutil.Process().children(recursive=True)
+    return [each for each in found if each.is_running() and "MapWorker" in " ".join(each.cmdline())]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path) -> None:
+    translator(-1).save(tmp_path / "negative.safetensors")
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        path = tmp_path / "photos" / f"{number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8)).save(path)
+    (tmp_path / "photos" / "notes.txt").write_text("hello")
+    killed: list[int] = []
+
+    def kill() -> None:
+        while len(list((tmp_path / "out").rglob("*.png"))) < 40:
+            time.sleep(0.01)
+        victim = workers()[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        killed.append(len(list((tmp_path / "out").rglob("*.png"))))
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    paint = ("paint", "--style", "negative.safetensors", "photos", "--out")
+    done = impasto(*paint, "out", "--engine", "ray", check=False)
+    thread.join(timeout=10)
+    assert killed and killed[0] < COUNT, "it was killed while there was something left to paint"
+    assert done.returncode == 1 and "photos/notes.txt: text, not a picture" in done.stdout
+    impasto(*paint, "here", check=False)
+    folders = (tmp_path / "out", tmp_path / "here")
+    ours, theirs = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.png")} for f in folders)
+    assert len(ours) == COUNT and ours == theirs
+    assert not list((tmp_path / "out").rglob("*.part"))
+    again = impasto(*paint, f"file://{tmp_path}/out", "--engine", "ray", check=False)
+    assert again.stdout.startswith(f"0 paintings in file://{tmp_path}/out, and {COUNT} there before")
+
+
+def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    done = impasto("paint", "photos", "--out", "out", "--engine", "ray", check=False)
+    assert done.returncode == 1 and "pip install 'impasto[ray]'" in done.stderr
