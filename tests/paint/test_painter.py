@@ -9,6 +9,7 @@ from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.networks import build_generator
+from impasto.paint.manner import Manner
 from impasto.paint.painter import Painter
 from impasto.paint.photo import TooLargeError
 from impasto.style import Style
@@ -157,3 +158,41 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
     for _ in sizes[1:]:
         value = 255 - (0.35 * 200 + 0.65 * value)
     assert np.abs(painted.astype(float) - value).max() <= 1
+
+
+def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From coarse to fine in three layers, each in windows."""
+    torch.manual_seed(0)
+    network = build_generator("painter", width=8, body=8, blocks=2)
+    torch.nn.init.normal_(network.paint.weight, 0.0, 0.3)  # type: ignore[union-attr, arg-type]
+    painter = Painter(Style(network.eval(), translator(identity=1.0).card), torch.device("cpu"))
+    photo = picture(153, 310)[None]
+    whole = painter.paint_pixels(photo)
+    monkeypatch.setattr("impasto.paint.painter.AT_ONCE", 1000)
+    monkeypatch.setattr("impasto.paint.painter.MAPS", 1 << 20)
+    pieces = painter.paint_pixels(photo)
+    assert whole.std() > 10 and (np.abs(pieces.astype(int) - whole) > 1).mean() < 1e-3
+
+
+@pytest.mark.parametrize("brush", [0.5, 0.7, 1.5, 2.0, 4.0])
+@pytest.mark.parametrize("identity", [0.0, 1.0])
+def test_a_brush_of_any_size_leaves_the_size_and_the_colours(brush: float, identity: float) -> None:
+    flat = np.full((1, 41, 67, 3), (200, 120, 40), np.uint8)
+    painted = Painter(translator(1, identity=identity), torch.device("cpu")).paint_pixels(flat, Manner(brush=brush))
+    assert painted.shape == flat.shape and np.abs(painted.astype(int) - flat).max() <= 1
+
+
+def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not() -> None:
+    stripes = np.zeros((1, 64, 64, 3), np.uint8)
+    stripes[:, :, ::2] = 255
+    left = [
+        Painter(translator(1), torch.device("cpu")).paint_pixels(stripes, Manner(brush=brush)).std()
+        for brush in (0.5, 1.0, 2.0)
+    ]
+    assert left[1] == stripes.std() and left[0] > 0.9 * left[1] and left[2] < 0.1 * left[1]
+
+
+@pytest.mark.parametrize(("manner", "said"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
+def test_a_brush_that_there_is_not_is_refused(manner: dict[str, float], said: str) -> None:
+    with pytest.raises(ImpastoError, match=said):
+        NEGATIVE.paint(Image.fromarray(picture(4, 4)), **manner)  # type: ignore[arg-type]

@@ -60,7 +60,7 @@ def paint_on_cluster(
     told = ray.data.from_items(rows, override_num_blocks=blocks).map(
         Worker,  # type: ignore[arg-type]
         fn_constructor_args=(job,),
-        concurrency=workers,
+        compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
     )
     outcome = Outcome()
