@@ -14,6 +14,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from impasto.exchange.checkpoints import import_style as import_style
+    from impasto.exchange.export import export as export
+    from impasto.exchange.hub import pull as pull
+    from impasto.exchange.hub import push as push
     from impasto.exploration.explore import explore as explore
     from impasto.invention import generate as generate
     from impasto.judge import compare as compare
@@ -24,14 +28,31 @@ if TYPE_CHECKING:
     from impasto.search import tune as tune
 
 __version__ = version("impasto")
-__all__ = ["compare", "evaluate", "explore", "generate", "load", "resume", "train", "tune"]
+__all__ = [
+    "compare",
+    "evaluate",
+    "explore",
+    "export",
+    "generate",
+    "import_style",
+    "load",
+    "pull",
+    "push",
+    "resume",
+    "train",
+    "tune",
+]
 
 _VERBS = {
     "compare": "impasto.judge",
     "evaluate": "impasto.judge",
     "explore": "impasto.exploration.explore",
+    "export": "impasto.exchange.export",
     "generate": "impasto.invention",
+    "import_style": "impasto.exchange.checkpoints",
     "load": "impasto.paint.painter",
+    "pull": "impasto.exchange.hub",
+    "push": "impasto.exchange.hub",
     "resume": "impasto.learn",
     "train": "impasto.learn",
     "tune": "impasto.search",

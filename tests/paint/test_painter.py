@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
 from impasto.networks import build_generator
 from impasto.paint.manner import Manner
 from impasto.paint.painter import Painter
 from impasto.paint.photo import TooLargeError
+from impasto.recipe import Recipe
 from impasto.style import Style
 from test_style import style
 from translators import translator
@@ -189,10 +191,28 @@ def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not()
         Painter(translator(1), torch.device("cpu")).paint_pixels(stripes, Manner(brush=brush)).std()
         for brush in (0.5, 1.0, 2.0)
     ]
-    assert left[1] == stripes.std() and left[0] > 0.9 * left[1] and left[2] < 0.1 * left[1]
+    assert left[1] == stripes.std() and left[0] > 0.4 * left[1] and left[2] < 0.1 * left[1]
 
 
 @pytest.mark.parametrize(("manner", "said"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
 def test_a_brush_that_there_is_not_is_refused(manner: dict[str, float], said: str) -> None:
     with pytest.raises(ImpastoError, match=said):
         NEGATIVE.paint(Image.fromarray(picture(4, 4)), **manner)  # type: ignore[arg-type]
+
+
+def test_a_network_that_normalises_over_the_picture_paints_a_large_one_as_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    recipe = Recipe.load("cyclegan-resnet").replace(["generator.width=8", "generator.blocks=3", "identity=0"])
+    torch.manual_seed(0)
+    network = build_generator(**recipe.painter()).eval()
+    card = translator().card.model_copy(update={"recipe": recipe.values()})
+    monkeypatch.setattr("impasto.paint.quick.choose_precision", lambda name, device: "bf16-mixed")
+    monkeypatch.setattr("impasto.paint.painter.AT_ONCE", 1000)
+    monkeypatch.setattr("impasto.paint.painter.MAPS", 1 << 20)
+    photo = picture(120, 90)[None]
+    pieces = Painter(Style(network, card), torch.device("cpu")).paint_pixels(photo)
+    with torch.inference_mode():
+        whole = to_pixels(network(to_float(torch.from_numpy(photo)))).numpy()
+    off = np.abs(pieces.astype(int) - whole)
+    assert whole.std() > 10 and off.max() <= 1 and (off > 0).mean() < 1e-3

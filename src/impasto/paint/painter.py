@@ -1,15 +1,17 @@
 """A style at work."""
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.data.augment import to_pixels
 from impasto.data.loader import stream_seed
@@ -186,6 +188,14 @@ class Painter:
         while block := list(islice(coming, BLOCK)):
             yield from self.paint_pixels(np.stack(block))
 
+    @cached_property
+    def _network_for_pieces(self) -> Callable[[Any], Any]:
+        """The network; in float32, where it normalises over the picture. In bfloat16 the last bits of its statistics
+        would decide roundings, those would decide others, and in the end grey levels would differ."""
+        if any(isinstance(module, nn.GroupNorm) for module in self.style.network.modules()):
+            return copy.deepcopy(self.style.network).to(self.device)
+        return self._network
+
     def _stroked(self, photos: Pixels, brush: float) -> Pixels:
         """Paintings of photos (B, H, W, 3) in strokes of that size: with those of the style, at another size of the
         photos, and brought back to this one. What is enlarged is painted over again, by a style that can do so."""
@@ -229,7 +239,7 @@ class Painter:
         paintings = np.empty_like(ground.photos)
         memory = MAPS if self.device.type == "cpu" else int(SHARE * available(self.device))
         for painting, one in zip(paintings, ground.each(), strict=True):
-            for window, part in paint_piecewise(self._network, one, memory, self.device):
+            for window, part in paint_piecewise(self._network_for_pieces, one, memory, self.device):
                 here = slice(window.top, window.bottom), slice(window.left, window.right)
                 painting[here] = to_pixels(part)[0].cpu().numpy()
         return paintings
