@@ -22,10 +22,9 @@ from translators import translator
 
 RECIPES = {
     "painter": ("monet", ["generator.width=8", "generator.body=8", "generator.blocks=2"]),
-    "resnet": ("cut", ["generator.width=8", "generator.blocks=2"]),
-    "resnet of CycleGAN": ("cyclegan-resnet", ["generator.width=8", "generator.blocks=2"]),
+    "resnet": ("cut", ["generator.width=8", "generator.blocks=1"]),
     "unet": ("cyclegan-unet", ["generator.width=8", "generator.max_width=16", "generator.depth=4"]),
-    "cnn": ("cnn", ["generator.width=8", "generator.depth=3"]),
+    "cnn": ("cnn", ["generator.width=32", "generator.depth=5"]),
 }
 
 
@@ -57,7 +56,7 @@ def test_photos_of_any_size_and_number_become_the_same_paintings(name: str, tmp_
 
 
 def test_in_half_precision_it_is_half_as_large_and_paints_nearly_the_same(tmp_path: Path) -> None:
-    style = untrained("resnet")
+    style = untrained("cnn")
     style.save(tmp_path / "style.safetensors")
     whole = export(tmp_path / "style.safetensors", tmp_path / "whole.onnx")
     half = export(tmp_path / "style.safetensors", tmp_path / "half.onnx", fp16=True)

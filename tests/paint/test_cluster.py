@@ -16,7 +16,7 @@ from PIL import Image
 from conftest import Impasto
 from translators import translator
 
-COUNT = 600
+COUNT = 240
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path
     killed: list[int] = []
 
     def kill() -> None:
-        while len(list((tmp_path / "out").rglob("*.png"))) < 40:
+        while len(list((tmp_path / "out").rglob("*.png"))) < 15:
             time.sleep(0.01)
         victim = workers()[0]
         os.kill(victim.pid, signal.SIGKILL)
