@@ -47,7 +47,7 @@ def test_photos_of_any_size_and_number_become_the_same_paintings(name: str, tmp_
     style = untrained(name)
     style.save(tmp_path / "style.safetensors")
     found = export(tmp_path / "style.safetensors", tmp_path / "style.onnx")
-    assert found.largest < 0.5
+    assert found.largest < 1 and found.mean < 0.05
     for count, height, width in ((1, 64, 64), (2, 33, 70), (1, 129, 50)):
         photos = torch.rand(count, 3, height, width) * 2 - 1
         with torch.inference_mode():

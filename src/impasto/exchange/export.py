@@ -23,8 +23,9 @@ from impasto.paint.photo import pixels
 from impasto.recipe import NoiseRecipe
 from impasto.style import Style
 
-#: How far a painting by ONNX Runtime may be from torch's, in grey levels of 255: in float32, and in float16.
-FAR, FAR_HALF = 0.5, 4.0
+#: How far a painting by ONNX Runtime may be from that of torch, in grey levels of 255: in float32, where what a norm
+#: makes of a flat map magnifies rounding, and in float16.
+FAR, FAR_HALF = 1.0, 4.0
 #: Sizes at which it is checked, height and width: some are odd, none is that with which the network was traced.
 SIZES = ((256, 256), (101, 174), (64, 240))
 #: The size with which it is traced: nothing divides it, so that nothing is taken for granted.
