@@ -2,9 +2,12 @@
 
 import io
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -80,23 +83,83 @@ def test_a_painting_that_was_taken_away_is_painted_again(impasto: Impasto, photo
     assert (tmp_path / "out" / "0.png").exists()
 
 
+@pytest.mark.parametrize(
+    ("out", "begun", "whole"), [("out", "out", "whole"), ("out.zip", "out.zip.begun", "whole.zip")]
+)
 def test_killed_and_begun_again_it_leaves_what_it_leaves_uninterrupted(
-    impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
+    out: str, begun: str, whole: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:
     for number in range(10, 400):
         photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
     arguments = ["paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out"]
-    process = subprocess.Popen([*impasto_command, *arguments, "out"], cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "out" / NAME).exists() or len((tmp_path / "out" / NAME).read_text().splitlines()) < 20:
+    process = subprocess.Popen([*impasto_command, *arguments, out], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    journal = tmp_path / begun / NAME
+    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
         time.sleep(0.002)
     process.kill()
     process.wait()
-    with (tmp_path / "out" / NAME).open("a") as journal:
-        journal.write('{"photo": "photos/a/')
-    assert len(files(tmp_path / "out")) < 399
-    assert ", and " in impasto(*arguments, "out").stdout
-    impasto(*arguments, "whole")
-    assert files(tmp_path / "out") == files(tmp_path / "whole")
+    with journal.open("a") as lines:
+        lines.write('{"photo": "photos/a/')
+    assert len(files(tmp_path / begun)) < 399
+    assert begun == out or not (tmp_path / out).exists()
+    assert ", and " in impasto(*arguments, out).stdout
+    impasto(*arguments, whole)
+    if begun == out:
+        assert files(tmp_path / out) == files(tmp_path / whole)
+    else:
+        assert (tmp_path / out).read_bytes() == (tmp_path / whole).read_bytes()
+        assert not (tmp_path / begun).exists()
+
+
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_stopped_it_says_that_the_same_command_goes_on(
+    out: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    for number in range(10, 400):
+        photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
+    arguments = ["paint", "photos", "--style", "negative.safetensors", "--out", out]
+    process = subprocess.Popen([*impasto_command, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
+    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "Stopped: the same command goes on.\n"
+    assert "399 paintings" not in impasto(*arguments).stdout
+
+
+def test_paintings_among_their_photos_are_not_painted_in_turn(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    to = ["--style", "negative.safetensors", "--out", "photos/painted"]
+    for source in ("photos", "photos/**/*.png"):
+        impasto("paint", source, *to)
+        assert impasto("paint", source, *to).stdout == "0 paintings in photos/painted, and 9 there before\n"
+    assert impasto("paint", "photos/a", "--style", "negative.safetensors", "--out", "photos/a.zip").returncode == 0
+    for lost in ("a", "b"):
+        shutil.rmtree(photos / lost)
+    (photos / "a.zip").unlink()
+    done = impasto("paint", "photos", *to, check=False)
+    assert "nothing but paintings" in done.stderr and len(files(photos / "painted")) == 9
+
+
+def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    """Not those which were gone when it was gone on with."""
+    begun = tmp_path / "out.zip.begun"
+    paint(impasto)
+    shutil.move(tmp_path / "out", begun)
+    (photos / "a" / "0.png").unlink()
+    arguments = ("paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out", "out.zip")
+    assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith("impasto: out.zip.begun was painted")
+    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 8 there before\n"
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert set(archive.namelist()) == {
+            "0-2.png",
+            *(f"{n}.png" for n in (1, 2, 3, 4)),
+            "1-2.png",
+            "2-2.png",
+            "3-2.png",
+        }
+    assert not begun.exists()
 
 
 def test_a_pattern_and_a_list_name_photos_too(

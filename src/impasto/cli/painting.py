@@ -1,5 +1,8 @@
 """The verbs that make paintings."""
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -125,6 +128,7 @@ def paint(
         with (
             open_photos(pictures, out) as sources,
             open_gallery(out, work, overwrite=overwrite) as (writer, journal),
+            _going_on(),
             bar("painting") as advance,
         ):
             outcome = paint_photos(
@@ -143,7 +147,7 @@ def paint(
         from impasto.paint.film import paint_film, painted_name
 
         painted = painted_name(film, out)
-        with bar("painting") as advance:
+        with _going_on(), bar("painting") as advance:
             filmed = paint_film(
                 painter, film, painted, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
             )
@@ -154,6 +158,15 @@ def paint(
             lost = True
     if lost:
         raise typer.Exit(1)
+
+
+@contextmanager
+def _going_on() -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("Stopped: the same command goes on.", file=sys.stderr)
+        raise
 
 
 @app.command()

@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, NoReturn
 
 LARGEST_FILE = 1 << 30  # bytes: nothing bigger is a picture, and reading it would only fill the memory
@@ -29,10 +30,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file inside a source: one picture, or a TFRecord holding many."""
+    """A file inside a source: one picture, or a TFRecord holding many; with its path, if it is not inside a zip."""
 
     name: str
     open: Callable[[], IO[bytes]]
+    path: Path | None = None
 
     def read(self) -> bytes:
         """All its bytes; raises :class:`Unreadable`."""

@@ -29,7 +29,6 @@ class Source:
     Attributes:
         name: the source as the user wrote it.
         junk: how many files were left out by themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db`` …).
-        total: how many entries there are, or None where only reading tells (TFRecords).
     """
 
     def __init__(self, name: str, files: list[File], junk: int = 0, close: Callable[[], None] | None = None):
@@ -37,7 +36,11 @@ class Source:
         self.junk = junk
         self._files = sorted(files, key=lambda file: natural(file.name))
         self._close = close
-        self.total = None if any(is_records(file.name) for file in files) else len(files)
+
+    @property
+    def total(self) -> int | None:
+        """How many entries there are, or None where only reading tells (TFRecords)."""
+        return None if any(is_records(file.name) for file in self._files) else len(self._files)
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, in the natural order of the names; those of a TFRecord hold their bytes: keep few."""
@@ -46,6 +49,13 @@ class Source:
                 yield from records(file)
             else:
                 yield Entry(file.name, file.read)
+
+    def leave_out(self, folder: Path) -> None:
+        """Pass over the files that lie below ``folder``."""
+        folder = folder.resolve()
+        places = {file.path.parent for file in self._files if file.path is not None}
+        below = {place for place in places if folder in (place.resolve(), *place.resolve().parents)}
+        self._files = [file for file in self._files if file.path is None or file.path.parent not in below]
 
     def close(self) -> None:
         """Let go of the file underneath; entries cannot be read after that."""
@@ -95,7 +105,7 @@ def open_list(lines: IO[bytes]) -> Source:
     paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
     if not paths:
         raise ImpastoError("The list is empty: write the path of a picture on each line.")
-    return Source("-", [File(_printable(Path(path).as_posix()), _opener(Path(path))) for path in paths])
+    return Source("-", [_file(_printable(Path(path).as_posix()), Path(path)) for path in paths])
 
 
 def _open_glob(pattern: str) -> Source:
@@ -107,7 +117,7 @@ def _open_glob(pattern: str) -> Source:
     paths = [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
     if not paths:
         raise ImpastoError(f"There is no file like {pattern}: check the pattern.")
-    return Source(str(root), [File(_inside(root, path), _opener(path)) for path in paths])
+    return Source(str(root), [_file(_inside(root, path), path) for path in paths])
 
 
 def _open_path(name: str, path: Path) -> Source:
@@ -122,9 +132,9 @@ def _open_path(name: str, path: Path) -> Source:
         raise ImpastoError(f"{name} cannot be read: {error.strerror}.") from error
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.suffix.lower() == ".zip":
         return _open_zip(name, path.open("rb"))
-    single = File(path.name, _opener(path))
+    single = _file(path.name, path)
     if holds_records(head) and not is_records(path.name):  # an unhelpful name, but its first checksum is right
-        single = File(f"{path.name}.tfrecord", single.open)
+        single = _file(f"{path.name}.tfrecord", path)
     return Source(name, [single])
 
 
@@ -148,7 +158,7 @@ def _open_folder(name: str, root: Path) -> Source:
             if is_junk(inside):
                 junk += 1
             elif path.is_file():
-                files.append(File(inside, _opener(path)))
+                files.append(_file(inside, path))
             else:
                 files.append(File(inside, partial(refuse, "no regular file, or a link to nothing")))
     if not files:
@@ -183,8 +193,8 @@ def _open_sample(name: str, which: str) -> Source:
     return _open_zip(name, archive.open("rb"))
 
 
-def _opener(path: Path) -> Callable[[], IO[bytes]]:
-    return lambda: path.open("rb")
+def _file(name: str, path: Path) -> File:
+    return File(name, lambda: path.open("rb"), path)
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:

@@ -1,6 +1,7 @@
 """Many photos in, their paintings out, each under the name of its photo."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,18 +16,18 @@ from impasto.errors import ImpastoError
 from impasto.paint.crew import ordered
 from impasto.paint.journal import NAME, Journal, open_journal
 from impasto.paint.manner import USUAL, Manner
-from impasto.paint.output import LONGEST, PictureWriter, encode, open_output
+from impasto.paint.output import LONGEST, PictureWriter, claim, encode, open_output
 from impasto.paint.painter import Painter
 from impasto.paint.photo import TooLargeError, beside, pixels
 
 Format = Literal["keep", "jpg", "png"]
 Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
 
-#: Endings of pictures that are read but not written; what else stands behind a dot belongs to the name.
 #: What is said of single photos, at most.
 SAID = 20
 #: So many photos are worth finding out how they are painted fastest.
 MANY = 24
+#: Endings of pictures that are read but not written; what else stands behind a dot belongs to the name.
 _OTHERS = {".tif", ".tiff", ".bmp", ".gif", ".mpo", ".jpe", ".jfif", ".apng"}
 
 
@@ -100,6 +101,7 @@ def paint_photos(
             outcome.left_out.append(LeftOut(name=photo, reason=painted.reason))
         elif painted.data is None:
             outcome.before += 1
+            journal.meet(photo)
         else:
             name, wanted = names.take(entry.name, painted.ending, before.get(photo, ("", ""))[1])
             writer.put(name, painted.data)
@@ -137,36 +139,54 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
 def open_gallery(
     out: Path, work: dict[str, Any], *, overwrite: bool = False
 ) -> Iterator[tuple[PictureWriter, Journal]]:
-    """A place for paintings, a folder or a zip: with a folder's journal, by which the same ``work`` is gone on with.
+    """A place for paintings, a folder or a zip, with its journal, by which the same ``work`` is gone on with.
 
+    Until all is painted, the paintings of a zip lie in a folder beside it.
     Raises ImpastoError as :func:`impasto.paint.output.open_output` and :func:`impasto.paint.journal.open_journal` do.
     """
-    if out.suffix.lower() == ".zip":
-        with open_output(out, overwrite=overwrite) as writer:
-            yield writer, Journal()
-        return
-    begun = (out / NAME).is_file()
+    folder = _folder(out)
+    if folder != out:
+        claim(out, file=True, overwrite=overwrite)
+    begun = (folder / NAME).is_file()
     with (
-        open_output(out, overwrite=overwrite or begun) as writer,
-        open_journal(out, work, overwrite=overwrite) as journal,
+        open_output(folder, overwrite=overwrite or begun) as writer,
+        open_journal(folder, work, overwrite=overwrite) as journal,
     ):
         yield writer, journal
+    if folder != out:
+        with open_output(out, overwrite=overwrite) as writer:
+            for name in journal.met:
+                writer.put(name, (folder / name).read_bytes())
+        shutil.rmtree(folder)
+
+
+def _folder(out: Path) -> Path:
+    """Where paintings lie before they are in ``out``."""
+    return out.with_name(f"{out.name}.begun") if out.suffix.lower() == ".zip" else out
 
 
 @contextmanager
 def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source]]:
     """All sources open together, so that a mistyped one is told before any painting begins.
 
+    Paintings that lie in ``out`` already are no photos, where ``out`` is among these.
     Raises ImpastoError for what :func:`impasto.data.read.open_source` refuses, and for an ``out`` where paintings
     would take the places of their photos.
     """
     with ExitStack() as stack:
+        sources = []
         for photo in photos:
             path = Path(photo).expanduser()
             holds = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
             if path.exists() and out.resolve() == holds.resolve():
                 raise ImpastoError(f"{out} holds the photos, which are not to be painted over: choose another place.")
-        yield [stack.enter_context(open_source(photo)) for photo in photos]
+            source = stack.enter_context(open_source(photo))
+            if out.resolve() not in (path.resolve(), *path.resolve().parents):
+                source.leave_out(_folder(out))
+            if source.total == 0:
+                raise ImpastoError(f"In {photo} there is nothing but paintings, those in {out}: give photos.")
+            sources.append(source)
+        yield sources
 
 
 def summarise(outcome: Outcome, out: str | Path) -> list[str]:

@@ -33,15 +33,22 @@ def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
 
 @dataclass
 class Journal:
-    """Of each photo that was painted, by where it is: a digest of its file, and the name of its painting."""
+    """Of each photo that was painted, by where it is: a digest of its file, and the name of its painting; and the
+    names of the paintings of this time, also of those that were there, in the order of their photos."""
 
     done: dict[str, tuple[str, str]] = field(default_factory=dict)
+    met: list[str] = field(default_factory=list)
     file: IO[str] | None = None
 
     def enter(self, photo: str, digest: str, painting: str) -> None:
         """Notes a painting that is there."""
         self.done[photo] = digest, painting
+        self.meet(photo)
         self._write({"photo": photo, "digest": digest, "painting": painting})
+
+    def meet(self, photo: str) -> None:
+        """Notes that the painting of a photo was there before."""
+        self.met.append(self.done[photo][1])
 
     def _write(self, line: dict[str, Any]) -> None:
         if self.file is not None:
@@ -63,7 +70,7 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
         first, *lines = _read(path)
         if first != work:
             raise ImpastoError(
-                f"{folder} was painted by another style or in another manner: choose another folder, or overwrite it "
+                f"{folder} was painted by another style or in another manner: choose another place, or overwrite it "
                 "(--overwrite)."
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
