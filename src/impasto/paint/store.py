@@ -1,5 +1,7 @@
 """Maps that are kept in a file, because there are too many for the memory."""
 
+import errno
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,25 +12,30 @@ from torch import Tensor
 from impasto.files import no_space
 from impasto.paint.window import Window
 
+#: Where there may be large temporary files: /tmp is often kept in memory.
+LARGE = Path("/var/tmp")
+
 
 class Store:
     """Maps (1, C, H, W) of any type, written and read window by window. The file has no name, and goes with the store
-    or the process."""
+    or the process. It lies where ``TMPDIR`` says, else in :data:`LARGE`, if there is such a folder."""
 
     def __init__(self, shape: Sequence[int], device: torch.device) -> None:
         _, self._channels, _, self._width = shape
         self._device = device
         self._dtype = torch.float32
-        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  (it lives as long as the store)
+        self._folder = LARGE if "TMPDIR" not in os.environ and LARGE.is_dir() else Path(tempfile.gettempdir())
+        self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  (it lives with the store)
 
     def write(self, window: Window, values: Tensor) -> None:
         """Keeps values (1, C, h, w). Raises ImpastoError if the disk is full."""
         self._dtype = values.dtype
         rows = values[0].permute(1, 2, 0).contiguous().cpu().flatten(1).view(torch.uint8).numpy()
-        with no_space(Path(tempfile.gettempdir()) / "a temporary file"):
+        with no_space(self._folder / "a temporary file"):
             for row, line in enumerate(rows, window.top):
                 self._seek(row, window.left)
-                self._file.write(line)
+                if self._file.write(line) != line.nbytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def read(self, window: Window) -> Tensor:
         """Values (1, C, h, w), channels-last."""

@@ -1,0 +1,49 @@
+"""Maps in a file are what was written, or it is said that the disk is full."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from impasto.paint.store import LARGE, Store
+from impasto.paint.window import Window, partition
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_written_in_windows_is_read_in_others(dtype: torch.dtype) -> None:
+    maps = torch.randn(1, 5, 40, 30).to(dtype)
+    store = Store(maps.shape, torch.device("cpu"))
+    for window in partition(40, 30, 16):
+        store.write(window, maps[..., window.top : window.bottom, window.left : window.right])
+    for window in (Window(0, 40, 0, 30), Window(7, 23, 11, 12)):
+        assert torch.equal(store.read(window), maps[..., window.top : window.bottom, window.left : window.right])
+    store.close()
+
+
+LIMITED = """
+import resource, torch
+from impasto.errors import ImpastoError
+from impasto.paint.store import Store
+from impasto.paint.window import Window
+store = Store((1, 1, 1, 10_000), torch.device("cpu"))
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    store.write(Window(0, 1, 0, 10_000), torch.ones(1, 1, 1, 10_000))
+except ImpastoError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file size")
+@pytest.mark.parametrize("named", [False, True])
+def test_a_row_that_is_written_in_part_is_a_full_disk(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A system writes what it has room for, and complains only the next time."""
+    monkeypatch.delenv("TMPDIR", raising=False)
+    if named:
+        monkeypatch.setenv("TMPDIR", str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", LIMITED], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"The disk is full: {tmp_path if named or not LARGE.is_dir() else LARGE}")
