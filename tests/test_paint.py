@@ -69,6 +69,32 @@ def test_a_folder_is_painted_picture_by_picture_upright_and_the_bad_one_is_named
     assert sum(path.is_file() for path in (tmp_path / "out").rglob("*.[pJ]*")) == 2
 
 
+def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
+    inside: Inside, negative: Path, tmp_path: Path
+) -> None:
+    photo = noise(7, 9)
+    Image.fromarray(photo).save(tmp_path / "photo.bmp")
+    options = ("--style", negative, "--out", "new/painting.png")
+    assert inside("paint", "photo.bmp", *options) == ("The painting is new/painting.png\n", "", 0)
+    assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), 255 - photo)
+    _, error, code = inside("paint", "photo.bmp", *options)
+    assert code == 1 and "new/painting.png already holds something" in error
+    assert inside("paint", "photo.bmp", *options, "--overwrite", "--compare")[2] == 0
+    assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), np.concatenate([photo, 255 - photo], 1))
+    before = (tmp_path / "new" / "painting.png").read_bytes()
+    for arguments, said in (
+        (("photo.bmp", "photo.bmp", *options, "--overwrite"), "would be one painting"),
+        (("photo.bmp", *options, "--overwrite", "--format", "jpg"), "of that kind"),
+        ((".", *options, "--overwrite"), "give one photo"),
+        (("nothing.jpg", *options, "--overwrite"), "No such file"),
+        (("new/painting.png", *options, "--overwrite"), "not to be painted over"),
+        ((negative, *options, "--overwrite"), "cannot be painted"),
+    ):
+        _, error, code = inside("paint", *arguments)
+        assert code == 1 and said in error and error.count("\n") == 1
+    assert (tmp_path / "new" / "painting.png").read_bytes() == before and len(list((tmp_path / "new").iterdir())) == 1
+
+
 def test_several_sources_go_into_one_zip_and_two_of_one_name_are_both_there(
     inside: Inside, negative: Path, tmp_path: Path
 ) -> None:
@@ -109,7 +135,7 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
         (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x"], "notes.txt: text, not a picture"),
         (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x.zip"], "notes.txt: text"),
         (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "painted over"),
-        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is a file"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is not to be painted over"),
         (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
         (["submit", "negative.safetensors"], "impasto paint"),
         (["submit", "noise.safetensors", "--photos", "sample:photos"], "cannot paint photos"),

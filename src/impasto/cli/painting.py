@@ -74,7 +74,7 @@ def generate(
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one film an .mp4.")],
+    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one photo or film a file.")],
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
     brush: Annotated[
@@ -99,9 +99,10 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
-    from impasto.paint.gallery import open_gallery, open_photos, paint_photos, summarise
+    from impasto.paint.gallery import open_gallery, open_photos, paint_file, paint_photos, summarise
     from impasto.paint.journal import job
     from impasto.paint.manner import Manner
+    from impasto.paint.output import LONGEST
     from impasto.paint.painter import load
 
     manner, out = Manner(strength, brush, keep_colour), Path(place)
@@ -115,6 +116,13 @@ def paint(
         print("\n".join(summarise(outcome, place)))
         if outcome.left_out:
             raise typer.Exit(1)
+        return
+    if out.suffix.lower() in LONGEST and not out.is_dir():
+        if len(photos) > 1 or kind not in ("keep", out.suffix[1:].lower()):
+            raise ImpastoError(f"{out} would be one painting, of that kind: give one photo, or choose a folder.")
+        painter = load(style, device)
+        paint_file(painter, Path(photos[0]).expanduser(), out, manner=manner, compare=compare, overwrite=overwrite)
+        print(f"The painting is {out}")
         return
     films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]
     pictures = [photo for photo in photos if Path(photo) not in films]

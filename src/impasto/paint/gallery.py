@@ -13,12 +13,13 @@ from impasto.data.entry import Entry, Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
+from impasto.files import whole
 from impasto.paint.crew import ordered
 from impasto.paint.journal import NAME, Journal, open_journal
 from impasto.paint.manner import USUAL, Manner
 from impasto.paint.output import LONGEST, PictureWriter, claim, encode, open_output
 from impasto.paint.painter import Painter
-from impasto.paint.photo import TooLargeError, beside, pixels
+from impasto.paint.photo import TooLargeError, beside, open_photo, pixels
 
 Format = Literal["keep", "jpg", "png"]
 Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
@@ -133,6 +134,25 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
         return Painted(digest, ending, encode(f"painting{ending}", beside(photo, painting) if compare else painting))
     except (Unreadable, TooLargeError) as reason:
         return Painted(reason=str(reason).removesuffix("."))
+
+
+def paint_file(
+    painter: Painter, photo: Path, out: Path, *, manner: Manner, compare: bool = False, overwrite: bool = False
+) -> None:
+    """Paint one photo into one file, of the kind that its name asks for.
+
+    Raises ImpastoError if there is no photo, the style paints none, or ``out`` is taken or cannot be written.
+    """
+    if photo.is_dir():
+        raise ImpastoError(f"{out} would be one painting: give one photo, or choose a folder or a zip.")
+    if photo.resolve() == out.resolve():
+        raise ImpastoError(f"{photo} is not to be painted over: choose another place.")
+    claim(out, file=True, overwrite=overwrite)
+    pixels = open_photo(photo)
+    painting = painter.paint_pixels(pixels[None], manner)[0]
+    data = encode(out.name, beside(pixels, painting) if compare else painting)
+    with whole(out) as part:
+        part.write_bytes(data)
 
 
 @contextmanager
