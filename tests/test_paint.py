@@ -135,7 +135,7 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
         (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x"], "notes.txt: text, not a picture"),
         (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x.zip"], "notes.txt: text"),
         (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "painted over"),
-        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is not to be painted over"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is not to be"),
         (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
         (["submit", "negative.safetensors"], "impasto paint"),
         (["submit", "noise.safetensors", "--photos", "sample:photos"], "cannot paint photos"),

@@ -198,6 +198,7 @@ def test_draft_keeps_the_promise_at_every_size(size: tuple[int, int], at_least: 
         ("Ein Text über Bilder".encode(), "text, not a picture"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0", "a film, not a picture"),
         (b"PK\x03\x04" + b"\0" * 30, "a zip"),
         (b"\xff\xd8\xff\xe0", "a damaged JPEG"),
         (bytes(range(256)), "not a picture"),

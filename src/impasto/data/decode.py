@@ -196,7 +196,8 @@ def _what_it_is(data: bytes) -> str:
         if data.startswith(magic):
             return what
     if data[4:8] == b"ftyp":
-        return f"{_BRANDS.get(data[8:12], 'a film')}: save it as PNG or JPEG"
+        brand = _BRANDS.get(data[8:12])
+        return "a film, not a picture" if brand is None else f"{brand}: save it as PNG or JPEG"
     if data[:4] == b"RIFF":
         return "a damaged WebP" if data[8:12] == b"WEBP" else "a film or sound"
     head = data[:1024]
