@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +119,10 @@ def test_stopped_it_says_that_the_same_command_goes_on(
     for number in range(10, 400):
         photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
     arguments = ["paint", "photos", "--style", "negative.safetensors", "--out", out]
-    process = subprocess.Popen([*impasto_command, *arguments], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # Where tests run in the background, what they start ignores the signal, if not told otherwise.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command = [*impasto_command, *arguments]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     journal = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
     while not journal.exists() or len(journal.read_text().splitlines()) < 20:
         time.sleep(0.002)

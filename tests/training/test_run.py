@@ -40,6 +40,16 @@ def test_only_one_process_trains_a_run(run: Run) -> None:
         pass
 
 
+def test_what_a_killed_process_had_half_written_is_taken_away(run: Run) -> None:
+    kept = [run.samples / "step-00000005.jpg", run.path / "report.html.7-8.part"]
+    left = [run.samples / "step-00000009.jpg.7-8.part", run.checkpoints / "step.pt.7-8.part"]
+    left.append(run.path / "best.safetensors.7-8.part")
+    for file in (*kept, *left):
+        file.touch()
+    with run.lock():
+        assert [file for file in (*kept, *left) if file.exists()] == kept
+
+
 def test_samples_of_an_abandoned_branch_are_taken_back(run: Run) -> None:
     for step in (0, 5, 12):
         (run.samples / f"step-{step:08d}.jpg").touch()

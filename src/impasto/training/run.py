@@ -115,13 +115,17 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Inside, the run is this process's alone; the lock goes with the process, however it ends."""
+        """Inside, the run is this process's alone; the lock goes with the process, however it ends. What a process that
+        was killed had half written is taken away."""
         lock = FileLock(self.path / ".lock")
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
             raise ImpastoError(f"{self.path} is being trained by another process.") from error
         try:
+            for pattern in ("samples/*.part", "checkpoints/*.part", "*.safetensors.*.part"):  # a report is anybody's
+                for part in self.path.glob(pattern):
+                    part.unlink()
             yield
         finally:
             lock.release()
