@@ -77,4 +77,4 @@ def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pyt
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
     done = impasto("paint", "photos", "--out", "out", "--engine", "ray", check=False)
-    assert done.returncode == 1 and "pip install 'impasto[ray]'" in done.stderr
+    assert done.returncode == 1 and "pip install 'ray[data]' fsspec" in done.stderr

@@ -61,7 +61,7 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
     if out.suffix != ".onnx":
         raise ImpastoError(f"{out} is no name of an ONNX file: let it end in .onnx.")
     if not all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):
-        raise ImpastoError("To export, install more: pip install 'impasto[onnx]'.")
+        raise ImpastoError("To export, install more: pip install onnx onnxruntime onnxscript")
     loaded = Style.load(style)
     claim(out, file=True, overwrite=overwrite)
     with whole(out) as part:

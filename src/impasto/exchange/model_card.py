@@ -48,12 +48,11 @@ def model_card(card: Card, repository: str) -> str:
 
 # {name}
 
-A style of [impasto](https://pypi.org/project/impasto): {card.turns}.
+A style of impasto: {card.turns}.
 
 ![What it paints](paintings.jpg)
 
 ```sh
-pip install impasto
 impasto pull {repository}
 {command}
 ```

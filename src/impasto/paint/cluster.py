@@ -46,7 +46,7 @@ def paint_on_cluster(
     Raises ImpastoError if ``impasto[ray]`` is not installed, or there is no photo.
     """
     if not all(importlib.util.find_spec(name) for name in ("ray", "fsspec")):
-        raise ImpastoError("To paint on a cluster, install more: pip install 'impasto[ray]'.")
+        raise ImpastoError("To paint on a cluster, install more: pip install 'ray[data]' fsspec")
     import ray
 
     rows = _rows(photos, kind)
