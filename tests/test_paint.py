@@ -75,6 +75,8 @@ def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
     photo = noise(7, 9)
     Image.fromarray(photo).save(tmp_path / "photo.bmp")
     options = ("--style", negative, "--out", "new/painting.png")
+    assert inside("paint", "photo.bmp", "--style", negative) == ("1 painting in painted\n", "", 0)
+    assert np.array_equal(pixels(tmp_path / "painted" / "photo.png"), 255 - photo)
     assert inside("paint", "photo.bmp", *options) == ("The painting is new/painting.png\n", "", 0)
     assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), 255 - photo)
     _, error, code = inside("paint", "photo.bmp", *options)

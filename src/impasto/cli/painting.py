@@ -74,7 +74,7 @@ def generate(
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one photo or film a file.")],
+    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one photo or film a file.")] = "painted",
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
     brush: Annotated[

@@ -70,8 +70,8 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
         first, *lines = _read(path)
         if first != work:
             raise ImpastoError(
-                f"{folder} was painted by another style or in another manner: choose another place, or overwrite it "
-                "(--overwrite)."
+                f"{folder} was painted by another style or in another manner: choose another place (--out), or "
+                "overwrite it (--overwrite)."
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
         journal.done = {photo: done for photo, done in entered.items() if (folder / done[1]).is_file()}
