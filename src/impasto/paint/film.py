@@ -74,14 +74,18 @@ def paint_film(
         stream = source.streams.video[0]
         frames = _frames(source, filmed)
         while True:
-            segment = parts / f"{len(segments):05d}.npz"
+            segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"
             if segment.exists():
-                packets, steady = _read(segment)
+                packets = _read(segment)
                 filmed.before += len(list(islice(frames, len(packets))))
+                steady = _recall(key) if key.exists() else steady  # the last has one
             else:
                 painted = _paint(painter, islice(frames, SEGMENT), steady, manner, compare)
                 packets = encode_frames(_counted(painted, filmed.frames, stream.frames or None, progress), stream)
-                _write(segment, packets, steady)
+                _keep(key, steady)
+                _write(segment, packets)
+                for old in set(parts.glob("*-key.npz")) - {key}:
+                    old.unlink()
             segments.append(segment)
             filmed.frames += len(packets)
             if len(packets) < SEGMENT:
@@ -91,7 +95,7 @@ def paint_film(
         raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
     height, width, _ = steady.photo.shape
     with whole(out) as part:
-        everything = (packet for segment in segments for packet in _read(segment)[0])
+        everything = (packet for segment in segments for packet in _read(segment))
         join(part, film, everything, 2 * width if compare else width, height)
     shutil.rmtree(parts)
     return filmed
@@ -155,21 +159,29 @@ def _counted(
             progress(done, total)
 
 
-def _write(segment: Path, packets: list[Coded], steady: Steady) -> None:
-    """Keeps coded frames, and what the next ones are to follow."""
+def _write(segment: Path, packets: list[Coded]) -> None:
+    """Keeps coded frames."""
     data = np.frombuffer(b"".join(packet.data for packet in packets), np.uint8)
     moments = np.array([(len(packet.data), packet.pts, packet.key) for packet in packets], np.int64).reshape(-1, 3)
-    nothing = np.zeros((0, 0, 3), np.uint8)
-    photo, painting = (nothing if each is None else each for each in (steady.photo, steady.painting))
     with whole(segment) as part, part.open("wb") as file:
-        np.savez(file, data=data, moments=moments, photo=photo, painting=painting, age=np.array(steady.age))
+        np.savez(file, data=data, moments=moments)
 
 
-def _read(segment: Path) -> tuple[list[Coded], Steady]:
+def _read(segment: Path) -> list[Coded]:
     with np.load(segment, allow_pickle=False) as kept:
         data, moments = kept["data"].tobytes(), kept["moments"].tolist()
-        steady = Steady(kept["photo"], kept["painting"], int(kept["age"])) if kept["photo"].size else Steady()
     ends = accumulate(size for size, _, _ in moments)
-    return [
-        Coded(data[end - size : end], pts, bool(key)) for end, (size, pts, key) in zip(ends, moments, strict=True)
-    ], steady
+    return [Coded(data[end - size : end], pts, bool(key)) for end, (size, pts, key) in zip(ends, moments, strict=True)]
+
+
+def _keep(key: Path, steady: Steady) -> None:
+    """Keeps what the next frames are to follow."""
+    nothing = np.zeros((0, 0, 3), np.uint8)
+    photo, painting = (nothing if each is None else each for each in (steady.photo, steady.painting))
+    with whole(key) as part, part.open("wb") as file:
+        np.savez(file, photo=photo, painting=painting, age=np.array(steady.age))
+
+
+def _recall(key: Path) -> Steady:
+    with np.load(key, allow_pickle=False) as kept:
+        return Steady(kept["photo"], kept["painting"], int(kept["age"])) if kept["photo"].size else Steady()
