@@ -26,10 +26,12 @@ def bar(doing: str, total: int | None = None) -> Iterator[Advance]:
 
     columns = (
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(30),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("·"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     console = Console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:

@@ -71,7 +71,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_named_with_its_reason(tmp_
     assert written.keys() == {"a.png", "c.png"} and outcome.paintings == 2
     (left,) = outcome.left_out
     assert left.name == f"{tmp_path}/b.png" and "damaged or cut short" in left.reason
-    assert heard == [(1, 3), (2, 3), (3, 3)]
+    assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert summarise(outcome, Path("out"))[0] == "2 paintings in out"
     assert summarise(outcome, Path("out"))[1].startswith("Left out: ")
 

@@ -95,6 +95,8 @@ def paint_photos(
 
     outcome, names = Outcome(), Names(painting for _, painting in before.values())
     everything = ((source, entry) for source in sources for entry in source.entries())
+    if progress is not None:
+        progress(0, total)
     workers = 1 if total is not None and total < MANY else painter.workers()
     for done, ((where, entry), painted) in enumerate(ordered(work, everything, workers, threads=1), 1):
         photo = _called(where, entry.name)
