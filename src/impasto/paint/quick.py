@@ -25,16 +25,21 @@ def quicken(network: nn.Module, device: torch.device) -> Network:
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(torch.bfloat16)
+            module.to(torch.bfloat16).register_forward_pre_hook(_narrow)
             if module.out_channels == 3:
                 module.register_forward_hook(_widen)
 
     def paint(photos: Tensor) -> Tensor:
-        with torch.autocast(device.type, torch.bfloat16):
+        # A CPU's autocast would pad in float32; on a GPU, norms with weights take one type alone.
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
             paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last))
         return paintings.float()
 
     return paint
+
+
+def _narrow(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(each.to(torch.bfloat16) for each in inputs)
 
 
 def _widen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
