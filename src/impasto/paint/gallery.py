@@ -133,7 +133,10 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
         ending = ending_of(entry.name, decoded.format, kind)
         del data, decoded
         painting = painter.paint_pixels(photo[None], manner)[0]
-        return Painted(digest, ending, encode(f"painting{ending}", beside(photo, painting) if compare else painting))
+        if compare:
+            painting = beside(photo, painting)
+        del photo
+        return Painted(digest, ending, encode(f"painting{ending}", painting))
     except (Unreadable, TooLargeError) as reason:
         return Painted(reason=str(reason).removesuffix("."))
 
@@ -152,7 +155,10 @@ def paint_file(
     claim(out, file=True, overwrite=overwrite)
     pixels = open_photo(photo)
     painting = painter.paint_pixels(pixels[None], manner)[0]
-    data = encode(out.name, beside(pixels, painting) if compare else painting)
+    if compare:
+        painting = beside(pixels, painting)
+    del pixels
+    data = encode(out.name, painting)
     with whole(out) as part:
         part.write_bytes(data)
 
