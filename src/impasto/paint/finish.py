@@ -1,10 +1,11 @@
 """What is done to a painting at the end: the photo's colours, and some of the photo itself. Pixels are uint8
 (B, H, W, 3), RGB."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from impasto.paint.ground import Taps
@@ -41,13 +42,21 @@ def _change(photo: Pixels, painting: Pixels) -> Tensor:
     columns) of cells."""
     height, width, _ = photo.shape
     cell = max(max(height, width) // CELLS, LEAST)
-    cells = -(-width // cell), -(-height // cell)
-    ours, theirs = (
-        np.asarray(Image.fromarray(each).resize(cells, Image.Resampling.BOX), np.float32) for each in (painting, photo)
-    )
-    change = theirs - ours
+    rows, columns = -(-height // cell), -(-width // cell)
+    change = _cells(photo, rows, columns) - _cells(painting, rows, columns)
     change -= (change @ BRIGHTNESS)[..., None]
     return torch.from_numpy(change).permute(2, 0, 1)[None]
+
+
+def _cells(pixels: Pixels, rows: int, columns: int) -> NDArray[np.float32]:
+    """The mean colours of a picture in cells, (rows, columns, 3)."""
+    height, width, _ = pixels.shape
+    tops, lefts = np.arange(rows + 1) * height // rows, np.arange(columns + 1) * width // columns
+    bands = [pixels[top:bottom].sum(axis=0, dtype=np.uint32) for top, bottom in pairwise(tops)]
+    sums = np.add.reduceat(np.stack(bands), lefts[:-1], axis=1)
+    places = np.diff(tops)[:, None] * np.diff(lefts)
+    found: NDArray[np.float32] = (sums / places[..., None]).astype(np.float32)
+    return found
 
 
 def _enlarged(change: Tensor, height: int, width: int, window: Window) -> NDArray[np.float32]:

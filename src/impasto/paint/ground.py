@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.data.augment import to_float
-from impasto.paint.photo import Pixels
+from impasto.paint.photo import Pixels, pixels
 from impasto.paint.window import Window
 
 
@@ -102,7 +102,9 @@ def _cubic(away: Tensor) -> Tensor:
     return torch.where(away <= 1, near, torch.where(away < 2, far, 0.0))
 
 
-def resized(pixels: Pixels, height: int, width: int) -> Pixels:
+def resized(pictures: Pixels, height: int, width: int) -> Pixels:
     """Pictures (B, H, W, 3) of another size, bicubic and antialiased."""
-    pictures = (Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in pixels)
-    return np.stack([np.asarray(each) for each in pictures])
+    if pictures.shape[1:3] == (height, width):
+        return pictures
+    images = (Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in pictures)
+    return np.stack([pixels(each) for each in images])

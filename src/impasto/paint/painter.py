@@ -208,7 +208,7 @@ class Painter:
         while brush > 1 and self.style.recipe.leaves_paintings and sides != [height, width]:
             sides = [min(2 * now, end) for now, end in zip(sides, (height, width), strict=True)]
             paintings = self._on(Ground(resized(photos, *sides), self.device, paintings, ENLARGED))
-        return paintings if sides == [height, width] else resized(paintings, height, width)
+        return resized(paintings, height, width)
 
     def _layers(self, height: int, width: int) -> int:
         """How often a photo is halved before it is painted, as a painter begins with a large brush (Hertzmann 1998,
