@@ -152,9 +152,18 @@ def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Pat
     paint(impasto)
     shutil.move(tmp_path / "out", begun)
     (photos / "a" / "0.png").unlink()
-    arguments = ("paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out", "out.zip")
+    arguments = (
+        "paint",
+        "photos/a",
+        "photos/b",
+        "photos/b/0.png",
+        "--style",
+        "negative.safetensors",
+        "--out",
+        "out.zip",
+    )
     assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith("impasto: out.zip.begun was painted")
-    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 8 there before\n"
+    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 9 there before\n"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert set(archive.namelist()) == {
             "0-2.png",

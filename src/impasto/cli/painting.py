@@ -121,7 +121,8 @@ def paint(
         if len(photos) > 1 or kind not in ("keep", out.suffix[1:].lower()):
             raise ImpastoError(f"{out} would be one painting, of that kind: give one photo, or choose a folder.")
         painter = load(style, device)
-        paint_file(painter, Path(photos[0]).expanduser(), out, manner=manner, compare=compare, overwrite=overwrite)
+        with bar("painting", 1):
+            paint_file(painter, Path(photos[0]).expanduser(), out, manner=manner, compare=compare, overwrite=overwrite)
         print(f"The painting is {out}")
         return
     films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]

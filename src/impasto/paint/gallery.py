@@ -183,7 +183,7 @@ def open_gallery(
         yield writer, journal
     if folder != out:
         with open_output(out, overwrite=overwrite) as writer:
-            for name in journal.met:
+            for name in dict.fromkeys(journal.met):  # a photo may be named twice
                 writer.put(name, (folder / name).read_bytes())
         shutil.rmtree(folder)
 

@@ -47,7 +47,7 @@ class Journal:
         self._write({"photo": photo, "digest": digest, "painting": painting})
 
     def meet(self, photo: str) -> None:
-        """Notes that the painting of a photo was there before."""
+        """Notes that this time there is a photo whose painting is there."""
         self.met.append(self.done[photo][1])
 
     def _write(self, line: dict[str, Any]) -> None:
