@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
+from PIL import Image
+
 from impasto.data.decode import decode
-from impasto.data.entry import Entry, Unreadable
+from impasto.data.entry import Entry, File, Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
@@ -19,7 +21,7 @@ from impasto.paint.journal import NAME, Journal, open_journal
 from impasto.paint.manner import USUAL, Manner
 from impasto.paint.output import LONGEST, PictureWriter, claim, encode, open_output
 from impasto.paint.painter import Painter
-from impasto.paint.photo import TooLargeError, beside, open_photo, pixels
+from impasto.paint.photo import TooLargeError, beside, pixels
 
 Format = Literal["keep", "jpg", "png"]
 Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
@@ -135,8 +137,10 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
         painting = painter.paint_pixels(photo[None], manner)[0]
         if compare:
             painting = beside(photo, painting)
-        del photo
-        return Painted(digest, ending, encode(f"painting{ending}", painting))
+        del photo  # large ones are not kept longer than needed
+        image = Image.fromarray(painting)
+        del painting
+        return Painted(digest, ending, encode(f"painting{ending}", image))
     except (Unreadable, TooLargeError) as reason:
         return Painted(reason=str(reason).removesuffix("."))
 
@@ -153,14 +157,12 @@ def paint_file(
     if photo.resolve() == out.resolve():
         raise ImpastoError(f"{photo} is not to be painted over: choose another place.")
     claim(out, file=True, overwrite=overwrite)
-    pixels = open_photo(photo)
-    painting = painter.paint_pixels(pixels[None], manner)[0]
-    if compare:
-        painting = beside(pixels, painting)
-    del pixels
-    data = encode(out.name, painting)
+    entry = Entry(out.name, File(photo.name, lambda: photo.open("rb")).read)
+    painted = paint_one(painter, entry, manner=manner, compare=compare, kind="keep", known="")
+    if painted.data is None:
+        raise ImpastoError(f"{photo} cannot be painted: {painted.reason}.")
     with whole(out) as part:
-        part.write_bytes(data)
+        part.write_bytes(painted.data)
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
             raise ValueError(f"expected uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
         image = Image.fromarray(picture)
     else:
-        image = picture.convert("RGB")
+        image = picture if picture.mode == "RGB" else picture.convert("RGB")
     ending = Path(name).suffix.lower()
     if ending not in LONGEST:
         raise ImpastoError(f"{name!r} has no picture's ending: pictures are written as .jpg, .png or .webp.")
