@@ -4,8 +4,8 @@
 
 Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 of 64 channels. The plain way, as in the competition's
 notebooks: float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
-what ``impasto paint`` does. Both have the same weights, drawn by chance, which magnify rounding. The limit: our
-convolutions alone.
+what ``impasto paint`` does. Both have the same weights, drawn by chance, which magnify rounding, and compute on the
+GPU where there is one. The limit: our convolutions alone.
 
 One: a large photo, with the style ``monet``. The plain way paints it at once, ours piece by piece. Each has a process
 of its own, whose time and largest memory are told, and the paintings are compared. ``--out`` keeps ours, and a map of
@@ -36,13 +36,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from impasto.data.augment import to_pixels
+from impasto.device import choose_device
 from impasto.networks import build_generator
 from impasto.paint.quick import quicken
 from impasto.recipe import Recipe
 from impasto.style import Card, Style
 from translate_step import copy_weights, painter
 
-CPU = torch.device("cpu")
+DEVICE = choose_device("auto")
 IMPASTO = Path(sys.executable).with_name("impasto")
 
 
@@ -70,8 +71,8 @@ def plain(network: nn.Module, photos: list[Path], out: Path) -> None:
     with zipfile.ZipFile(out, "w") as archive:
         for path in photos:
             photo = np.asarray(Image.open(path).convert("RGB"))
-            pictures = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
-            painting = Image.fromarray(to_pixels(network(pictures))[0].numpy())
+            pictures = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float().to(DEVICE) / 127.5 - 1
+            painting = Image.fromarray(to_pixels(network(pictures))[0].cpu().numpy())
             data = BytesIO()
             painting.save(data, "JPEG", quality=95, subsampling="4:4:4")
             archive.writestr(path.name, data.getvalue())
@@ -80,7 +81,7 @@ def plain(network: nn.Module, photos: list[Path], out: Path) -> None:
 @torch.inference_mode()
 def convolutions(network: nn.Module) -> float:
     """Seconds that the convolutions of a painting of 256 pixels take by themselves, as ours are computed."""
-    quick, seen = quicken(network, CPU), list[tuple[nn.Conv2d, Tensor]]()
+    quick, seen = quicken(network, DEVICE), list[tuple[nn.Conv2d, Tensor]]()
 
     def notice(module: nn.Module, given: Any) -> None:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -88,13 +89,14 @@ def convolutions(network: nn.Module) -> float:
             seen.append((copy.deepcopy(module), maps))  # type: ignore[arg-type]
 
     handle = nn.modules.module.register_module_forward_pre_hook(notice)
-    quick(torch.zeros(1, 3, 256, 256))
+    quick(torch.zeros(1, 3, 256, 256, device=DEVICE))
     handle.remove()
     times = []
     for _ in range(5):
         start = time.perf_counter()
         for module, maps in seen:
-            module(maps)
+            maps = module(maps)
+        maps.sum().item()  # a GPU's work is waited for
         times.append(time.perf_counter() - start)
     return min(times)
 
@@ -121,7 +123,7 @@ def many(photos: list[Path], folder: Path) -> None:
     """A zip of paintings, by the shell's command in a process of its own and by the plain way here."""
     ours = style()
     ours.save(folder / "resnet.safetensors")
-    theirs = painter().eval()
+    theirs = painter().eval().to(DEVICE)
     copy_weights(ours.network, theirs)
     plain(theirs, photos[:2], folder / "warm.zip")
     start = time.perf_counter()
@@ -135,7 +137,7 @@ def many(photos: list[Path], folder: Path) -> None:
         IMPASTO, "paint", some, "--style", folder / "resnet.safetensors", "--out", folder / "ours.zip"
     )
     limit = len(photos) * convolutions(ours.network)
-    print(f"{len(photos)} photos into a zip, ResNet-9 of 64 channels, {torch.get_num_threads()} threads")
+    print(f"{len(photos)} photos into a zip, ResNet-9 of 64 channels, {DEVICE}, {torch.get_num_threads()} threads")
     print(f"  plain                    {slow:7.1f} s")
     print(f"  ours, start included     {fast:7.1f} s   {slow / fast:.2f} times as fast, {memory / 1e6:.0f} MB")
     print(f"  our convolutions alone   {limit:7.1f} s   {slow / limit:.2f} times as fast")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
-from impasto.data.decode import decode, upright
+from impasto.data.decode import count_pixels, decode, upright
 from impasto.data.entry import Unreadable
 
 
@@ -276,3 +276,9 @@ def test_an_image_that_pillow_has_opened_is_seen_as_its_bytes_are(mode: str) -> 
         seen = upright(image)
         assert image.mode == mode
     assert seen.mode == "RGB" and seen.tobytes() == decode(data).image.tobytes()
+
+
+def test_pixels_are_counted_without_decoding() -> None:
+    whole = saved(scene(480, 320), "PNG")
+    assert count_pixels(whole) == count_pixels(whole[:100]) == 480 * 320
+    assert count_pixels(b"") == count_pixels(b"no picture") == 0

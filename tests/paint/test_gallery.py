@@ -1,5 +1,7 @@
 """Many photos: each is painted under its own name, and what cannot be is named."""
 
+import threading
+import time
 import zipfile
 from collections.abc import Iterable
 from io import BytesIO
@@ -17,6 +19,7 @@ from impasto.paint.gallery import Names, Outcome, ending_of, open_photos, paint_
 from impasto.paint.manner import Manner
 from impasto.paint.output import PictureWriter
 from impasto.paint.painter import Painter
+from impasto.paint.photo import Pixels
 from test_style import style
 from translators import translator
 
@@ -93,6 +96,33 @@ def test_photos_of_one_name_from_two_places_do_not_replace_each_other(tmp_path: 
     assert np.array_equal(written["a-2.png"], 255 - noise(4, 4, 1))
     assert outcome.renamed == [(str(photos[1]), "a-2.png")]
     assert "a-2.png" in summarise(outcome, Path("out"))[1]
+
+
+def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.paint.painter.ALONE", 20 * 20)
+    monkeypatch.setattr("impasto.paint.gallery.MANY", 0)
+    monkeypatch.setattr("impasto.paint.painter.choose_workers", lambda work: 3)  # whatever is fastest here
+    painter, threads = Painter(translator(-1), torch.device("cpu")), torch.get_num_threads()
+    really, guard, under_way, seen = painter.paint_pixels, threading.Lock(), list[int](), list[tuple[int, int, int]]()
+
+    def noted(pixels: Pixels, manner: Manner) -> Pixels:
+        side = pixels.shape[1]
+        with guard:
+            under_way.append(side)
+            seen.append((side, torch.get_num_threads(), under_way.count(side)))
+        time.sleep(0.01)
+        painted = really(pixels, manner)
+        with guard:
+            under_way.remove(side)
+        return painted
+
+    monkeypatch.setattr(painter, "paint_pixels", noted)
+    for number in range(12):
+        Image.fromarray(noise(20, 20) if number % 3 else noise(30, 30)).save(tmp_path / f"{number}.png")
+    _, outcome = paint([tmp_path], painter)
+    assert outcome.paintings == 12
+    assert {(used, at_once) for side, used, at_once in seen if side == 30} == {(threads, 1)}
+    assert {used for side, used, _ in seen if side == 20} == {1}
 
 
 def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) -> None:

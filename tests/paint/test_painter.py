@@ -146,13 +146,13 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
     """Shown 32 pixels in training; a painting that is painted over again is its negative's negative."""
     painter = Painter(translator(-1, identity=identity), torch.device("cpu"))
     seen: list[tuple[int, int]] = []
-    network = painter._network
+    network = painter._together
 
     def watched(photos: torch.Tensor) -> torch.Tensor:
         seen.append((photos.shape[2], photos.shape[3]))
         return network(photos)
 
-    painter._network = watched
+    painter._together = watched
     flat = np.full((1, 70, 101, 3), 200, np.uint8)
     painted = painter.paint_pixels(flat)
     assert seen == sizes

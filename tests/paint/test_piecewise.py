@@ -16,6 +16,7 @@ from impasto.networks import build_generator
 from impasto.paint import piecewise
 from impasto.paint.piecewise import paint
 from impasto.paint.quick import quicken
+from impasto.paint.store import Kept
 from impasto.paint.window import Window, partition
 
 CPU = torch.device("cpu")
@@ -44,6 +45,10 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "cnn": ("cnn", {"width": 8, "depth": 3, "activation": "silu", "norm": "instance", "init_std": 0.1}),
     "cnn, none": ("cnn", {"width": 8, "depth": 3, "activation": "tanh", "norm": "none", "init_std": 0.1}),
 }
+
+
+#: Those that look at the whole picture.
+NORMS = ("instance", "group")
 
 
 class Shown:
@@ -86,6 +91,12 @@ def in_pieces(network: Any, pictures: Tensor, memory: int = 1) -> Tensor:
         assert (there == 9).all(), "no place is painted twice"
         there.copy_(part)
     return painted
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if any(norm in str(NETWORKS[name]) for norm in NORMS)])
+def test_in_windows_is_as_at_once_where_maps_are_kept_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.paint.piecewise.open_store", lambda shape, dtype, *_: Kept(shape, dtype, CPU))
+    test_in_windows_is_as_at_once(name, 101, 70)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

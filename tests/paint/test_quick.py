@@ -1,5 +1,7 @@
 """Quick painting is, to the eye, the painting of float32."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -8,7 +10,7 @@ from torch import Tensor, nn
 
 from impasto.data.augment import to_float, to_pixels
 from impasto.networks import build_generator
-from impasto.paint.quick import quicken
+from impasto.paint.quick import Together, quicken
 from translators import mirror
 
 CPU = torch.device("cpu")
@@ -102,3 +104,55 @@ def test_the_network_that_is_given_stays_as_it_is(photos: Tensor) -> None:
     quickly(network, photos)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert torch.equal(network(photos), exact)
+
+
+class Slow:
+    """Turns photos into their negatives, and notes how many it was given together; the first waits for ``begin``."""
+
+    def __init__(self) -> None:
+        self.begin, self.given = threading.Event(), list[torch.Size]()
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        assert self.begin.wait(10)
+        self.given.append(photos.shape)
+        if photos.isnan().any():
+            raise ValueError("no photo")
+        return -photos
+
+
+def ask(slow: Slow, photos: list[Tensor], most: int) -> list[Tensor | BaseException]:
+    """Each photo from a thread of its own; all wait before the first is painted."""
+    together = Together(slow, most)
+    with ThreadPoolExecutor(len(photos)) as pool:
+        asked = [pool.submit(together, photo) for photo in photos]
+        while len(together._waiting) < len(photos) - 1:
+            threading.Event().wait(0.001)
+        slow.begin.set()
+        return [each.exception() or each.result() for each in asked]
+
+
+def test_what_threads_ask_at_a_time_is_computed_together_if_it_is_of_one_size() -> None:
+    photos = [torch.randn(1, 3, 8, 8) for _ in range(7)] + [torch.randn(1, 3, 8, 9) for _ in range(2)]
+    slow = Slow()
+    paintings = ask(slow, photos, most=4 * 64)
+    for photo, painting in zip(photos, paintings, strict=True):
+        assert isinstance(painting, Tensor) and torch.equal(painting, -photo)
+    assert sum(shape[0] for shape in slow.given) == 9
+    assert max(shape[0] for shape in slow.given) == 4  # no more than there may be at a time
+    assert all(shape[0] <= 2 for shape in slow.given if shape[3] == 9)
+    assert len(slow.given) <= 5
+
+
+def test_what_is_larger_than_all_that_may_be_together_is_computed_alone() -> None:
+    slow = Slow()
+    paintings = ask(slow, [torch.ones(1, 3, 9, 9) * number for number in range(3)], most=64)
+    assert [shape[0] for shape in slow.given] == [1, 1, 1]
+    assert [float(painting.max()) for painting in paintings if isinstance(painting, Tensor)] == [0, -1, -2]
+
+
+def test_a_mistake_is_told_to_those_who_asked_with_it_and_to_nobody_else() -> None:
+    slow = Slow()
+    photos = [torch.zeros(1, 3, 8, 8), torch.full((1, 3, 4, 4), torch.nan), torch.zeros(1, 3, 8, 8)]
+    first, second, third = ask(slow, photos, most=1000)
+    assert isinstance(first, Tensor) and isinstance(third, Tensor)
+    assert isinstance(second, ValueError)

@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.paint.store import LARGE, Store
+from impasto.paint.store import LARGE, Filed, Kept, Store, open_store
 from impasto.paint.window import Window, partition
+
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_written_in_windows_is_read_in_others(dtype: torch.dtype) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_is_written_in_windows_is_read_in_others(kept: bool, dtype: torch.dtype) -> None:
     maps = torch.randn(1, 5, 40, 30).to(dtype)
-    store = Store(maps.shape, torch.device("cpu"))
+    store: Store = Kept(maps.shape, dtype, CPU) if kept else Filed(maps.shape, CPU)
     for window in partition(40, 30, 16):
         store.write(window, maps[..., window.top : window.bottom, window.left : window.right])
     for window in (Window(0, 40, 0, 30), Window(7, 23, 11, 12)):
@@ -22,12 +25,34 @@ def test_what_is_written_in_windows_is_read_in_others(dtype: torch.dtype) -> Non
     store.close()
 
 
+def test_what_is_read_may_be_changed() -> None:
+    store = Kept((1, 2, 4, 4), torch.float32, CPU)
+    whole = Window(0, 4, 0, 4)
+    store.write(whole, torch.ones(1, 2, 4, 4))
+    store.read(whole).zero_()
+    assert store.read(whole).min() == 1
+
+
+def test_maps_are_kept_where_there_is_room_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    def filed(device: torch.device, spare: int) -> bool:
+        store = open_store((1, 2, 5, 5), torch.float32, device, spare)
+        store.close()
+        return isinstance(store, Filed)
+
+    gpu = torch.device("cuda")
+    monkeypatch.setattr("impasto.paint.store.available", lambda device: 1000)
+    monkeypatch.setattr("impasto.paint.store.Kept", lambda shape, dtype, device: Kept(shape, dtype, CPU))
+    assert filed(CPU, 0)
+    assert not filed(gpu, 800)
+    assert filed(gpu, 801)
+
+
 LIMITED = """
 import resource, torch
 from impasto.errors import ImpastoError
-from impasto.paint.store import Store
+from impasto.paint.store import Filed
 from impasto.paint.window import Window
-store = Store((1, 1, 1, 10_000), torch.device("cpu"))
+store = Filed((1, 1, 1, 10_000), torch.device("cpu"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     store.write(Window(0, 1, 0, 10_000), torch.ones(1, 1, 1, 10_000))

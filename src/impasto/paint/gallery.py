@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from PIL import Image
 
-from impasto.data.decode import decode
+from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import Entry, File, Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
@@ -69,7 +69,7 @@ def paint_photos(
 ) -> Outcome:
     """Paint every photo of all sources, each at its own size, and hand the paintings on in that order.
 
-    Several photos are read, painted and encoded at a time, where that is faster.
+    Several photos are read, painted and encoded at a time, where that is faster; large ones one at a time.
 
     Args:
         painter: has a style that paints photos.
@@ -130,17 +130,18 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         if digest == known:
             return Painted(digest)
-        decoded = decode(data)
-        photo = pixels(decoded.image)
-        ending = ending_of(entry.name, decoded.format, kind)
-        del data, decoded
-        painting = painter.paint_pixels(photo[None], manner)[0]
-        if compare:
-            painting = beside(photo, painting)
-        del photo  # large ones are not kept longer than needed
-        image = Image.fromarray(painting)
-        del painting
-        return Painted(digest, ending, encode(f"painting{ending}", image))
+        with painter.alone(count_pixels(data)):
+            decoded = decode(data)
+            photo = pixels(decoded.image)
+            ending = ending_of(entry.name, decoded.format, kind)
+            del data, decoded
+            painting = painter.paint_pixels(photo[None], manner)[0]
+            if compare:
+                painting = beside(photo, painting)
+            del photo  # large ones are not kept longer than needed
+            image = Image.fromarray(painting)
+            del painting
+            return Painted(digest, ending, encode(f"painting{ending}", image))
     except (Unreadable, TooLargeError) as reason:
         return Painted(reason=str(reason).removesuffix("."))
 

@@ -2,7 +2,9 @@
 
 import copy
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -24,7 +26,7 @@ from impasto.paint.latents import Latent, truncated
 from impasto.paint.manner import USUAL, Manner
 from impasto.paint.photo import Pixels, TooLargeError, open_photo
 from impasto.paint.piecewise import paint as paint_piecewise
-from impasto.paint.quick import quicken
+from impasto.paint.quick import Together, quicken
 from impasto.paint.window import Window
 from impasto.recipe import NoiseRecipe
 from impasto.style import Card, Style
@@ -35,6 +37,10 @@ BLOCK = 16
 #: Photos painted at once, alone or several of one size together, have at most so many pixels in all: on a CPU, which
 #: gains nothing by more, and on a GPU. Larger ones are painted piece by piece.
 AT_ONCE, AT_ONCE_GPU = 1 << 18, 1 << 20
+#: Photos of more pixels are painted one at a time, as each takes much memory: on a CPU, on all threads, and on a GPU.
+ALONE, ALONE_GPU = 1 << 22, 1 << 25
+#: So many photos are on their way to a GPU and back at a time, where there are many.
+WORKERS_GPU = 8
 #: Bytes of maps that may be alive while a photo is painted piece by piece on a CPU, which is slower with more as well
 #: as with fewer; of a GPU's free memory, it may be this share.
 MAPS, SHARE = 100 << 20, 0.5
@@ -57,9 +63,11 @@ class Painter:
 
     def __init__(self, style: Style, device: torch.device) -> None:
         self.style, self.device = style, device
+        self._turn, self._threads = threading.RLock(), torch.get_num_threads()
         self._latent_size = recipe.latent if isinstance(recipe := style.recipe, NoiseRecipe) else 0
         if recipe.translates:
             self._network = quicken(style.network, device)
+            self._together = self._network if device.type == "cpu" else Together(self._network, AT_ONCE_GPU)
         else:
             self._network = style.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -177,10 +185,24 @@ class Painter:
     def workers(self) -> int:
         """How many photos are painted at a time where there are many: found out by painting some of grey."""
         if self.device.type != "cpu":
-            return 2  # one is read or written while another is painted
+            return WORKERS_GPU
         side = min(self.size, math.isqrt(AT_ONCE))
         grey = np.full((1, side, side, 3), 127, np.uint8)
         return choose_workers(lambda: self.paint_pixels(grey))
+
+    @contextmanager
+    def alone(self, places: int) -> Iterator[None]:
+        """What is done here with a photo of so many pixels, one thread at a time does if they are many."""
+        if places <= (ALONE if self.device.type == "cpu" else ALONE_GPU):
+            yield
+            return
+        with self._turn:
+            threads = torch.get_num_threads()
+            torch.set_num_threads(self._threads)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(threads)
 
     def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
         """The paintings of photos of one size, each uint8 (H, W, 3), one by one; only a few are in memory at a time."""
@@ -191,8 +213,10 @@ class Painter:
     @cached_property
     def _network_for_pieces(self) -> Callable[[Any], Any]:
         """The network; in float32, where it normalises over the picture. In bfloat16 the last bits of its statistics
-        would decide roundings, those would decide others, and in the end grey levels would differ."""
-        if any(isinstance(module, nn.GroupNorm) for module in self.style.network.modules()):
+        would decide roundings, those would decide others, and in the end grey levels would differ. (On a GPU it is in
+        float32 anyway.)"""
+        normalises = any(isinstance(module, nn.GroupNorm) for module in self.style.network.modules())
+        if self.device.type == "cpu" and normalises:
             return copy.deepcopy(self.style.network).to(self.device)
         return self._network
 
@@ -234,14 +258,15 @@ class Painter:
         """What the network paints on some ground, (B, H, W, 3)."""
         whole = Window(0, ground.height, 0, ground.width)
         if whole.places * len(ground.photos) <= self._at_once:
-            painted: Pixels = to_pixels(self._network(ground.read(whole))).cpu().numpy()
+            painted: Pixels = to_pixels(self._together(ground.read(whole))).cpu().numpy()
             return painted
         paintings = np.empty_like(ground.photos)
-        memory = MAPS if self.device.type == "cpu" else int(SHARE * available(self.device))
-        for painting, one in zip(paintings, ground.each(), strict=True):
-            for window, part in paint_piecewise(self._network_for_pieces, one, memory, self.device):
-                here = slice(window.top, window.bottom), slice(window.left, window.right)
-                painting[here] = to_pixels(part)[0].cpu().numpy()
+        with nullcontext() if self.device.type == "cpu" else self._turn:  # a GPU's free memory is shared by none
+            memory = MAPS if self.device.type == "cpu" else int(SHARE * available(self.device))
+            for painting, one in zip(paintings, ground.each(), strict=True):
+                for window, part in paint_piecewise(self._network_for_pieces, one, memory, self.device):
+                    here = slice(window.top, window.bottom), slice(window.left, window.right)
+                    painting[here] = to_pixels(part)[0].cpu().numpy()
         return paintings
 
     def require_photos(self) -> None:

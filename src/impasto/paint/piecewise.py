@@ -5,8 +5,8 @@ nothing, and note what is to be done. For a window of the result, it is then wor
 map, and that is computed forwards. So no network has to say how far it sees, and none is computed further than it does.
 
 Instance and group normalisation look at the whole picture. What they normalise is computed first, in windows of its
-own, measured, and kept in a file: so each layer is computed once, and between two of them there are one or two
-convolutions whose windows hardly overlap.
+own, measured, and kept: so each layer is computed once, and between two of them there are one or two convolutions whose
+windows hardly overlap.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from impasto.paint.deferred import Maps, Normalised, Picture, Source
-from impasto.paint.store import Store
+from impasto.paint.store import open_store
 from impasto.paint.window import Window, partition
 
 #: Sides of windows, the largest first.
@@ -51,7 +51,9 @@ def _measure(norm: Normalised, output: Maps, memory: int, files: ExitStack) -> N
     order = _ancestors([subject])
     later = {each for maps in _ancestors([output]) if maps not in order for each in maps.inputs}
     kept = [maps for maps in order if maps.inputs and maps.stored is None and (maps in later or maps is subject)]
-    stores = {maps: files.enter_context(closing(Store(maps.shape, maps.device))) for maps in kept}
+    stores = {
+        maps: files.enter_context(closing(open_store(maps.shape, maps.dtype, maps.device, memory))) for maps in kept
+    }
     for window in _windows(order, subject, memory):
         wanted = {maps: _share(window, subject, maps) for maps in kept}
         for maps, values in _compute(order, wanted).items():

@@ -1,7 +1,9 @@
-"""The same network, in the precision and memory layout that suit the machine."""
+"""The same network, in the precision, memory layout and batches that suit the machine."""
 
 import copy
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +17,15 @@ def quicken(network: nn.Module, device: torch.device) -> Network:
     """A copy of a network that turns photos into paintings, made for painting fast on ``device``.
 
     It takes photos (B, 3, H, W), float32 in −1…1 on the device, and gives float32 of that shape; it is to be called in
-    inference mode. Where the hardware computes in bfloat16 convolutions do so, channels-last, and what comes behind
-    the last of them (what is added to the photo, tanh) is computed in float32: near black and white bfloat16 knows
-    only every half grey level, which skies would show. Elsewhere all is float32.
+    inference mode. Where a CPU computes in bfloat16 convolutions do so, channels-last, and what comes behind the last
+    of them (what is added to the photo, tanh) is computed in float32: near black and white bfloat16 knows only every
+    half grey level, which skies would show. On a GPU all is float32, channels-last, and convolutions are TF32 where
+    it has that: another size of picture is computed by other kernels there, and bfloat16 would tell them apart.
     """
     network = copy.deepcopy(network).to(device)
+    if device.type == "cuda":
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return lambda photos: network(photos.contiguous(memory_format=torch.channels_last))
     if choose_precision("auto", device) == "32-true":
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -30,9 +36,7 @@ def quicken(network: nn.Module, device: torch.device) -> Network:
                 module.register_forward_hook(_widen)
 
     def paint(photos: Tensor) -> Tensor:
-        # A CPU's autocast would pad in float32; on a GPU, norms with weights take one type alone.
-        with torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu"):
-            paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last))
+        paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last))
         return paintings.float()
 
     return paint
@@ -44,3 +48,49 @@ def _narrow(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]
 
 def _widen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     return output.float()
+
+
+class Together:
+    """A network that many threads ask at a time: it is given what is of one size together.
+
+    Whichever thread's turn it is takes along what others wait for. A GPU is little slower with several than with one.
+    """
+
+    def __init__(self, network: Network, most: int) -> None:
+        """``most`` is how many pixels are given together at most, if there is more than one picture."""
+        self._network, self._most = network, most
+        self._waiting: list[tuple[Tensor, Future[Tensor]]] = []
+        self._guard, self._turn = threading.Lock(), threading.Lock()
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        """Paintings of photos (B, 3, H, W). Raises what the network raises."""
+        mine = photos, Future[Tensor]()
+        with self._guard:
+            self._waiting.append(mine)
+        with self._turn:
+            if not mine[1].done():
+                self._paint(self._take(mine))
+        return mine[1].result()
+
+    def _take(self, first: tuple[Tensor, Future[Tensor]]) -> list[tuple[Tensor, Future[Tensor]]]:
+        """That one, and those others that are painted with it."""
+        with self._guard:
+            taken, places = [first], first[0][:, 0].numel()
+            for other in self._waiting:
+                more = other[0][:, 0].numel()
+                if other is not first and other[0].shape[1:] == first[0].shape[1:] and places + more <= self._most:
+                    taken.append(other)
+                    places += more
+            self._waiting = [each for each in self._waiting if all(each is not other for other in taken)]
+        return taken
+
+    def _paint(self, taken: list[tuple[Tensor, Future[Tensor]]]) -> None:
+        try:
+            paintings = self._network(torch.cat([photos for photos, _ in taken]))
+        except Exception as error:
+            for _, future in taken:
+                future.set_exception(error)
+        else:
+            sizes = [len(photos) for photos, _ in taken]
+            for (_, future), painted in zip(taken, paintings.split(sizes), strict=True):
+                future.set_result(painted)
