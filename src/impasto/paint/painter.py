@@ -40,7 +40,7 @@ AT_ONCE, AT_ONCE_GPU = 1 << 18, 1 << 20
 #: Photos of more pixels are painted one at a time, as each takes much memory: on a CPU, on all threads, and on a GPU.
 ALONE, ALONE_GPU = 1 << 22, 1 << 25
 #: So many photos are on their way to a GPU and back at a time, where there are many.
-WORKERS_GPU = 8
+WORKERS_GPU = 12
 #: Bytes of maps that may be alive while a photo is painted piece by piece on a CPU, which is slower with more as well
 #: as with fewer; of a GPU's free memory, it may be this share.
 MAPS, SHARE = 100 << 20, 0.5
