@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import contextlib
 import errno
 import os
 import threading
@@ -13,6 +14,21 @@ from impasto.errors import ImpastoError
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+#: How they say that a file cannot be written there.
+UNREACHABLE = (
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOENT,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.EEXIST,
+    errno.ENAMETOOLONG,
+    errno.EINVAL,
+    errno.ELOOP,
+)
+
+
 class DiskFullError(ImpastoError):
     """A disk that took no more."""
 
@@ -22,18 +38,22 @@ def whole(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to, which takes the name ``path`` once it is complete and on disk.
 
     If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
-    A full disk is told as :class:`DiskFullError`.
+    A full disk is told as :class:`DiskFullError`, and a place where nothing can be written as ImpastoError.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # for others may write it too
     try:
         with no_space(path):
+            with reaching(path):
+                part.touch()
             yield part
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-            part.replace(path)
+            with reaching(path):
+                part.replace(path)
             _sync_folder(path.parent)
     except BaseException:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what cannot be written is not there
+            part.unlink()
         raise
 
 
@@ -46,6 +66,17 @@ def no_space(path: Path) -> Iterator[None]:
         if error.errno in FULL:
             raise DiskFullError(f"The disk is full: {path} was not written. Free some space and try again.") from error
         raise
+
+
+@contextmanager
+def reaching(path: Path) -> Iterator[None]:
+    """Says in one line that ``path`` is no place to write to: forbidden, below a file, read-only, too long a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in UNREACHABLE:
+            raise
+        raise ImpastoError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
 def require_folder(path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Pat
         "out.zip",
     )
     assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith("impasto: out.zip.begun was painted")
-    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 9 there before\n"
+    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 8 there before\n"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert set(archive.namelist()) == {
             "0-2.png",
@@ -195,3 +195,49 @@ def test_a_pattern_and_a_list_name_photos_too(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "list is empty" in impasto("paint", "-", *to, "none", check=False).stderr
     assert "no file like photos/*.gif" in impasto("paint", "photos/*.gif", *to, "none", check=False).stderr
+
+
+@pytest.mark.parametrize("photos_again", [["photos/a/*.png"], ["photos/a/../a", "photos/a/0.png"], ["-"]])
+def test_no_photo_is_ever_painted_over(
+    photos_again: list[str], impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(photos)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"0.png\n")))
+    monkeypatch.chdir(photos / "a")
+    given = [str(tmp_path / each) if each != "-" else each for each in photos_again]
+    done = impasto("paint", *given, "--style", str(tmp_path / "same.safetensors"), "--strength", "0.5", "--overwrite",
+                   "--out", str(photos / "a"), check=False)  # fmt: skip
+    assert done.returncode == 1 and "not to be painted over" in done.stderr and done.stderr.count("\n") == 1
+    assert files(photos) == before
+
+
+def test_a_photo_that_a_link_names_or_that_lies_further_down_is_not_painted_over(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "0.png").symlink_to(photos / "a" / "0.png")
+    (photos / "a" / "a").mkdir()
+    shutil.copy(photos / "b" / "0.png", photos / "a" / "a" / "1.png")
+    before = files(photos)
+    for source, out in (("links", "photos/a"), ("photos/a", "photos")):
+        to = ["--style", "negative.safetensors", "--overwrite", "--out", out]
+        done = impasto("paint", source, *to, check=False)
+        assert done.returncode == 1 and "not to be painted over" in done.stderr
+        assert before.items() <= files(photos).items()
+
+
+def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_when_it_is_gone_on_with(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.write(photos / "a" / "0.png", "x.png")
+        archive.write(photos / "b" / "0.png", "x.png")
+    arguments = ["paint", "two.zip", "--style", "negative.safetensors", "--out", "two"]
+    assert impasto(*arguments).stdout.startswith("2 paintings")
+    first = files(tmp_path / "two")
+    assert len(first) == 2
+    assert impasto(*arguments).stdout == "0 paintings in two, and 2 there before\n"
+    journal = tmp_path / "two" / NAME
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))
+    assert impasto(*arguments).stdout.startswith("1 painting in two, and 1 there before")
+    assert files(tmp_path / "two") == first

@@ -136,7 +136,7 @@ def paint(
     if pictures:
         with (
             open_photos(pictures, out) as sources,
-            open_gallery(out, work, overwrite=overwrite) as (writer, journal),
+            open_gallery(out, work, sources, overwrite=overwrite) as (writer, journal),
             _going_on(),
             bar("painting") as advance,
         ):

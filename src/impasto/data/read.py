@@ -57,6 +57,21 @@ class Source:
         below = {place for place in places if folder in (place.resolve(), *place.resolve().parents)}
         self._files = [file for file in self._files if file.path is None or file.path.parent not in below]
 
+    def leave_out_seen(self, seen: set[str]) -> None:
+        """Pass over the files whose paths are among those ``seen``, as they are when a file is named twice, and note
+        those of the others there."""
+        files, self._files = self._files, []
+        for file in files:
+            path = None if file.path is None else os.path.abspath(file.path)  # noqa: PTH100  (links are not followed)
+            if path is None or path not in seen:
+                self._files.append(file)
+            if path is not None:
+                seen.add(path)
+
+    def paths(self) -> set[Path]:
+        """Where its files lie, links followed; of those inside a zip, nothing is said."""
+        return {file.path.resolve() for file in self._files if file.path is not None}
+
     def close(self) -> None:
         """Let go of the file underneath; entries cannot be read after that."""
         if self._close is not None:

@@ -24,11 +24,11 @@ from impasto.errors import ImpastoError
 from impasto.networks import build_generator
 from impasto.paint.output import claim
 from impasto.recipe import Recipe
-from impasto.style import Card, Style
+from impasto.style import Card, Style, shipped
 
 READ = "read are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and of CUT"
 #: Names under which files keep their weights one level down.
-WITHIN = ("state_dict", "netG", "netG_A", "G", "generator", "model", "params_ema", "params")
+WITHIN = ("state_dict", "model_state_dict", "netG", "netG_A", "G", "generator", "model", "params_ema", "params")
 
 #: The tensors of a layer, by their names in it.
 Layer = dict[str, Tensor]
@@ -58,6 +58,8 @@ def import_style(
     out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is no name of a style: let it end in .safetensors.")
+    if out.stem in shipped():
+        raise ImpastoError(f"A style called {out.stem} comes along: give this one another name (--out).")
     tensors = _load(file)
     found = _inspect(tensors, file)
     recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())
@@ -99,6 +101,10 @@ def _name(file: Path) -> str:
 
 def _load(file: Path) -> dict[str, Tensor]:
     """The tensors of a file by name, without running any code that is in it."""
+    if file.is_dir():
+        raise ImpastoError(f"{file} is a folder: name the checkpoint in it.")
+    if file.suffix in (".h5", ".keras"):
+        raise ImpastoError(f"{file} is of Keras, which is not read: {READ}.")
     if not file.is_file():
         raise ImpastoError(f"There is no file {file}: check the path.")
     try:
@@ -116,10 +122,15 @@ def _load(file: Path) -> dict[str, Tensor]:
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
         raise ImpastoError(f"{file} is no checkpoint of PyTorch, or a damaged one: {READ}.") from error
     while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
+        if {"netG_A", "netG_B"} <= found.keys():
+            raise ImpastoError(f"{file} holds two generators, netG_A and netG_B: save the one that is wanted alone.")
         found = next((found[name] for name in WITHIN if isinstance(found.get(name), Mapping)), None)
     if not isinstance(found, Mapping):
         raise ImpastoError(f"{file} holds no weights by name: {READ}.")
-    return {name.removeprefix("module."): value for name, value in found.items() if isinstance(value, Tensor)}
+    tensors = {name.removeprefix("module."): value for name, value in found.items() if isinstance(value, Tensor)}
+    if not all(value.isfinite().all() for value in tensors.values()):
+        raise ImpastoError(f"{file} holds weights that are no numbers (NaN): its training broke, take an earlier one.")
+    return tensors
 
 
 def _inspect(tensors: dict[str, Tensor], file: Path) -> Found:

@@ -118,15 +118,16 @@ def _errors(style: Style, path: Path) -> Iterator[NDArray[np.float32]]:
 
 
 def _inputs(style: Style) -> Iterator[Tensor]:
-    """Parts of real photos in several sizes, or latents."""
+    """Real photos in several sizes, or latents. Whole photos: a part may be flat, and there is no telling what a norm
+    of instances makes of that."""
     if isinstance(style.recipe, NoiseRecipe):
         for count in (1, 4):
             yield torch.randn(count, style.recipe.latent, generator=torch.Generator().manual_seed(count))
         return
     with open_source("sample:photos") as source:
-        photos = [pixels(decode(entry.read()).image) for entry in source.entries()]
+        photos = [decode(entry.read()).image for entry in source.entries()]
     for number, (height, width) in enumerate(SIZES):
-        some = np.stack([photo[:height, :width] for photo in photos[: number + 1]])
+        some = np.stack([pixels(photo.resize((width, height))) for photo in photos[: number + 1]])
         yield to_float(torch.from_numpy(some))
 
 

@@ -291,7 +291,7 @@ class Normalised(Maps):
     def measure(self, maps: Tensor) -> None:
         """Takes maps (1, C, h, w), a part of what is normalised, into account (Chan et al. 1979, pairwise)."""
         variance, mean = torch.var_mean(maps.float(), (0, 2, 3), correction=0)
-        count, mean, variance = maps[0, 0].numel(), mean.double().cpu(), variance.double().cpu()
+        count, mean, variance = maps[0, 0].numel(), mean.cpu().double(), variance.cpu().double()
         change, both = mean - self._mean, self._count + count
         self._squares += count * variance + change.square() * (self._count * count / both)
         self._mean += change * count / both
@@ -305,8 +305,8 @@ class Normalised(Maps):
         scale = ((squares - mean.square()).clamp(min=0) + self._eps).rsqrt().expand(self._mean.view(shape).shape)
         scale, shift = scale.flatten(), (-mean * scale).flatten()
         if self._weight is not None and self._bias is not None:
-            weight = self._weight.double().cpu()
-            scale, shift = scale * weight, shift * weight + self._bias.double().cpu()
+            weight = self._weight.cpu().double()
+            scale, shift = scale * weight, shift * weight + self._bias.cpu().double()
         self._scale, self._shift = (each.float().to(self.device)[:, None, None] for each in (scale, shift))
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:

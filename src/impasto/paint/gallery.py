@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -90,18 +91,16 @@ def paint_photos(
     totals = [source.total for source in sources if source.total is not None]
     total = sum(totals) if len(totals) == len(sources) else None
 
-    def work(found: tuple[Source, Entry]) -> Painted:
-        where, entry = found
-        digest, _ = before.get(_called(where, entry.name), ("", ""))
+    def work(found: tuple[str, Entry]) -> Painted:
+        photo, entry = found
+        digest, _ = before.get(photo, ("", ""))
         return paint_one(painter, entry, manner=manner, compare=compare, kind=kind, known=digest)
 
     outcome, names = Outcome(), Names(painting for _, painting in before.values())
-    everything = ((source, entry) for source in sources for entry in source.entries())
     if progress is not None:
         progress(0, total)
     workers = 1 if total is not None and total < MANY else painter.workers()
-    for done, ((where, entry), painted) in enumerate(ordered(work, everything, workers, threads=1), 1):
-        photo = _called(where, entry.name)
+    for done, ((photo, entry), painted) in enumerate(ordered(work, _named(sources), workers, threads=1), 1):
         if painted.reason is not None:
             outcome.left_out.append(LeftOut(name=photo, reason=painted.reason))
         elif painted.data is None:
@@ -123,6 +122,16 @@ def paint_photos(
     return outcome
 
 
+def _named(sources: Iterable[Source]) -> Iterator[tuple[str, Entry]]:
+    """Each entry with what its photo is called; where several are called the same, they are told apart by a number."""
+    times = Counter[str]()
+    for source in sources:
+        for entry in source.entries():
+            called = _called(source, entry.name)
+            times[called] += 1
+            yield called if times[called] == 1 else f"{called} ({times[called]})", entry
+
+
 def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, kind: Format, known: str) -> Painted:
     """Read, paint and encode one photo, unless its file has the digest that is ``known``. Any thread may call this."""
     try:
@@ -142,6 +151,8 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
             image = Image.fromarray(painting)
             del painting
             return Painted(digest, ending, encode(f"painting{ending}", image))
+    except MemoryError:
+        return Painted(reason="takes more memory than there is")
     except (Unreadable, TooLargeError) as reason:
         return Painted(reason=str(reason).removesuffix("."))
 
@@ -168,25 +179,26 @@ def paint_file(
 
 @contextmanager
 def open_gallery(
-    out: Path, work: dict[str, Any], *, overwrite: bool = False
+    out: Path, work: dict[str, Any], sources: Sequence[Source] = (), *, overwrite: bool = False
 ) -> Iterator[tuple[PictureWriter, Journal]]:
     """A place for paintings, a folder or a zip, with its journal, by which the same ``work`` is gone on with.
 
-    Until all is painted, the paintings of a zip lie in a folder beside it.
+    Until all is painted, the paintings of a zip lie in a folder beside it. No file of the ``sources`` is painted over.
     Raises ImpastoError as :func:`impasto.paint.output.open_output` and :func:`impasto.paint.journal.open_journal` do.
     """
     folder = _folder(out)
     if folder != out:
         claim(out, file=True, overwrite=overwrite)
+    photos = {path for source in sources for path in source.paths()}
     begun = (folder / NAME).is_file()
     with (
-        open_output(folder, overwrite=overwrite or begun) as writer,
+        open_output(folder, overwrite=overwrite or begun, spare=photos) as writer,
         open_journal(folder, work, overwrite=overwrite) as journal,
     ):
         yield writer, journal
     if folder != out:
         with open_output(out, overwrite=overwrite) as writer:
-            for name in dict.fromkeys(journal.met):  # a photo may be named twice
+            for name in journal.met:
                 writer.put(name, (folder / name).read_bytes())
         shutil.rmtree(folder)
 
@@ -200,12 +212,13 @@ def _folder(out: Path) -> Path:
 def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source]]:
     """All sources open together, so that a mistyped one is told before any painting begins.
 
-    Paintings that lie in ``out`` already are no photos, where ``out`` is among these.
+    Paintings that lie in ``out`` already are no photos, where ``out`` is among these. A file that is named twice is
+    there once.
     Raises ImpastoError for what :func:`impasto.data.read.open_source` refuses, and for an ``out`` where paintings
     would take the places of their photos.
     """
     with ExitStack() as stack:
-        sources = []
+        sources, seen = list[Source](), set[str]()
         for photo in photos:
             path = Path(photo).expanduser()
             holds = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
@@ -216,6 +229,7 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
                 source.leave_out(_folder(out))
             if source.total == 0:
                 raise ImpastoError(f"In {photo} there is nothing but paintings, those in {out}: give photos.")
+            source.leave_out_seen(seen)
             sources.append(source)
         yield sources
 

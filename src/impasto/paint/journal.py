@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import no_space
+from impasto.files import no_space, reaching
 from impasto.paint.manner import Manner
 from impasto.style import Style
 
@@ -65,9 +65,9 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
     """
     path = folder / NAME
     journal = Journal()
-    going_on = path.is_file() and not overwrite
+    first, *lines = _read(path) if path.is_file() and not overwrite else [{}]
+    going_on = bool(first)  # killed at its first line, it knows nothing
     if going_on:
-        first, *lines = _read(path)
         if first != work:
             raise ImpastoError(
                 f"{folder} was painted by another style or in another manner: choose another place (--out), or "
@@ -75,7 +75,7 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
         journal.done = {photo: done for photo, done in entered.items() if (folder / done[1]).is_file()}
-    with no_space(path):
+    with reaching(path), no_space(path):
         folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a" if going_on else "w", encoding="utf-8")
     try:

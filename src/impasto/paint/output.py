@@ -1,6 +1,6 @@
 """Pictures out: into a folder or one zip, and never half-written under a final name."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path, PureWindowsPath
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.files import no_space, whole
+from impasto.files import no_space, reaching, whole
 from impasto.paint.photo import TooLargeError
 
 #: The kinds of file that are written, by their endings, and the longest side that each can have.
@@ -82,13 +82,13 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
 
 
 @contextmanager
-def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWriter]:
+def open_output(path: Path, *, overwrite: bool = False, spare: Collection[Path] = ()) -> Iterator[PictureWriter]:
     """A writer of pictures into ``path``: one zip if it ends in .zip, else a folder.
 
     A zip appears when the block ends well and not at all when it does not; in a folder each picture appears
     when it is complete. An existing zip or a folder with something in it is refused; with ``overwrite`` the
     zip is replaced, and in the folder pictures of the same name are, while the others stay. A new folder into
-    which nothing was written is taken away again.
+    which nothing was written is taken away again. Files in ``spare``, resolved paths, are never written over.
     Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
     """
     zipped = path.suffix.lower() == ".zip"
@@ -99,7 +99,7 @@ def open_output(path: Path, *, overwrite: bool = False) -> Iterator[PictureWrite
     else:
         new = not path.exists()
         try:
-            yield _folder_writer(path)
+            yield _folder_writer(path, spare)
         finally:
             if new and path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
@@ -117,7 +117,7 @@ def claim(path: Path, *, file: bool, overwrite: bool = False) -> None:
         taken = path.is_dir() and any(path.iterdir())
     if taken and not overwrite:
         raise ImpastoError(f"{path} already holds something: choose another place, or overwrite it (--overwrite).")
-    with _reaching(path):
+    with reaching(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -127,7 +127,7 @@ def zip_writer(path: Path) -> Iterator[PictureWriter]:
 
     Raises ImpastoError if ``path`` cannot be opened, OSError if the disk fails while it is written.
     """
-    with _reaching(path):
+    with reaching(path):
         archive = ZipFile(path, "w", ZIP_STORED)
 
     def put(name: str, data: bytes) -> None:
@@ -140,29 +140,23 @@ def zip_writer(path: Path) -> Iterator[PictureWriter]:
         yield PictureWriter(put)
 
 
-def _folder_writer(folder: Path) -> PictureWriter:
-    with _reaching(folder):
+def _folder_writer(folder: Path, spare: Collection[Path]) -> PictureWriter:
+    with reaching(folder):
         folder.mkdir(exist_ok=True)
 
     def put(name: str, data: bytes) -> None:
         # Not whole(): waiting for the disk after each picture would make thousands of them many times slower.
-        part = folder / f"{name}.part"
-        with _reaching(part.parent), no_space(part.parent):
-            part.parent.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        if path.resolve() in spare:
+            raise ImpastoError(f"{path} is one of the photos, which are not to be painted over: choose another place.")
+        part = path.with_name("painting.part")  # a name of its own might be too long
+        with reaching(path.parent), no_space(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with _reaching(folder / name), no_space(folder / name):
+            with reaching(path), no_space(path):
                 part.write_bytes(data)
-                part.replace(folder / name)
+                part.replace(path)
         finally:
             part.unlink(missing_ok=True)
 
     return PictureWriter(put)
-
-
-@contextmanager
-def _reaching(path: Path) -> Iterator[None]:
-    """Says in one line that ``path`` is no place to write to: forbidden, below a file, read-only."""
-    try:
-        yield
-    except OSError as error:
-        raise ImpastoError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
