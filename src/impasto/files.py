@@ -2,7 +2,10 @@
 
 import contextlib
 import errno
+import getpass
+import hashlib
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +80,26 @@ def reaching(path: Path) -> Iterator[None]:
         if error.errno not in UNREACHABLE:
             raise
         raise ImpastoError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Inside, no other process of this machine works on ``path``; it goes with the process, however that ends.
+
+    Raises ImpastoError if one does.
+    """
+    from filelock import FileLock, Timeout
+
+    name = hashlib.blake2b(os.fsencode(path.resolve()), digest_size=16).hexdigest()
+    lock = FileLock(Path(tempfile.gettempdir()) / f"impasto-{getpass.getuser()}-{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise ImpastoError(f"{path} is being worked on by another impasto: wait for it, or choose another.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def require_folder(path: Path) -> None:

@@ -30,6 +30,8 @@ OPTIONS = {
 }
 #: Sound that an MP4 holds as it is; other sound is encoded anew.
 KEPT = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
+#: Samples a second that AAC knows, in Hz; the first is for sound of another rate.
+RATES = (48_000, 96_000, 88_200, 64_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
 #: How a frame says that it does not say by which matrix it was coded.
 UNSPECIFIED = 2
 #: Transfer characteristics of high dynamic range: SMPTE ST 2084 and ARIB STD-B67.
@@ -68,17 +70,23 @@ def open_film(path: Path) -> Iterator[InputContainer]:
         yield source
 
 
-def to_rgb(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """The pixels of a frame (H, W, 3), upright. One that does not say by which matrix it was coded is taken for BT.709
-    if it is large and for BT.601 if not, as players do."""
+def to_rgb(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
+    """The pixels of a frame (H, W, 3), upright, brought to that size first: there are films that change it. One that
+    does not say by which matrix it was coded is taken for BT.709 if it is large and for BT.601 if not, as players do."""
     unknown = frame.colorspace == UNSPECIFIED
     assumed = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
-    rgb = frame.reformat(format="rgb24", src_colorspace=assumed if unknown else None).to_ndarray()
+    rgb = frame.reformat(width, height, format="rgb24", src_colorspace=assumed if unknown else None).to_ndarray()
     return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
 
 
-def encode_frames(frames: Iterable[tuple[NDArray[np.uint8], int]], like: VideoStream) -> list[Coded]:
-    """Frames, each uint8 (H, W, 3) and its moment, coded as a part of a film whose time is that of ``like``."""
+def turned(frame: av.VideoFrame) -> bool:
+    """Whether a frame lies on its side."""
+    return round(frame.rotation / 90) % 2 == 1
+
+
+def encode_frames(frames: Iterable[tuple[NDArray[np.uint8], int]], like: VideoStream, *, upended: bool) -> list[Coded]:
+    """Frames, each uint8 (H, W, 3) and its moment, coded as a part of a film whose time is that of ``like``, which is
+    ``upended`` if its frames lie on their side."""
     packets: list[Any] = []
     encoder: VideoCodecContext | None = None
     for pixels, moment in frames:
@@ -86,7 +94,7 @@ def encode_frames(frames: Iterable[tuple[NDArray[np.uint8], int]], like: VideoSt
         yuv.pts, yuv.time_base = moment, like.time_base
         if encoder is None:
             encoder = cast(VideoCodecContext, av.CodecContext.create(choose_encoder(), "w"))
-            _set_up(encoder, like, yuv.width, yuv.height)
+            _set_up(encoder, like, yuv.width, yuv.height, upended)
             encoder.flags |= Flags.global_header  # as in an MP4: what is the same for all parts stands at its head
         packets += encoder.encode(yuv)
     if encoder is not None:
@@ -94,23 +102,23 @@ def encode_frames(frames: Iterable[tuple[NDArray[np.uint8], int]], like: VideoSt
     return [Coded(bytes(packet), int(packet.pts or 0), packet.is_keyframe) for packet in packets]
 
 
-def _set_up(encoder: VideoCodecContext, like: VideoStream, width: int, height: int) -> None:
+def _set_up(encoder: VideoCodecContext, like: VideoStream, width: int, height: int, upended: bool) -> None:
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base = cast(Fraction, like.time_base)
     encoder.framerate = like.average_rate or like.guessed_rate or Fraction(25)
     encoder.options = OPTIONS[encoder.codec.name]
     aspect = like.sample_aspect_ratio or Fraction(1)
-    turned = (width > height) != (like.width > like.height)
-    encoder.sample_aspect_ratio = 1 / aspect if turned and aspect else aspect
+    encoder.sample_aspect_ratio = 1 / aspect if upended and aspect else aspect
     tag(encoder)
 
 
-def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: int) -> None:
-    """Writes coded frames of that size and the sound of ``film`` as an MP4, ready to stream."""
+def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: int, *, upended: bool) -> None:
+    """Writes coded frames of that size and the sound of ``film`` as an MP4, ready to stream. What is damaged in the
+    sound is left out."""
     with av.open(film) as source, av.open(path, "w", "mp4", options={"movflags": "+faststart"}) as out:
         like = source.streams.video[0]
         stream = cast(VideoStream, out.add_stream(choose_encoder()))
-        _set_up(stream.codec_context, like, width - width % 2, height - height % 2)
+        _set_up(stream.codec_context, like, width - width % 2, height - height % 2, upended)
         sounds = {each.index: _sound(each, out) for each in source.streams.audio}
         out.start_encoding()
         pictures = _packets(frames, stream, cast(Fraction, like.time_base))
@@ -119,9 +127,9 @@ def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: in
 
 
 def _sound(stream: AudioStream, out: OutputContainer) -> AudioStream:
-    if stream.codec_context.name in KEPT:
+    if stream.codec_context.codec.canonical_name in KEPT:
         return out.add_stream_from_template(stream)
-    return out.add_stream("aac", stream.rate)
+    return out.add_stream("aac", stream.rate if stream.rate in RATES else RATES[0])
 
 
 def _sounds(source: InputContainer, streams: dict[int, AudioStream]) -> Iterator[Any]:
@@ -130,13 +138,33 @@ def _sounds(source: InputContainer, streams: dict[int, AudioStream]) -> Iterator
     for packet in source.demux(*source.streams.audio) if streams else ():
         number, stream = packet.stream.index, streams[packet.stream.index]
         if number in anew:
-            for frame in cast(list[av.AudioFrame], packet.decode()):
+            for frame in _heard(packet):
                 yield from stream.encode(frame)
         elif packet.dts is not None:
             packet.stream = stream
             yield packet
     for number in anew:
         yield from streams[number].encode(None)
+
+
+def _heard(packet: Any) -> list[av.AudioFrame]:
+    try:
+        return cast(list[av.AudioFrame], packet.decode())
+    except av.FFmpegError:
+        return []  # players pass over it, too
+
+
+def length(film: Path) -> float:
+    """Seconds up to the end of the last packet of a film that can be read, of pictures or sound."""
+    end = Fraction(0)
+    with av.open(film) as source:
+        try:
+            for packet in source.demux():
+                if packet.pts is not None:
+                    end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+        except av.FFmpegError:
+            return float(end)  # so far it can be read
+    return float(end)
 
 
 def _packets(frames: Iterable[Coded], stream: VideoStream, time: Fraction) -> Iterator[Any]:

@@ -1,5 +1,6 @@
 """The same command goes on where it was stopped."""
 
+import contextlib
 import io
 import os
 import shutil
@@ -17,7 +18,9 @@ import pytest
 from PIL import Image
 
 from conftest import Impasto
-from impasto.paint.journal import NAME
+from impasto.errors import ImpastoError
+from impasto.files import alone
+from impasto.paint.journal import NAME, open_journal
 from translators import translator
 
 
@@ -241,3 +244,46 @@ def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_when_it_is_gone_on
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))
     assert impasto(*arguments).stdout.startswith("1 painting in two, and 1 there before")
     assert files(tmp_path / "two") == first
+
+
+def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: Path) -> None:
+    old, new = {"style": "old"}, {"style": "new"}
+
+    def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
+        (tmp_path / photo).touch()
+        with contextlib.suppress(KeyboardInterrupt), open_journal(tmp_path, work, overwrite=overwrite) as journal:
+            before = list(journal.done)
+            journal.enter(photo, "digest", photo)
+            if stop:
+                raise KeyboardInterrupt
+        return before
+
+    assert enter(old, "1", overwrite=False, stop=False) == []
+    assert enter(new, "2", overwrite=True, stop=True) == []
+    assert enter(new, "3", overwrite=True, stop=False) == ["2"]
+    assert enter(new, "4", overwrite=True, stop=False) == []
+    assert enter(new, "5", overwrite=False, stop=False) == ["4"]
+    with pytest.raises(ImpastoError, match="another style"), open_journal(tmp_path, old, overwrite=False):
+        pass
+
+
+def test_two_commands_do_not_paint_into_one_place(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    with open_journal(tmp_path / "out", {}, overwrite=False) as journal:
+        (tmp_path / "out" / "1").touch()
+        journal.enter("1", "digest", "1")
+        other = (
+            "import sys; from pathlib import Path; from impasto.files import alone\nwith alone(Path(sys.argv[1])): ..."
+        )
+        done = subprocess.run([sys.executable, "-c", other, tmp_path / "out"], capture_output=True, text=True)
+        assert done.returncode == 1 and "is being worked on by another" in done.stderr
+    with alone(tmp_path / "out"):
+        pass
+
+
+def test_a_journal_that_was_killed_at_its_first_line_knows_nothing(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).touch()
+    assert paint(impasto).stdout.startswith("9 paintings")
+    assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"

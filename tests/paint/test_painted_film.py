@@ -15,6 +15,7 @@ import pytest
 from av.audio.stream import AudioStream
 
 from conftest import Impasto
+from impasto.paint.journal import NAME
 from impasto.paint.steady import KEY, Steady
 from translators import translator
 
@@ -89,7 +90,7 @@ def test_every_frame_is_painted_at_its_moment_and_the_sound_is_kept(
     for photo, painting in zip(frames, painted, strict=True):
         assert np.abs(painting.astype(int) - (255 - photo)).mean() < 6
     assert sound(tmp_path / "out" / "film.mp4") == sound(film)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["film.mp4"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"film.mp4", NAME}
 
 
 def test_sound_that_an_mp4_does_not_hold_is_encoded_anew(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
@@ -139,12 +140,84 @@ def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
     assert sound(tmp_path / "out" / "film.mp4") == sound(film)
 
 
-def test_what_another_style_began_is_not_gone_on_with(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_what_was_begun_in_another_manner_is_neither_gone_on_with_nor_thrown_away(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
     film = write(tmp_path / "film.mp4", [scene(0)] * 2)
-    (tmp_path / "out" / "film.mp4.parts").mkdir(parents=True)
-    (tmp_path / "out" / "film.mp4.parts" / "work.json").write_text("{}")
-    (tmp_path / "out" / "film.mp4.parts" / "00000.npz").write_text("of another")
-    assert paint(impasto, film, "--out", "out").stdout == "2 frames in out/film.mp4\n"
+    parts = tmp_path / "film-painted.mp4.parts"
+    parts.mkdir()
+    (parts / "work.json").write_text('{"style": "another"}')
+    (parts / "00000.npz").write_text("of another")
+    done = paint(impasto, film, "--out", "film-painted.mp4", check=False)
+    assert done.returncode == 1 and "in another manner" in done.stderr and (parts / "00000.npz").exists()
+    paint(impasto, film, "--out", "film-painted.mp4", "--overwrite")
+    assert len(read(tmp_path / "film-painted.mp4")[0]) == 2 and not parts.exists()
+
+
+def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    for number, folder in enumerate(("a", "b"), 2):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "film.mkv", [scene(0)] * number)
+    (tmp_path / "bad.mp4").write_text("hello")
+    films = ["a/film.mkv", "bad.mp4", "gone.mp4", "b/film.mkv", "--out", "out"]
+    done = paint(impasto, *films, check=False)
+    assert done.returncode == 1 and "bad.mp4 cannot be opened" in done.stdout and "no film gone.mp4" in done.stdout
+    assert [len(read(tmp_path / "out" / name)[0]) for name in ("film.mp4", "film-2.mp4")] == [2, 3]
+    again = paint(impasto, *films, check=False).stdout
+    assert "out/film.mp4 was there before" in again and "out/film-2.mp4 was there before" in again
+    only = paint(impasto, "b/film.mkv", "--out", "out").stdout
+    assert only == "out/film-2.mp4 was there before\n", "each keeps the name that it had"
+    write(tmp_path / "a" / "film.mkv", [scene(0)] * 4)
+    assert paint(impasto, "a/film.mkv", "--out", "out").stdout == "4 frames in out/film.mp4\n"
+    done = paint(impasto, "a/film.mkv", "--out", "out", "--strength", "0.5", check=False)
+    assert done.returncode == 1 and "in another manner" in done.stderr
+
+
+def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    with av.open(film, "w") as out:
+        stream = out.add_stream("mpeg4", 25, options={"g": "1"})
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for number in range(60):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(scene(number), "rgb24")):
+                if number in (20, 40):
+                    broken = av.Packet(b"\xff" * packet.size)
+                    broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+                    broken.stream = stream
+                    packet = broken
+                out.mux(packet)
+    done = paint(impasto, film, "--out", "out", check=False)
+    painted, times = read(tmp_path / "out" / "film.mp4")
+    assert done.returncode == 1 and "packets were passed over" in done.stdout
+    assert len(painted) >= 57 and times[-1] == pytest.approx(59 / 25, abs=0.01)
+    assert np.abs(painted[-1].astype(int) - (255 - scene(59))).mean() < 12
+
+
+def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    for name, larger in (("one.ts", 1), ("two.ts", 2)):
+        with av.open(tmp_path / name, "w") as out:
+            stream = out.add_stream("libx264", 25)
+            stream.height, stream.width, stream.pix_fmt = HEIGHT * larger, WIDTH * larger, "yuv420p"
+            for number in range(5):
+                frame = cv2.resize(scene(number), None, fx=larger, fy=larger)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            out.mux(stream.encode(None))
+    (tmp_path / "film.mkv").write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    paint(impasto, "film.mkv", "--out", "out", check=False)
+    painted, times = read(tmp_path / "out" / "film.mp4")
+    assert {frame.shape for frame in painted} == {(HEIGHT, WIDTH, 3)} and len(painted) >= 9
+    assert all(before < after for before, after in pairwise(times))
+
+
+@pytest.mark.parametrize(("codec", "kept"), [("libmp3lame", True), ("flac", True), ("aac", True), ("pcm_s16le", False)])
+def test_sound_that_an_mp4_holds_keeps_its_bytes(
+    codec: str, kept: bool, impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write(tmp_path / "film.mkv", [scene(0)] * 3, sound=codec)
+    paint(impasto, film, "--out", "painted.mp4")
+    assert (sound(tmp_path / "painted.mp4") == sound(film)) is kept
 
 
 @pytest.mark.parametrize(
@@ -186,6 +259,7 @@ def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, neg
     done = paint(impasto, film, "--out", "out", check=False)
     frames, _ = read(tmp_path / "out" / "film.mp4")
     assert 10 < len(frames) < 60 and done.stdout.startswith(f"{len(frames)} frames")
+    assert done.returncode == 1 and "is cut off" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -267,3 +341,12 @@ def test_where_a_square_has_been_no_ghost_of_it_stays() -> None:
     for photo, painting in zip(photos, found, strict=True):
         assert np.abs(painting.astype(int) - photo).max() < 100
         assert np.abs(painting.astype(int) - photo).mean() < 3
+
+
+@pytest.mark.parametrize("step", [0.3, 0.9, 3.0])
+def test_a_scene_that_darkens_slowly_darkens_in_its_painting(step: float) -> None:
+    photos = [(scene() * 0.5 + 120 - step * number).clip(0, 255).astype(np.uint8) for number in range(10 * KEY)]
+    found = followed(photos)
+    for number in range(0, len(found), KEY):
+        there = photos[number] > 30  # where the strokes here are not cut off at black
+        assert there.mean() < 0.5 or abs(found[number][there].mean() - photos[number][there].mean()) < 3

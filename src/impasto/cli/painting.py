@@ -127,8 +127,12 @@ def paint(
         return
     films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]
     pictures = [photo for photo in photos if Path(photo) not in films]
-    if out.suffix.lower() in FILMS and (pictures or len(films) > 1):
-        raise ImpastoError(f"{out} would be one film: give one, or choose a folder.")
+    if films:
+        from impasto.paint.film import describe, paint_films, require_place
+
+        require_place(films, out)
+    if out.suffix.lower() in (*FILMS, ".tif", ".tiff", ".bmp", ".gif") and not out.is_dir() and pictures:
+        raise ImpastoError(f"{out} is no place for paintings of photos: choose a folder, a .zip, a .jpg or a .png.")
     painter = load(style, device)
     painter.require_photos()
     work = job(painter.style, manner, compare=compare, format=kind)
@@ -152,19 +156,13 @@ def paint(
             )
         print("\n".join(summarise(outcome, out)))
         lost = bool(outcome.left_out)
-    for film in films:
-        from impasto.paint.film import paint_film, painted_name
-
-        painted = painted_name(film, out)
+    if films:
         with _going_on(), bar("painting") as advance:
-            filmed = paint_film(
-                painter, film, painted, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
-            )
-        before = f", {filmed.before:,} of them before" if filmed.before else ""
-        print(f"{filmed.frames:,} frames in {painted}{before}")
-        if filmed.cut_short:
-            print(f"{film} is damaged there ({filmed.cut_short}): its painting ends with it.")
-            lost = True
+            for reel in paint_films(
+                painter, films, out, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
+            ):
+                print("\n".join(describe(reel)))
+                lost = lost or reel.is_lost
     if lost:
         raise typer.Exit(1)
 

@@ -1,40 +1,145 @@
-"""A film in, its painting out: every frame at its moment, with the sound, and gone on with after a stop."""
+"""Films in, their paintings out: every frame at its moment, with the sound, and gone on with after a stop."""
 
+import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from fractions import Fraction
+from itertools import accumulate, chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
 
 from impasto.errors import ImpastoError
-from impasto.files import make_folder, whole
+from impasto.files import DiskFullError, alone, make_folder, whole
+from impasto.paint.gallery import Names
+from impasto.paint.journal import open_journal
 from impasto.paint.manner import Manner
 from impasto.paint.output import claim
 from impasto.paint.painter import Painter
 from impasto.paint.photo import Pixels, beside
 from impasto.paint.steady import Steady
-from impasto.remux import Coded, encode_frames, join, open_film, to_rgb
+from impasto.remux import Coded, encode_frames, join, length, open_film, to_rgb, turned
 
 #: Frames that are kept at a time while a film is painted: a stop costs no more of them.
 SEGMENT = 48
+#: Seconds by which a film that is whole may be shorter than it says.
+EARLY = 1.0
+#: Endings of what is no folder, and no film that is made here.
+NO_FOLDERS = (".zip", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp")
 
 Progress = Callable[[int, int | None], object]
 
 
 @dataclass
 class Filmed:
-    """What became of a film: its frames, how many of them were painted before a stop, and why it ends before its end,
-    if it does."""
+    """What became of a film: its frames, how many of them were painted before a stop, how many of its packets cannot be
+    decoded, and whether it ends before its end."""
 
     frames: int = 0
     before: int = 0
-    cut_short: str = ""
+    damaged: int = 0
+    cut_short: bool = False
+
+
+@dataclass(frozen=True)
+class Reel:
+    """One of many films and its place: what became of it, or why it cannot be painted, or neither, if it was there."""
+
+    film: Path
+    place: Path
+    filmed: Filmed | None = None
+    reason: str | None = None
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether some of it is not painted."""
+        return self.reason is not None or (
+            self.filmed is not None and (self.filmed.cut_short or self.filmed.damaged > 0)
+        )
+
+
+def paint_films(
+    painter: Painter,
+    films: Sequence[Path],
+    out: Path,
+    work: dict[str, Any],
+    *,
+    manner: Manner,
+    compare: bool = False,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Reel]:
+    """Paint films one after the other, and tell of each what became of it; of many, one that cannot be painted stops no
+    other. What is painted into a folder stands in its journal, and the same work is gone on with.
+
+    Args:
+        painter: has a style that paints photos.
+        films: what PyAV reads.
+        out: a folder, or for one film a name that ends in .mp4.
+        work: what decides how they are painted (:func:`impasto.paint.journal.job`).
+        manner: how they are painted.
+        compare: put each film on the left of its painting.
+        overwrite: replace what is there, and begin anew.
+        progress: is told how many frames are done, and of how many if that is known.
+
+    Raises:
+        ImpastoError: as :func:`require_place` and :func:`impasto.paint.journal.open_journal` do, or the disk is full,
+            or there is one film, and it cannot be painted (:func:`paint_film`).
+    """
+    painter.require_photos()
+    require_place(films, out)
+    how: Any = {"manner": manner, "compare": compare, "progress": progress}
+    if out.suffix.lower() == ".mp4":
+        yield Reel(films[0], out, paint_film(painter, films[0], out, work, overwrite=overwrite, **how))
+        return
+    new = not out.exists()
+    try:
+        with open_journal(out, work, overwrite=overwrite) as journal:
+            names = Names(painting for _, painting in journal.done.values())
+            for film in films:
+                known, before = journal.done.get(str(film), ("", ""))
+                name, _ = names.take(film.stem, ".mp4", before)
+                try:
+                    digest = _digest(film)
+                    if digest == known:
+                        journal.meet(str(film))
+                        yield Reel(film, out / name)
+                        continue
+                    over = overwrite or bool(before)
+                    filmed = paint_film(painter, film, out / name, work, overwrite=over, **how)
+                except DiskFullError:
+                    raise
+                except ImpastoError as reason:
+                    if len(films) == 1:
+                        raise
+                    yield Reel(film, out / name, reason=str(reason))
+                else:
+                    journal.enter(str(film), digest, name)
+                    yield Reel(film, out / name, filmed)
+    finally:
+        if new and out.is_dir() and not any(out.iterdir()):
+            out.rmdir()
+
+
+def describe(reel: Reel) -> list[str]:
+    """What became of a film, as lines for a shell."""
+    if reel.reason is not None:
+        return [f"Left out: {reel.reason.removesuffix('.')}."]
+    if reel.filmed is None:
+        return [f"{reel.place} was there before"]
+    filmed = reel.filmed
+    before = f", {filmed.before:,} of them before" if filmed.before else ""
+    lines = [f"{filmed.frames:,} {'frame' if filmed.frames == 1 else 'frames'} in {reel.place}{before}"]
+    if filmed.damaged:
+        lines.append(f"{reel.film} is damaged: {filmed.damaged:,} of its packets were passed over.")
+    if filmed.cut_short:
+        lines.append(f"{reel.film} is cut off, and its painting ends with it.")
+    return lines
 
 
 def paint_film(
@@ -51,28 +156,26 @@ def paint_film(
     """Paint a film into ``out``, an MP4: of its size, with its frames at their moments, and its sound.
 
     What is painted is kept in a folder beside ``out`` until all is: the same ``work`` goes on there, and comes to the
-    same frames. (x264 does not code them alike to the last bit each time.)
-
-    Args:
-        painter: has a style that paints photos.
-        film: what PyAV reads.
-        out: ends in .mp4.
-        work: what decides how it is painted (:func:`impasto.paint.journal.job`).
-        manner: how it is painted.
-        compare: put the film on the left of its painting.
-        overwrite: replace ``out``, and begin anew.
-        progress: is told how many frames are done, and of how many if that is known.
+    same frames. (x264 does not code them alike to the last bit each time.) Frames that cannot be decoded are left out.
 
     Raises:
-        ImpastoError: it is no film, or one of high dynamic range; ``out`` is taken; the disk is full.
+        ImpastoError: it is no film, or one of high dynamic range; ``out`` is taken, or another film or manner was begun
+            for it; the disk is full.
     """
-    painter.require_photos()
+    if out.resolve() == film.resolve():
+        raise ImpastoError(f"{film} is not to be painted over: choose another place.")
     claim(out, file=True, overwrite=overwrite)
     filmed, steady, segments = Filmed(), Steady(), list[Path]()
-    with open_film(film) as source:
-        parts = _begin(out, work | {"film": _identity(film)}, overwrite)
+    with alone(out), open_film(film) as source:
+        parts = _begin(out, work | {"film": _digest(film)}, overwrite)
         stream = source.streams.video[0]
         frames = _frames(source, filmed)
+        first = next(frames, None)
+        if first is None:
+            shutil.rmtree(parts)
+            raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
+        size, upended = (first.width, first.height), turned(first)
+        frames = chain([first], frames)
         while True:
             segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"
             if segment.exists():
@@ -80,8 +183,10 @@ def paint_film(
                 filmed.before += len(list(islice(frames, len(packets))))
                 steady = _recall(key) if key.exists() else steady  # the last has one
             else:
-                painted = _paint(painter, islice(frames, SEGMENT), steady, manner, compare)
-                packets = encode_frames(_counted(painted, filmed.frames, stream.frames or None, progress), stream)
+                photos = ((to_rgb(frame, *size), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
+                painted = _paint(painter, photos, steady, manner, compare)
+                counted = _counted(painted, filmed.frames, stream.frames or None, progress)
+                packets = encode_frames(counted, stream, upended=upended)
                 _keep(key, steady)
                 _write(segment, packets)
                 for old in set(parts.glob("*-key.npz")) - {key}:
@@ -90,64 +195,106 @@ def paint_film(
             filmed.frames += len(packets)
             if len(packets) < SEGMENT:
                 break
-    if steady.photo is None:
+        filmed.cut_short = _ends_early(source, film, packets or _read(segments[-2]))
+        height, width = size if upended else size[::-1]
+        with whole(out) as part:
+            everything = (packet for segment in segments for packet in _read(segment))
+            join(part, film, everything, 2 * width if compare else width, height, upended=upended)
         shutil.rmtree(parts)
-        raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
-    height, width, _ = steady.photo.shape
-    with whole(out) as part:
-        everything = (packet for segment in segments for packet in _read(segment))
-        join(part, film, everything, 2 * width if compare else width, height)
-    shutil.rmtree(parts)
     return filmed
 
 
-def painted_name(film: Path, out: Path) -> Path:
-    """Where the painting of a film goes: ``out``, if that is an MP4, or into that folder.
-
-    Raises ImpastoError if it would take the place of the film, or ``out`` is of another kind.
-    """
-    place = out if out.suffix.lower() == ".mp4" else out / f"{film.stem}.mp4"
-    if place != out and out.suffix.lower() in (".zip", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif"):
+def require_place(films: Sequence[Path], out: Path) -> None:
+    """Raises ImpastoError if ``out`` is no place for the paintings of these films."""
+    ending = out.suffix.lower()
+    if ending == ".mp4" and len(films) > 1:
+        raise ImpastoError(f"{out} would be one film: give one, or choose a folder.")
+    if ending != ".mp4" and ending in NO_FOLDERS and not out.is_dir():
         raise ImpastoError(f"{out} is no place for a film: choose a folder, or a name ending in .mp4.")
-    if place.resolve() == film.resolve():
-        raise ImpastoError(f"{film} is not to be painted over: choose another place.")
-    return place
+    taken = {film.resolve(): film for film in films}
+    places = [out] if ending == ".mp4" else [out / f"{film.stem}.mp4" for film in films]
+    for place in places:
+        if place.resolve() in taken:
+            raise ImpastoError(f"{taken[place.resolve()]} is not to be painted over: choose another place.")
 
 
-def _identity(film: Path) -> list[Any]:
-    about = film.stat()
-    return [str(film.absolute()), about.st_size, about.st_mtime_ns]
+def _digest(film: Path) -> str:
+    """A film as it is now, without reading it."""
+    try:
+        about = film.stat()
+    except OSError as error:
+        raise ImpastoError(f"There is no film {film}: check the path.") from error
+    text = json.dumps([str(film.absolute()), about.st_size, about.st_mtime_ns])
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _begin(out: Path, work: dict[str, Any], overwrite: bool) -> Path:
-    """The folder of what is painted already, if that is of the same work; else an empty one."""
+    """The folder of what is painted already, if that is of the same work, or an empty one.
+
+    With ``overwrite`` what is there is thrown away, unless that was begun so and stopped. Raises ImpastoError for other
+    work without it.
+    """
     parts = out.with_name(f"{out.name}.parts")
-    note, text = parts / "work.json", json.dumps(work)
-    if overwrite or not note.is_file() or note.read_text(encoding="utf-8") != text:
-        shutil.rmtree(parts, ignore_errors=True)
-        make_folder(parts)
-        with whole(note) as part:
-            part.write_text(text, encoding="utf-8")
+    note = parts / "work.json"
+    work = {name: value for name, value in work.items() if name != "format"}  # films have but one
+    found = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
+    anew = found.pop("anew", False)
+    if found == work and (anew or not overwrite):
+        return parts
+    if found and not overwrite:
+        raise ImpastoError(
+            f"{parts} holds the beginning of another film, or of this one in another manner: choose another place "
+            "(--out), or overwrite it (--overwrite)."
+        )
+    shutil.rmtree(parts, ignore_errors=True)
+    make_folder(parts)
+    with whole(note) as part:
+        part.write_text(json.dumps(work | {"anew": overwrite}), encoding="utf-8")
     return parts
 
 
 def _frames(source: InputContainer, filmed: Filmed) -> Iterator[av.VideoFrame]:
-    """The frames of a film, up to where it is damaged."""
-    try:
-        yield from source.decode(video=0)
-    except av.FFmpegError as error:
-        filmed.cut_short = str(error.strerror)
-        yield from source.streams.video[0].codec_context.decode(None)  # those that it has decoded, but not yet given
+    """The frames of a film that can be decoded, each later than the one before: not all files say when that is."""
+    stream = source.streams.video[0]
+    rate, unit = stream.average_rate or stream.guessed_rate or Fraction(25), stream.time_base or Fraction(1, 1000)
+    step, last = max(round(1 / (rate * unit)), 1), None
+    packets = source.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+        except av.FFmpegError:
+            packet = None  # it ends here
+        try:
+            decoded = stream.codec_context.decode(packet)
+        except av.FFmpegError:
+            decoded = []
+            filmed.damaged += 1
+        for frame in decoded:
+            if last is not None and (frame.pts is None or frame.pts <= last):
+                frame.pts = last + step
+            last = frame.pts or 0
+            yield frame
+        if packet is None or not packet.size:
+            return
+
+
+def _ends_early(source: InputContainer, film: Path, packets: list[Coded]) -> bool:
+    """Whether a film is cut off: neither its pictures nor its sound last as long as it says."""
+    stream = source.streams.video[0]
+    if not source.duration:
+        return False
+    says = source.duration / av.time_base + (source.start_time or 0) / av.time_base
+    shown = float(packets[-1].pts * cast(Fraction, stream.time_base))
+    return says - shown > EARLY and says - length(film) > EARLY
 
 
 def _paint(
-    painter: Painter, frames: Iterable[av.VideoFrame], steady: Steady, manner: Manner, compare: bool
+    painter: Painter, photos: Iterable[tuple[Pixels, int]], steady: Steady, manner: Manner, compare: bool
 ) -> Iterator[tuple[Pixels, int]]:
     """The paintings of frames, and their moments."""
-    for frame in frames:
-        photo = to_rgb(frame)
+    for photo, moment in photos:
         painting = steady.follow(photo, painter.paint_pixels(photo[None], manner)[0])
-        yield beside(photo, painting) if compare else painting, int(frame.pts or 0)
+        yield beside(photo, painting) if compare else painting, moment
 
 
 def _counted(

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import no_space, reaching
+from impasto.files import alone, no_space, reaching
 from impasto.paint.manner import Manner
 from impasto.style import Style
 
 #: Its name in the folder.
 NAME = ".impasto.jsonl"
+#: What it says of work that overwrites, and of work that has come to its end.
+ANEW, WHOLE = "anew", "whole"
 
 
 def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
@@ -61,11 +63,20 @@ class Journal:
 def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iterator[Journal]:
     """The journal of an output folder, with what was painted there before, if that was the same ``work``.
 
-    Raises ImpastoError if it was another, unless ``overwrite``: then all begins anew.
+    With ``overwrite`` all begins anew, unless that was begun before and stopped: then it is gone on with.
+    Raises ImpastoError if there was other work, without ``overwrite``, or if there is now, by another process.
     """
+    with alone(folder):
+        yield from _journal(folder, work, overwrite)
+
+
+def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Journal]:
     path = folder / NAME
     journal = Journal()
-    first, *lines = _read(path) if path.is_file() and not overwrite else [{}]
+    first, *lines = _read(path) if path.is_file() else [{}]
+    anew = first.pop(ANEW, False)
+    if overwrite and (first != work or not anew or {WHOLE: True} in lines):
+        first, lines = {}, []
     going_on = bool(first)  # killed at its first line, it knows nothing
     if going_on:
         if first != work:
@@ -81,10 +92,11 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
     try:
         journal.file = file
         if not going_on:
-            journal._write(work)
+            journal._write(work | {ANEW: True} if overwrite else work)
         elif not path.read_bytes().endswith(b"\n"):
             file.write("\n")  # a line that was cut short
         yield journal
+        journal._write({WHOLE: True})
     finally:
         file.close()
         if not journal.done:

@@ -4,7 +4,9 @@ Each frame painted by itself, strokes jump: the noise of a camera makes others o
 beneath them. So a painting is carried along with what it shows. From the last key frame to each that follows the motion
 is estimated (DIS optical flow: Kroeger et al. 2016, arXiv:1603.03590), and where the photo that was moved along agrees
 with the one that is there, the painting that was moved along is shown; elsewhere, at borders, behind things and after a
-cut, what is painted anew. As all frames up to the next key are made of one painting, nothing is moved twice, or blurs.
+cut, what is painted anew. All frames up to the next key are made of one painting, and moved once. The light is always
+that of what is painted anew, its mean around each place: strokes last as long as what they show, a sunset does not wait
+for them.
 """
 
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ KEY = 12
 #: Photos agree if their mean difference in a neighbourhood of so many pixels is below the first of these grey levels,
 #: and do not from the second on. The noise of a good camera differs by 2 to 5.
 NEAR, PLACES = (8.0, 24.0), 7
+#: The light at a place is the mean of so many pixels around it.
+LIGHT = 65
 #: Of a frame, this part has to agree with the key: else it is of another scene, and a key itself.
 SAME = 0.5
 #: Smaller pictures have no motion that could be estimated, in pixels.
@@ -39,8 +43,10 @@ class Steady:
         painting, agreed = fresh, 0.0
         if self.photo is not None and self.painting is not None and min(photo.shape[:2]) >= LEAST:
             moved, trust = self._moved(photo, self.photo, self.painting)
-            mixed = fresh + trust[..., None] * (moved.astype(np.float32) - fresh)
-            painting, agreed = np.rint(mixed).astype(np.uint8), float(trust.mean())
+            change = trust[..., None] * (moved.astype(np.float32) - fresh)
+            places = cv2.blur(trust, (LIGHT, LIGHT))[..., None] + 1e-3
+            mixed = fresh + change - trust[..., None] * (cv2.blur(change, (LIGHT, LIGHT)) / places)
+            painting, agreed = np.rint(mixed.clip(0, 255)).astype(np.uint8), float(trust.mean())
         self.age += 1
         if self.photo is None or self.age >= KEY or agreed < SAME:
             self.photo, self.painting, self.age = photo, painting, 0
