@@ -72,7 +72,8 @@ def open_film(path: Path) -> Iterator[InputContainer]:
 
 def to_rgb(frame: av.VideoFrame, width: int, height: int) -> NDArray[np.uint8]:
     """The pixels of a frame (H, W, 3), upright, brought to that size first: there are films that change it. One that
-    does not say by which matrix it was coded is taken for BT.709 if it is large and for BT.601 if not, as players do."""
+    does not say by which matrix it was coded is taken for BT.709 if it is large, as players do, and else for BT.601.
+    """
     unknown = frame.colorspace == UNSPECIFIED
     assumed = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
     rgb = frame.reformat(width, height, format="rgb24", src_colorspace=assumed if unknown else None).to_ndarray()

@@ -58,9 +58,8 @@ class Reel:
     @property
     def is_lost(self) -> bool:
         """Whether some of it is not painted."""
-        return self.reason is not None or (
-            self.filmed is not None and (self.filmed.cut_short or self.filmed.damaged > 0)
-        )
+        filmed = self.filmed or Filmed()
+        return self.reason is not None or filmed.cut_short or filmed.damaged > 0
 
 
 def paint_films(
