@@ -192,7 +192,7 @@ def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negat
     painted, times = read(tmp_path / "out" / "film.mp4")
     assert done.returncode == 1 and "packets were passed over" in done.stdout
     assert len(painted) >= 57 and times[-1] == pytest.approx(59 / 25, abs=0.01)
-    assert np.abs(painted[-1].astype(int) - (255 - scene(59))).mean() < 12
+    assert np.abs(painted[-1].astype(int) - (255 - scene(59))).mean() < 20
 
 
 def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
@@ -201,7 +201,7 @@ def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, 
             stream = out.add_stream("libx264", 25)
             stream.height, stream.width, stream.pix_fmt = HEIGHT * larger, WIDTH * larger, "yuv420p"
             for number in range(5):
-                frame = cv2.resize(scene(number), None, fx=larger, fy=larger)
+                frame = scene(number).repeat(larger, 0).repeat(larger, 1)
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
             out.mux(stream.encode(None))
     (tmp_path / "film.mkv").write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
