@@ -14,6 +14,8 @@ import pytest
 from PIL import Image
 
 from conftest import Impasto
+from impasto.paint.cluster import _rows
+from test_style import style
 from translators import translator
 
 COUNT = 240
@@ -69,6 +71,32 @@ def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path
     assert not list((tmp_path / "out").rglob("*.part"))
     again = impasto(*paint, f"file://{tmp_path}/out", "--engine", "ray", check=False)
     assert again.stdout.startswith(f"0 paintings in file://{tmp_path}/out, and {COUNT} there before")
+    other = impasto(*paint, "out", "--strength", "0.5", "--engine", "ray", check=False)
+    assert other.returncode == 1 and "in another manner" in other.stderr
+    over = impasto(*paint, "photos", "--engine", "ray", check=False)
+    assert over.returncode == 1 and "not to be painted over" in over.stderr
+
+
+def test_each_photo_keeps_the_name_of_its_painting_and_paintings_are_no_photos(tmp_path: Path) -> None:
+    photos, out, work = tmp_path / "photos", tmp_path / "photos" / "painted", {"style": "one"}
+    photos.mkdir()
+    for name in ("a.bmp", "a.tif", "no ending"):
+        (photos / name).touch()
+    first = {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)}
+    assert first == {"a.bmp": "a.png", "a.tif": "a-2.png", "no ending": "no ending.png"}
+    (out / "a.png").touch()
+    (photos / "a.GIF").touch()
+    assert {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)} == {
+        **first,
+        "a.GIF": "a-3.png",
+    }
+
+
+def test_a_style_from_noise_paints_no_photos_on_a_cluster_either(impasto: Impasto, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    style().save(tmp_path / "noise.safetensors")
+    done = impasto("paint", "photos", "--style", "noise.safetensors", "--out", "out", "--engine", "ray", check=False)
+    assert done.returncode == 1 and "cannot paint photos" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:

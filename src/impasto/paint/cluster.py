@@ -1,6 +1,7 @@
 """The same job on a Ray cluster: photos from an address that fsspec knows, paintings to another."""
 
 import importlib.util
+import json
 import logging
 import posixpath
 from dataclasses import dataclass
@@ -12,19 +13,22 @@ from impasto.data.read import is_junk
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
 from impasto.paint.gallery import Format, Names, Outcome, ending_of, paint_one
+from impasto.paint.journal import job
 from impasto.paint.manner import Manner
 from impasto.style import Style
 
+#: What was painted in which manner stands in the folder of paintings under this name.
+NOTE = ".impasto.json"
+
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """What each worker is told: the style, its file's bytes, as no disk is shared; where to; and how."""
 
     style: bytes
     out: str
     manner: Manner
     compare: bool
-    kind: Format
 
 
 def paint_on_cluster(
@@ -32,8 +36,9 @@ def paint_on_cluster(
 ) -> Outcome:
     """Paint the photos of a folder on the cluster at ``RAY_ADDRESS``, or else on one that is begun on this machine.
 
-    What is there already is not painted again. A worker that dies is replaced, and its photos are painted by others; a
-    painting appears when it is whole.
+    What is there already is not painted again; a note there says in which manner that was, and what each photo's
+    painting is called. A worker that dies is replaced, and its photos are painted by others; a painting appears when it
+    is whole.
 
     Args:
         style: paints photos.
@@ -43,14 +48,17 @@ def paint_on_cluster(
         compare: put the photo on the left of its painting.
         kind: as for :func:`impasto.paint.gallery.paint_photos`.
 
-    Raises ImpastoError if ``impasto[ray]`` is not installed, or there is no photo.
+    Raises ImpastoError if ``impasto[ray]`` is not installed, the style paints no photos, there is no photo, not one can
+    be painted, or what is in ``out`` was painted by another style or in another manner.
     """
+    if not style.recipe.translates:
+        raise ImpastoError(f"This style turns {style.card.turns} and cannot paint photos: choose another.")
     if not all(importlib.util.find_spec(name) for name in ("ray", "fsspec")):
         raise ImpastoError("To paint on a cluster, install more: pip install 'ray[data]' fsspec")
     import ray
 
-    rows = _rows(photos, kind)
-    job = Job(style.to_bytes(), _address(out), manner, compare, kind)
+    rows = _rows(photos, out, kind, job(style, manner, compare=compare, format=kind))
+    task = Task(style.to_bytes(), _address(out), manner, compare)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False
@@ -59,7 +67,7 @@ def paint_on_cluster(
     blocks = min(len(rows), 8 * workers)
     told = ray.data.from_items(rows, override_num_blocks=blocks).map(
         Worker,  # type: ignore[arg-type]
-        fn_constructor_args=(job,),
+        fn_constructor_args=(task,),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
     )
@@ -71,13 +79,14 @@ def paint_on_cluster(
             outcome.before += 1
         else:
             outcome.paintings += 1
+    outcome.require_any()
     return outcome
 
 
 class Worker:
     """Has the style, and paints one photo after the other."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, task: Task) -> None:
         import fsspec
         import torch
 
@@ -85,9 +94,9 @@ class Worker:
         from impasto.paint.painter import Painter
 
         torch.set_num_threads(1)
-        self._job = job
-        self._painter = Painter(Style.from_bytes(job.style), choose_device("auto"))
-        self._files, self._root = fsspec.core.url_to_fs(job.out)
+        self._task = task
+        self._painter = Painter(Style.from_bytes(task.style), choose_device("auto"))
+        self._files, self._root = fsspec.core.url_to_fs(task.out)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         import fsspec
@@ -104,38 +113,48 @@ class Worker:
             except OSError as error:
                 raise Unreadable(error.strerror or str(error)) from error
 
-        job = self._job
-        painted = paint_one(
-            self._painter, Entry(row["photo"], read), manner=job.manner, compare=job.compare, kind=job.kind, known=""
+        task, reason = self._task, ""
+        painted = paint_one(  # under the painting's name, so that it is of the kind which that promises
+            self._painter, Entry(row["painting"], read), manner=task.manner, compare=task.compare, kind="keep", known=""
         )
         if painted.data is not None:
-            self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-            # Under another name until it is whole, where a file could be seen before that.
-            part = f"{target}.part"
-            self._files.pipe_file(part, painted.data)
-            self._files.mv(part, target)
-        return {**row, "before": False, "reason": painted.reason or ""}
+            try:
+                self._files.makedirs(posixpath.dirname(target), exist_ok=True)
+                # Under another name until it is whole, where a file could be seen before that.
+                part = f"{target}.part"
+                self._files.pipe_file(part, painted.data)
+                self._files.mv(part, target)
+            except OSError as error:
+                reason = f"its painting cannot be written ({error.strerror or error})"
+        return {**row, "before": False, "reason": painted.reason or reason}
 
 
-def _rows(photos: str, kind: Format) -> list[dict[str, Any]]:
-    """Each photo of a folder: its address, its path there, and the name of its painting."""
+def _rows(photos: str, out: str, kind: Format, work: dict[str, Any]) -> list[dict[str, Any]]:
+    """Each photo of a folder: its address, its path there, and the name of its painting, which is noted in ``out``."""
     import fsspec
 
     files, root = fsspec.core.url_to_fs(_address(photos))
-    found = sorted(files.find(root))
-    paths = [posixpath.relpath(file, root) for file in found]
-    names = Names()
-    rows = [
-        {
-            "photo": path,
-            "address": files.unstrip_protocol(file),
-            "painting": names.take(path, ending_of(path, "", kind))[0],
-        }
-        for path, file in zip(paths, found, strict=True)
-        if not is_junk(path)
-    ]
+    there, place = fsspec.core.url_to_fs(_address(out))
+    if (root, files.protocol) == (place, there.protocol):
+        raise ImpastoError(f"{out} holds the photos, which are not to be painted over: choose another place.")
+    ours = f"{place.rstrip('/')}/" if files.protocol == there.protocol else None
+    found = sorted(file for file in files.find(root) if ours is None or not file.startswith(ours))
+    note = posixpath.join(place, NOTE)
+    known = json.loads(there.cat_file(note)) if there.exists(note) else {"work": work, "paintings": {}}
+    if known["work"] != work or (not there.exists(note) and there.exists(place) and there.ls(place)):
+        raise ImpastoError(f"{out} holds something else, or paintings in another manner: choose another place (--out).")
+    before = known["paintings"]
+    names, rows = Names(before.values()), []
+    for file in found:
+        path = posixpath.relpath(file, root)
+        if not is_junk(path):
+            painting, _ = names.take(path, ending_of(path, "", kind), before.get(path, ""))
+            rows.append({"photo": path, "address": files.unstrip_protocol(file), "painting": painting})
     if not rows:
         raise ImpastoError(f"There is no photo in {photos}: give a folder, or an address that fsspec knows.")
+    paintings = before | {row["photo"]: row["painting"] for row in rows}
+    there.makedirs(place, exist_ok=True)
+    there.pipe_file(note, json.dumps({"work": work, "paintings": paintings}).encode())
     return rows
 
 

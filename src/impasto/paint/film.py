@@ -198,7 +198,10 @@ def paint_film(
         height, width = size if upended else size[::-1]
         with whole(out) as part:
             everything = (packet for segment in segments for packet in _read(segment))
-            join(part, film, everything, 2 * width if compare else width, height, upended=upended)
+            try:
+                join(part, film, everything, 2 * width if compare else width, height, upended=upended)
+            except (av.FFmpegError, ValueError) as error:
+                raise ImpastoError(f"{film} cannot be put together as an MP4 ({error}): convert it first.") from error
         shutil.rmtree(parts)
     return filmed
 

@@ -45,6 +45,13 @@ class Outcome:
     renamed: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
 
+    def require_any(self) -> None:
+        """Raises ImpastoError, with the first reason, if there is not one painting."""
+        if not self.paintings and not self.before:
+            first = self.left_out[0]
+            more = f", and {len(self.left_out) - 1:,} more" if len(self.left_out) > 1 else ""
+            raise ImpastoError(_plain(f"Not one photo could be painted ({first.name}: {first.reason}{more})."))
+
 
 @dataclass(frozen=True)
 class Painted:
@@ -115,10 +122,7 @@ def paint_photos(
                 outcome.renamed.append((photo, name))
         if progress is not None:
             progress(done, total)
-    if not outcome.paintings and not outcome.before:
-        first = outcome.left_out[0]
-        more = f", and {len(outcome.left_out) - 1:,} more" if len(outcome.left_out) > 1 else ""
-        raise ImpastoError(_plain(f"Not one photo could be painted ({first.name}: {first.reason}{more})."))
+    outcome.require_any()
     return outcome
 
 
