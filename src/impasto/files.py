@@ -32,6 +32,14 @@ UNREACHABLE = (
 )
 
 
+#: Those of them that another name would not have.
+BAD_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL)
+
+
+class BadNameError(ImpastoError):
+    """A name that no file can have, or not in its folder."""
+
+
 class DiskFullError(ImpastoError):
     """A disk that took no more."""
 
@@ -79,7 +87,8 @@ def reaching(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in UNREACHABLE:
             raise
-        raise ImpastoError(f"{path} cannot be written ({error.strerror}): choose another place.") from error
+        kind = BadNameError if error.errno in BAD_NAMES else ImpastoError
+        raise kind(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
 @contextmanager

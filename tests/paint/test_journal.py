@@ -287,3 +287,21 @@ def test_a_journal_that_was_killed_at_its_first_line_knows_nothing(
     (tmp_path / "out" / NAME).touch()
     assert paint(impasto).stdout.startswith("9 paintings")
     assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
+
+
+def test_a_name_that_no_file_can_have_stops_no_other(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in ("a.png", f"{'b' * 300}.png", "c.png", "c.png/d.png"):
+            archive.write(photos / "a" / "0.png", name)
+    done = impasto("paint", "odd.zip", "--style", "negative.safetensors", "--out", "odd", check=False)
+    assert done.returncode == 1 and done.stdout.startswith("2 paintings") and done.stdout.count("Left out") == 2
+    assert set(files(tmp_path / "odd")) == {"a.png", "c.png"}
+
+
+@pytest.mark.parametrize("out", ["/proc/x.png", f"{'x' * 300}.png", f"{'x' * 300}", "taken/x.png"])
+def test_a_place_that_cannot_be_written_is_told_in_one_line(
+    out: str, impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").touch()
+    done = impasto("paint", "photos/a/0.png", "--style", "negative.safetensors", "--out", out, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

@@ -99,6 +99,7 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
+    from impasto.files import reaching
     from impasto.paint.gallery import open_gallery, open_photos, paint_file, paint_photos, summarise
     from impasto.paint.journal import job
     from impasto.paint.manner import Manner
@@ -117,7 +118,9 @@ def paint(
         if outcome.left_out:
             raise typer.Exit(1)
         return
-    if out.suffix.lower() in LONGEST and not out.is_dir():
+    with reaching(out):
+        folder = out.is_dir()
+    if out.suffix.lower() in LONGEST and not folder:
         if len(photos) > 1 or kind not in ("keep", out.suffix[1:].lower()):
             raise ImpastoError(f"{out} would be one painting, of that kind: give one photo, or choose a folder.")
         painter = load(style, device)
@@ -131,7 +134,7 @@ def paint(
         from impasto.paint.film import describe, paint_films, require_place
 
         require_place(films, out)
-    if out.suffix.lower() in (*FILMS, ".tif", ".tiff", ".bmp", ".gif") and not out.is_dir() and pictures:
+    if out.suffix.lower() in (*FILMS, ".tif", ".tiff", ".bmp", ".gif") and not folder and pictures:
         raise ImpastoError(f"{out} is no place for paintings of photos: choose a folder, a .zip, a .jpg or a .png.")
     painter = load(style, device)
     painter.require_photos()

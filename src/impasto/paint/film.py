@@ -15,7 +15,7 @@ import numpy as np
 from av.container import InputContainer
 
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, alone, make_folder, whole
+from impasto.files import FULL, DiskFullError, alone, make_folder, whole
 from impasto.paint.gallery import Names
 from impasto.paint.journal import open_journal
 from impasto.paint.manner import Manner
@@ -201,6 +201,8 @@ def paint_film(
             try:
                 join(part, film, everything, 2 * width if compare else width, height, upended=upended)
             except (av.FFmpegError, ValueError) as error:
+                if getattr(error, "errno", None) in FULL:
+                    raise
                 raise ImpastoError(f"{film} cannot be put together as an MP4 ({error}): convert it first.") from error
         shutil.rmtree(parts)
     return filmed

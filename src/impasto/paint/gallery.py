@@ -16,7 +16,7 @@ from impasto.data.entry import Entry, File, Unreadable
 from impasto.data.read import Source, open_source
 from impasto.data.survey import LeftOut
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import BadNameError, whole
 from impasto.paint.crew import ordered
 from impasto.paint.journal import NAME, Journal, open_journal
 from impasto.paint.manner import USUAL, Manner
@@ -115,7 +115,11 @@ def paint_photos(
             journal.meet(photo)
         else:
             name, wanted = names.take(entry.name, painted.ending, before.get(photo, ("", ""))[1])
-            writer.put(name, painted.data)
+            try:
+                writer.put(name, painted.data)
+            except BadNameError as reason:
+                outcome.left_out.append(LeftOut(name=photo, reason=str(reason).removesuffix(".")))
+                continue
             journal.enter(photo, painted.digest, name)
             outcome.paintings += 1
             if name != wanted:
