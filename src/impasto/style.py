@@ -159,6 +159,12 @@ def at_hand() -> dict[str, Path]:
     return ours | {name: path for name, path in others.items() if name not in ours}
 
 
+def require_name(path: Path) -> None:
+    """Raises ImpastoError if a style there would not be found by its name, as one that comes along has it."""
+    if path.stem in shipped() and path.absolute().parent == Path("styles").absolute():
+        raise ImpastoError(f"A style called {path.stem} comes along: give this one another name (--out).")
+
+
 def find(name: str | Path) -> Path:
     """Where a style lies: one that comes along, by its name; else what there is of that name, a file or the folder of a
     run; else one that is at hand. The name itself, if there is nothing."""

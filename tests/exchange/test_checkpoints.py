@@ -15,6 +15,7 @@ from torch import nn
 
 from conftest import Impasto
 from impasto.data.augment import to_float, to_pixels
+from impasto.errors import ImpastoError
 from impasto.exchange.checkpoints import import_style
 from impasto.style import Style
 
@@ -116,6 +117,9 @@ class Trap:
         (lambda path: None, "no file"),
         (lambda path: cut_short(path), "damaged"),
         (lambda path: torch.save(grey(), path), "channels"),
+        (lambda path: torch.save({"netG_A": grey(), "netG_B": grey()}, path), "two generators"),
+        (lambda path: torch.save({"model_state_dict": {"layer.weight": torch.full((3,), torch.nan)}}, path), "NaN"),
+        (lambda path: path.mkdir(), "is a folder"),
     ],
 )
 def test_what_is_no_generator_is_told_in_one_line_and_no_code_is_run(
@@ -167,3 +171,13 @@ def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto:
         folder = tmp_path / "checkpoints" / "zebras"
         folder.mkdir()
         assert import_style(checkpoint(theirs, folder))[0] == Path("styles") / "zebras.safetensors"
+
+
+def test_a_name_that_comes_along_and_a_file_of_keras_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "monet").mkdir()
+    path = checkpoint(by_chance(Resnet(8, 6, instance, True, False, False, False)), tmp_path / "monet")
+    with pytest.raises(ImpastoError, match="called monet comes along"):
+        import_style(path)
+    (tmp_path / "some.h5").touch()
+    with pytest.raises(ImpastoError, match="of Keras"):
+        import_style(tmp_path / "some.h5")

@@ -175,6 +175,13 @@ def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
     assert done.returncode == 1 and "in another manner" in done.stderr
 
 
+def test_a_pattern_names_films_too(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mkv"):
+        write(tmp_path / name, [scene(0)] * 2)
+    assert paint(impasto, "*.mp4", "--out", "out").stdout == "2 frames in out/a.mp4\n2 frames in out/b.mp4\n"
+    assert "no film d*.mp4" in paint(impasto, "d*.mp4", "--out", "out", check=False).stderr
+
+
 def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = tmp_path / "film.mkv"
     with av.open(film, "w") as out:

@@ -99,6 +99,7 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
+    from impasto.data.read import find_files
     from impasto.files import reaching
     from impasto.paint.gallery import open_gallery, open_photos, paint_file, paint_photos, summarise
     from impasto.paint.journal import job
@@ -128,8 +129,8 @@ def paint(
             paint_file(painter, Path(photos[0]).expanduser(), out, manner=manner, compare=compare, overwrite=overwrite)
         print(f"The painting is {out}")
         return
-    films = [Path(photo) for photo in photos if Path(photo).suffix.lower() in FILMS]
-    pictures = [photo for photo in photos if Path(photo) not in films]
+    films = [film for photo in photos if Path(photo).suffix.lower() in FILMS for film in find_files(photo)]
+    pictures = [photo for photo in photos if Path(photo).suffix.lower() not in FILMS]
     if films:
         from impasto.paint.film import describe, paint_films, require_place
 

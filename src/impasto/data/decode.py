@@ -25,6 +25,7 @@ _MAGIC = (
     (b"II*\0", "a TIFF that is damaged or of a rare kind"),
     (b"MM\0*", "a TIFF that is damaged or of a rare kind"),
     (b"BM", "a damaged BMP"),
+    (b"\x1aE\xdf\xa3", "a film, not a picture"),  # EBML, of which MKV and WebM are
     (b"8BPS", "a Photoshop file: save it as PNG or JPEG"),
     (b"%PDF", "a PDF: save its pictures as PNG or JPEG"),
     (b"PK\x03\x04", "a zip: give it as a source of its own"),
@@ -210,7 +211,8 @@ def _what_it_is(data: bytes) -> str:
         brand = _BRANDS.get(data[8:12])
         return "a film, not a picture" if brand is None else f"{brand}: save it as PNG or JPEG"
     if data[:4] == b"RIFF":
-        return "a damaged WebP" if data[8:12] == b"WEBP" else "a film or sound"
+        kinds = {b"WEBP": "a damaged WebP", b"AVI ": "a film, not a picture"}
+        return kinds.get(data[8:12], "sound, not a picture")
     head = data[:1024]
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)  # which forgives a character cut by the 1024

@@ -123,6 +123,13 @@ def open_list(lines: IO[bytes]) -> Source:
     return Source("-", [_file(_printable(Path(path).as_posix()), Path(path)) for path in paths])
 
 
+def find_files(pattern: str) -> list[Path]:
+    """The files that a pattern stands for, in natural order; where it is none, or one of nothing, the path as it is."""
+    path = Path(pattern).expanduser()
+    found = [] if path.exists() else [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    return sorted(found, key=lambda each: natural(str(each))) or [path]
+
+
 def _open_glob(pattern: str) -> Source:
     """The files that a pattern such as ``photos/**/*.jpg`` stands for, called as in the folder where it begins to be
     one."""

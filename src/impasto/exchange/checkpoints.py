@@ -24,7 +24,7 @@ from impasto.errors import ImpastoError
 from impasto.networks import build_generator
 from impasto.paint.output import claim
 from impasto.recipe import Recipe
-from impasto.style import Card, Style, shipped
+from impasto.style import Card, Style, require_name
 
 READ = "read are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and of CUT"
 #: Names under which files keep their weights one level down.
@@ -58,8 +58,7 @@ def import_style(
     out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is no name of a style: let it end in .safetensors.")
-    if out.stem in shipped():
-        raise ImpastoError(f"A style called {out.stem} comes along: give this one another name (--out).")
+    require_name(out)
     tensors = _load(file)
     found = _inspect(tensors, file)
     recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())

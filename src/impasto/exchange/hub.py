@@ -11,7 +11,7 @@ from impasto.errors import ImpastoError
 from impasto.exchange.model_card import model_card, picture
 from impasto.files import whole
 from impasto.paint.output import claim
-from impasto.style import Card, Style, find
+from impasto.style import Card, Style, find, require_name
 
 #: The libraries by which huggingface_hub speaks to the Hub.
 CLIENTS = ("httpx", "httpx2", "requests", "huggingface_hub")
@@ -71,6 +71,7 @@ def pull(
     repository, _, revision = repository.partition("@")
     name = _name(repository)
     out = Path("styles") / f"{name}.safetensors" if out is None else Path(out)
+    require_name(out)
     claim(out, file=True, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as scratch, _told(repository):
         api = HfApi(token=token)
