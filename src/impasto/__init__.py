@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from impasto.learn import resume as resume
     from impasto.learn import train as train
     from impasto.paint.painter import load as load
+    from impasto.painting import paint_all as paint_all
     from impasto.search import tune as tune
 
 __version__ = version("impasto")
@@ -36,6 +37,7 @@ __all__ = [
     "generate",
     "import_style",
     "load",
+    "paint_all",
     "pull",
     "push",
     "resume",
@@ -51,6 +53,7 @@ _VERBS = {
     "generate": "impasto.invention",
     "import_style": "impasto.exchange.checkpoints",
     "load": "impasto.paint.painter",
+    "paint_all": "impasto.painting",
     "pull": "impasto.exchange.hub",
     "push": "impasto.exchange.hub",
     "resume": "impasto.learn",

@@ -2,10 +2,7 @@
 
 import contextlib
 import errno
-import getpass
-import hashlib
 import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,23 +13,7 @@ from impasto.errors import ImpastoError
 #: How systems say that a disk, or one's share of it, is full.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-
-#: How they say that a file cannot be written there.
-UNREACHABLE = (
-    errno.EACCES,
-    errno.EPERM,
-    errno.EROFS,
-    errno.ENOENT,
-    errno.ENOTDIR,
-    errno.EISDIR,
-    errno.EEXIST,
-    errno.ENAMETOOLONG,
-    errno.EINVAL,
-    errno.ELOOP,
-)
-
-
-#: Those of them that another name would not have.
+#: How they say that a file cannot have that name there, where another might.
 BAD_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL)
 
 
@@ -85,30 +66,32 @@ def reaching(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in UNREACHABLE:
+        if error.errno in FULL:
             raise
         kind = BadNameError if error.errno in BAD_NAMES else ImpastoError
         raise kind(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Inside, no other process of this machine works on ``path``; it goes with the process, however that ends.
+def exclusive(lock: Path, busy: str) -> Iterator[None]:
+    """Inside, this process alone holds the file ``lock``; it goes with the process, however that ends.
 
-    Raises ImpastoError if one does.
+    Raises ImpastoError, saying ``busy``, if another process has it.
     """
     from filelock import FileLock, Timeout
 
-    name = hashlib.blake2b(os.fsencode(path.resolve()), digest_size=16).hexdigest()
-    lock = FileLock(Path(tempfile.gettempdir()) / f"impasto-{getpass.getuser()}-{name}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise ImpastoError(f"{path} is being worked on by another impasto: wait for it, or choose another.") from error
+    held = FileLock(lock)
+    with reaching(lock.parent):
+        try:
+            held.acquire(timeout=0)
+        except Timeout as error:
+            raise ImpastoError(busy) from error
     try:
         yield
     finally:
-        lock.release()
+        with contextlib.suppress(OSError):  # Windows takes it away by itself
+            lock.unlink()
+        held.release()
 
 
 def require_folder(path: Path) -> None:

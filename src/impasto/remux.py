@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from impasto.errors import ImpastoError
+from impasto.files import FULL
 from impasto.video import choose_encoder, tag, to_yuv
 
 #: Options of the encoders of :mod:`impasto.video` for a film that is to be kept rather than to fit into a page. Frames
@@ -113,9 +114,25 @@ def _set_up(encoder: VideoCodecContext, like: VideoStream, width: int, height: i
     tag(encoder)
 
 
-def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: int, *, upended: bool) -> None:
-    """Writes coded frames of that size and the sound of ``film`` as an MP4, ready to stream. What is damaged in the
-    sound is left out."""
+def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: int, *, upended: bool) -> int:
+    """Writes coded frames of that size and the sound of ``film`` as an MP4, ready to stream; returns how many packets
+    of the sound were left out, as they cannot be decoded.
+
+    Raises ImpastoError if an MP4 cannot hold them.
+    """
+    damaged: list[Any] = []
+    try:
+        _join(path, film, frames, width, height, upended, damaged)
+    except (av.FFmpegError, ValueError) as error:
+        if getattr(error, "errno", None) in FULL:
+            raise
+        raise ImpastoError(f"{film} cannot be put together as an MP4 ({error}): convert it first.") from error
+    return len(damaged)
+
+
+def _join(
+    path: Path, film: Path, frames: Iterable[Coded], width: int, height: int, upended: bool, damaged: list[Any]
+) -> None:
     with av.open(film) as source, av.open(path, "w", "mp4", options={"movflags": "+faststart"}) as out:
         like = source.streams.video[0]
         stream = cast(VideoStream, out.add_stream(choose_encoder()))
@@ -123,7 +140,7 @@ def join(path: Path, film: Path, frames: Iterable[Coded], width: int, height: in
         sounds = {each.index: _sound(each, out) for each in source.streams.audio}
         out.start_encoding()
         pictures = _packets(frames, stream, cast(Fraction, like.time_base))
-        for packet in merge(pictures, _sounds(source, sounds), key=_moment):
+        for packet in merge(pictures, _sounds(source, sounds, damaged), key=_moment):
             out.mux(packet)
 
 
@@ -133,26 +150,24 @@ def _sound(stream: AudioStream, out: OutputContainer) -> AudioStream:
     return out.add_stream("aac", stream.rate if stream.rate in RATES else RATES[0])
 
 
-def _sounds(source: InputContainer, streams: dict[int, AudioStream]) -> Iterator[Any]:
-    """The packets of all sound, as they are or encoded anew."""
+def _sounds(source: InputContainer, streams: dict[int, AudioStream], damaged: list[Any]) -> Iterator[Any]:
+    """The packets of all sound, as they are or encoded anew; those that cannot be decoded go to ``damaged``."""
     anew = {number for number, stream in streams.items() if stream.codec_context.is_encoder}
     for packet in source.demux(*source.streams.audio) if streams else ():
         number, stream = packet.stream.index, streams[packet.stream.index]
         if number in anew:
-            for frame in _heard(packet):
+            try:
+                decoded = cast(list[av.AudioFrame], packet.decode())
+            except av.FFmpegError:
+                damaged.append(packet)
+                continue
+            for frame in decoded:
                 yield from stream.encode(frame)
         elif packet.dts is not None:
             packet.stream = stream
             yield packet
     for number in anew:
         yield from streams[number].encode(None)
-
-
-def _heard(packet: Any) -> list[av.AudioFrame]:
-    try:
-        return cast(list[av.AudioFrame], packet.decode())
-    except av.FFmpegError:
-        return []  # players pass over it, too
 
 
 def length(film: Path) -> float:

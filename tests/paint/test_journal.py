@@ -19,7 +19,7 @@ from PIL import Image
 
 from conftest import Impasto
 from impasto.errors import ImpastoError
-from impasto.files import alone
+from impasto.files import exclusive
 from impasto.paint.journal import NAME, open_journal
 from translators import translator
 
@@ -250,7 +250,7 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
     old, new = {"style": "old"}, {"style": "new"}
 
     def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
-        (tmp_path / photo).touch()
+        (tmp_path / photo).write_text("painted")
         with contextlib.suppress(KeyboardInterrupt), open_journal(tmp_path, work, overwrite=overwrite) as journal:
             before = list(journal.done)
             journal.enter(photo, "digest", photo)
@@ -267,17 +267,23 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
         pass
 
 
-def test_two_commands_do_not_paint_into_one_place(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
     with open_journal(tmp_path / "out", {}, overwrite=False) as journal:
         (tmp_path / "out" / "1").touch()
         journal.enter("1", "digest", "1")
-        other = (
-            "import sys; from pathlib import Path; from impasto.files import alone\nwith alone(Path(sys.argv[1])): ..."
+        done = subprocess.run(
+            [*impasto_command, "paint", "photos", "--style", "negative.safetensors", "--out", "out"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
         )
-        done = subprocess.run([sys.executable, "-c", other, tmp_path / "out"], capture_output=True, text=True)
-        assert done.returncode == 1 and "is being worked on by another" in done.stderr
-    with alone(tmp_path / "out"):
+        assert done.returncode == 1 and done.stderr.startswith("impasto: Another impasto paints into out")
+        assert done.stderr.count("\n") == 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {NAME, "1"}
+    lock = tmp_path / "lock"
+    with exclusive(lock, "busy"), pytest.raises(ImpastoError, match="busy"), exclusive(lock, "busy"):
         pass
+    assert not lock.exists()
 
 
 def test_a_journal_that_was_killed_at_its_first_line_knows_nothing(

@@ -13,7 +13,9 @@ import cv2
 import numpy as np
 import pytest
 from av.audio.stream import AudioStream
+from PIL import Image
 
+import impasto as package
 from conftest import Impasto
 from impasto.paint.journal import NAME
 from impasto.paint.steady import KEY, Steady
@@ -175,6 +177,31 @@ def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
     assert done.returncode == 1 and "in another manner" in done.stderr
 
 
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_films_and_photos_share_a_folder_and_are_both_gone_on_with(
+    overwrite: list[str], impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(scene(0)).save(tmp_path / "photo.png")
+    write(tmp_path / "film.mp4", [scene(0)] * 2)
+    both = ["photo.png", "film.mp4", "--out", "out"]
+    assert paint(impasto, *both, *overwrite).stdout == "2 frames in out/film.mp4\n1 painting in out\n"
+    again = paint(impasto, *both).stdout
+    assert again == "out/film.mp4 was there before\n0 paintings in out, and 1 there before\n"
+    assert paint(impasto, "photo.png", "bad.mp4", "--out", "out", check=False).stdout.startswith(
+        "Left out: There is no"
+    )
+
+
+def test_python_paints_what_the_shell_does(negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(scene(0)).save(tmp_path / "photo.png")
+    write(tmp_path / "film.mp4", [scene(0)] * 2)
+    said: list[str] = []
+    assert package.paint_all(["photo.png", "film.mp4"], style=negative, say=said.append)
+    assert said == ["2 frames in painted/film.mp4", "1 painting in painted"]
+    assert not package.paint_all(["photo.png", "none.mp4"], style=negative, say=said.append)
+
+
 def test_a_pattern_names_films_too(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4", "c.mkv"):
         write(tmp_path / name, [scene(0)] * 2)
@@ -273,7 +300,10 @@ def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, neg
     ("arguments", "said"),
     [
         (["film.mp4", "--out", "film.mp4"], "film.mp4"),
-        (["film.mp4", "--out", "."], "not to be painted over"),
+        (["film.mp4", "--out", "."], "already holds something"),
+        (["film.mp4", "--out", ".", "--overwrite"], "not to be painted over"),
+        (["film.mp4", "photo.jpg", "--out", "x.mp4"], "give one"),
+        (["film.mp4", "--out", "x.mkv"], "no place for a film"),
         (["film.mp4", "other.mp4", "--out", "x.mp4"], "give one"),
         (["film.mp4", "--out", "x.zip"], "no place for a film"),
         (["film.mp4", "--out", "taken.mp4"], "overwrite"),

@@ -12,8 +12,6 @@ from impasto.bar import bar
 from impasto.cli.app import SOURCE, STYLE, Device, app
 from impasto.errors import ImpastoError
 
-#: Endings of films.
-FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 PHOTOS = (
     "Films, pictures, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - for a list of files."
 )
@@ -74,7 +72,7 @@ def generate(
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    place: Annotated[str, typer.Option("--out", help="A folder, a .zip, or for one photo or film a file.")] = "painted",
+    out: Annotated[str, typer.Option(help="A folder, a .zip, or for one photo or film a file.")] = "painted",
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
     brush: Annotated[
@@ -99,75 +97,24 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
-    from impasto.data.read import find_files
-    from impasto.files import reaching
-    from impasto.paint.gallery import open_gallery, open_photos, paint_file, paint_photos, summarise
-    from impasto.paint.journal import job
-    from impasto.paint.manner import Manner
-    from impasto.paint.output import LONGEST
-    from impasto.paint.painter import load
+    from impasto.painting import paint_all
 
-    manner, out = Manner(strength, brush, keep_colour), Path(place)
-    if engine == "ray":
-        from impasto.paint.cluster import paint_on_cluster
-        from impasto.style import Style
-
-        if len(photos) > 1 or overwrite:
-            raise ImpastoError("On a cluster, photos are painted from one folder into another; what is there stays.")
-        outcome = paint_on_cluster(Style.load(style), photos[0], place, manner=manner, compare=compare, kind=kind)
-        print("\n".join(summarise(outcome, place)))
-        if outcome.left_out:
-            raise typer.Exit(1)
-        return
-    with reaching(out):
-        folder = out.is_dir()
-    if out.suffix.lower() in LONGEST and not folder:
-        if len(photos) > 1 or kind not in ("keep", out.suffix[1:].lower()):
-            raise ImpastoError(f"{out} would be one painting, of that kind: give one photo, or choose a folder.")
-        painter = load(style, device)
-        with bar("painting", 1):
-            paint_file(painter, Path(photos[0]).expanduser(), out, manner=manner, compare=compare, overwrite=overwrite)
-        print(f"The painting is {out}")
-        return
-    films = [film for photo in photos if Path(photo).suffix.lower() in FILMS for film in find_files(photo)]
-    pictures = [photo for photo in photos if Path(photo).suffix.lower() not in FILMS]
-    if films:
-        from impasto.paint.film import describe, paint_films, require_place
-
-        require_place(films, out)
-    if out.suffix.lower() in (*FILMS, ".tif", ".tiff", ".bmp", ".gif") and not folder and pictures:
-        raise ImpastoError(f"{out} is no place for paintings of photos: choose a folder, a .zip, a .jpg or a .png.")
-    painter = load(style, device)
-    painter.require_photos()
-    work = job(painter.style, manner, compare=compare, format=kind)
-    lost = False
-    if pictures:
-        with (
-            open_photos(pictures, out) as sources,
-            open_gallery(out, work, sources, overwrite=overwrite) as (writer, journal),
-            _going_on(),
-            bar("painting") as advance,
-        ):
-            outcome = paint_photos(
-                painter,
-                sources,
-                writer,
-                manner=manner,
-                compare=compare,
-                kind=kind,
-                journal=journal,
-                progress=advance,
-            )
-        print("\n".join(summarise(outcome, out)))
-        lost = bool(outcome.left_out)
-    if films:
-        with _going_on(), bar("painting") as advance:
-            for reel in paint_films(
-                painter, films, out, work, manner=manner, compare=compare, overwrite=overwrite, progress=advance
-            ):
-                print("\n".join(describe(reel)))
-                lost = lost or reel.is_lost
-    if lost:
+    with _going_on(), bar("painting") as advance:
+        complete = paint_all(
+            photos,
+            out,
+            style=style,
+            strength=strength,
+            brush=brush,
+            keep_colour=keep_colour,
+            compare=compare,
+            kind=kind,
+            engine=engine,
+            overwrite=overwrite,
+            device=device,
+            progress=advance,
+        )
+    if not complete:
         raise typer.Exit(1)
 
 

@@ -126,20 +126,25 @@ def open_list(lines: IO[bytes]) -> Source:
 def find_files(pattern: str) -> list[Path]:
     """The files that a pattern stands for, in natural order; where it is none, or one of nothing, the path as it is."""
     path = Path(pattern).expanduser()
-    found = [] if path.exists() else [Path(each) for each in glob.glob(str(path), recursive=True)]  # noqa: PTH207
+    found = [] if path.exists() or not glob.has_magic(pattern) else _matching(pattern)[1]
     return sorted(found, key=lambda each: natural(str(each))) or [path]
 
 
 def _open_glob(pattern: str) -> Source:
     """The files that a pattern such as ``photos/**/*.jpg`` stands for, called as in the folder where it begins to be
     one."""
-    parts = Path(pattern).expanduser().parts
-    fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
-    root = Path(*fixed)
-    paths = [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
+    root, paths = _matching(pattern)
     if not paths:
         raise ImpastoError(f"There is no file like {pattern}: check the pattern.")
     return Source(str(root), [_file(_inside(root, path), path) for path in paths])
+
+
+def _matching(pattern: str) -> tuple[Path, list[Path]]:
+    """The folder where a path begins to be a pattern, and the files that match it."""
+    parts = Path(pattern).expanduser().parts
+    fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
+    root = Path(*fixed)
+    return root, [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
 
 
 def _open_path(name: str, path: Path) -> Source:

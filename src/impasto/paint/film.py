@@ -15,9 +15,9 @@ import numpy as np
 from av.container import InputContainer
 
 from impasto.errors import ImpastoError
-from impasto.files import FULL, DiskFullError, alone, make_folder, whole
+from impasto.files import DiskFullError, exclusive, make_folder, whole
 from impasto.paint.gallery import Names
-from impasto.paint.journal import open_journal
+from impasto.paint.journal import Journal
 from impasto.paint.manner import Manner
 from impasto.paint.output import claim
 from impasto.paint.painter import Painter
@@ -29,8 +29,6 @@ from impasto.remux import Coded, encode_frames, join, length, open_film, to_rgb,
 SEGMENT = 48
 #: Seconds by which a film that is whole may be shorter than it says.
 EARLY = 1.0
-#: Endings of what is no folder, and no film that is made here.
-NO_FOLDERS = (".zip", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".gif", ".jpg", ".jpeg", ".png", ".webp")
 
 Progress = Callable[[int, int | None], object]
 
@@ -61,92 +59,66 @@ class Reel:
         filmed = self.filmed or Filmed()
         return self.reason is not None or filmed.cut_short or filmed.damaged > 0
 
+    def summary(self) -> str:
+        """What became of it, as lines for a shell."""
+        if self.reason is not None:
+            return f"Left out: {self.reason.removesuffix('.')}."
+        if self.filmed is None:
+            return f"{self.place} was there before"
+        filmed = self.filmed
+        before = f", {filmed.before:,} of them before" if filmed.before else ""
+        lines = [f"{filmed.frames:,} {'frame' if filmed.frames == 1 else 'frames'} in {self.place}{before}"]
+        if filmed.damaged:
+            lines.append(f"{self.film} is damaged: {filmed.damaged:,} of its packets were passed over.")
+        if filmed.cut_short:
+            lines.append(f"{self.film} is cut off, and its painting ends with it.")
+        return "\n".join(lines)
+
 
 def paint_films(
-    painter: Painter,
-    films: Sequence[Path],
-    out: Path,
-    work: dict[str, Any],
-    *,
-    manner: Manner,
-    compare: bool = False,
-    overwrite: bool = False,
-    progress: Progress | None = None,
+    paint: Callable[..., Filmed], films: Sequence[Path], folder: Path, journal: Journal, *, overwrite: bool
 ) -> Iterator[Reel]:
-    """Paint films one after the other, and tell of each what became of it; of many, one that cannot be painted stops no
-    other. What is painted into a folder stands in its journal, and the same work is gone on with.
+    """Paint films into a folder, one after the other, and tell of each what became of it: one that cannot be painted
+    stops no other, and one whose painting is in the journal is not painted again.
 
     Args:
-        painter: has a style that paints photos.
+        paint: :func:`paint_film`, but for the film, its place and whether to overwrite that.
         films: what PyAV reads.
-        out: a folder, or for one film a name that ends in .mp4.
-        work: what decides how they are painted (:func:`impasto.paint.journal.job`).
-        manner: how they are painted.
-        compare: put each film on the left of its painting.
-        overwrite: replace what is there, and begin anew.
-        progress: is told how many frames are done, and of how many if that is known.
+        folder: where to.
+        journal: that of the folder.
+        overwrite: replace films that are there.
 
-    Raises:
-        ImpastoError: as :func:`require_place` and :func:`impasto.paint.journal.open_journal` do, or the disk is full,
-            or there is one film, and it cannot be painted (:func:`paint_film`).
+    Raises DiskFullError.
     """
-    painter.require_photos()
-    require_place(films, out)
-    how: Any = {"manner": manner, "compare": compare, "progress": progress}
-    if out.suffix.lower() == ".mp4":
-        yield Reel(films[0], out, paint_film(painter, films[0], out, work, overwrite=overwrite, **how))
-        return
-    new = not out.exists()
-    try:
-        with open_journal(out, work, overwrite=overwrite) as journal:
-            names = Names(painting for _, painting in journal.done.values())
-            for film in films:
-                known, before = journal.done.get(str(film), ("", ""))
-                name, _ = names.take(film.stem, ".mp4", before)
-                try:
-                    digest = _digest(film)
-                    if digest == known:
-                        journal.meet(str(film))
-                        yield Reel(film, out / name)
-                        continue
-                    over = overwrite or bool(before)
-                    filmed = paint_film(painter, film, out / name, work, overwrite=over, **how)
-                except DiskFullError:
-                    raise
-                except ImpastoError as reason:
-                    if len(films) == 1:
-                        raise
-                    yield Reel(film, out / name, reason=str(reason))
-                else:
-                    journal.enter(str(film), digest, name)
-                    yield Reel(film, out / name, filmed)
-    finally:
-        if new and out.is_dir() and not any(out.iterdir()):
-            out.rmdir()
-
-
-def describe(reel: Reel) -> list[str]:
-    """What became of a film, as lines for a shell."""
-    if reel.reason is not None:
-        return [f"Left out: {reel.reason.removesuffix('.')}."]
-    if reel.filmed is None:
-        return [f"{reel.place} was there before"]
-    filmed = reel.filmed
-    before = f", {filmed.before:,} of them before" if filmed.before else ""
-    lines = [f"{filmed.frames:,} {'frame' if filmed.frames == 1 else 'frames'} in {reel.place}{before}"]
-    if filmed.damaged:
-        lines.append(f"{reel.film} is damaged: {filmed.damaged:,} of its packets were passed over.")
-    if filmed.cut_short:
-        lines.append(f"{reel.film} is cut off, and its painting ends with it.")
-    return lines
+    names, taken = Names(painting for _, painting in journal.done.values()), {film.resolve() for film in films}
+    for film in films:
+        known, before = journal.done.get(str(film), ("", ""))
+        name, _ = names.take(film.stem, ".mp4", before)
+        place = folder / name
+        try:
+            digest = _digest(film)
+            if digest == known:
+                journal.meet(str(film))
+                yield Reel(film, place)
+                continue
+            if place.resolve() in taken:
+                raise ImpastoError(f"{place} is not to be painted over: choose another place.")
+            filmed = paint(film, place, overwrite=overwrite or bool(before))
+        except DiskFullError:
+            raise
+        except ImpastoError as reason:
+            yield Reel(film, place, reason=str(reason))
+        else:
+            journal.enter(str(film), digest, name)
+            yield Reel(film, place, filmed)
 
 
 def paint_film(
     painter: Painter,
     film: Path,
     out: Path,
-    work: dict[str, Any],
     *,
+    work: dict[str, Any],
     manner: Manner,
     compare: bool = False,
     overwrite: bool = False,
@@ -155,17 +127,29 @@ def paint_film(
     """Paint a film into ``out``, an MP4: of its size, with its frames at their moments, and its sound.
 
     What is painted is kept in a folder beside ``out`` until all is: the same ``work`` goes on there, and comes to the
-    same frames. (x264 does not code them alike to the last bit each time.) Frames that cannot be decoded are left out.
+    same frames. (x264 does not code them alike to the last bit each time.) What cannot be decoded is left out.
+
+    Args:
+        painter: has a style that paints photos.
+        film: what PyAV reads.
+        out: ends in .mp4.
+        work: what decides how it is painted (:func:`impasto.paint.journal.job`).
+        manner: how it is painted.
+        compare: put the film on the left of its painting.
+        overwrite: replace ``out``, and begin anew.
+        progress: is told how many frames are done, and of how many if that is known.
 
     Raises:
         ImpastoError: it is no film, or one of high dynamic range; ``out`` is taken, or another film or manner was begun
-            for it; the disk is full.
+            for it, or another process paints it; the disk is full.
     """
+    painter.require_photos()
     if out.resolve() == film.resolve():
         raise ImpastoError(f"{film} is not to be painted over: choose another place.")
     claim(out, file=True, overwrite=overwrite)
     filmed, steady, segments = Filmed(), Steady(), list[Path]()
-    with alone(out), open_film(film) as source:
+    busy = f"Another impasto paints {out}: wait for it, or choose another place."
+    with exclusive(out.with_name(f"{out.name}.lock"), busy), open_film(film) as source:
         parts = _begin(out, work | {"film": _digest(film)}, overwrite)
         stream = source.streams.video[0]
         frames = _frames(source, filmed)
@@ -198,28 +182,9 @@ def paint_film(
         height, width = size if upended else size[::-1]
         with whole(out) as part:
             everything = (packet for segment in segments for packet in _read(segment))
-            try:
-                join(part, film, everything, 2 * width if compare else width, height, upended=upended)
-            except (av.FFmpegError, ValueError) as error:
-                if getattr(error, "errno", None) in FULL:
-                    raise
-                raise ImpastoError(f"{film} cannot be put together as an MP4 ({error}): convert it first.") from error
+            filmed.damaged += join(part, film, everything, 2 * width if compare else width, height, upended=upended)
         shutil.rmtree(parts)
     return filmed
-
-
-def require_place(films: Sequence[Path], out: Path) -> None:
-    """Raises ImpastoError if ``out`` is no place for the paintings of these films."""
-    ending = out.suffix.lower()
-    if ending == ".mp4" and len(films) > 1:
-        raise ImpastoError(f"{out} would be one film: give one, or choose a folder.")
-    if ending != ".mp4" and ending in NO_FOLDERS and not out.is_dir():
-        raise ImpastoError(f"{out} is no place for a film: choose a folder, or a name ending in .mp4.")
-    taken = {film.resolve(): film for film in films}
-    places = [out] if ending == ".mp4" else [out / f"{film.stem}.mp4" for film in films]
-    for place in places:
-        if place.resolve() in taken:
-            raise ImpastoError(f"{taken[place.resolve()]} is not to be painted over: choose another place.")
 
 
 def _digest(film: Path) -> str:
@@ -268,6 +233,8 @@ def _frames(source: InputContainer, filmed: Filmed) -> Iterator[av.VideoFrame]:
             packet = next(packets, None)
         except av.FFmpegError:
             packet = None  # it ends here
+        if packet is not None and not packet.size and packet.dts is not None:
+            continue  # a frame that is shown longer; a decoder would take it for the end
         try:
             decoded = stream.codec_context.decode(packet)
         except av.FFmpegError:

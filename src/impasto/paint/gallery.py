@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Literal
 
@@ -119,11 +120,11 @@ def paint_photos(
                 writer.put(name, painted.data)
             except BadNameError as reason:
                 outcome.left_out.append(LeftOut(name=photo, reason=str(reason).removesuffix(".")))
-                continue
-            journal.enter(photo, painted.digest, name)
-            outcome.paintings += 1
-            if name != wanted:
-                outcome.renamed.append((photo, name))
+            else:
+                journal.enter(photo, painted.digest, name)
+                outcome.paintings += 1
+                if name != wanted:
+                    outcome.renamed.append((photo, name))
         if progress is not None:
             progress(done, total)
     outcome.require_any()
@@ -147,7 +148,7 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
         if digest == known:
             return Painted(digest)
-        with painter.alone(count_pixels(data)):
+        with painter.in_turn(count_pixels(data)):
             decoded = decode(data)
             photo = pixels(decoded.image)
             ending = ending_of(entry.name, decoded.format, kind)
@@ -197,18 +198,22 @@ def open_gallery(
     folder = _folder(out)
     if folder != out:
         claim(out, file=True, overwrite=overwrite)
-    photos = {path for source in sources for path in source.paths()}
     begun = (folder / NAME).is_file()
     with (
-        open_output(folder, overwrite=overwrite or begun, spare=photos) as writer,
+        open_output(folder, overwrite=overwrite or begun, spare=partial(_paths, sources)) as writer,
         open_journal(folder, work, overwrite=overwrite) as journal,
     ):
         yield writer, journal
+        if folder != out:
+            with open_output(out, overwrite=overwrite) as zipped:
+                for name in journal.met:
+                    zipped.put(name, (folder / name).read_bytes())
     if folder != out:
-        with open_output(out, overwrite=overwrite) as writer:
-            for name in journal.met:
-                writer.put(name, (folder / name).read_bytes())
         shutil.rmtree(folder)
+
+
+def _paths(sources: Iterable[Source]) -> set[Path]:
+    return {path for source in sources for path in source.paths()}
 
 
 def _folder(out: Path) -> Path:
@@ -262,7 +267,7 @@ class Names:
     def take(self, photo: str, ending: str, before: str = "") -> tuple[str, str]:
         """The name for the painting of a photo, a file of that ending, and the one it should have: that which it had
         ``before``, if it had one."""
-        if before:
+        if PurePosixPath(before).suffix == ending:
             return before, before
         if PureWindowsPath(photo).drive:
             photo = photo.replace(":", "_", 1)

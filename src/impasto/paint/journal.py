@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import alone, no_space, reaching
+from impasto.files import exclusive, no_space, reaching
 from impasto.paint.manner import Manner
 from impasto.style import Style
 
-#: Its name in the folder.
-NAME = ".impasto.jsonl"
+#: Its name in the folder, and that of its lock.
+NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
 #: What it says of work that overwrites, and of work that has come to its end.
 ANEW, WHOLE = "anew", "whole"
 
@@ -66,7 +66,9 @@ def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iter
     With ``overwrite`` all begins anew, unless that was begun before and stopped: then it is gone on with.
     Raises ImpastoError if there was other work, without ``overwrite``, or if there is now, by another process.
     """
-    with alone(folder):
+    with reaching(folder), no_space(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / LOCK, f"Another impasto paints into {folder}: wait for it, or choose another place."):
         yield from _journal(folder, work, overwrite)
 
 
@@ -85,9 +87,8 @@ def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Jo
                 "overwrite it (--overwrite)."
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
-        journal.done = {photo: done for photo, done in entered.items() if (folder / done[1]).is_file()}
+        journal.done = {photo: done for photo, done in entered.items() if _is_there(folder / done[1])}
     with reaching(path), no_space(path):
-        folder.mkdir(parents=True, exist_ok=True)
         file = path.open("a" if going_on else "w", encoding="utf-8")
     try:
         journal.file = file
@@ -101,6 +102,11 @@ def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Jo
         file.close()
         if not journal.done:
             path.unlink()
+
+
+def _is_there(painting: Path) -> bool:
+    """A power cut may leave the name of a file without what was in it."""
+    return painting.is_file() and painting.stat().st_size > 0
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path, PureWindowsPath
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -82,13 +83,16 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
 
 
 @contextmanager
-def open_output(path: Path, *, overwrite: bool = False, spare: Collection[Path] = ()) -> Iterator[PictureWriter]:
+def open_output(
+    path: Path, *, overwrite: bool = False, spare: Callable[[], Collection[Path]] = tuple
+) -> Iterator[PictureWriter]:
     """A writer of pictures into ``path``: one zip if it ends in .zip, else a folder.
 
     A zip appears when the block ends well and not at all when it does not; in a folder each picture appears
     when it is complete. An existing zip or a folder with something in it is refused; with ``overwrite`` the
     zip is replaced, and in the folder pictures of the same name are, while the others stay. A new folder into
-    which nothing was written is taken away again. Files in ``spare``, resolved paths, are never written over.
+    which nothing was written is taken away again. What ``spare`` names, resolved paths, is never written
+    over; it is asked once something would be.
     Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
     """
     zipped = path.suffix.lower() == ".zip"
@@ -140,14 +144,17 @@ def zip_writer(path: Path) -> Iterator[PictureWriter]:
         yield PictureWriter(put)
 
 
-def _folder_writer(folder: Path, spare: Collection[Path]) -> PictureWriter:
+def _folder_writer(folder: Path, spare: Callable[[], Collection[Path]]) -> PictureWriter:
+    spared = cache(spare)
     with reaching(folder):
         folder.mkdir(exist_ok=True)
 
     def put(name: str, data: bytes) -> None:
         # Not whole(): waiting for the disk after each picture would make thousands of them many times slower.
         path = folder / name
-        if path.resolve() in spare:
+        with reaching(path):
+            there = path.exists()
+        if there and path.resolve() in spared():
             raise ImpastoError(f"{path} is one of the photos, which are not to be painted over: choose another place.")
         part = path.with_name("painting.part")  # a name of its own might be too long
         with reaching(path.parent), no_space(path.parent):

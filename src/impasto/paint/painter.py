@@ -191,7 +191,7 @@ class Painter:
         return choose_workers(lambda: self.paint_pixels(grey))
 
     @contextmanager
-    def alone(self, places: int) -> Iterator[None]:
+    def in_turn(self, places: int) -> Iterator[None]:
         """What is done here with a photo of so many pixels, one thread at a time does if they are many."""
         if places <= (ALONE if self.device.type == "cpu" else ALONE_GPU):
             yield

@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
 from impasto.errors import ImpastoError
-from impasto.files import no_space, whole
+from impasto.files import exclusive, no_space, whole
 from impasto.recipe import Recipe
 from impasto.training.events import EventFile
 
@@ -117,18 +115,11 @@ class Run:
     def lock(self) -> Iterator[None]:
         """Inside, the run is this process's alone; the lock goes with the process, however it ends. What a process that
         was killed had half written is taken away."""
-        lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ImpastoError(f"{self.path} is being trained by another process.") from error
-        try:
+        with exclusive(self.path / ".lock", f"{self.path} is being trained by another process."):
             for pattern in ("samples/*.part", "checkpoints/*.part", "*.safetensors.*.part"):  # a report is anybody's
                 for part in self.path.glob(pattern):
                     part.unlink()
             yield
-        finally:
-            lock.release()
 
 
 def resume_command(path: Path) -> str:
