@@ -53,6 +53,9 @@ def test_photos_of_any_size_and_number_become_the_same_paintings(name: str, tmp_
         with torch.inference_mode():
             expected = style.network(photos).numpy()
         assert np.abs(painted_by(tmp_path / "style.onnx", photos=photos) - expected).max() < 1e-3
+    session = onnxruntime.InferenceSession(tmp_path / "style.onnx", providers=["CPUExecutionProvider"])
+    for value in (*session.get_inputs(), *session.get_outputs()):
+        assert value.shape == ["batch", 3, "height", "width"]
 
 
 def test_in_half_precision_it_is_half_as_large_and_paints_nearly_the_same(tmp_path: Path) -> None:

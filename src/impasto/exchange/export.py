@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -98,11 +99,23 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
+    _name_sides(program.model.graph)
     card = style.card
     program.model.producer_name, program.model.producer_version = "impasto", card.impasto
     program.model.doc_string = f"{card.turns}, by impasto{f', under {card.licence}' if card.licence else ''}"
     program.model.metadata_props["impasto"] = card.model_dump_json()
     program.save(path)
+
+
+def _name_sides(graph: Any) -> None:
+    """Gives the sides of what goes in and comes out names that say what they are; torch's are numbers and formulas."""
+    import onnx_ir
+
+    names = ("batch", "channels", "height", "width")
+    for value in (*graph.inputs, *graph.outputs):
+        value.shape = onnx_ir.Shape(
+            [side if isinstance(side, int) else name for side, name in zip(value.shape, names, strict=False)]
+        )
 
 
 def _errors(style: Style, path: Path) -> Iterator[NDArray[np.float32]]:

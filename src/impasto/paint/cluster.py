@@ -62,7 +62,9 @@ def paint_on_cluster(
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    workers = max(int(ray.cluster_resources().get("CPU", 1)), 1)
+    there = ray.cluster_resources()
+    gpu = int(there.get("GPU", 0) > 0)  # one to a worker, where there are any
+    workers = max(int(there.get("GPU" if gpu else "CPU", 1)), 1)
     # Small blocks: a worker that dies costs the photos of one.
     blocks = min(len(rows), 8 * workers)
     told = ray.data.from_items(rows, override_num_blocks=blocks).map(
@@ -70,6 +72,7 @@ def paint_on_cluster(
         fn_constructor_args=(task,),
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
+        num_gpus=gpu,
     )
     outcome = Outcome()
     for row in told.iter_rows():
@@ -79,6 +82,8 @@ def paint_on_cluster(
             outcome.before += 1
         else:
             outcome.paintings += 1
+            if row["renamed"]:
+                outcome.renamed.append((f"{photos}/{row['photo']}", row["painting"]))
     outcome.require_any()
     return outcome
 
@@ -148,8 +153,9 @@ def _rows(photos: str, out: str, kind: Format, work: dict[str, Any]) -> list[dic
     for file in found:
         path = posixpath.relpath(file, root)
         if not is_junk(path):
-            painting, _ = names.take(path, ending_of(path, "", kind), before.get(path, ""))
-            rows.append({"photo": path, "address": files.unstrip_protocol(file), "painting": painting})
+            painting, wanted = names.take(path, ending_of(path, "", kind), before.get(path, ""))
+            row = {"photo": path, "address": files.unstrip_protocol(file), "painting": painting}
+            rows.append(row | {"renamed": painting != wanted})
     if not rows:
         raise ImpastoError(f"There is no photo in {photos}: give a folder, or an address that fsspec knows.")
     paintings = before | {row["photo"]: row["painting"] for row in rows}
