@@ -17,10 +17,12 @@ from impasto.settings import (
     DiffAugment,
     DiscriminatorSettings,
     Ema,
+    FeatureDecoderGenerator,
     Fraction,
     GeneratorSettings,
     Inventing,
     Judging,
+    Mood,
     NotNegative,
     Painting,
     Penalty,
@@ -31,6 +33,7 @@ from impasto.settings import (
     Searched,
     Settings,
     Share,
+    Structure,
 )
 
 
@@ -331,12 +334,27 @@ class CutRecipe(TranslatorRecipe):
         return super().leaves_paintings or self.contrast.identity
 
 
+class FsesimRecipe(TranslatorRecipe):
+    """The layout of the photo is kept, as its self-similarities tell it, and nothing else of it."""
+
+    method: Literal["fsesim"]
+    generator: FeatureDecoderGenerator
+    structure: Structure
+    mood: Mood
+    half: Fraction = 0.0  #: the share of the training, at its beginning, that is spent at half the size
+
+    @property
+    def changes_pace(self) -> tuple[float, ...]:
+        return (self.half,) if self.half else ()
+
+
 RECIPES: dict[str, type[Recipe]] = {
     "gan": GanRecipe,
     "progressive": ProgressiveRecipe,
     "plain": PlainRecipe,
     "cyclegan": CycleRecipe,
     "cut": CutRecipe,
+    "fsesim": FsesimRecipe,
 }
 
 

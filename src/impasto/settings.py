@@ -166,6 +166,14 @@ class PainterGenerator(GeneratorSettings):
     blocks: int = Field(ge=2, le=64)
 
 
+class FeatureDecoderGenerator(GeneratorSettings):
+    network: Literal["feature-decoder"]
+    width: Width
+    body: Width
+    blocks: int = Field(ge=1, le=64)
+    soften: int = Field(ge=1, le=64)
+
+
 class DcganDiscriminator(DiscriminatorSettings):
     sized: ClassVar[bool] = True
     network: Literal["dcgan"]
@@ -223,13 +231,14 @@ class ProjectedDiscriminator(DiscriminatorSettings):
     network: Literal["projected"]
     width: Width
     pixels: int = Field(ge=0, le=512)
+    backbones: tuple[Literal["lite0", "lite1"], ...] = Field(default=("lite1",), min_length=1)
 
 
 #: Those that start from noise.
 Inventing = Annotated[DcganGenerator | FastganGenerator | R3ganGenerator, Field(discriminator="network")]
 #: Those that start from a photo.
 Painting = Annotated[
-    CnnGenerator | ResnetGenerator | UnetGenerator | PainterGenerator,
+    CnnGenerator | ResnetGenerator | UnetGenerator | PainterGenerator | FeatureDecoderGenerator,
     Field(discriminator="network"),
 ]
 #: Those with maps of their encoder, whose places can be compared.
@@ -333,3 +342,20 @@ class Contrast(Settings):
     patches: int = Field(ge=2, le=4096)
     temperature: Positive
     identity: bool
+
+
+class Structure(Settings):
+    """Self-similarity between photo and painting: its weight, and how many places are compared with all others."""
+
+    weight: Positive
+    places: int = Field(ge=2, le=4096)
+
+
+class Mood(Settings):
+    """How strongly a painting takes on the mood that it is painted in: the weight of the distance to that mood's feature
+    statistics and to its palette (L1, in standard deviations), and the share of photos that are painted in the mood of
+    the painting nearest to them; all others draw one."""
+
+    features: NotNegative
+    palette: NotNegative
+    nearest: Share

@@ -89,7 +89,7 @@ class Loader:
     def pictures(self, step: int, rng: torch.Generator) -> Tensor:
         """What step ``step`` (from 0) sees, varied by ``rng``: (B, 3, S, S) in −1…1."""
         first = step * self.batch_size
-        chosen = self._at_places(np.array([self._at(i) for i in range(first, first + self.batch_size)]))
+        chosen = self.at(np.array([self._at(i) for i in range(first, first + self.batch_size)]))
         varied = crop_and_flip(chosen, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
         if self.augment.color:
             varied = recolour(varied, self.augment.color, rng)
@@ -99,11 +99,11 @@ class Loader:
         """``count`` evenly spread pictures, or all if there are fewer, as they are: (n, 3, H, H), with H ``size`` or
         else the size that they are kept at."""
         places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
-        pictures = self._at_places(places)
+        pictures = self.at(places)
         return pictures if size is None or size == pictures.shape[-1] else shrink(pictures, size)
 
-    def _at_places(self, places: np.ndarray) -> Tensor:
-        """Float pictures (n, 3, side, side) by their places in ``indices``."""
+    def at(self, places: np.ndarray) -> Tensor:
+        """Pictures (n, 3, side, side) in −1…1, as they are, by their places (n,) in ``indices``."""
         if self._resident is None:
             return self._read(self.indices[places])
         return to_float(self._resident[torch.from_numpy(places).to(self.device)])

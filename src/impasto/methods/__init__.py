@@ -3,6 +3,7 @@
 from impasto.methods.base import Method
 from impasto.methods.cut import Cut
 from impasto.methods.cyclegan import CycleGan
+from impasto.methods.fsesim import Fsesim
 from impasto.methods.gan import Gan
 from impasto.methods.plain import Plain
 from impasto.methods.progressive import Progressive
@@ -13,6 +14,7 @@ METHODS: dict[str, type[Method]] = {
     "plain": Plain,
     "cyclegan": CycleGan,
     "cut": Cut,
+    "fsesim": Fsesim,
 }
 
 __all__ = ["METHODS", "Method"]

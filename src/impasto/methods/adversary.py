@@ -38,6 +38,7 @@ class Adversary:
             fabric, build_discriminator(**recipe.judge()), self.settings, layout(recipe, fabric)
         )
         self._rebuilds = isinstance(self.discriminator.module, Rebuilding)
+        self._sees_plain = getattr(self.discriminator.module, "sees_plain", False)
         if self._rebuilds:
             self.discriminator.mark_forward_method("rebuild")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
@@ -52,15 +53,16 @@ class Adversary:
 
     def learn(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         """One update: real up, fake down. Returns its loss, and how often it was right before."""
-        real, fake = self.augment(real, batch.rng), self.augment(fake.detach(), batch.rng)
+        fake = fake.detach()
+        seen_real, seen_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
         if self._rebuilds:
-            logits_real, rebuilding = self.discriminator.rebuild(real, batch.rng)
+            logits_real, rebuilding = self.discriminator.rebuild(seen_real, batch.rng)
         else:
-            logits_real, rebuilding = self.discriminator(real), None
-        logits_fake = self.discriminator(fake)
+            logits_real, rebuilding = self._logits(seen_real, real), None
+        logits_fake = self._logits(seen_fake, fake)
         loss = self.loss.discriminator(logits_real, logits_fake)
         self.optimizer.zero_grad()
-        more = self._penalties(real, fake, batch)
+        more = self._penalties(seen_real, seen_fake, batch)
         self.fabric.backward(loss + more if rebuilding is None else loss + more + rebuilding)
         update(self.fabric, self.discriminator, self.optimizer, self.settings)
         with torch.no_grad():
@@ -80,8 +82,8 @@ class Adversary:
     def against(self, fake: Tensor, real: Tensor, batch: Batch) -> Tensor:
         """What a generator lowers to have ``fake`` taken for real. The discriminator gets no gradients by it."""
         self.discriminator.requires_grad_(False)
-        logits_real = self.discriminator(self.augment(real, batch.rng)) if self.loss.paired else None
-        loss = self.loss.generator(self.discriminator(self.augment(fake, batch.rng)), logits_real)
+        logits_real = self._logits(self.augment(real, batch.rng), real) if self.loss.paired else None
+        loss = self.loss.generator(self._logits(self.augment(fake, batch.rng), fake), logits_real)
         self.discriminator.requires_grad_(True)
         return loss
 
@@ -92,8 +94,12 @@ class Adversary:
         # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
         # wrongly.
         with kept(self.discriminator):
-            logits: Tensor = self.discriminator(self.augment(pictures, rng))
+            logits = self._logits(self.augment(pictures, rng), pictures)
         return (logits > self._boundary).float().mean()
+
+    def _logits(self, augmented: Tensor, plain: Tensor) -> Tensor:
+        logits: Tensor = self.discriminator(augmented, plain) if self._sees_plain else self.discriminator(augmented)
+        return logits
 
     def _penalties(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
         penalty, network = self.penalty, self.discriminator.module

@@ -29,6 +29,11 @@ class Method(ABC):
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         """Builds networks and optimisers, from torch's global random state, on ``fabric``'s device."""
 
+    def prepare(self, painter: nn.Module, paintings: Loader) -> None:
+        """Tells a network like :meth:`style`'s what it has to know of the paintings before it learns from them; most
+        know nothing."""
+        return
+
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One update of every network. Returns scalars by name, still on the device: ``loss_*`` and

@@ -4,7 +4,19 @@ from typing import Any
 
 from torch import nn
 
-from impasto.networks import cnn, dcgan, fastgan, painter, patch, progressive, projected, r3gan, resnet, unet
+from impasto.networks import (
+    cnn,
+    dcgan,
+    fastgan,
+    feature_decoder,
+    painter,
+    patch,
+    progressive,
+    projected,
+    r3gan,
+    resnet,
+    unet,
+)
 
 GENERATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Generator,
@@ -15,6 +27,7 @@ GENERATORS: dict[str, type[nn.Module]] = {
     "unet": unet.Generator,
     "cnn": cnn.Generator,
     "painter": painter.Generator,
+    "feature-decoder": feature_decoder.Generator,
 }
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "dcgan": dcgan.Discriminator,

@@ -20,9 +20,10 @@ from impasto.networks.pretrained import packaged, read_weights, shapes
 
 FILES = {"lite0": "efficientnet-lite0-57934424.pth", "lite1": "efficientnet-lite1-77cc7160.pth"}
 
-#: The stages of Lite1 after which the maps are 1/4, 1/8, 1/16 and 1/32 of the picture's size, by their last block.
-STAGES = (3, 6, 14, 20)
-CHANNELS = (24, 40, 112, 320)
+#: The last block of each stage whose maps are 1/4, 1/8, 1/16 and 1/32 of the picture's size.
+STAGES = {"lite0": (2, 4, 10, 15), "lite1": (3, 6, 14, 20)}
+#: Channels of the maps of these stages, in both variants, and how much smaller than the picture they are.
+CHANNELS, STRIDES = (24, 40, 112, 320), (4, 8, 16, 32)
 
 
 def weights_file(variant: str) -> Path:
@@ -49,24 +50,45 @@ def efficientnet(variant: str) -> Any:
 
 
 class Stages(nn.Module):
-    """Lite1 as far as its last block: pictures (B, 3, H, W) in −1…1 to the maps at the end of four stages, 1/4 to 1/32
-    of the size, with :data:`CHANNELS` channels."""
+    """The trunk of ``lite0`` or ``lite1``, fixed: pictures (B, 3, H, W) in −1…1 to the maps at the end of four stages,
+    1/4 to 1/32 of the size, with :data:`CHANNELS` channels.
 
-    def __init__(self) -> None:
+    With ``replicate`` convolutions continue the border instead of padding it with zeros, so that maps do not show where
+    it is; H and W are then multiples of 32.
+    """
+
+    def __init__(self, variant: str, replicate: bool = False) -> None:
         super().__init__()
-        network = efficientnet("lite1")
+        network = efficientnet(variant)
+        self._ends = STAGES[variant]
         self.stem = nn.Sequential(network._conv_stem, nn.ReLU6(inplace=True))
         self.blocks = network._blocks
+        if replicate:
+            for layer in self.modules():
+                if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 1:
+                    _replicate(layer)
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
-        # (127.5 x + 127.5 − 127) / 128, as it was trained
-        hidden = self.stem((pictures * 127.5 + 0.5) / 128)
+        # (127.5 x + 127.5 − 127) / 128, as it was trained; channels-last is faster here on every device
+        scaled = pictures * (127.5 / 128) + 0.5 / 128
+        hidden = self.stem(scaled.contiguous(memory_format=torch.channels_last))
         found = []
         for number, block in enumerate(self.blocks):
             hidden = block(hidden)
-            if number in STAGES:
+            if number in self._ends:
                 found.append(hidden)
         return found
+
+
+def _replicate(layer: nn.Conv2d) -> None:
+    """Makes a convolution pad with the values at the border, as many on each side as it padded with zeros."""
+    if isinstance(layer.static_padding, nn.ZeroPad2d):
+        padding = layer.static_padding.padding
+    else:
+        down, right = (int(side) for side in layer.padding)
+        padding = (right, right, down, down)
+    layer.padding = (0, 0)
+    layer.static_padding = nn.ReplicationPad2d(padding)
 
 
 def _simplify(network: nn.Module) -> None:

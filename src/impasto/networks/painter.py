@@ -14,12 +14,11 @@ After the last up-sampling three convolutions follow at full size, and every cha
 arXiv:1904.11486; Odena et al. 2016), so that there is nothing to leave a lattice.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.overrides import handle_torch_function, has_torch_function_unary
+
+from impasto.networks.noise import noise_like
 
 #: Pictures are padded to a multiple of this, and by this, so that borders are painted like the rest.
 STRIDE = 4
@@ -84,34 +83,7 @@ class Generator(nn.Module):
         return half, _act(self.down_quarter(F.avg_pool2d(half, 2)))
 
     def _grained(self, hidden: Tensor, level: int) -> Tensor:
-        """With noise: new at each step of a training, else the same at the same place of every picture."""
-        if self.training:
-            count, _, height, width = hidden.shape
-            noise = torch.randn(count, 1, height, width, device=hidden.device)
-        else:
-            noise = fixed_noise(hidden, level)
-        grain: Tensor = self.grain[level].to(hidden.dtype) * noise.to(hidden.dtype)
-        return hidden + grain
-
-
-def fixed_noise(maps: Tensor, level: int) -> Tensor:
-    """Normal noise (1, 1, H, W) for maps (B, C, H, W), the same at the same place of all maps."""
-    if has_torch_function_unary(maps):  # for maps that are computed in parts
-        noise: Tensor = handle_torch_function(fixed_noise, (maps,), maps, level)
-        return noise
-    rows, columns = (torch.arange(side, device=maps.device) for side in maps.shape[2:])
-    return noise_at(rows, columns, level)[None, None]
-
-
-def noise_at(rows: Tensor, columns: Tensor, level: int) -> Tensor:
-    """Normal noise (H, W) at rows (H,) and columns (W,), whole numbers, that depends on nothing but the place and
-    ``level``: the bits of both, stirred by the finaliser of MurmurHash3 (Appleby, public domain), and Box and Muller's
-    transformation of them."""
-    bits = (rows[:, None] * 0x9E3779B1 + columns * 0x85EBCA77 + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
-        bits = ((bits ^ (bits >> shift)) * factor) & 0xFFFFFFFF
-    share, turn = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
-    return (-2 * share.log()).sqrt() * (2 * math.pi * turn).cos()
+        return hidden + self.grain[level].to(hidden.dtype) * noise_like(hidden, level, self.training)
 
 
 class Residual(nn.Module):

@@ -1,12 +1,14 @@
-"""A discriminator that looks through a network trained on photographs.
+"""A discriminator that looks through networks trained on photographs.
 
-Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): maps of a fixed EfficientNet-Lite1 at four
+Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): feature maps of a fixed EfficientNet-Lite at four
 sizes, their channels mixed at random, then each size into the next larger one (section 3.2, cross-channel and
 cross-scale mixing), and a small head on each. Such maps show what people see more than pixels do, which teaches within
-minutes. What they cannot see, a lattice of pixels, a last head on the pixels themselves does.
+minutes. A second backbone contradicts what pleases the first one alone. What no backbone sees, a checkerboard of
+pixels, a last head on the pixels themselves does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -16,23 +18,53 @@ from torch.nn.utils.parametrizations import spectral_norm
 from impasto.networks.efficientnet import CHANNELS, Stages
 
 
+#: The least side of the part that the head on the pixels looks at.
+CROP = 64
+
+
 class Discriminator(nn.Module):
     """Pictures (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
 
-    ``width`` channels are mixed of each stage; the head on the pixels begins with ``pixels`` channels and is left out
-    with 0. Each head has an equal say in a mean: the smaller maps' logits are repeated.
+    ``width`` channels are mixed of each stage of each of the ``backbones``; the head on the pixels begins with ``pixels``
+    channels and is left out with 0. Each head has an equal weight in a mean: the smaller maps' logits are repeated.
     """
 
-    def __init__(self, width: int, pixels: int) -> None:
+    sees_plain: ClassVar[bool] = True  #: whether it is also given pictures as they are before augmentation
+
+    def __init__(self, width: int, pixels: int, backbones: Sequence[str] = ("lite1",)) -> None:
         super().__init__()
-        self._stages = (Stages(),)  # in a tuple: fixed, so neither parameters nor part of a checkpoint
+        self.views = nn.ModuleList(Projection(backbone, width) for backbone in backbones)
+        self.pixels = _pixel_head(pixels) if pixels else None
+
+    def forward(self, pictures: Tensor, plain: Tensor | None = None) -> Tensor:
+        """``plain`` are the same pictures before augmentation, for the head on the pixels: resampling hides a
+        checkerboard."""
+        logits = [each for view in self.views for each in view(pictures)]
+        size = logits[0].shape[-2:]
+        if self.pixels is not None:
+            logits.append(self.pixels(pictures if plain is None else _crop(plain)))
+        return torch.cat([F.interpolate(each.float(), size=size, mode="nearest") for each in logits], 1)
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
+        for name in list(state):  # as it was called when there was one backbone
+            if name.startswith(prefix) and name[len(prefix) :].startswith(("mix", "blend", "heads.")):
+                state[f"{prefix}views.0.{name[len(prefix) :]}"] = state.pop(name)
+        super()._load_from_state_dict(state, prefix, *args)  # type: ignore[no-untyped-call]
+
+
+class Projection(nn.Module):
+    """One backbone and its heads: pictures (B, 3, H, W) to logits (B, 1, h, w) at 1/4, 1/8, 1/16 and 1/32 of the
+    size."""
+
+    def __init__(self, backbone: str, width: int) -> None:
+        super().__init__()
+        self._stages = (Stages(backbone),)  # in a tuple: fixed, so neither parameters nor part of a checkpoint
         for level, channels in enumerate(CHANNELS):
             self.register_buffer(f"mix{level}", _random(width, channels, 1))
             self.register_buffer(f"blend{level}", _random(width, width, 3))
         self.heads = nn.ModuleList(_head(width) for _ in CHANNELS)
-        self.pixels = _pixel_head(pixels) if pixels else None
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, pictures: Tensor) -> list[Tensor]:
         stages: list[Tensor] = self._stages[0](pictures)
         logits: list[Tensor] = []
         coarser: Tensor | None = None
@@ -42,15 +74,22 @@ class Discriminator(nn.Module):
                 mixed = mixed + F.interpolate(coarser, size=mixed.shape[-2:], mode="bilinear").to(mixed.dtype)
             coarser = F.conv2d(mixed, self.get_buffer(f"blend{level}"), padding=1)
             logits.append(self.heads[level](coarser))
-        size = logits[-1].shape[-2:]
-        if self.pixels is not None:
-            logits.append(self.pixels(pictures))
-        return torch.cat([F.interpolate(each.float(), size=size, mode="nearest") for each in logits], 1)
+        return logits[::-1]
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Discriminator":
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Projection":
         self._stages[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]  # to another device or memory format
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
+
+
+def _crop(pictures: Tensor) -> Tensor:
+    """A part at random, half as wide and high where that is at least :data:`CROP`: enough for patches of 20 pixels."""
+    for dim in (2, 3):
+        side = pictures.shape[dim]
+        kept = max(side // 2, min(side, CROP))
+        first = torch.randint(side - kept + 1, (1,), device=pictures.device)
+        pictures = pictures.index_select(dim, first + torch.arange(kept, device=pictures.device))
+    return pictures
 
 
 def _random(out: int, into: int, side: int) -> Tensor:

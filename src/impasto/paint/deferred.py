@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.networks.painter import noise_at
+from impasto.networks.noise import noise_at
 from impasto.paint.store import Store
 from impasto.paint.window import Window
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.networks.painter import fixed_noise
+from impasto.networks.noise import fixed_noise
 from impasto.paint.deferred import Enlarged, Joined, Local, Maps, Noise, Normalised, Taken, everything, taken
 
 

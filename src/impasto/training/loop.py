@@ -85,6 +85,7 @@ class Trainer:
 
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
+        self.method.prepare(self.method.style(), pictures.paintings)
         self.ema = Ema(self.method.style(), self.recipe.ema.halflife, self.recipe.ema.rampup)
         torch.manual_seed(stream_seed(seed, "training"))
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
@@ -372,6 +373,8 @@ class Trainer:
                 if name in networks and next(network.parameters(), None) is not None:  # no pool of old fakes
                     network.load_state_dict(networks[name])
             self.ema.network.load_state_dict(averaged)
+            for network in (self.method.style(), self.ema.network):  # they knew the paintings of that training
+                self.method.prepare(network, self.pictures.paintings)
         except RuntimeError as error:
             raise ImpastoError(
                 f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "

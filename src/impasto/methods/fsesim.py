@@ -1,0 +1,100 @@
+"""FSeSim: one generator, held to the layout of the photo by self-similarity (Zheng et al. 2021, arXiv:2104.00854).
+
+Ours beside the paper: the features are those that the generator sees (EfficientNet-Lite1 instead of VGG16), and every
+photo is painted in a mood (:mod:`impasto.networks.feature_decoder`), that of the painting nearest to it or of one drawn
+at random, whose statistics the painting is pulled to.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.data.loader import Batch, Loader
+from impasto.device import choose_precision
+from impasto.losses.self_similarity import self_similarity
+from impasto.methods.duel import Translator, spread
+from impasto.networks.feature_decoder import Generator
+from impasto.networks.moods import PALETTE
+from impasto.networks.patches import draw_places
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from impasto.recipe import FsesimRecipe
+
+#: The stages whose self-similarities are compared: 1/8 and 1/16 of the size.
+STAGES = (1, 2)
+#: A statistic further than so many standard deviations from its mood pulls no harder.
+FAR = 6.0
+#: Paintings whose moods are kept at most, evenly spread, and how many are measured at a time.
+MOODS, BLOCK = 1000, 16
+
+
+class Fsesim(Translator):
+    """One discriminator step, then one generator step, on the same fakes."""
+
+    def __init__(self, recipe: "FsesimRecipe", fabric: "Fabric") -> None:
+        super().__init__(recipe, fabric)
+        self.structure, self.mood, self.every = recipe.structure, recipe.mood, recipe.generator_every
+        self.half = recipe.half
+        if fabric.device.type == "cpu" and choose_precision("auto", fabric.device) == "32-true":
+            self.layout = torch.contiguous_format  # a third faster there than channels-last (docs/decisions.md)
+            self.generator.to(memory_format=self.layout)
+        for method in ("look", "nearest", "mood", "encode", "statistics", "standardised"):
+            self.generator.mark_forward_method(method)
+
+    @torch.no_grad()
+    def prepare(self, painter: nn.Module, paintings: Loader) -> None:
+        """Has a generator measure and keep the moods of the paintings, of 1,000 at most."""
+        assert isinstance(painter, Generator)
+        places = np.linspace(0, len(paintings) - 1, min(MOODS, len(paintings))).round().astype(int)
+        parts = (paintings.at(places[first : first + BLOCK]) for first in range(0, len(places), BLOCK))
+        painter.remember(torch.cat([painter.statistics(part) for part in parts]))
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        photo, real = batch.photos.contiguous(memory_format=self.layout), batch.paintings  # (B, 3, S, S)
+        small = batch.progress < self.half
+        if small:
+            photo, real = F.avg_pool2d(photo, 2), F.avg_pool2d(real, 2)
+        with torch.no_grad():
+            seen = [each.contiguous(memory_format=self.layout) for each in self.generator.look(photo)]
+            mood = self.generator.mood(self._chosen(seen, batch.rng))  # (B, MOOD)
+        learns = batch.step % self.every == 0
+        with torch.set_grad_enabled(learns):
+            fake = self.generator(photo, self.generator.encode(seen, mood), seen)
+        losses = self.adversary.learn(real, fake, batch)
+        if learns:
+            painted = self.generator.look(fake)
+            away = self.generator.standardised(self.generator.statistics(fake, painted)) - mood
+            away = away.abs().clamp(max=FAR)
+            parts = {
+                "loss_adversarial": self.adversary.against(fake, real, batch),
+                "loss_structure": self._structure(seen, painted, batch.rng),
+                "loss_mood": away[:, :-PALETTE].mean(),
+                "loss_palette": away[:, -PALETTE:].mean(),
+            }
+            loss = parts["loss_adversarial"] + self.structure.weight * parts["loss_structure"]
+            loss = loss + self.mood.palette * parts["loss_palette"]
+            if not small:  # the statistics of features, which are those of pictures of full size, depend on it
+                loss = loss + self.mood.features * parts["loss_mood"]
+            self.learn(loss)
+            losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
+        return losses | {"spread": spread(fake.detach()) / spread(real)}
+
+    def _chosen(self, seen: list[Tensor], rng: torch.Generator) -> Tensor:
+        """The numbers (B,) of the paintings in whose moods photos with these features are painted."""
+        nearest = self.generator.nearest(seen)
+        count, device = len(nearest), nearest.device
+        known = max(len(self.generator.module.moods), 1)
+        drawn = torch.randint(known, (count,), device=device, generator=rng)
+        return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, drawn)
+
+    def _structure(self, seen: list[Tensor], painted: list[Tensor], rng: torch.Generator) -> Tensor:
+        """The mean over the stages of how far the self-similarities of photo and painting differ."""
+        sources, results = [seen[stage] for stage in STAGES], [painted[stage] for stage in STAGES]
+        places = draw_places(sources, self.structure.places, rng)
+        pairs = zip(sources, results, places, strict=True)
+        return torch.stack([self_similarity(*each) for each in pairs]).mean()
