@@ -1,19 +1,20 @@
 """The verb that paints photos and films: here it is found out what is what, and where it goes."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from impasto.data.read import find_files
 from impasto.errors import ImpastoError
-from impasto.files import reaching
+from impasto.files import make_folder, reaching, whole
 from impasto.paint.gallery import Format, Outcome, open_gallery, open_photos, paint_file, paint_photos, summarise
 from impasto.paint.journal import job
 from impasto.paint.manner import Manner
-from impasto.paint.output import LONGEST
+from impasto.paint.output import LONGEST, claim, encode
 from impasto.paint.painter import load
-from impasto.style import Style
+from impasto.paint.photo import open_photo
 
 #: Endings of films; the first is that of those which are written.
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
@@ -31,6 +32,9 @@ def paint_all(
     strength: float = 1.0,
     brush: float = 1.0,
     keep_colour: bool = False,
+    mood: int | Sequence[int] = (),
+    like: str | Path | Sequence[str | Path] = (),
+    reverse: bool = False,
     compare: bool = False,
     kind: Format = "keep",
     engine: Literal["here", "ray"] = "here",
@@ -48,6 +52,10 @@ def paint_all(
         strength: from 0, the photo, to 1, the painting.
         brush: the size of the strokes against the picture, from 0.5 to 4.
         keep_colour: paint in the photo's colours.
+        mood: numbers of training paintings, in whose light and palette to paint; several are mixed. Without ``mood``
+            and ``like``, each photo is painted in those of the painting whose content is nearest.
+        like: the same of any pictures.
+        reverse: make photos of paintings instead, with a style that has both directions (CycleGAN).
         compare: put each photo on the left of its painting.
         kind: of pictures in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they were, all others as PNG.
         engine: ``ray`` paints one folder into another on a Ray cluster (:mod:`impasto.paint.cluster`).
@@ -59,25 +67,29 @@ def paint_all(
     Returns whether everything is painted; what is not was said, with the reason. Raises
     :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
+    made = "photo" if reverse else "painting"
     manner, given = Manner(strength, brush, keep_colour), [str(photo) for photo in photos]
     if engine == "ray":
         if len(given) > 1 or overwrite:
             raise ImpastoError("On a cluster, photos are painted from one folder into another; what is there stays.")
         from impasto.paint.cluster import paint_on_cluster
 
-        outcome = paint_on_cluster(Style.load(style), given[0], str(out), manner=manner, compare=compare, kind=kind)
-        return _told(outcome, out, say)
+        painter = load(style, "cpu", reverse=reverse)
+        manner = replace(manner, mood=painter.mood(mood, like))
+        outcome = paint_on_cluster(painter.style, given[0], str(out), manner=manner, compare=compare, kind=kind)
+        return _told(outcome, out, say, made)
 
     place = Path(out)
     films = [film for photo in given if _is_film(photo) for film in find_files(photo)]
     pictures = [photo for photo in given if not _is_film(photo)]
     ending = _ending(place, films, pictures, kind)
-    painter = load(style, device)
+    painter = load(style, device, reverse=reverse)
     painter.require_photos()
+    manner = replace(manner, mood=painter.mood(mood, like))
     if ending in LONGEST:
         photo = Path(pictures[0]).expanduser()
         paint_file(painter, photo, place, manner=manner, compare=compare, overwrite=overwrite)
-        say(f"The painting is {place}")
+        say(f"The {made} is {place}")
         return True
 
     work, complete = job(painter.style, manner, compare=compare, format=kind), True
@@ -109,12 +121,39 @@ def paint_all(
                 journal=journal,
                 progress=progress,
             )
-    return (_told(outcome, place, say) if pictures else True) and complete
+    return (_told(outcome, place, say, made) if pictures else True) and complete
 
 
-def _told(outcome: Outcome, place: str | Path, say: Callable[[str], object]) -> bool:
+def show_moods(
+    photo: str | Path,
+    out: str | Path = "moods.jpg",
+    *,
+    style: str | Path = "monet",
+    overwrite: bool = False,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Path:
+    """Paint a photo in every mood of a style, small and numbered, on one sheet: a .jpg, .png or .webp file, or
+    ``moods.jpg`` in a folder. Returns where it is.
+
+    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    """
+    from impasto.paint.moods import mood_sheet
+
+    place = Path(out)
+    if place.suffix.lower() not in LONGEST:
+        make_folder(place)
+        place = place / "moods.jpg"
+    claim(place, file=True, overwrite=overwrite)
+    sheet = mood_sheet(load(style, device), open_photo(photo), progress)
+    with whole(place) as part:
+        part.write_bytes(encode(place.name, sheet))
+    return place
+
+
+def _told(outcome: Outcome, place: str | Path, say: Callable[[str], object], made: str) -> bool:
     """Says what became of photos, and whether that is all of them."""
-    say("\n".join(summarise(outcome, place)))
+    say("\n".join(summarise(outcome, place, made)))
     return not outcome.left_out
 
 

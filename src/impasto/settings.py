@@ -352,9 +352,9 @@ class Structure(Settings):
 
 
 class Mood(Settings):
-    """How strongly a painting takes on the mood that it is painted in: the weight of the distance to that mood's feature
-    statistics and to its palette (L1, in standard deviations), and the share of photos that are painted in the mood of
-    the painting nearest to them; all others draw one."""
+    """How strongly a painting takes on the mood that it is painted in: the weight of the distance to that mood's
+    feature statistics and to its palette (L1, in standard deviations), and the share of photos that are painted in the
+    mood of the painting nearest to them; all others draw one."""
 
     features: NotNegative
     palette: NotNegative

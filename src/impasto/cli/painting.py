@@ -79,6 +79,19 @@ def paint(
         float, typer.Option(min=0.5, max=4, help="The size of the strokes against the picture: 2 is twice as large.")
     ] = 1.0,
     keep_colour: Annotated[bool, typer.Option("--keep-colour", help="Paint in the photo's colours.")] = False,
+    mood: Annotated[
+        list[int] | None,
+        typer.Option(help="Paint in the light and palette of this training painting (a number; see --moods)."),
+    ] = None,
+    like: Annotated[
+        list[str] | None, typer.Option(help="The same of any picture, a file. Several --mood and --like are mixed.")
+    ] = None,
+    moods: Annotated[
+        bool, typer.Option("--moods", help="Paint one photo small in every mood, numbered, on a sheet.")
+    ] = False,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Make photos of paintings, with a style that has both directions.")
+    ] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
     kind: Annotated[
         Literal["keep", "jpg", "png"],
@@ -97,8 +110,15 @@ def paint(
 
     What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
     """
-    from impasto.painting import paint_all
+    from impasto.painting import paint_all, show_moods
 
+    if moods:
+        if len(photos) > 1 or mood or like:
+            raise ImpastoError("--moods shows one photo in every mood: give one photo, without --mood and --like.")
+        with bar("painting") as advance:
+            place = show_moods(photos[0], out, style=style, overwrite=overwrite, device=device, progress=advance)
+        print(f"The sheet is {place}")
+        return
     with _going_on(), bar("painting") as advance:
         complete = paint_all(
             photos,
@@ -107,6 +127,9 @@ def paint(
             strength=strength,
             brush=brush,
             keep_colour=keep_colour,
+            mood=mood or (),
+            like=like or (),
+            reverse=reverse,
             compare=compare,
             kind=kind,
             engine=engine,

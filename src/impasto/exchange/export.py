@@ -80,6 +80,7 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
 
 def _write(style: Style, network: nn.Module, path: Path) -> None:
     recipe = style.recipe
+    getattr(network, "fixed", None)  # read now: weights cannot be read while the network is traced
     auto = torch.export.Dim.AUTO
     if isinstance(recipe, NoiseRecipe):
         example, name, sizes = torch.zeros(3, recipe.latent), "latents", {0: auto}

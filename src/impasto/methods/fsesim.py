@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: The stages whose self-similarities are compared: 1/8 and 1/16 of the size.
 STAGES = (1, 2)
+#: Photos and paintings are moved by up to so many pixels before they are compared.
+SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
 #: Paintings whose moods are kept at most, evenly spread, and how many are measured at a time.
@@ -40,6 +42,7 @@ class Fsesim(Translator):
         super().__init__(recipe, fabric)
         self.structure, self.mood, self.every = recipe.structure, recipe.mood, recipe.generator_every
         self.half = recipe.half
+        self.backbone = self.generator.module.fixed[0]  # made now, not in the first step
         if fabric.device.type == "cpu" and choose_precision("auto", fabric.device) == "32-true":
             self.layout = torch.contiguous_format  # a third faster there than channels-last (docs/decisions.md)
             self.generator.to(memory_format=self.layout)
@@ -67,12 +70,16 @@ class Fsesim(Translator):
             fake = self.generator(photo, self.generator.encode(seen, mood), seen)
         losses = self.adversary.learn(real, fake, batch)
         if learns:
-            painted = self.generator.look(fake)
+            # Moved alike, so that no pattern stays in phase with the strides of the network that compares them.
+            moved_photo, moved_fake = jitter(torch.stack([photo, fake]), SHIFT, batch.rng)
+            with torch.no_grad():
+                kept = self.generator.look(moved_photo)
+            painted = self.generator.look(moved_fake)
             away = self.generator.standardised(self.generator.statistics(fake, painted)) - mood
             away = away.abs().clamp(max=FAR)
             parts = {
                 "loss_adversarial": self.adversary.against(fake, real, batch),
-                "loss_structure": self._structure(seen, painted, batch.rng),
+                "loss_structure": self._structure(kept, painted, batch.rng),
                 "loss_mood": away[:, :-PALETTE].mean(),
                 "loss_palette": away[:, -PALETTE:].mean(),
             }
@@ -92,9 +99,21 @@ class Fsesim(Translator):
         drawn = torch.randint(known, (count,), device=device, generator=rng)
         return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, drawn)
 
-    def _structure(self, seen: list[Tensor], painted: list[Tensor], rng: torch.Generator) -> Tensor:
-        """The mean over the stages of how far the self-similarities of photo and painting differ."""
-        sources, results = [seen[stage] for stage in STAGES], [painted[stage] for stage in STAGES]
+    def _structure(self, photo: list[Tensor], painted: list[Tensor], rng: torch.Generator) -> Tensor:
+        """The mean over the stages of how far the self-similarities of photos and paintings with these features
+        differ."""
+        sources, results = [photo[stage] for stage in STAGES], [painted[stage] for stage in STAGES]
         places = draw_places(sources, self.structure.places, rng)
         pairs = zip(sources, results, places, strict=True)
         return torch.stack([self_similarity(*each) for each in pairs]).mean()
+
+
+def jitter(pictures: Tensor, most: int, rng: torch.Generator) -> Tensor:
+    """Pictures (..., 3, H, W), all moved by the same random whole number of pixels, up to ``most`` each way; what comes
+    in from outside is the reflection."""
+    padded = F.pad(pictures.flatten(0, -4), (most, most, most, most), mode="reflect")
+    for dim in (2, 3):
+        side = pictures.shape[dim - 4]
+        first = torch.randint(2 * most + 1, (1,), device=rng.device, generator=rng)
+        padded = padded.index_select(dim, first + torch.arange(side, device=rng.device))
+    return padded.view(pictures.shape)

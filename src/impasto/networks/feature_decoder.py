@@ -2,15 +2,15 @@
 
 EfficientNet-Lite1, fixed, gives feature maps at 1/4, 1/8, 1/16 and 1/32 of a photo's size; a decoder goes up through
 residual blocks, as U-Nets do, and is all that learns. The photo itself enters only softened, so that fine detail is
-painted and not passed on (and with it the photographer's watermark). Noise enters at three scales, as in StyleGAN (Karras
-et al. 2019, arXiv:1812.04948, section 3.2): strokes fall in a flat sky, too.
+painted and not passed on, and with it the photographer's watermark. Noise enters at three scales, as in StyleGAN
+(Karras et al. 2019, arXiv:1812.04948, section 3.2): strokes fall in a flat sky, too.
 
 A global code modulates every residual block (FiLM; Perez et al. 2018, arXiv:1709.07871) and the tones of the softened
 photo. It is made of what the photo shows (means of the coarsest features) and of a *mood*: the statistics of a painting
-(AdaIN's means and deviations of all stages, Huang & Belongie 2017, arXiv:1703.06868, and its palette), one of those that
-it was trained on or any other. So palette and light change together, and one photo can be painted in the mood of any
-painting. The generator keeps the moods of its training paintings; without another choice, a photo is painted in that of
-the painting whose content is nearest.
+(AdaIN's means and deviations of all stages, Huang & Belongie 2017, arXiv:1703.06868, and its palette), one of those
+that it was trained on or any other. So palette and light change together, and one photo can be painted in the mood of
+any painting. The generator keeps the moods of its training paintings; without another choice, a photo is painted in
+that of the painting whose content is nearest.
 
 Nothing is normalised over the picture, and the code is computed once, from a thumbnail: so a picture can be painted in
 tiles. Convolutions continue the border, and every change of size is smoothed (Zhang 2019, arXiv:1904.11486).
@@ -50,9 +50,9 @@ class Generator(nn.Module):
     def __init__(self, width: int, body: int, blocks: int, soften: int) -> None:
         super().__init__()
         self._soften = soften
-        self._stages = (Stages("lite1", replicate=True),)  # fixed, so neither parameters nor part of a style
+        self._stages: list[Stages] = []  # neither parameters nor part of a style
         self.register_buffer("moods", torch.empty(0, MOOD))
-        self.code = nn.Sequential(
+        self.encoder = nn.Sequential(
             nn.Linear(CONTENT + MOOD, CODE), nn.LeakyReLU(0.2), nn.Linear(CODE, CODE), nn.LeakyReLU(0.2)
         )
         self.tone = nn.Linear(CODE, 12)  # a change of the colour matrix and an offset
@@ -83,7 +83,7 @@ class Generator(nn.Module):
         height, width = photos.shape[-2:]
         padded = _pad(photos)
         if features is None:
-            features = self._stages[0](padded)
+            features = self.fixed[0](padded)
         if code is None:
             code = self.encode(features, self.mood(self.nearest(features)))
         soft_2 = self._softened(F.avg_pool2d(padded, 2))
@@ -108,15 +108,23 @@ class Generator(nn.Module):
         painted: Tensor = torch.tanh(_add(self.paint(hidden).float(), base))
         return painted[..., :height, :width]
 
+    @property
+    def fixed(self) -> Sequence[nn.Module]:
+        """The network that is looked through; made when it is first needed, as a style may be opened for its card
+        alone."""
+        if not self._stages:
+            self._stages.append(Stages("lite1", replicate=True).to(self.moods.device))
+        return self._stages
+
     def look(self, pictures: Tensor) -> list[Tensor]:
         """The four maps of pictures (B, 3, H, W), H and W multiples of 32, that the decoder is given."""
-        maps: list[Tensor] = self._stages[0](pictures)
+        maps: list[Tensor] = self.fixed[0](pictures)
         return maps
 
     def encode(self, features: Sequence[Tensor], mood: Tensor) -> Tensor:
         """The global code (B, CODE) of pictures with these features, to be painted in moods (B, MOOD)."""
         content = features[-1].float().mean((2, 3))
-        code: Tensor = self.code(torch.cat([content, mood.to(content.dtype)], 1))
+        code: Tensor = self.encoder(torch.cat([content, mood.to(content.dtype)], 1))
         return code
 
     # Moods.
@@ -141,6 +149,11 @@ class Generator(nn.Module):
         if not len(self.moods):
             return torch.zeros(len(numbers), MOOD, device=numbers.device)
         return self.standardised(self.moods[numbers]).clamp(-FAR, FAR)
+
+    def mood_of(self, pictures: Tensor) -> Tensor:
+        """The moods (B, MOOD) of pictures (B, 3, H, W), H and W multiples of 32, standardised, as the code takes
+        them."""
+        return self.standardised(self.statistics(pictures)).clamp(-FAR, FAR)
 
     def nearest(self, features: Sequence[Tensor]) -> Tensor:
         """The numbers (B,) of the training paintings whose content is nearest to that of pictures with these features:
@@ -174,7 +187,8 @@ class Generator(nn.Module):
         return torch.einsum("bij,bjhw->bihw", matrix, base) + tone[:, 9:, None, None]
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Generator":
-        self._stages[0]._apply(fn, recurse)  # type: ignore[no-untyped-call]  # to another device
+        for stages in self._stages:
+            stages._apply(fn, recurse)  # type: ignore[no-untyped-call]  # to another device
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 

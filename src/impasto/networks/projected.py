@@ -1,7 +1,7 @@
 """A discriminator that looks through networks trained on photographs.
 
-Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): feature maps of a fixed EfficientNet-Lite at four
-sizes, their channels mixed at random, then each size into the next larger one (section 3.2, cross-channel and
+Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): feature maps of a fixed EfficientNet-Lite at
+four sizes, their channels mixed at random, then each size into the next larger one (section 3.2, cross-channel and
 cross-scale mixing), and a small head on each. Such maps show what people see more than pixels do, which teaches within
 minutes. A second backbone contradicts what pleases the first one alone. What no backbone sees, a checkerboard of
 pixels, a last head on the pixels themselves does.
@@ -17,7 +17,6 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from impasto.networks.efficientnet import CHANNELS, Stages
 
-
 #: The least side of the part that the head on the pixels looks at.
 CROP = 64
 
@@ -25,8 +24,9 @@ CROP = 64
 class Discriminator(nn.Module):
     """Pictures (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
 
-    ``width`` channels are mixed of each stage of each of the ``backbones``; the head on the pixels begins with ``pixels``
-    channels and is left out with 0. Each head has an equal weight in a mean: the smaller maps' logits are repeated.
+    ``width`` channels are mixed of each stage of each of the ``backbones``; the head on the pixels begins with
+    ``pixels`` channels and is left out with 0. Each head has an equal weight in a mean: the smaller maps' logits are
+    repeated.
     """
 
     sees_plain: ClassVar[bool] = True  #: whether it is also given pictures as they are before augmentation

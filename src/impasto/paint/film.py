@@ -158,6 +158,7 @@ def paint_film(
             shutil.rmtree(parts)
             raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
         size, upended = (first.width, first.height), turned(first)
+        manner = painter.settled(manner, to_rgb(first, *size))
         frames = chain([first], frames)
         while True:
             segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"

@@ -20,7 +20,8 @@ ANEW, WHOLE = "anew", "whole"
 
 
 def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
-    """What decides how photos are painted: where that differs, so do the paintings."""
+    """What decides how photos are painted: where that differs, so do the paintings. The direction of a style is told by
+    the weights of its network."""
     weights = hashlib.sha256()
     for name, tensor in sorted(style.network.state_dict().items()):
         weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
@@ -29,6 +30,7 @@ def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
         "strength": manner.strength,
         "brush": manner.brush,
         "keep_colour": manner.keep_colour,
+        **({} if manner.mood is None else {"mood": hashlib.sha256(repr(manner.mood).encode()).hexdigest()}),
         **choices,
     }
 

@@ -16,6 +16,8 @@ class Manner:
         strength: from 0, the photo, to 1, the painting.
         brush: the size of the strokes against the picture: 2 are twice as large as those of 1, from 0.5 to 4.
         keep_colour: paint in the photo's colours.
+        mood: the light and palette to paint in, as :class:`impasto.paint.sketch.Sketcher` makes it; None is that of the
+            training painting nearest to the photo. Only some styles have moods.
 
     Raises ImpastoError for a number out of range.
     """
@@ -23,6 +25,7 @@ class Manner:
     strength: float = 1.0
     brush: float = 1.0
     keep_colour: bool = False
+    mood: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:

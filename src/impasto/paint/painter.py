@@ -3,8 +3,9 @@
 import copy
 import math
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,7 @@ from impasto.data.augment import to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import available, choose_device, out_of_memory
 from impasto.errors import ImpastoError
+from impasto.networks.feature_decoder import Generator
 from impasto.paint.crew import choose_workers
 from impasto.paint.finish import finish
 from impasto.paint.ground import Ground, resized
@@ -27,6 +29,7 @@ from impasto.paint.manner import USUAL, Manner
 from impasto.paint.photo import Pixels, TooLargeError, open_photo
 from impasto.paint.piecewise import paint as paint_piecewise
 from impasto.paint.quick import Together, quicken
+from impasto.paint.sketch import Mood, Sketcher
 from impasto.paint.window import Window
 from impasto.recipe import NoiseRecipe
 from impasto.style import Card, Style
@@ -65,7 +68,10 @@ class Painter:
         self.style, self.device = style, device
         self._turn, self._threads = threading.RLock(), torch.get_num_threads()
         self._latent_size = recipe.latent if isinstance(recipe := style.recipe, NoiseRecipe) else 0
-        if recipe.translates:
+        self._sketcher = None
+        if isinstance(style.network, Generator):
+            self._sketcher = Sketcher(style.network, device)
+        elif recipe.translates:
             self._network = quicken(style.network, device)
             self._together = self._network if device.type == "cpu" else Together(self._network, AT_ONCE_GPU)
         else:
@@ -148,15 +154,23 @@ class Painter:
     # Of photos.
 
     def paint(
-        self, photo: str | Path | Image.Image, strength: float = 1.0, brush: float = 1.0, keep_colour: bool = False
+        self,
+        photo: str | Path | Image.Image,
+        strength: float = 1.0,
+        brush: float = 1.0,
+        keep_colour: bool = False,
+        mood: int | Sequence[int] = (),
+        like: str | Path | Sequence[str | Path] = (),
     ) -> Image.Image:
         """The painting of one photo, a file or a Pillow image, of its size and shape, in that
         :class:`impasto.paint.manner.Manner`.
 
+        ``mood`` and ``like`` are those of :meth:`mood`.
+
         Raises ImpastoError if the style paints no photos, the photo cannot be read or takes more memory than there is.
         """
-        manner = Manner(strength, brush, keep_colour)
         self.require_photos()
+        manner = Manner(strength, brush, keep_colour, self.mood(mood, like))
         pixels = open_photo(photo)
         return Image.fromarray(self.paint_pixels(pixels[None], manner)[0])
 
@@ -171,9 +185,7 @@ class Painter:
         count, height, width, _ = pixels.shape
         together = 1 if self.device.type == "cpu" else max(1, self._at_once // (height * width))
         try:
-            blocks = [
-                self._stroked(pixels[first : first + together], manner.brush) for first in range(0, count, together)
-            ]
+            blocks = [self._stroked(pixels[first : first + together], manner) for first in range(0, count, together)]
             paintings = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
             finish(pixels, paintings, manner)
         except (MemoryError, RuntimeError) as error:
@@ -181,6 +193,34 @@ class Painter:
                 raise
             raise TooLargeError(f"{width}×{height} pixels take more memory than there is: scale it down.") from error
         return paintings
+
+    @property
+    def moods(self) -> int:
+        """How many moods the style has, by number from 0: one a training painting; 0 if it has none."""
+        return 0 if self._sketcher is None else self._sketcher.moods
+
+    def mood(self, numbers: int | Sequence[int] = (), like: str | Path | Sequence[str | Path] = ()) -> Mood | None:
+        """The light and palette of training paintings by number and of any pictures, a mean of all: as
+        :class:`impasto.paint.manner.Manner` takes it. None without either.
+
+        Raises ImpastoError for a number that there is not, a picture that cannot be read, or a style without moods.
+        """
+        numbers = [numbers] if isinstance(numbers, int) else numbers
+        like = [like] if isinstance(like, str | Path) else like
+        if not (numbers or like):
+            return None
+        if self._sketcher is None:
+            raise ImpastoError(
+                "This style has no moods: leave out --mood and --like, or choose monet (impasto styles)."
+            )
+        return self._sketcher.mood(numbers, like)
+
+    def settled(self, manner: Manner, photo: Pixels) -> Manner:
+        """The same for all frames of a film: without a mood of its own, that of the painting nearest to ``photo``
+        (H, W, 3)."""
+        if self._sketcher is None or manner.mood is not None or not self.moods:
+            return manner
+        return replace(manner, mood=self._sketcher.mood([self._sketcher.nearest(photo)]))
 
     def workers(self) -> int:
         """How many photos are painted at a time where there are many: found out by painting some of grey."""
@@ -220,9 +260,12 @@ class Painter:
             return copy.deepcopy(self.style.network).to(self.device)
         return self._network
 
-    def _stroked(self, photos: Pixels, brush: float) -> Pixels:
+    def _stroked(self, photos: Pixels, manner: Manner) -> Pixels:
         """Paintings of photos (B, H, W, 3) in strokes of that size: with those of the style, at another size of the
         photos, and brought back to this one. What is enlarged is painted over again, by a style that can do so."""
+        if self._sketcher is not None:
+            return self._sketcher.paint(photos, manner)
+        brush = manner.brush
         _, height, width, _ = photos.shape
         layers = self._layers(height, width)
         if brush == 1:
@@ -277,9 +320,11 @@ class Painter:
             )
 
 
-def load(style: str | Path, device: str = "auto") -> Painter:
+def load(style: str | Path, device: str = "auto", *, reverse: bool = False) -> Painter:
     """The painter in a style that comes along, a style file or a run folder. It needs no settings: the file holds them.
+    With ``reverse`` it makes photos of paintings, if the style has both directions.
 
-    Raises :class:`impasto.errors.ImpastoError` where there is no style, or a damaged one.
+    Raises :class:`impasto.errors.ImpastoError` where there is no style, a damaged one, or one of one direction.
     """
-    return Painter(Style.load(style), choose_device(device))
+    loaded = Style.load(style)
+    return Painter(loaded.reversed() if reverse else loaded, choose_device(device))

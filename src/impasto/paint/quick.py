@@ -10,33 +10,34 @@ from torch import Tensor, nn
 
 from impasto.device import choose_precision
 
-Network = Callable[[Tensor], Tensor]
+Network = Callable[..., Tensor]
 
 
 def quicken(network: nn.Module, device: torch.device) -> Network:
     """A copy of a network that turns photos into paintings, made for painting fast on ``device``.
 
-    It takes photos (B, 3, H, W), float32 in −1…1 on the device, and gives float32 of that shape; it is to be called in
-    inference mode. Where a CPU computes in bfloat16 convolutions do so, channels-last, and what comes behind the last
-    of them (what is added to the photo, tanh) is computed in float32: near black and white bfloat16 knows only every
-    half grey level, which skies would show. On a GPU all is float32, channels-last, and convolutions are TF32 where
-    it has that: another size of picture is computed by other kernels there, and bfloat16 would tell them apart.
+    It takes photos (B, 3, H, W), float32 in −1…1 on the device, and what else the network takes, and gives float32 of
+    that shape; it is to be called in inference mode. Where a CPU computes in bfloat16 convolutions do so,
+    channels-last, and what comes behind the last of them (what is added to the photo, tanh) is computed in float32:
+    near black and white bfloat16 knows only every half grey level, which skies would show. On a GPU all is float32,
+    channels-last, and convolutions are TF32 where it has that: another size of picture is computed by other kernels
+    there, and bfloat16 would tell them apart.
     """
     network = copy.deepcopy(network).to(device)
     if device.type == "cuda":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return lambda photos: network(photos.contiguous(memory_format=torch.channels_last))
+        return lambda photos, *rest: network(photos.contiguous(memory_format=torch.channels_last), *rest)
     if choose_precision("auto", device) == "32-true":
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for module in network.modules():
+    for module in (each for part in (network, *getattr(network, "fixed", ())) for each in part.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             module.to(torch.bfloat16).register_forward_pre_hook(_narrow)
             if module.out_channels == 3:
                 module.register_forward_hook(_widen)
 
-    def paint(photos: Tensor) -> Tensor:
-        paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last))
+    def paint(photos: Tensor, *rest: Tensor) -> Tensor:
+        paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last), *rest)
         return paintings.float()
 
     return paint

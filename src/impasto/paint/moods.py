@@ -1,0 +1,49 @@
+"""A photo in every mood of a style, on one sheet."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from impasto.errors import ImpastoError
+from impasto.grid import tile
+from impasto.paint.ground import resized
+from impasto.paint.manner import Manner
+from impasto.paint.painter import Painter
+from impasto.paint.photo import Pixels
+
+#: A photo is as large on the sheet as a square of that side, with so many pixels under it for the number.
+SIDE, CAPTION = 128, 14
+
+
+@torch.inference_mode()
+def mood_sheet(
+    painter: Painter, photo: Pixels, progress: Callable[[int, int | None], object] | None = None
+) -> Image.Image:
+    """A photo, uint8 (H, W, 3), painted small in each mood, with its number under it; ``progress`` is told how many are
+    done, and of how many.
+
+    Raises ImpastoError if the style has no moods.
+    """
+    if not painter.moods:
+        raise ImpastoError("This style has no moods: choose another (impasto styles).")
+    height, width, _ = photo.shape
+    scale = SIDE / math.sqrt(height * width)
+    (small,) = resized(photo[None], *(max(round(side * scale), 1) for side in (height, width)))
+    cells = []
+    for number in range(painter.moods):
+        (painting,) = painter.paint_pixels(small[None], Manner(mood=painter.mood(number)))
+        cells.append(_captioned(painting, str(number)))
+        if progress is not None:
+            progress(number + 1, painter.moods)
+    return tile(np.stack(cells), columns=math.ceil(math.sqrt(len(cells) * cells[0].shape[0] / cells[0].shape[1])))
+
+
+def _captioned(picture: Pixels, text: str) -> Pixels:
+    height, width, _ = picture.shape
+    cell = Image.new("RGB", (width, height + CAPTION), "white")
+    cell.paste(Image.fromarray(picture))
+    ImageDraw.Draw(cell).text((2, height + 1), text, fill="black", font=ImageFont.load_default(11))
+    return np.asarray(cell)

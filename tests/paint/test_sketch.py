@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from impasto.errors import ImpastoError
+from impasto.networks.feature_decoder import MOOD, Generator
+from impasto.paint.manner import Manner
+from impasto.paint.painter import Painter
+from impasto.paint.sketch import Sketcher, working_size
+from impasto.recipe import Recipe
+from impasto.style import Style
+from translators import translator
+
+COUNT = 5
+
+
+def generator() -> Generator:
+    """A small one that has not learned, but whose code matters, with moods."""
+    torch.manual_seed(0)
+    network = Generator(4, 8, 1, 3)
+    torch.nn.init.normal_(network.tone.weight, 0, 0.1)
+    network.remember(torch.randn(COUNT, MOOD).abs())
+    return network.eval().requires_grad_(False)
+
+
+def style() -> Style:
+    sizes = ("width=4", "body=8", "blocks=1")
+    recipe = Recipe.load("monet").replace([f"generator.{size}" for size in sizes])
+    card = translator().card.model_copy(update={"recipe": recipe.values()})
+    return Style(generator(), card)
+
+
+SKETCHER, PAINTER = Sketcher(generator(), torch.device("cpu")), Painter(style(), torch.device("cpu"))
+
+
+def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
+    small = np.random.default_rng(seed).integers(0, 256, (6, 9, 3), np.uint8)
+    return np.asarray(Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC))
+
+
+@settings(max_examples=10)
+@given(height=st.integers(1, 90), width=st.integers(1, 90), brush=st.sampled_from([0.5, 1.0, 2.0, 4.0]))
+def test_a_painting_has_the_photos_size_whatever_the_brush(height: int, width: int, brush: float) -> None:
+    painting = PAINTER.paint(Image.fromarray(photo(height, width)), brush=brush)
+    assert painting.size == (width, height) and painting.mode == "RGB"
+
+
+@pytest.mark.parametrize(
+    ("sides", "brush", "expected"),
+    [
+        ((256, 256), 1, (256, 256)),  # as it is
+        ((2000, 2000), 1, (448, 448)),
+        ((3000, 4000), 1, (388, 517)),
+        ((3000, 4000), 2, (194, 259)),  # broader strokes
+        ((256, 256), 0.5, (512, 512)),  # finer ones
+        ((1, 4_000_000), 1, (1, 896_000)),  # as long as it has to be
+    ],
+)
+def test_strokes_have_the_same_size_against_large_pictures(
+    sides: tuple[int, int], brush: float, expected: tuple[int, int]
+) -> None:
+    assert working_size(*sides, brush) == expected
+
+
+def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not() -> None:
+    with torch.inference_mode():
+        small, large = (SKETCHER.paint(photo(side, side)[None], Manner())[0] for side in (300, 1100))
+    assert small.shape == (300, 300, 3) and large.shape == (1100, 1100, 3)
+    shrunk = np.asarray(Image.fromarray(large).resize((300, 300), Image.Resampling.BOX)).astype(float)
+    assert np.abs(shrunk.mean((0, 1)) - small.mean((0, 1))).max() < 8  # the same light: one code, of a thumbnail
+
+
+def test_a_photo_is_painted_in_the_mood_of_the_nearest_painting_unless_another_is_chosen() -> None:
+    picture = photo(64, 96)
+    nearest = SKETCHER.nearest(picture)
+    with torch.inference_mode():
+        usual, same, other = (
+            SKETCHER.paint(picture[None], Manner(mood=mood))
+            for mood in (None, SKETCHER.mood([nearest]), SKETCHER.mood([(nearest + 1) % COUNT]))
+        )
+    assert np.array_equal(usual, same) and not np.array_equal(usual, other)
+
+
+def test_several_moods_are_mixed() -> None:
+    one, two, both = (np.array(SKETCHER.mood(numbers)) for numbers in ([0], [1], [0, 1]))
+    assert np.allclose(both, (one + two) / 2) and len(one) == MOOD
+
+
+def test_a_picture_lends_its_mood_at_any_size(tmp_path: object) -> None:
+    paths = [f"{tmp_path}/{side}.png" for side in (256, 700)]
+    for path, side in zip(paths, (256, 700), strict=True):
+        Image.fromarray(photo(side, side)).save(path)
+    small, large = (np.array(SKETCHER.mood(like=[path])) for path in paths)
+    assert np.corrcoef(small, large)[0, 1] > 0.99
+
+
+def test_a_mood_that_there_is_not_is_refused_in_one_line() -> None:
+    with pytest.raises(ImpastoError, match=r"mood = 5: this style has moods 0 to 4\."):
+        SKETCHER.mood([5])
+    with pytest.raises(ImpastoError, match="has no moods"):
+        Painter(translator(), torch.device("cpu")).mood(0)
+
+
+def test_a_film_keeps_the_mood_of_its_first_frame() -> None:
+    settled = PAINTER.settled(Manner(), photo(64, 96))
+    assert settled.mood == SKETCHER.mood([SKETCHER.nearest(photo(64, 96))])
+    chosen = Manner(mood=SKETCHER.mood([3]))
+    assert PAINTER.settled(chosen, photo(64, 96)) is chosen
+
+
+def test_opening_a_style_paints_as_the_network_that_was_saved(tmp_path: object) -> None:
+    path = f"{tmp_path}/small.safetensors"
+    from pathlib import Path
+
+    style().save(Path(path))
+    again = Painter(Style.load(path), torch.device("cpu"))
+    picture = Image.fromarray(photo(64, 96))
+    assert again.moods == COUNT and again.paint(picture).tobytes() == PAINTER.paint(picture).tobytes()
