@@ -53,7 +53,7 @@ def paint_all(
         brush: the size of the strokes against the picture, from 0.5 to 4.
         keep_colour: paint in the photo's colours.
         mood: numbers of training paintings, in whose light and palette to paint; several are mixed. Without ``mood``
-            and ``like``, each photo is painted in those of the painting whose content is nearest.
+            and ``like``, each photo is painted in those of the painting nearest to it.
         like: the same of any pictures.
         reverse: make photos of paintings instead, with a style that has both directions (CycleGAN).
         compare: put each photo on the left of its painting.
@@ -138,7 +138,7 @@ def show_moods(
 
     Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    from impasto.paint.moods import mood_sheet
+    from impasto.paint.mood_sheet import mood_sheet
 
     place = Path(out)
     if place.suffix.lower() not in LONGEST:

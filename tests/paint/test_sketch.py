@@ -9,7 +9,7 @@ from impasto.errors import ImpastoError
 from impasto.networks.feature_decoder import MOOD, Generator
 from impasto.paint.manner import Manner
 from impasto.paint.painter import Painter
-from impasto.paint.sketch import Sketcher, working_size
+from impasto.paint.sketch import Sketcher, _mirrored, working_size
 from impasto.recipe import Recipe
 from impasto.style import Style
 from translators import translator
@@ -71,6 +71,18 @@ def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not() -> None:
     assert small.shape == (300, 300, 3) and large.shape == (1100, 1100, 3)
     shrunk = np.asarray(Image.fromarray(large).resize((300, 300), Image.Resampling.BOX)).astype(float)
     assert np.abs(shrunk.mean((0, 1)) - small.mean((0, 1))).max() < 8  # the same light: one code, of a thumbnail
+
+
+@settings(max_examples=20)
+@given(height=st.integers(1, 100), width=st.integers(1, 100))
+def test_beyond_its_border_a_photo_goes_on_as_its_mirror_image(height: int, width: int) -> None:
+    """Drawn out, the last pixels would be streaks, which are painted as something."""
+    given = photo(height, width)
+    found = _mirrored(given)
+    assert found.shape[0] % 32 == found.shape[1] % 32 == 0 and max(found.shape[0] - height, found.shape[1] - width) < 32
+    assert np.array_equal(found[:height, :width], given)
+    for beyond in range(min(width, found.shape[1] - width)):
+        assert np.array_equal(found[:height, width + beyond], given[:, width - 1 - beyond])
 
 
 def test_a_photo_is_painted_in_the_mood_of_the_nearest_painting_unless_another_is_chosen() -> None:

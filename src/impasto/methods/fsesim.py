@@ -64,7 +64,7 @@ class Fsesim(Translator):
             photo, real = F.avg_pool2d(photo, 2), F.avg_pool2d(real, 2)
         with torch.no_grad():
             seen = [each.contiguous(memory_format=self.layout) for each in self.generator.look(photo)]
-            mood = self.generator.mood(self._chosen(seen, batch.rng))  # (B, MOOD)
+            mood = self.generator.mood(self._chosen(photo, seen, batch.rng))  # (B, MOOD)
         learns = batch.step % self.every == 0
         with torch.set_grad_enabled(learns):
             fake = self.generator(photo, self.generator.encode(seen, mood), seen)
@@ -91,9 +91,9 @@ class Fsesim(Translator):
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"spread": spread(fake.detach()) / spread(real)}
 
-    def _chosen(self, seen: list[Tensor], rng: torch.Generator) -> Tensor:
-        """The numbers (B,) of the paintings in whose moods photos with these features are painted."""
-        nearest = self.generator.nearest(seen)
+    def _chosen(self, photo: Tensor, seen: list[Tensor], rng: torch.Generator) -> Tensor:
+        """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted."""
+        nearest = self.generator.nearest(self.generator.statistics(photo, seen))
         count, device = len(nearest), nearest.device
         known = max(len(self.generator.module.moods), 1)
         drawn = torch.randint(known, (count,), device=device, generator=rng)

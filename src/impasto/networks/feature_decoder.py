@@ -10,7 +10,7 @@ photo. It is made of what the photo shows (means of the coarsest features) and o
 (AdaIN's means and deviations of all stages, Huang & Belongie 2017, arXiv:1703.06868, and its palette), one of those
 that it was trained on or any other. So palette and light change together, and one photo can be painted in the mood of
 any painting. The generator keeps the moods of its training paintings; without another choice, a photo is painted in
-that of the painting whose content is nearest.
+that of the painting nearest to it in content and palette.
 
 Nothing is normalised over the picture, and the code is computed once, from a thumbnail: so a picture can be painted in
 tiles. Convolutions continue the border, and every change of size is smoothed (Zhang 2019, arXiv:1904.11486).
@@ -33,6 +33,8 @@ STRIDE = STRIDES[-1]
 MOOD = 2 * sum(CHANNELS) + PALETTE
 #: A mood counts no further from the mean of all than so many standard deviations.
 FAR = 4.0
+#: How much the palette counts where the nearest mood is sought, against the content.
+BY_PALETTE = 0.3
 #: Channels of the global code, and of its content: the means of the coarsest stage.
 CODE, CONTENT = 128, CHANNELS[-1]
 
@@ -85,7 +87,7 @@ class Generator(nn.Module):
         if features is None:
             features = self.fixed[0](padded)
         if code is None:
-            code = self.encode(features, self.mood(self.nearest(features)))
+            code = self.encode(features, self.mood(self.nearest(self.statistics(padded, features))))
         soft_2 = self._softened(F.avg_pool2d(padded, 2))
         soft = _enlarge(soft_2)
         hidden = _act(_add(self.read[2](features[2]), _enlarge(self.read[3](features[3]))))
@@ -155,16 +157,17 @@ class Generator(nn.Module):
         them."""
         return self.standardised(self.statistics(pictures)).clamp(-FAR, FAR)
 
-    def nearest(self, features: Sequence[Tensor]) -> Tensor:
-        """The numbers (B,) of the training paintings whose content is nearest to that of pictures with these features:
-        by the means of the coarsest stage."""
-        content = features[-1].float().mean((2, 3))  # (B, C)
+    def nearest(self, statistics: Tensor) -> Tensor:
+        """The numbers (B,) of the training paintings nearest to pictures with these :meth:`statistics` (B, MOOD): by
+        the means of the coarsest stage, which tell the content, and :data:`BY_PALETTE` as much by the palette."""
         if not len(self.moods):
-            return torch.zeros(len(content), dtype=torch.long, device=content.device)
+            return torch.zeros(len(statistics), dtype=torch.long, device=statistics.device)
+        near = torch.zeros(len(statistics), len(self.moods), device=statistics.device)
         first = 2 * sum(CHANNELS[:-1])
-        known = self.moods[:, first : first + CONTENT]  # (N, C)
-        spread = known.std(0) + 1e-3
-        return torch.cdist(content / spread, known / spread).argmin(1)
+        for part, weight in ((slice(first, first + CONTENT), 1.0), (slice(-PALETTE, None), BY_PALETTE)):
+            pictures, paintings = (self.standardised(each)[:, part] for each in (statistics, self.moods))
+            near += weight / pictures.shape[1] * torch.cdist(pictures, paintings).square()
+        return near.argmin(1)
 
     # Parts of the forward pass.
 

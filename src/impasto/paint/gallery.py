@@ -247,9 +247,10 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
         yield sources
 
 
-def summarise(outcome: Outcome, out: str | Path) -> list[str]:
-    """The outcome as lines for a shell: what was left out, one by one if it is little, else the first of it."""
-    many = "painting" if outcome.paintings == 1 else "paintings"
+def summarise(outcome: Outcome, out: str | Path, made: str = "painting") -> list[str]:
+    """The outcome as lines for a shell: what was ``made``, and what was left out, one by one if it is little, else the
+    first of it."""
+    many = made if outcome.paintings == 1 else f"{made}s"
     before = f", and {outcome.before:,} there before" if outcome.before else ""
     said = [f"{photo} is painted as {name}, for its name was taken." for photo, name in outcome.renamed]
     lost = [f"Left out: {each.name}: {each.reason}." for each in outcome.left_out]

@@ -52,10 +52,10 @@ class Sketcher:
         sides = working_size(height, width, manner.brush)
         paintings = np.empty_like(photos)
         for painting, photo, small in zip(paintings, photos, resized(photos, *sides), strict=True):
-            painted = self._paint(self._tensor(small), self._code(photo, manner.mood))
-            sketch = to_pixels(painted)[0].cpu().numpy()
+            painted = self._paint(self._tensor(_mirrored(small)), self._code(photo, manner.mood))
+            sketch = to_pixels(painted)[0, : sides[0], : sides[1]].cpu().numpy()
             if height * width > GROWN**2 * sides[0] * sides[1]:
-                painting[:] = enlarge(sketch, height, width)
+                enlarge(sketch, painting)
             else:
                 painting[:] = resized(sketch[None], height, width)[0]
         return paintings
@@ -74,13 +74,14 @@ class Sketcher:
 
     @torch.inference_mode()
     def nearest(self, photo: Pixels) -> int:
-        """The number of the training painting whose content is nearest to that of a photo (H, W, 3)."""
-        return int(self._network.nearest(self._network.look(self._tensor(_measured(photo)))))
+        """The number of the training painting nearest to a photo (H, W, 3)."""
+        return int(self._network.nearest(self._network.statistics(self._tensor(_measured(photo)))))
 
     def _code(self, photo: Pixels, mood: Mood | None) -> Tensor:
-        seen = self._network.look(self._tensor(_measured(photo)))
+        thumbnail = self._tensor(_measured(photo))
+        seen = self._network.look(thumbnail)
         if mood is None:
-            chosen = self._network.mood(self._network.nearest(seen))
+            chosen = self._network.mood(self._network.nearest(self._network.statistics(thumbnail, seen)))
         else:
             chosen = torch.tensor(mood, device=self.device)[None]
         return self._network.encode(seen, chosen)
@@ -94,6 +95,13 @@ def working_size(height: int, width: int, brush: float) -> tuple[int, int]:
     side = math.sqrt(height * width)
     scale = (1.0 if side <= DIRECT else WORKING / side) / brush
     return max(round(height * scale), 1), max(round(width * scale), 1)
+
+
+def _mirrored(photo: Pixels) -> Pixels:
+    """A photo (H, W, 3) whose sides were brought up to multiples of the network's stride: it goes on as its mirror
+    image, which looks like a photo, other than a border that is drawn out."""
+    down, right = (-side % STRIDE for side in photo.shape[:2])
+    return np.pad(photo, ((0, down), (0, right), (0, 0)), mode="symmetric")
 
 
 def _measured(photo: Pixels) -> Pixels:

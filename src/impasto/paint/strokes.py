@@ -38,14 +38,16 @@ class Layer:
 BROAD, FINE = Layer(2.6, 6.5, 2.2), Layer(1.25, 3.2, 1.0)
 #: The contrast from which on there are all fine strokes, as a mean gradient of a brightness of 0…1 over two pixels.
 DETAIL = 0.035
+#: Where there is hardly a gradient, of this mean square, strokes go as the hand does: rising a little to the right.
+EVEN, HAND = 2e-4, -0.3
 #: Sizes vary by this factor up and down, directions by so many radians.
 VARIATION, TURN = 0.2, 0.18
 #: The least distance of two ridges, in pixels, and how many there are at most across half a stroke.
 PITCH, RIDGES = 2.2, 7
 #: How much ridges change the colour, and how much light and shadow do, of all brightness.
 STREAKS, RELIEF = 0.05, 0.08
-#: Rows that are painted at a time, and those beside them that their light depends on.
-BAND, MARGIN = 512, 4
+#: Pixels that are painted at a time, in whole rows, and the rows beside them that their light depends on.
+BAND, MARGIN = 1 << 21, 4
 #: Points of a stroke's outline, and the fractions of a pixel that they are placed by, in bits.
 POINTS, SHIFT = 16, 4
 #: Different profiles of ridges, and the places that each is known at.
@@ -99,16 +101,17 @@ class Strokes:
         return np.rint(places * (1 << SHIFT)).astype(np.int32)
 
 
-def enlarge(painting: Pixels, height: int, width: int) -> Pixels:
-    """The painting (h, w, 3) at a larger size, (height, width, 3), in strokes. Both sides grow alike, or nearly."""
+def enlarge(painting: Pixels, large: Pixels) -> None:
+    """Paints ``large`` (H, W, 3): the painting (h, w, 3) in strokes, at that size. Both sides grow alike, or nearly."""
+    height, width, _ = large.shape
     scale = math.sqrt(height * width / (painting.shape[0] * painting.shape[1]))
     strokes = Strokes.of(painting)
     outlines = strokes.outlines(scale)
     first, last = (edge(outlines[:, :, 1], axis=1) >> SHIFT for edge in (np.min, np.max))
     room = int((last - first).max()) + 2
-    enlarged = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, BAND):
-        bottom = min(top + BAND, height)
+    rows = max(BAND // width, MARGIN)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
         above, below = max(top - MARGIN, 0), min(bottom + MARGIN, height)
         here = np.flatnonzero((last >= above - 1) & (first <= below))
         # OpenCV draws a shape that is cut off a little differently: so there is room for all of each.
@@ -116,8 +119,7 @@ def enlarge(painting: Pixels, height: int, width: int) -> Pixels:
         while (bare := numbers < 0).any():  # jitter might leave a gap
             numbers = np.where(bare, cv2.dilate(numbers.astype(np.float32), np.ones((3, 3))).astype(np.int32), numbers)
         band = _paint(strokes, numbers, above, scale)
-        enlarged[top:bottom] = band[top - above : bottom - above]
-    return enlarged
+        large[top:bottom] = band[top - above : bottom - above]
 
 
 def _forms(painting: Pixels) -> tuple[Floats, Floats]:
@@ -129,6 +131,7 @@ def _forms(painting: Pixels) -> tuple[Floats, Floats]:
     # What is near decides, and where there is nothing near, what is further away.
     smoothed = sum(weight * cv2.GaussianBlur(tensor, (0, 0), size) for size, weight in ((1.5, 1), (4, 0.5), (12, 0.25)))
     assert isinstance(smoothed, np.ndarray)
+    smoothed[..., :2] -= EVEN * np.array([np.cos(2 * HAND), np.sin(2 * HAND)], np.float32)
     angles = np.arctan2(smoothed[..., 1], smoothed[..., 0]) / 2 + np.pi / 2
     energy = np.sqrt(np.maximum(cv2.GaussianBlur(tensor[..., 2], (0, 0), 2), 0))
     detail = (energy / DETAIL).clip(0, 1)

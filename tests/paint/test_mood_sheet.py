@@ -9,7 +9,7 @@ from PIL import Image
 from test_sketch import COUNT, photo, style
 
 from conftest import Impasto
-from impasto.paint.moods import CAPTION, SIDE
+from impasto.paint.mood_sheet import CAPTION, SIDE
 from translators import translator
 
 

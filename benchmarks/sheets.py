@@ -1,0 +1,127 @@
+"""The sheets of pictures in docs/, so that anyone can make them again of another style.
+
+    python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly by name, at 256 px
+    python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of pictures
+    python benchmarks/sheets.py pairs PHOTO… --out OUT.jpg     squares of photos, each with its painting
+    python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with a part at full size
+    python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    the options that change how a photo is painted
+"""
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from impasto.grid import tile
+from impasto.paint.painter import Painter, load
+
+SIDE, LARGE = 256, 2000
+#: A part at full size, and the same width of the whole, in pixels.
+PART = (900, 600)
+
+
+def chosen(photos: Path, count: int) -> list[Path]:
+    """So many files of a folder, evenly by name: the same each time, picked by nobody."""
+    files = sorted(photos.glob("*.jpg"))
+    return [files[number] for number in np.linspace(0, len(files) - 1, count).round().astype(int)]
+
+
+def square(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        side = min(image.size)
+        left, top = (image.width - side) // 2, (image.height - side) // 2
+        return (
+            image.convert("RGB")
+            .crop((left, top, left + side, top + side))
+            .resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+        )
+
+
+def hundred(painter: Painter, photos: Path) -> Image.Image:
+    return tile(np.stack([np.asarray(painter.paint(square(path))) for path in chosen(photos, 100)]), columns=10)
+
+
+def like(painter: Painter, photos: Path, references: Sequence[Path]) -> Image.Image:
+    """The first row has the references, the first column the photos, and the second each in its own mood."""
+    blank = np.full((SIDE, SIDE, 3), 255, np.uint8)
+    cells = [blank, blank, *(np.asarray(square(path)) for path in references)]
+    for path in chosen(photos, 4):
+        photo = square(path)
+        cells += [np.asarray(photo), np.asarray(painter.paint(photo))]
+        cells += [np.asarray(painter.paint(photo, like=reference)) for reference in references]
+    return tile(np.stack(cells), columns=2 + len(references))
+
+
+def pairs(painter: Painter, photos: Sequence[Path]) -> Image.Image:
+    """Of each photo the middle, the left and the right: photo and painting, three pairs in a row."""
+    cells = []
+    for path in photos:
+        with Image.open(path) as image:
+            photo, side = image.convert("RGB"), min(image.size)
+        for left, part in (((photo.width - side) // 2, side), (0, side // 2), (photo.width - side // 2, side // 2)):
+            top = photo.height - part
+            cut = photo.crop((left, top, left + part, top + part)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+            cells.append(np.concatenate([np.asarray(cut), np.asarray(painter.paint(cut))], 1))
+    return tile(np.stack(cells), columns=3, gap=6)
+
+
+def brushes(painter: Painter, photo: Path) -> Image.Image:
+    """The photo, brushes of 0.5 and 1; 2, 4, and the photo's colours."""
+    with Image.open(photo) as image:
+        small = image.convert("RGB").resize((1200, round(1200 * image.height / image.width)), Image.Resampling.LANCZOS)
+    shown = [
+        small,
+        *(painter.paint(small, brush=size) for size in (0.5, 1, 2, 4)),
+        painter.paint(small, keep_colour=True),
+    ]
+    cells = [each.resize((640, round(640 * each.height / each.width)), Image.Resampling.LANCZOS) for each in shown]
+    return tile(np.stack([np.asarray(each) for each in cells]), columns=3)
+
+
+def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
+    """Of each photo a row: the whole painting, and its middle at full size."""
+    rows = []
+    for path in photos:
+        with Image.open(path) as image:
+            scale = LARGE / image.width
+            photo = image.convert("RGB").resize((LARGE, round(image.height * scale)), Image.Resampling.LANCZOS)
+        painting = painter.paint(photo)
+        whole = painting.resize(
+            (math.ceil(PART[1] * painting.width / painting.height), PART[1]), Image.Resampling.LANCZOS
+        )
+        left, top = ((side - part) // 2 for side, part in zip(painting.size, PART, strict=True))
+        row = Image.new("RGB", (whole.width + 4 + PART[0], PART[1]), "white")
+        row.paste(whole)
+        row.paste(painting.crop((left, top, left + PART[0], top + PART[1])), (whole.width + 4, 0))
+        rows.append(row)
+    sheet = Image.new("RGB", (max(row.width for row in rows), len(rows) * (PART[1] + 4) - 4), "white")
+    for number, row in enumerate(rows):
+        sheet.paste(row, (0, number * (PART[1] + 4)))
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=["hundred", "like", "pairs", "large", "brushes"])
+    parser.add_argument("photos", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--style", default="monet")
+    parser.add_argument("--reference", action="append", type=Path, default=[])
+    given = parser.parse_args()
+    painter = load(given.style)
+    if given.kind == "hundred":
+        sheet = hundred(painter, given.photos[0])
+    elif given.kind == "like":
+        sheet = like(painter, given.photos[0], given.reference)
+    elif given.kind == "brushes":
+        sheet = brushes(painter, given.photos[0])
+    else:
+        sheet = {"pairs": pairs, "large": large}[given.kind](painter, given.photos)
+    sheet.save(given.out, quality=86, subsampling=0)
+
+
+if __name__ == "__main__":
+    main()
