@@ -14,11 +14,14 @@ from impasto.style import Card, Style, painter
 from impasto.training.run import Run
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
+PROJECTED = Recipe.load("projected-64").replace(["size=32", "generator.width=4", "discriminator.width=4", "latent=10"])
 
 
-def run(folder: Path, *settings: str, seed: int = 0, styled: bool = True, **facts: Any) -> Path:
+def run(
+    folder: Path, *settings: str, recipe: Recipe | None = None, seed: int = 0, styled: bool = True, **facts: Any
+) -> Path:
     """A run folder as a training leaves it, but for what it learned."""
-    recipe = Recipe.load("dcgan-64").replace([*SMALL, *settings])
+    recipe = (recipe or Recipe.load("dcgan-64").replace(SMALL)).replace(settings)
     source = {"spec": "monets", "fingerprint": "f" * 32, "pictures": 60, "heldout": 6, "left_out": 0, "duplicates": 0}
     known = {
         "impasto": "0.1.0",
@@ -88,6 +91,15 @@ def test_against_pictures_all_styles_are_scored_alike(tmp_path: Path) -> None:
     assert [(each.size, each.fakes, each.reals) for each in scores] == [(16, 24, 24)] * 2
     assert scores[0].label("KID") in found.verdict
     assert not any("cannot be compared" in warning for warning in found.warnings)
+
+
+def test_styles_are_scored_through_every_network_that_chose_one_of_them(tmp_path: Path) -> None:
+    runs = [run(tmp_path / "a"), run(tmp_path / "b", recipe=PROJECTED, seed=1)]
+    found = compare(runs, tmp_path / "out", against="sample:paintings", count=12, device="cpu", say=str)
+    for each in found.runs:
+        assert each.evaluation is not None
+        assert [scores.network for scores in each.evaluation.scores] == ["alexnet", "efficientnet-lite0"]
+    assert "KID[alexnet], 12 v 12" in found.verdict
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])

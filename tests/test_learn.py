@@ -13,7 +13,9 @@ from impasto.data.loader import split
 from impasto.data.pack import gather
 from impasto.errors import ImpastoError
 from impasto.recipe import Recipe
-from impasto.training import memory
+from impasto.scores import Evaluation
+from impasto.style import Style
+from impasto.training import checkpoint, memory
 from impasto.training.loop import Outcome, Trainer
 
 TINY = (
@@ -132,3 +134,32 @@ def test_a_training_that_is_refused_for_its_memory_leaves_its_folder_to_the_next
     with pytest.raises(ImpastoError, match="too little for any batch"):
         learn.train(RECIPE, "sample:paintings", tmp_path / "run", photos="sample:photos", device="cpu", say=str)
     assert not (tmp_path / "run").exists()
+
+
+PROJECTED = Recipe.load("projected-64").replace(
+    ["size=32", "batch=2", "latent=8", "generator.width=4", "discriminator.width=4", "discriminator.pixels=0"]
+)
+
+
+def test_a_style_is_chosen_by_another_network_than_the_discriminator_looks_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.score.sides.MADE", 16)
+    monkeypatch.setattr("impasto.training.loop.SCORED", 16)
+    run = tmp_path / "run"
+    said: list[str] = []
+    learn.train(PROJECTED, "sample:paintings", run, budget="1steps", say=said.append)
+    assert "KID[alexnet] 16 v 54" in (run / "log.jsonl").read_text()
+    found = Evaluation.model_validate_json((run / "evaluation.json").read_bytes())
+    assert [scores.network for scores in found.scores] == ["alexnet", "efficientnet-lite0"]
+    assert found.copies.network == "efficientnet-lite0"
+    assert any("KID[alexnet] is" in line for line in said)
+    assert Style.load(run).card.scores == found.scores
+
+    # As if it had been begun when the other network chose, whose numbers tell nothing about this one's.
+    (saved,) = checkpoint.steps(run / "checkpoints")[-1:]
+    state = torch.load(saved, weights_only=True)
+    state["scores"]["network"], state["lowest"] = "efficientnet-lite0", -1.0
+    checkpoint.save(run / "checkpoints", 1, state)
+    learn.resume(run, budget="2steps", say=str)
+    assert Style.load(run / "best.safetensors").card.steps == 2

@@ -8,6 +8,7 @@ import yaml
 from impasto.errors import ImpastoError
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import RECIPES, GanRecipe, Recipe, names, shipped
+from impasto.score.networks import NETWORKS
 
 every_recipe = pytest.mark.parametrize("name", shipped())
 
@@ -69,6 +70,14 @@ def test_translators_are_shown_as_large_as_their_pictures_are_kept(name: str) ->
     assert recipe.translates == (recipe.method not in {"gan", "progressive"})
     assert recipe.kept_size * recipe.augment.scale[0] >= recipe.size > (recipe.kept_size - 1) * recipe.augment.scale[0]
     assert recipe.shown_size == (recipe.kept_size if recipe.translates else recipe.size)
+
+
+@every_recipe
+def test_a_style_is_scored_by_no_network_of_the_family_that_it_is_trained_against(name: str) -> None:
+    recipe = Recipe.load(name)
+    against_efficientnet = recipe.discriminator.network == "projected" or recipe.method == "fsesim"
+    assert recipe.scored_by == ("alexnet" if against_efficientnet else "efficientnet-lite0")
+    assert recipe.scored_by in NETWORKS
 
 
 @pytest.mark.parametrize("size", [64, 128, 256])

@@ -130,8 +130,8 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
 def quickly(folder: Path, **options: Any) -> Tuning:
     """A study of one trial in this process."""
     changes = [each for each in TINY if each != "--set"]
-    with_all: dict[str, Any] = {"trials": 1, "budget": "2steps", "changes": changes, "say": str} | options
-    return tune("dcgan-64", "sample:paintings", folder / "study", **with_all).tuning
+    with_all: dict[str, Any] = {"recipe": "dcgan-64", "trials": 1, "budget": "2steps", "changes": changes, "say": str}
+    return tune(paintings="sample:paintings", out=folder / "study", **with_all | options).tuning
 
 
 @pytest.mark.usefixtures("few")
@@ -156,6 +156,15 @@ def test_score_and_content_give_those_that_no_other_beats_in_both(impasto: Impas
     for number, mine in values.items():
         beaten = any(theirs != mine and theirs[0] <= mine[0] and theirs[1] <= mine[1] for theirs in values.values())
         assert (number in found["best"]) == (not beaten)
+
+
+@pytest.mark.usefixtures("few")
+def test_trials_are_compared_by_the_network_that_chose_their_styles(tmp_path: Path) -> None:
+    small = ["size=32", "batch=2", "latent=8", "generator.width=4", "discriminator.width=4", "discriminator.pixels=0"]
+    found = quickly(tmp_path, recipe="projected-64", changes=small, budget="1steps")
+    (scores,) = json.loads((tmp_path / "study" / str(found.trials[0].run) / "evaluation.json").read_text())["scores"]
+    assert found.objectives == ["KID[alexnet]"] and scores["network"] == "alexnet"
+    assert found.trials[0].values == [scores["values"]["KID"]["value"]]
 
 
 def test_pictures_that_are_not_there_cost_no_trial(impasto: Impasto, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from impasto.device import choose_device
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder
 from impasto.paint.painter import Painter, load
+from impasto.recipe import Recipe
 from impasto.report.comparison import write_comparison
 from impasto.report.evaluation import write_evaluation
 from impasto.report.record import Record
@@ -49,6 +51,7 @@ def evaluate(
     count: int | None = None,
     size: int | None = None,
     seed: int = 0,
+    reverse: bool = False,
     intervals: bool = False,
     weights: str | Path | None = None,
     device: str = "auto",
@@ -61,12 +64,15 @@ def evaluate(
         fakes: a style, a run folder, or pictures: a folder, a zip, TFRecord files, a pack, ``sample:…``, ``kaggle:…``.
         against: the real pictures, or any of the above.
         out: a folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``, if they are wanted.
-        networks: feature networks by name, one or several: ``efficientnet-lite0``, ``vgg16``, ``inception-2015``.
+        networks: feature networks by name, one or several: ``efficientnet-lite0``, ``alexnet``, ``vgg16``,
+            ``inception-2015``.
         photos: what the fakes were painted from, under the same names, or what a style is to paint that turns photos
             into paintings: then content kept is measured too.
         count: pictures of each side at most; 10,000 if not given, and a style makes 1,000.
         size: side in pixels at which all are compared; by default that of the smaller side, 256 at most.
         seed: of the pictures that a style makes.
+        reverse: score the reverse direction of a style that has both (CycleGAN): ``photos`` are paintings then, and
+            ``against`` photos.
         intervals: whether 95 % intervals are worked out, which takes a while.
         weights: a file with the weights of ``inception-2015``, where they cannot be fetched.
         device: ``auto``, or one of torch's names.
@@ -80,10 +86,11 @@ def evaluate(
         require_folder(folder)
     where = choose_device(device)
     networks = [networks] if isinstance(networks, str) else networks
-    opened = [look(str(spec), device) for spec in (fakes, against)]
+    opened = [look(str(fakes), device, reverse=reverse), look(str(against), device)]
     judged, reference = opened
     if translates(judged) and photos is None:
-        raise ImpastoError(f"{fakes} turns photos into paintings: say which photos, with --photos.")
+        source = judged.card.turns.partition(" into ")[0]
+        raise ImpastoError(f"{fakes} turns {judged.card.turns}: say which {source}, with --photos.")
     if photos is not None and isinstance(judged, Painter) and not translates(judged):
         raise ImpastoError(f"{fakes} turns {judged.card.turns}, which asks for no photos: leave out --photos.")
     if translates(reference):
@@ -199,8 +206,11 @@ def _afresh(
     device: str,
     say: Callable[[str], object],
 ) -> list[Evaluation | None]:
-    """Every style against the same pictures: the same counts, seed and photos, the size of the smallest of all."""
+    """Every style against the same pictures: the same counts, seed and photos, the size of the smallest of all, through
+    all networks that chose one of them."""
     size = min(LARGEST, own_size(look(against, device)), *(record.shown_size for record in records))
+    chose = {Recipe.of(record.recipe).scored_by for record in records if _has_style(record)}
+    networks = (*sorted(chose - {USUAL}), USUAL)  # by the first one it is told who is best
     scores: list[Evaluation | None] = []
     for record in records:
         if not _has_style(record):
@@ -208,5 +218,6 @@ def _afresh(
             scores.append(None)
             continue
         taken = photos if record.translates else None
-        scores.append(evaluate(record.folder, against, photos=taken, count=count, size=size, device=device, say=say))
+        how: dict[str, Any] = {"networks": networks, "photos": taken, "count": count, "size": size, "device": device}
+        scores.append(evaluate(record.folder, against, say=say, **how))
     return scores

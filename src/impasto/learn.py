@@ -1,7 +1,8 @@
 """The verbs that learn a painter: here the rooms are put together."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,8 @@ from impasto.score.assess import assess
 from impasto.score.features import extract
 from impasto.score.measures import Reference
 from impasto.score.networks import USUAL, FeatureNetwork, open_network
-from impasto.score.sides import MADE, InStore, Made, Painted
-from impasto.scores import Evaluation
+from impasto.score.sides import MADE, InStore, Made, Painted, Pictures
+from impasto.scores import Evaluation, Scores
 from impasto.style import Style, find, shipped
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -273,7 +274,7 @@ def _go(
         return Loader(pictures.pixels, indices, recipe.size, recipe.batch, augment, seed, device, order, layout)
 
     learned, heldout = split(len(store.pixels), recipe.heldout, seed)
-    source = subjects = judged_by = None
+    source = subjects = judged_by = photographs = None
     if photos is not None:
         seen, unseen = split(len(photos.pixels), recipe.heldout, seed)
         shown = unseen if len(unseen) >= FEW_HELDOUT else np.arange(len(photos.pixels))
@@ -281,11 +282,12 @@ def _go(
         choosing, judging = (shown[::2], shown[1::2]) if len(unseen) >= 2 * FEW_HELDOUT else (shown, shown)
         source, subjects = loader(photos, seen, "photos"), loader(photos, choosing, "subjects")
         judged_by = InStore(photos, recipe.shown_size, MADE, judging)
+        photographs = InStore(photos, recipe.shown_size, MADE, seen)  # real, for the reverse direction
     pictures = Batches(loader(store, learned, "epoch"), source)
     judged = Batches(loader(store, heldout, "epoch")) if len(heldout) else None
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
-    network = open_network(USUAL, device)
+    network = open_network(recipe.scored_by, device)
     real = InStore(store, recipe.shown_size, indices=learned)
     judge = _judge(network, real)
     trainer = Trainer(run, fabric, pictures, judged, budget, seed, judge, progress, subjects, watch)
@@ -294,6 +296,8 @@ def _go(
         for path in damaged:
             say(f"{path} cannot be read.")
         trainer.resume(state)
+        if trainer.scores is not None and trainer.scores.network != network.name:
+            trainer.lowest = None  # it was another network's, and tells nothing about this one's
         finished = trainer.plan.total is not None and trainer.step >= trainer.plan.total
         say(
             f"Finished at step {trainer.step}; a larger --budget goes on."
@@ -312,7 +316,10 @@ def _go(
         _show(run, subjects)
         if outcome.finished:
             say("Scoring paintings that no choice was made by …")
-            found = _assess(run, network, real, InStore(store, recipe.shown_size, indices=heldout), judged_by)
+            unseen_paintings = InStore(store, recipe.shown_size, indices=heldout)
+            # A search asks for the score that chose, and no other.
+            others = [open_network(USUAL, device)] if watch is None and network.name != USUAL else []
+            found = _assess(run, [network, *others], real, unseen_paintings, judged_by, photographs)
             for line in (*sentences(found), copying(found.copies).sentence):
                 say(line)
         if watch is None:
@@ -334,14 +341,22 @@ def _go(
     return outcome
 
 
-def _learned_before(start: str) -> tuple[dict[str, Mapping[str, torch.Tensor]], Mapping[str, torch.Tensor]]:
-    """The weights of a style, or of all networks of a run that can be gone on with."""
+Weights = Mapping[str, torch.Tensor]
+
+
+def _learned_before(start: str) -> tuple[dict[str, Weights], Weights, Weights | None]:
+    """The weights of a style, or of all networks of a run that can be gone on with; of the averaged generator; and of
+    that of the reverse direction, if there is one."""
     saved = find(start) / "checkpoints"
     if checkpoint.steps(saved):
         state, _ = checkpoint.newest(saved)
-        return state["networks"], state["ema"]
-    weights = Style.load(start).network.state_dict()
-    return {"generator": weights}, weights
+        return state["networks"], state["ema"], state.get("ema_reverse")
+    style = Style.load(start)
+    weights = style.network.state_dict()
+    if style.reverse is None:
+        return {"generator": weights}, weights, None
+    reverse = style.reverse.state_dict()
+    return {"generator": weights, "back": reverse}, weights, reverse
 
 
 def _judge(network: FeatureNetwork, real: InStore) -> Judge:
@@ -367,19 +382,40 @@ def _kept(run: Run) -> Path:
     return run.best if run.best.exists() else run.last
 
 
-def _assess(run: Run, network: FeatureNetwork, real: InStore, heldout: InStore, photos: InStore | None) -> Evaluation:
-    """Judges the run's style by other paintings than those that it was chosen by, and tells its card."""
+def _assess(
+    run: Run,
+    networks: Sequence[FeatureNetwork],
+    real: InStore,
+    heldout: InStore,
+    photos: InStore | None,
+    photographs: InStore | None,
+) -> Evaluation:
+    """Judges the run's style by other paintings than those that it was chosen by, and tells its card. A style of both
+    directions is also judged by what it makes of paintings, against ``photographs``. The first network is the one that
+    chose."""
     path = _kept(run)
     style = Style.load(path)
-    painter = Painter(style, network.device)
+    device = networks[0].device
+    painter = Painter(style, device)
     made = (
         Made(painter, str(run.path), real.size, None, run.facts["seed"])
         if photos is None
         else Painted(painter, str(run.path), photos)
     )
-    found = assess(made, real, [network], unseen=heldout if heldout.count >= FEW_HELDOUT else None)
+    found = assess(made, real, networks, unseen=heldout if heldout.count >= FEW_HELDOUT else None)
+    if style.reverse is not None and photographs is not None:
+        paintings = heldout if heldout.count >= FEW_HELDOUT else real
+        turned = Painted(Painter(style.reversed(), device), str(run.path), paintings)
+        scores = [_score(network, turned, photographs) for network in networks]
+        found = replace(found, evaluation=found.evaluation.model_copy(update={"scores_reverse": scores}))
     found.save(run.path)
     told = found.evaluation
-    card = style.card.model_copy(update={"scores": told.scores, "content": told.content, "lattice": told.lattice})
-    Style(style.network, card).save(path)
+    measured = {name: getattr(told, name) for name in ("scores", "scores_reverse", "content", "lattice")}
+    replace(style, card=style.card.model_copy(update=measured)).save(path)
     return told
+
+
+def _score(network: FeatureNetwork, made: Pictures, real: Pictures) -> Scores:
+    """The measures of what a style makes, with what one half of the real pictures has against the other."""
+    reference = Reference(network, real.size, real.features(network))
+    return reference.with_floors(reference.scores(made.features(network)))

@@ -28,6 +28,7 @@ from impasto.settings import (
     Penalty,
     ProgressiveDiscriminator,
     ProgressiveGenerator,
+    ProjectedDiscriminator,
     Range,
     Schedule,
     Searched,
@@ -110,6 +111,12 @@ class Recipe(Settings):
     def shown_size(self) -> int:
         """The size at which its paintings are shown and scored: translators paint whole pictures."""
         return self.kept_size if self.translates else self.size
+
+    @property
+    def scored_by(self) -> str:
+        """The feature network that chooses the best style: of another family than those whose features are trained
+        against."""
+        return "alexnet" if isinstance(self.discriminator, ProjectedDiscriminator) else "efficientnet-lite0"
 
     @property
     def normalises_places(self) -> bool:
@@ -346,6 +353,10 @@ class FsesimRecipe(TranslatorRecipe):
     @property
     def changes_pace(self) -> tuple[float, ...]:
         return (self.half,) if self.half else ()
+
+    @property
+    def scored_by(self) -> str:
+        return "alexnet"  # whatever the discriminator: the losses compare features of an EfficientNet
 
 
 RECIPES: dict[str, type[Recipe]] = {

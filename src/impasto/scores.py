@@ -106,6 +106,7 @@ class Evaluation(BaseModel, frozen=True):
     fakes: Side
     reals: Side
     scores: list[Scores]  #: one a network
+    scores_reverse: list[Scores] = []  #: of a style's reverse direction: photos made of paintings, against photos
     unseen: Scores | None = None  #: against real pictures that were held out of a training, through the first network
     copies: Copies
     content: Content | None = None

@@ -19,7 +19,6 @@ from impasto.files import DiskFullError, make_folder, require_folder, whole
 from impasto.recipe import Recipe
 from impasto.report.tuning import Trial, Tuning, said, without_password
 from impasto.report.tuning_page import write_tuning
-from impasto.score.networks import USUAL
 from impasto.scores import Evaluation, Scores
 from impasto.settings import Searched
 from impasto.study import (
@@ -53,8 +52,11 @@ if TYPE_CHECKING:
 
 #: What a search leaves in its folder, beside the trials.
 LEFT = ("recipe.yaml", "best.yaml", "report.html", "tuning.json")
-#: What can be searched for, lower being better: its name in an evaluation.
-OBJECTIVES = {"score": f"{DECIDING}[{USUAL}]", "content": "ST-LPIPS[vgg16]"}
+#: What can be searched for, lower being better: its name in an evaluation of that recipe's paintings.
+OBJECTIVES: dict[str, Callable[[Recipe], str]] = {
+    "score": lambda recipe: f"{DECIDING}[{recipe.scored_by}]",
+    "content": lambda recipe: "ST-LPIPS[vgg16]",
+}
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,10 @@ class _Worker:
             "crop_frames": self.crop_frames,
         }
 
+    def names(self) -> list[str]:
+        """The objectives as an evaluation names them."""
+        return [OBJECTIVES[each](self.recipe) for each in self.objectives]
+
     def fingerprints(self, say: Callable[[str], object]) -> dict[str, str]:
         """Reads all pictures, so that what is wrong with them is told before a trial is lost to it."""
         paintings, photos = learn.pictures(self.recipe, self.paintings, self.photos, self.crop_frames, say)
@@ -264,8 +270,8 @@ class _Worker:
             say(f"Trial {trial.number}: ended early, at {self._looks(trial)}")
             finish(study, trial, "PRUNED")
             return None
-        named = zip(self.objectives, measured, strict=True)
-        say(f"Trial {trial.number}: " + ", ".join(f"{OBJECTIVES[each]} {value:.4f}" for each, value in named))
+        named = zip(self.names(), measured, strict=True)
+        say(f"Trial {trial.number}: " + ", ".join(f"{name} {value:.4f}" for name, value in named))
         finish(study, trial, "COMPLETE", measured)
         return None
 
@@ -285,10 +291,11 @@ class _Worker:
         return means
 
     def _values(self, evaluation: Evaluation) -> list[float]:
-        """The objectives in an evaluation."""
-        score = evaluation.scores[0].values[DECIDING].value
-        content = {} if evaluation.content is None else evaluation.content.values
-        return [score if each == "score" else content[OBJECTIVES[each]].value for each in self.objectives]
+        """The objectives in an evaluation, whose first scores are those of the network that chose the style."""
+        scores = evaluation.scores[0]
+        found = {scores.label(DECIDING): scores.values[DECIDING]}
+        found |= {} if evaluation.content is None else evaluation.content.values
+        return [found[name].value for name in self.names()]
 
     def _learn(self, study: "optuna.Study", trial: "optuna.Trial", recipe: Recipe, number: int) -> Run:
         """Trains by the trial's settings with its seed of that ``number``, or goes on with what was begun.
@@ -390,7 +397,7 @@ class _Worker:
             budget=self.budget,
             seeds=self.seeds,
             seed=self.seed,
-            objectives=[OBJECTIVES[each] for each in self.objectives],
+            objectives=self.names(),
             space=self.recipe.tune,
             trials=[_told(trial, self.recipe.tune) for trial in known],
             best=[trial.number for trial in study.best_trials] if complete else [],

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -22,6 +22,8 @@ from impasto.scores import Content, Scores, Value
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
 FORMAT = 2
+#: Begins the names of the tensors of the network for the reverse direction.
+REVERSE = "reverse."
 
 
 class Card(BaseModel):
@@ -42,6 +44,7 @@ class Card(BaseModel):
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that made it
     scores: list[Scores] = []  #: one a network
+    scores_reverse: list[Scores] = []  #: the same of the reverse direction, if the style has both
     content: Content | None = None  #: how much of a photo it keeps
     lattice: Value | None = None  #: in dB, how far a lattice stands out of what it paints
     licence: str = ""
@@ -71,14 +74,34 @@ class Card(BaseModel):
 
 @dataclass(frozen=True)
 class Style:
-    """A painter's network, in evaluation mode, and its card."""
+    """A generator, in evaluation mode, and its card; a CycleGAN's style has a generator for each direction."""
 
     network: nn.Module
     card: Card
+    reverse: nn.Module | None = None  #: for the reverse direction, from target to source
 
     @cached_property
     def recipe(self) -> Recipe:
         return Recipe.of(self.card.recipe)
+
+    def reversed(self) -> Self:
+        """The style of the reverse direction: ``network`` and ``reverse`` exchanged, and the card to match. What the
+        card says of content and artefacts is left out, as it was measured in this direction only.
+
+        Raises ImpastoError if the style has one direction only.
+        """
+        card = self.card
+        source, _, target = card.turns.partition(" into ")
+        if self.reverse is None:
+            raise ImpastoError(f"This style has only the direction {source} → {target}; train a CycleGAN to have both.")
+        changed = {
+            "turns": f"{target} into {source}",
+            "scores": card.scores_reverse,
+            "scores_reverse": card.scores,
+            "content": None,
+            "lattice": None,
+        }
+        return replace(self, network=self.reverse, card=card.model_copy(update=changed), reverse=self.network)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
         """Writes one safetensors file: the weights as tensors, the card as JSON in the header.
@@ -91,9 +114,12 @@ class Style:
 
     def to_bytes(self, dtype: torch.dtype = torch.float32) -> bytes:
         """What :meth:`save` writes."""
+        weights = self.network.state_dict()
+        if self.reverse is not None:
+            weights |= {f"{REVERSE}{name}": tensor for name, tensor in self.reverse.state_dict().items()}
         tensors = {
             name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
-            for name, tensor in self.network.state_dict().items()
+            for name, tensor in weights.items()
         }
         data: bytes = save(tensors, metadata={"impasto": self.card.model_dump_json()})
         return data
@@ -122,11 +148,14 @@ class Style:
             raise ImpastoError(f"There is no style {path}{nearest(str(path), at_hand())}")
         card = Card.load(path)
         try:
-            network = painter(Recipe.of(card.recipe))
-            network.load_state_dict(load_file(path))
+            recipe, weights = Recipe.of(card.recipe), load_file(path)
+            names = [name for name in weights if name.startswith(REVERSE)]
+            weights_reverse = {name.removeprefix(REVERSE): weights.pop(name) for name in names}
+            network = _loaded(recipe, weights)
+            reverse = _loaded(recipe, weights_reverse) if weights_reverse else None
         except (ValueError, AttributeError, RuntimeError, SafetensorError, OSError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
-        return cls(network.eval().requires_grad_(False), card)
+        return cls(network, card, reverse)
 
 
 def painter(recipe: Recipe) -> nn.Module:
@@ -134,6 +163,12 @@ def painter(recipe: Recipe) -> nn.Module:
     with torch.device("meta"), _Uninitialised():
         network = build_generator(**recipe.painter())
     return network.to_empty(device="cpu")
+
+
+def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
+    network = painter(recipe)
+    network.load_state_dict(weights)
+    return network.eval().requires_grad_(False)
 
 
 class _Uninitialised(TorchFunctionMode):

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from impasto.data.loader import Batch
+from impasto.data.loader import Batch, Loader
 from impasto.device import Precision, open_fabric
 from impasto.methods import METHODS, Method
 from impasto.recipe import Recipe
@@ -21,6 +22,7 @@ _PATCH = ["discriminator.width=4", "discriminator.max_width=8", "discriminator.l
 _RESNET = ["generator.width=4", "generator.blocks=2", "generator.init_std=0.2"]
 _CNN = ["generator.width=4", "generator.depth=3", "generator.init_std=0.2"]
 _CNN += ["discriminator.width=4", "discriminator.depth=2", "discriminator.init_std=0.2"]
+_FSESIM = ["generator.width=4", "generator.body=8", "generator.blocks=1", "generator.soften=1", "structure.places=9"]
 _DCGAN = ["latent=6", "generator.width=8", "generator.max_width=16", "discriminator.width=8"]
 #: A shipped recipe of each method, and what makes it small.
 TINY: dict[str, tuple[str, list[str]]] = {
@@ -29,6 +31,7 @@ TINY: dict[str, tuple[str, list[str]]] = {
     "plain": ("cnn", _CNN),
     "cyclegan": ("cyclegan-resnet", [*_RESNET, *_PATCH]),
     "cut": ("cut", [*_RESNET, *_PATCH, "contrast.patches=9"]),
+    "fsesim": ("monet", ["size=32", "half=0", *_FSESIM, "discriminator.width=4", "discriminator.pixels=4"]),
 }
 
 
@@ -39,16 +42,27 @@ def tiny(method: str, *settings: str) -> Recipe:
 
 
 def build(method: str, *settings: str, precision: Precision = "32-true", seed: int = 0) -> Method:
-    """The method of a tiny recipe, with the weights of that seed."""
-    torch.manual_seed(seed)
-    return METHODS[method](tiny(method, *settings), open_fabric(CPU, precision))
+    """The method of a tiny recipe, with the weights of that seed, prepared for five paintings."""
+    return _prepared(METHODS[method], tiny(method, *settings), open_fabric(CPU, precision), seed)
 
 
 def made(kind: type[M], fabric: Fabric, *settings: str) -> M:
     """The same as ``build``, by its class, in the precision of ``fabric``."""
     name = next(name for name, each in METHODS.items() if each is kind)
-    torch.manual_seed(0)
-    return kind(tiny(name, *settings), fabric)
+    return _prepared(kind, tiny(name, *settings), fabric, 0)
+
+
+def _prepared(kind: type[M], recipe: Recipe, fabric: Fabric, seed: int) -> M:
+    torch.manual_seed(seed)
+    method = kind(recipe, fabric)
+    method.prepare(method.style(), pictures(recipe, recipe.size))
+    return method
+
+
+def pictures(recipe: Recipe, side: int) -> Loader:
+    """Five pictures of noise, kept at that size."""
+    pixels = np.random.default_rng(0).integers(0, 256, (5, side, side, 3), dtype=np.uint8)
+    return Loader(pixels, np.arange(5), recipe.size, COUNT, recipe.augment, 0, CPU)
 
 
 @contextmanager
@@ -66,15 +80,15 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def batch(step: int = 0, *, count: int = COUNT, seed: int = 0) -> Batch:
+def batch(step: int = 0, *, count: int = COUNT, seed: int = 0, size: int = SIZE, progress: float = 0.0) -> Batch:
     """Noise for paintings and for photos, other noise at each step, and the step's random numbers."""
-    paintings, photos = noise(2, count, 3, SIZE, SIZE, seed=1000 * seed + step)
-    return Batch(paintings, photos, torch.Generator().manual_seed(step), step)
+    paintings, photos = noise(2, count, 3, size, size, seed=1000 * seed + step)
+    return Batch(paintings, photos, torch.Generator().manual_seed(step), step, progress)
 
 
-def pair(step: int = 0) -> Batch:
+def pair(step: int = 0, size: int = SIZE) -> Batch:
     """Always the same two paintings and two photos, with the random numbers of the step."""
-    one = batch()
+    one = batch(size=size)
     return Batch(one.paintings, one.photos, torch.Generator().manual_seed(step), step)
 
 

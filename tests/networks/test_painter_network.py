@@ -1,5 +1,3 @@
-import math
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from impasto.networks.painter import STRIDE, Generator, fixed_noise, noise_at
+from impasto.networks.painter import STRIDE, Generator
 
 
 def generator(width: int = 8, body: int = 16, blocks: int = 2) -> Generator:
@@ -93,34 +91,6 @@ def test_in_training_its_noise_is_new_at_each_step_and_after_that_the_same_for_e
         drawn = network(one)
         torch.manual_seed(3)
         assert torch.equal(network(one), drawn) and not torch.equal(network(one), drawn)
-
-
-def test_fixed_noise_depends_on_place_and_level_alone() -> None:
-    large = noise_at(torch.arange(80), torch.arange(90), 0)
-    assert torch.equal(noise_at(torch.arange(7, 30), torch.arange(5, 20), 0), large[7:30, 5:20])
-    assert torch.equal(fixed_noise(torch.zeros(2, 3, 80, 90), 0)[0, 0], large)
-    other = noise_at(torch.arange(80), torch.arange(90), 1)
-    assert abs(torch.corrcoef(torch.stack([large.flatten(), other.flatten()]))[0, 1]) < 0.05
-
-
-def test_fixed_noise_is_normal_and_white() -> None:
-    """Its moments and tails are the normal distribution's, and no frequency has more power than chance gives it."""
-    noise = noise_at(torch.arange(512), torch.arange(512), 0).double()
-    count = noise.numel()
-    assert abs(noise.mean()) < 4 / math.sqrt(count)
-    assert abs(noise.square().mean() - 1) < 4 * math.sqrt(2 / count)
-    assert abs(noise.pow(4).mean() - 3) < 4 * math.sqrt(96 / count)
-    for bound, share in ((1, 0.31731), (2, 0.04550), (3, 0.00270)):
-        assert (noise.abs() > bound).double().mean() == pytest.approx(share, abs=4 * math.sqrt(share / count))
-    power = spectrum(noise[None]).flatten()[1:] / count  # each exponential with mean 1, but the constant one
-    assert power.max() < math.log(count) + 8
-    tiles = spectrum(noise.unfold(0, 32, 32).unfold(1, 32, 32).reshape(-1, 32, 32)) / 32**2  # means of 256
-    assert tiles.min() > 1 - 6 / 16 and tiles.max() < 1 + 6 / 16
-    for right in range(-4, 5):
-        for down in range(5):
-            if (right, down) > (0, 0) or down:
-                alike = (noise * noise.roll((down, right), (0, 1))).mean()
-                assert abs(alike) < 5 / math.sqrt(count), (right, down)
 
 
 def test_far_parts_of_a_picture_do_not_change_each_other() -> None:

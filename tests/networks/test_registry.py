@@ -49,6 +49,7 @@ GENERATOR_SETTINGS: dict[str, dict[str, Any]] = {
     },
     "cnn": {"width": 16, "depth": 4, "activation": "relu", "norm": "none", "init_std": 0.1},
     "painter": {"width": 8, "body": 16, "blocks": 4},
+    "feature-decoder": {"width": 8, "body": 16, "blocks": 1, "soften": 1},
 }
 DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
     "dcgan": {"size": SIZE, "width": 8, "max_width": 32, "slope": 0.2, "init_std": 0.02},

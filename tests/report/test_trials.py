@@ -152,6 +152,27 @@ def test_scores_under_other_conditions_are_not_compared(tmp_path: Path, other: d
     assert f"cannot be compared: other {unlike}." in warnings
 
 
+def through(evaluation: Evaluation, network: str, kid: float) -> Evaluation:
+    """That evaluation, with scores through another network before its own."""
+    scores = evaluation.scores[0]
+    values = scores.values | {"KID": scores.values["KID"].model_copy(update={"value": kid})}
+    other = scores.model_copy(update={"network": network, "values": values})
+    return evaluation.model_copy(update={"scores": [other, scores]})
+
+
+def test_runs_are_ranked_by_the_network_that_most_of_them_were_scored_by(tmp_path: Path) -> None:
+    a = entry(tmp_path / "a", through(invented.evaluation(0.05), "alexnet", 0.3))
+    b = entry(tmp_path / "b", through(invented.evaluation(0.08), "alexnet", 0.1))
+    c = entry(tmp_path / "c", invented.evaluation(0.02))
+    verdict, warnings = compared(a, b)
+    assert verdict.startswith("b is nearest to the reals. KID[alexnet], 256 v 270: b 0.1000")
+    verdict, warnings = compared(a, b, c)
+    assert verdict.startswith("c is nearest to the reals. KID[efficientnet-lite0], 256 v 270: c 0.0200")
+    assert "cannot be compared" not in warnings
+    few = invented.evaluation(0.02, fakes=128)
+    assert "b (efficientnet-lite0, 256 v 270, 64×64 px" in compared(b, entry(tmp_path / "d", few))[1]
+
+
 def test_scores_against_what_each_learned_from_are_only_compared_if_that_is_the_same(tmp_path: Path) -> None:
     a = entry(tmp_path / "a", invented.evaluation(0.05))
     b = entry(tmp_path / "b", invented.evaluation(0.01), source__fingerprint="0" * 32)

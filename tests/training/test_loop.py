@@ -23,6 +23,7 @@ from impasto.scores import Scores, Value
 from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
+from impasto.training.ema import Ema
 from impasto.training.loop import CHANCES, Trainer, grid_count
 from impasto.training.run import Run
 
@@ -272,6 +273,40 @@ def test_a_translators_card_tells_of_its_photos(tmp_path: Path) -> None:
     assert [set(row) >= {"loss_generator", "loss_content"} for row in log(t.run)] == [True, True]
 
 
+def test_a_cyclegan_keeps_the_averages_of_both_directions_and_shows_both(tmp_path: Path) -> None:
+    t = translator(tmp_path / "run", "cyclegan-resnet", settings=("ema.halflife=4",))
+    back = t.method.reverse()
+    assert back is not None
+    average, step = Ema(back, 4, t.recipe.ema.rampup), t.method.step
+
+    def followed(batch: Batch) -> Any:
+        losses = step(batch)
+        average.update(back, t.recipe.batch, (batch.step + 1) * t.recipe.batch)
+        return losses
+
+    t.method.step = followed  # type: ignore[method-assign]
+    t.train()
+    style = Style.load(t.run.last)
+    assert style.reverse is not None
+    same(style.reverse.state_dict(), dict(average.network.state_dict()))
+    kept, forward, now = (next(network.parameters()) for network in (style.reverse, style.network, back))
+    assert not torch.equal(kept, forward) and not torch.equal(kept, now)
+    shown = {path.name for path in t.run.samples.iterdir() if path.name.startswith("reverse-")}
+    assert shown == {f"reverse-{path.name}" for path in t.run.samples.glob("step-*.jpg")}
+    made = np.asarray(tile(to_pixels(style.reverse(t.pictures.paintings.whole(16, 20))).numpy())).astype(int)
+    assert np.abs(read(t.run.samples / "reverse-step-00000014.jpg") - made).mean() < 12  # JPEG
+
+
+def test_a_state_without_the_average_of_the_reverse_direction_starts_it_from_the_weights(tmp_path: Path) -> None:
+    before = translator(tmp_path / "before", "cyclegan-resnet")
+    before.train()
+    state = checkpoint.newest(before.run.checkpoints)[0]
+    del state["ema_reverse"]
+    again = translator(tmp_path / "before", "cyclegan-resnet")
+    again.resume(state)
+    same(again.state()["ema_reverse"], state["networks"]["back"])
+
+
 def test_where_the_generator_rests_between_the_log_still_has_every_step(tmp_path: Path) -> None:
     t = translator(tmp_path / "run", settings=("generator_every=5",))
     t.train()
@@ -286,8 +321,8 @@ def test_a_training_starts_from_weights_learned_before(tmp_path: Path, name: str
     before.train()
     state = checkpoint.newest(before.run.checkpoints)[0]
     fresh, again, fine = (translator(tmp_path / folder, name, budget="2steps") for folder in "abc")
-    again.start_from(state["networks"], state["ema"])
-    same(again.state()["ema"], state["ema"])
+    again.start_from(state["networks"], state["ema"], state["ema_reverse"])
+    same([again.state()[average] for average in ("ema", "ema_reverse")], [state["ema"], state["ema_reverse"]])
     for network, weights in again.state()["networks"].items():
         learns = any(True for _ in again.method.networks[network].parameters())
         same(weights, state["networks"][network] if learns else fresh.state()["networks"][network])
@@ -352,7 +387,7 @@ def test_the_style_of_a_run_paints_what_the_samples_show(tmp_path: Path) -> None
     t.train()
     style = Style.load(t.run.last)
     shown = to_pixels(style.network(t.fixed)).numpy().astype(int)
-    assert np.abs(shown - t._paint(t.fixed)).max() <= 1
+    assert np.abs(shown - t._paint(t.ema, t.fixed)).max() <= 1
 
 
 def test_a_nan_takes_the_run_back_and_is_told(tmp_path: Path) -> None:

@@ -133,8 +133,11 @@ def train(
     print(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
-    work = "paint PHOTO… --style {}" if Style.load(run).recipe.translates else "generate {} --count 16"
+    style = Style.load(run)
+    work = "paint PHOTO… --style {}" if style.recipe.translates else "generate {} --count 16"
     print(f"New paintings: impasto {work.format(shlex.quote(str(run)))} --out paintings")
+    if style.reverse is not None:
+        print(f"Photos of paintings: impasto paint PAINTING… --style {shlex.quote(str(run))} --reverse --out photos")
 
 
 @app.command()

@@ -19,7 +19,7 @@ def evaluate(
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="efficientnet-lite0 (if none is given), vgg16 or inception-2015; repeat it for more than one."
+            help="efficientnet-lite0 (if none is given), alexnet, vgg16 or inception-2015; repeat it for more than one."
         ),
     ] = None,
     photos: Annotated[
@@ -33,6 +33,9 @@ def evaluate(
         int | None, typer.Option(min=16, help="Pixels at which all are compared; those of the smaller side, to 256.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the pictures that a style makes.")] = 0,
+    reverse: Annotated[
+        bool, typer.Option("--reverse", help="Score the reverse direction of a CycleGAN: --photos are paintings.")
+    ] = False,
     intervals: Annotated[bool, typer.Option("--intervals", help="Work out 95 % intervals too: takes a while.")] = False,
     weights: Annotated[Path | None, typer.Option(help="The weights of inception-2015, if they are here.")] = None,
     device: Device = "auto",
@@ -54,6 +57,7 @@ def evaluate(
             count=count,
             size=size,
             seed=seed,
+            reverse=reverse,
             intervals=intervals,
             weights=weights,
             device=device,

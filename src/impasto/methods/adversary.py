@@ -93,7 +93,8 @@ class Adversary:
         seen would differ in that too. Changes nothing but ``rng``."""
         # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
         # wrongly.
-        with kept(self.discriminator):
+        forked = [pictures.device] if pictures.device.type == "cuda" else []
+        with kept(self.discriminator), torch.random.fork_rng(forked):  # it may look at a part chosen at random
             logits = self._logits(self.augment(pictures, rng), pictures)
         return (logits > self._boundary).float().mean()
 

@@ -54,3 +54,7 @@ class Method(ABC):
     @abstractmethod
     def style(self) -> nn.Module:
         """The network that is kept: the painter, whose moving average becomes the style."""
+
+    def reverse(self) -> nn.Module | None:
+        """The generator of the reverse direction, if there is one: its moving average is kept in the style too."""
+        return None

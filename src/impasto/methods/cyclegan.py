@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.data.loader import Batch
 from impasto.methods.adversary import Adversary, set_up, update
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class CycleGan(Translator):
-    """Two painters, one each way: G paints photos, F makes photos of paintings. G is what is kept.
+    """Two generators, one for each direction: G makes paintings of photos, F photos of paintings. Both are kept.
 
     In the paper's names: x a photo, y a painting, G and D_Y ``generator`` and ``adversary``, F and D_X ``back`` and
     ``adversary_back``. The generators step first, the discriminators after them on a pool of old fakes (section 4).
@@ -71,3 +71,7 @@ class CycleGan(Translator):
         losses |= self.adversary.learn(y, fakes[0], batch)
         losses["loss_discriminator_back"] = self.adversary_back.learn(x, fakes[1], batch)["loss_discriminator"]
         return losses | {"spread": spread(fake_y.detach()) / spread(y)}
+
+    def reverse(self) -> nn.Module:
+        network: nn.Module = self.back.module
+        return network

@@ -236,7 +236,8 @@ def _tables(evaluation: Evaluation) -> list[Measures]:
     unseen = evaluation.unseen
     learned = "the pictures it learned from" if unseen else ""
     tables = [_measures(scores, learned) for scores in evaluation.scores]
-    return tables + ([_measures(unseen, "pictures it never learned from")] if unseen else [])
+    tables += [_measures(unseen, "pictures it never learned from")] if unseen else []
+    return tables + [_measures(scores, "photos, in the reverse direction") for scores in evaluation.scores_reverse]
 
 
 def _measures(scores: Scores, reals: str) -> Measures:

@@ -5,6 +5,7 @@ from typing import Any
 
 from impasto.errors import ImpastoError
 from impasto.report.words import measured, number
+from impasto.scores import Scores
 from impasto.style import Card, at_hand
 
 
@@ -22,7 +23,8 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     """A style's card as lines; ``size`` are the bytes of its file."""
     lines = [
         _origin(card),
-        *(f"{each.label('KID')} {measured(each.values['KID'])} ({each.counts})" for each in card.scores),
+        *(_kid(each) for each in card.scores),
+        *(f"in the reverse direction (--reverse): {_kid(each)}" for each in card.scores_reverse),
     ]
     if card.content is not None:
         kept = ", ".join(f"{name} {measured(value)}" for name, value in card.content.values.items())
@@ -33,6 +35,10 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     return [*lines, ", ".join(about)] if about else lines
+
+
+def _kid(scores: Scores) -> str:
+    return f"{scores.label('KID')} {measured(scores.values['KID'])} ({scores.counts})"
 
 
 def _origin(card: Card) -> str:

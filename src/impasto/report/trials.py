@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path, PurePath
 from typing import Any, Self
 
@@ -304,14 +305,18 @@ def best(measure: str, values: Sequence[Value | None]) -> list[bool]:
 
 def _unlike(runs: Sequence[Training]) -> Iterator[str]:
     """The runs whose scores have nothing in common with those of the first that was scored, and why."""
-    groups: dict[Condition, list[Training]] = {}
-    for run in runs:
-        if mine := conditions(run):
-            groups.setdefault(next((each for each in groups if each in mine), next(iter(mine))), []).append(run)
-    for condition, others in list(groups.items())[1:]:
-        first, those = next(iter(groups.items()))
+    groups: list[list[Training]] = []
+    for run in filter(conditions, runs):
+        shared = (group for group in groups if conditions(group[0]).keys() & conditions(run).keys())
+        if (group := next(shared, None)) is not None:
+            group.append(run)
+        else:
+            groups.append([run])
+    for others in groups[1:]:
+        pairs = product(*([each for each in conditions(group[0]) if not each.unseen] for group in (groups[0], others)))
+        first, condition = min(pairs, key=lambda pair: len(pair[0].unlike(pair[1])))
         yield (
-            f"The scores of {listed([run.name for run in those])} ({first}) and of "
+            f"The scores of {listed([run.name for run in groups[0]])} ({first}) and of "
             f"{listed([run.name for run in others])} ({condition}) cannot be compared: "
             f"other {' and '.join(first.unlike(condition))}. --against PICTURES scores all runs alike."
         )
@@ -330,28 +335,29 @@ def progress(run: Training) -> str:
 
 
 def _verdict(runs: Sequence[Training]) -> str:
-    """Which run is best by the kernel distance, as far as that can be told."""
+    """Which run is best by the kernel distance that most runs have in common, as far as that can be told."""
     if len(runs) == 1:
         return "One run: there is nothing to compare it with."
-    for condition in dict.fromkeys(each for run in runs for each in conditions(run)):
-        shared = [
-            (run, scores) for run in runs if (scores := conditions(run).get(condition)) and "KID" in scores.values
-        ]
-        if len(shared) < 2:
-            continue
-        shared.sort(key=lambda pair: pair[1].values["KID"].value)
-        numbers = ", ".join(f"{run.name} {measured(scores.values['KID'])}" for run, scores in shared)
-        told = f"{shared[0][1].label('KID')}, {condition.counts}: {numbers}"
-        top = best("KID", [scores.values["KID"] for _, scores in shared])
-        first = [run for (run, _), among in zip(shared, top, strict=True) if among]
-        if not first:
-            return f"No run can be told to be better than another. {told}."
-        copyists = [run.name for run in first if run.evaluation and copying(run.evaluation.copies).level == "by heart"]
-        but = f" But {listed(copyists)} learned pictures by heart." if copyists else ""
-        if len(first) == 1:
-            return f"{first[0].name} is nearest to the reals. {told}.{but}"
-        return f"{listed([run.name for run in first])} are nearest, and cannot be told apart. {told}.{but}"
-    return "No two of these runs have scores that can be compared."
+    scored: dict[Condition, list[tuple[Training, Scores]]] = {}
+    for run in runs:
+        for each, scores in conditions(run).items():
+            if "KID" in scores.values:
+                scored.setdefault(each, []).append((run, scores))
+    condition, shared = max(scored.items(), key=lambda item: len(item[1]), default=(None, []))
+    if condition is None or len(shared) < 2:
+        return "No two of these runs have scores that can be compared."
+    shared.sort(key=lambda pair: pair[1].values["KID"].value)
+    numbers = ", ".join(f"{run.name} {measured(scores.values['KID'])}" for run, scores in shared)
+    told = f"{shared[0][1].label('KID')}, {condition.counts}: {numbers}"
+    top = best("KID", [scores.values["KID"] for _, scores in shared])
+    first = [run for (run, _), among in zip(shared, top, strict=True) if among]
+    if not first:
+        return f"No run can be told to be better than another. {told}."
+    copyists = [run.name for run in first if run.evaluation and copying(run.evaluation.copies).level == "by heart"]
+    but = f" But {listed(copyists)} learned pictures by heart." if copyists else ""
+    if len(first) == 1:
+        return f"{first[0].name} is nearest to the reals. {told}.{but}"
+    return f"{listed([run.name for run in first])} are nearest, and cannot be told apart. {told}.{but}"
 
 
 def _warnings(runs: Sequence[Training]) -> Iterator[str]:

@@ -110,8 +110,8 @@ def halves(scores: Scores) -> str:
 
 
 def sentences(evaluation: Evaluation) -> Iterator[str]:
-    """How far the fakes are from the reals, how good and how varied they are, where that was measured, and whether a
-    lattice lies over them."""
+    """How far the fakes are from the reals, how good and how varied they are, where that was measured, whether a
+    lattice lies over them, and how far the photos are that a style makes of paintings, if it has both directions."""
     for scores in evaluation.scores[:1]:
         if "KID" in scores.values:
             yield _distance(scores)
@@ -120,6 +120,9 @@ def sentences(evaluation: Evaluation) -> Iterator[str]:
             yield f"Through {scores.network}, {scores.counts}: {' and '.join(shares)}."
     if evaluation.lattice is not None:
         yield from _lattice(evaluation.lattice)
+    for scores in evaluation.scores_reverse[:1]:
+        distance = _distance(scores)
+        yield f"In the reverse direction, photos of paintings, {distance[0].lower()}{distance[1:]}"
 
 
 def _lattice(found: Value) -> Iterator[str]:

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from impasto.errors import ImpastoError
-from impasto.score.networks.vgg16 import SMALLEST, VGG16, directions
+from impasto.score.networks.perceptual import directions
+from impasto.score.networks.vgg16 import SMALLEST, VGG16
 
 BLOCK = 1 << 18  #: pixels of photos, and as many of paintings, that are in the network at once: four of 256×256
 

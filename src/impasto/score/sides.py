@@ -300,11 +300,14 @@ class Painted(Pictures):
 Opened = str | Store | Painter
 
 
-def look(spec: str, device: str) -> Opened:
-    """What a side's name stands for: a style at work, a store, or the name of a source of files."""
+def look(spec: str, device: str, *, reverse: bool = False) -> Opened:
+    """What a side's name stands for: a style at work, a store, or the name of a source of files. With ``reverse``, a
+    style at work in its reverse direction."""
     style = find(spec)
     if style.suffix == ".safetensors" or (style / "run.json").is_file():
-        return load(spec, device)
+        return load(spec, device, reverse=reverse)
+    if reverse:
+        raise ImpastoError(f"{spec} is not a style and has no reverse direction: leave out --reverse.")
     return Store.open(spec) if is_pack(spec) else spec
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.data.augment import to_pixels
 from impasto.data.loader import Batches, Loader, stream_seed
@@ -86,7 +86,9 @@ class Trainer:
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
         self.method.prepare(self.method.style(), pictures.paintings)
-        self.ema = Ema(self.method.style(), self.recipe.ema.halflife, self.recipe.ema.rampup)
+        self.ema = self._average(self.method.style())
+        reverse = self.method.reverse()
+        self.ema_reverse = None if reverse is None else self._average(reverse)
         torch.manual_seed(stream_seed(seed, "training"))
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
         self.fixed = self._inputs(grid_count(self.recipe.shown_size), "samples")
@@ -109,6 +111,9 @@ class Trainer:
         self._guard = Guard()
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
         self._clock = Clock()
+
+    def _average(self, network: nn.Module) -> Ema:
+        return Ema(network, self.recipe.ema.halflife, self.recipe.ema.rampup)
 
     # The loop itself.
 
@@ -182,8 +187,7 @@ class Trainer:
 
     def _begin(self) -> None:
         """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
-        real = self.pictures.paintings.whole(len(self.fixed), self.recipe.shown_size)
-        self._write_grid(self.run.samples / "real.jpg", to_pixels(real).cpu().numpy())
+        self._write_grid(self.run.samples / "real.jpg", to_pixels(self._real()).cpu().numpy())
         if self.subjects is not None:
             self._write_grid(self.run.samples / "photos.jpg", to_pixels(self.fixed).cpu().numpy())
         self._measure_costs()
@@ -207,7 +211,11 @@ class Trainer:
         losses = self.method.step(self.pictures.batch(self.step, self.attempt, progress))
         self.step += 1
         since = self.plan.turned if self.plan.turned < self.step else 0
-        self.ema.update(self.method.style(), self.recipe.batch, (self.step - since) * self.recipe.batch)
+        seen = (self.step - since) * self.recipe.batch
+        self.ema.update(self.method.style(), self.recipe.batch, seen)
+        reverse = self.method.reverse()
+        if self.ema_reverse is not None and reverse is not None:
+            self.ema_reverse.update(reverse, self.recipe.batch, seen)
 
         row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": round(self._clock.total, 3)}
         row |= {"lr": next(iter(self.rates.values())) * factor}
@@ -259,16 +267,23 @@ class Trainer:
     def _inputs(self, count: int, purpose: str) -> Tensor:
         return self.method.inputs(count, stream_seed(self.seed, purpose), self.subjects)
 
+    def _real(self) -> Tensor:
+        """As many real paintings as there are samples."""
+        return self.pictures.paintings.whole(len(self.fixed), self.recipe.shown_size)
+
     @torch.no_grad()
-    def _paint(self, inputs: Tensor) -> np.ndarray:
-        """Pictures uint8 (N, H, W, 3) by the averaged painter, computed in batches as large as the training's."""
+    def _paint(self, average: Ema, inputs: Tensor) -> np.ndarray:
+        """Pictures uint8 (N, H, W, 3) by an averaged generator, computed in batches as large as the training's."""
         with self.fabric.autocast():
-            painted = [self.method.sample(self.ema.network, part) for part in inputs.split(self.recipe.batch)]
+            painted = [self.method.sample(average.network, part) for part in inputs.split(self.recipe.batch)]
         return np.concatenate([to_pixels(part).cpu().numpy() for part in painted])
 
     def _sample(self) -> None:
         with self._clock.paused():
-            self._write_grid(self.run.samples / f"step-{self.step:08d}.jpg", self._paint(self.fixed))
+            name = f"step-{self.step:08d}.jpg"
+            self._write_grid(self.run.samples / name, self._paint(self.ema, self.fixed))
+            if self.ema_reverse is not None:
+                self._write_grid(self.run.samples / f"reverse-{name}", self._paint(self.ema_reverse, self._real()))
 
     def _write_grid(self, path: Path, pictures: np.ndarray) -> None:
         with whole(path) as part:
@@ -280,7 +295,7 @@ class Trainer:
         if self.judge is None:
             return None
         with self._clock.paused():
-            scores = self.judge(self._paint(self._inputs(SCORED // part, "scored")))
+            scores = self.judge(self._paint(self.ema, self._inputs(SCORED // part, "scored")))
         return scores if math.isfinite(scores.values[DECIDING].value) else None
 
     def _score(self) -> dict[str, float]:
@@ -315,7 +330,7 @@ class Trainer:
             scores=[self.scores] if self.scores else [],
             licence=facts["licence"],
         )
-        return Style(self.ema.network, card)
+        return Style(self.ema.network, card, None if self.ema_reverse is None else self.ema_reverse.network)
 
     # State.
 
@@ -332,6 +347,7 @@ class Trainer:
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
             "ema": self.ema.network.state_dict(),
+            "ema_reverse": None if self.ema_reverse is None else self.ema_reverse.network.state_dict(),
             "spreads": list(self._guard.spreads),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
@@ -348,6 +364,7 @@ class Trainer:
         for name, optimizer in self.method.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.ema.network.load_state_dict(state["ema"])
+        self._restore_reverse(state.get("ema_reverse"))
         self._guard.spreads.clear()
         self._guard.spreads.extend(state["spreads"])
         torch.set_rng_state(state["random"])
@@ -358,13 +375,25 @@ class Trainer:
             self.run.best.unlink()
             self.lowest = None
 
+    def _restore_reverse(self, averaged: Mapping[str, Tensor] | None) -> None:
+        """Takes over the average of the reverse generator; if none was kept, it starts from that generator as it is."""
+        reverse = self.method.reverse()
+        if self.ema_reverse is not None and reverse is not None:
+            self.ema_reverse.network.load_state_dict(averaged or reverse.state_dict())
+
     def resume(self, state: Mapping[str, Any]) -> None:
         """Goes on from the state that an earlier process left."""
         self.restore(state)
         self._clock.before = state["seconds"]
 
-    def start_from(self, networks: Mapping[str, Mapping[str, Tensor]], averaged: Mapping[str, Tensor]) -> None:
-        """Begins with weights that were learned before: of some networks by name, and of the averaged painter.
+    def start_from(
+        self,
+        networks: Mapping[str, Mapping[str, Tensor]],
+        averaged: Mapping[str, Tensor],
+        averaged_reverse: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Begins with weights that were learned before: of some networks by name, of the averaged painter, and of the
+        averaged generator of the reverse direction.
 
         Raises :class:`impasto.errors.ImpastoError` if they are of other networks than the recipe's.
         """
@@ -373,6 +402,7 @@ class Trainer:
                 if name in networks and next(network.parameters(), None) is not None:  # no pool of old fakes
                     network.load_state_dict(networks[name])
             self.ema.network.load_state_dict(averaged)
+            self._restore_reverse(averaged_reverse)
             for network in (self.method.style(), self.ema.network):  # they knew the paintings of that training
                 self.method.prepare(network, self.pictures.paintings)
         except RuntimeError as error:

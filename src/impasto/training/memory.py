@@ -55,9 +55,9 @@ def needed(recipe: "Recipe", fabric: "Fabric") -> int:
         method = METHODS[recipe.method](recipe, fabric)
     with FakeTensorMode(allow_non_fake_inputs=True), Account() as account:
         _hollow(method)
-        average = rehearse(method, recipe, device)
+        averages = rehearse(method, recipe, device)
         resting = account.taken if device.type == "cuda" else 2 * account.taken
-        del method, average
+        del method, averages
     peak: int = max(account.peak, resting)
     return BESIDE + peak
 
@@ -75,8 +75,9 @@ def fitting(recipe: "Recipe", fabric: "Fabric", need: int, free: int) -> int | N
 
 def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Tensor]:
     """Has a new ``method`` make a step like any but its first, when the moments of Adam are there already, on pictures
-    without content. Returns what the loop keeps beside it: the weights of the average."""
-    average = [weight.detach().clone() for weight in method.style().parameters()]
+    without content. Returns what the loop keeps beside it: the weights of the averages."""
+    kept = [network for network in (method.style(), method.reverse()) if network is not None]
+    averages = [weight.detach().clone() for network in kept for weight in network.parameters()]
     for optimizer in method.optimizers.values():
         for group in optimizer.param_groups:
             for weight in group["params"]:
@@ -88,7 +89,7 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
     # At step 0 everything is done that is not done at every step.
     method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.heaviest))
-    return average
+    return averages
 
 
 def _hollow(method: Method) -> None:

@@ -98,8 +98,8 @@ class Run:
                 continue
             if row["step"] <= step or "event" in row:
                 kept.append(line)
-        for sample in self.samples.glob("step-*.jpg"):
-            if int(sample.stem.removeprefix("step-")) > step:
+        for sample in self.samples.glob("*step-*.jpg"):
+            if int(sample.stem.rpartition("-")[2]) > step:
                 sample.unlink()
         with whole(self.log_file) as part:
             part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from impasto.errors import ImpastoError
+from impasto.score.networks.alexnet import AlexNet
 from impasto.score.networks.base import FeatureNetwork
 from impasto.score.networks.efficientnet_lite0 import EfficientNetLite0
 from impasto.score.networks.inception_2015 import Inception2015
@@ -16,11 +17,11 @@ from impasto.score.networks.vgg16 import VGG16
 
 __all__ = ["NETWORKS", "USUAL", "FeatureNetwork", "open_network"]
 
-#: The network that needs no download; it judges in training.
+#: The network that scores unless another is named; in training, unless its family is trained against.
 USUAL = "efficientnet-lite0"
 
 NETWORKS: dict[str, type[FeatureNetwork]] = {
-    network.name: network for network in (EfficientNetLite0, Inception2015, VGG16)
+    network.name: network for network in (EfficientNetLite0, AlexNet, VGG16, Inception2015)
 }
 
 

@@ -1,0 +1,298 @@
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny import CPU, agree, batch, build, made, noise, pair, pictures, plain, tiny
+from torch import Tensor, nn
+
+from impasto.data.diffaugment import DiffAugment
+from impasto.data.loader import Loader
+from impasto.device import choose_precision, open_fabric
+from impasto.methods import fsesim as module
+from impasto.methods.fsesim import FAR, Fsesim, jitter
+from impasto.networks.feature_decoder import Generator
+from impasto.networks.moods import PALETTE
+from impasto.recipe import FsesimRecipe, Recipe
+
+
+def listening(*settings: str) -> Fsesim:
+    """A method whose generator has learned to listen to its code, and paints over the softened photo."""
+    method = made(Fsesim, open_fabric(CPU, "32-true"), *settings)
+    with torch.no_grad():
+        for name, weight in method.generator.module.named_parameters():
+            if name.startswith("tone.") or ".film." in name:
+                nn.init.normal_(weight, 0, 0.03)
+            if name == "paint.weight":
+                nn.init.normal_(weight, 0, 0.01)
+    return method
+
+
+def rows(maps: Tensor, places: Tensor) -> Tensor:
+    """Equation 1 of FSeSim on centred features: cosines of places (P,) with all of (B, C, H, W), (B, P, H·W)."""
+    flat = maps.flatten(2) - maps.mean((2, 3))[:, :, None]
+    flat = flat / flat.norm(dim=1, keepdim=True)
+    return torch.einsum("bcp,bcn->bpn", flat[:, :, places], flat)
+
+
+def moved(photo: Tensor, down: int, right: int) -> Tensor:
+    """So many pixels further into the picture, reflected at its sides."""
+    height, width = photo.shape[2:]
+    rows = [abs((height - 1) - abs((height - 1) - (row + down))) for row in range(height)]
+    columns = [abs((width - 1) - abs((width - 1) - (column + right))) for column in range(width)]
+    return photo[:, :, rows][..., columns]
+
+
+def follow(network: nn.Module, expected: nn.Module, adam: torch.optim.Adam) -> None:
+    """Asserts that a network learned by the gradients of the expected one, which then learns by the same ones and goes
+    on with the same weights: Adam makes large steps of the roundings of gradients that are nearly 0, and a rounding
+    may bring a ReLU over its edge."""
+    wanted = dict(expected.named_parameters())
+    for name, weight in network.named_parameters():
+        theirs = wanted[name.removeprefix("_forward_module.")]
+        if weight.grad is None or theirs.grad is None:
+            assert weight.grad is None and theirs.grad is None, name
+            continue
+        atol = 1e-5 + 1e-3 * theirs.grad.abs().max().item()
+        assert torch.allclose(weight.grad, theirs.grad, atol=atol, rtol=1e-3), name
+        theirs.grad = weight.grad.clone()
+    adam.step()
+    agree(network, expected, atol=1e-7, rtol=1e-6)
+    with torch.no_grad():
+        for weight, theirs in zip(network.parameters(), expected.parameters(), strict=True):
+            theirs.copy_(weight)
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
+    """The discriminator by hinge; then the generator by the adversarial loss, structure (equation 3), mood and palette,
+    in the mood of the nearest painting or of one that is drawn. In the first part of the training at half the size, of
+    which the features tell nothing about the mood."""
+    weights = ("structure.weight=2", "mood.features=3", "mood.palette=0.5", "discriminator.lr=3e-4", "size=64")
+    ours = listening(*weights, "half=0.5")
+    g, d = plain(ours.generator), plain(ours.adversary.discriminator)
+    assert isinstance(g, Generator)
+    adam_g = torch.optim.Adam(g.parameters(), 5e-4, (0.0, 0.99))
+    adam_d = torch.optim.Adam(d.parameters(), 3e-4, (0.0, 0.99))
+    augment = DiffAugment(color=0, translation=0.125, scale=0.2, cutout=0, probability=1, target=None)
+    known = g.moods
+    spread = known.std(0) + 1e-3
+    drawn_at_all: list[bool] = []
+
+    for step in range(3):
+        given = batch(step, size=64, progress=0.3 if small else 0.5)
+        torch.manual_seed(step)
+        losses = ours.step(given)
+
+        torch.manual_seed(step)
+        rng = torch.Generator().manual_seed(step)
+        x, y = given.photos, given.paintings
+        if small:
+            x, y = (F.avg_pool2d(each, 2) for each in (x, y))
+        with torch.no_grad():
+            seen = [each.contiguous(memory_format=ours.layout) for each in g.look(x)]
+            measured = (g.statistics(x, seen) - known.mean(0)) / spread
+            distances = (measured[:, None] - (known - known.mean(0)) / spread) ** 2
+            content = distances[:, :, -PALETTE - 640 : -PALETTE - 320].mean(2)
+            nearest = (content + 0.3 * distances[:, :, -PALETTE:].mean(2)).argmin(1).tolist()
+            drawn, chance = torch.randint(5, (2,), generator=rng), torch.rand(2, generator=rng)
+            chosen = [nearest[k] if chance[k] < 0.5 else int(drawn[k]) for k in range(2)]
+            drawn_at_all += (chance >= 0.5).tolist()
+            mood = ((known[chosen] - known.mean(0)) / spread).clamp(-4, 4)
+        fake = g(x, g.encode(seen, mood), seen)
+
+        def judged(pictures: Tensor, augmented: Tensor, rng: torch.Generator = rng) -> Tensor:
+            logits: Tensor = d(augmented, pictures)
+            return logits
+
+        adam_d.zero_grad()
+        seen_y, seen_fake = augment(y, rng), augment(fake.detach(), rng)
+        loss_d = F.relu(1 - judged(y, seen_y)).mean() + F.relu(1 + judged(fake.detach(), seen_fake)).mean()
+        loss_d.backward()
+        follow(ours.adversary.discriminator, d, adam_d)
+
+        down, right = (int(torch.randint(33, (1,), generator=rng)) - 16 for _ in range(2))
+        with torch.no_grad():
+            of_photo = g.look(moved(x, down, right))
+        of_fake = g.look(moved(fake, down, right))
+        away = ((g.statistics(fake, of_fake) - known.mean(0)) / spread - mood).abs().clamp(max=FAR)
+        adversarial = -judged(fake, augment(fake, rng)).mean()
+        structure = []
+        for stage in (1, 2):
+            one, other = of_photo[stage], of_fake[stage]
+            places = torch.randperm(one[0, 0].numel(), generator=rng)[:9]
+            a, b = rows(one, places), rows(other, places)
+            structure.append((1 - (a * b).sum(2) / (a.norm(dim=2) * b.norm(dim=2))).mean())
+        parts = {
+            "loss_adversarial": adversarial,
+            "loss_structure": (structure[0] + structure[1]) / 2,
+            "loss_mood": away[:, :-PALETTE].mean(),
+            "loss_palette": away[:, -PALETTE:].mean(),
+        }
+        loss_g = adversarial + 2 * parts["loss_structure"] + 0.5 * parts["loss_palette"]
+        if not small:
+            loss_g = loss_g + 3 * parts["loss_mood"]
+        adam_g.zero_grad()
+        d.requires_grad_(False)
+        loss_g.backward()
+        d.requires_grad_(True)
+        follow(ours.generator, g, adam_g)
+        for name, part in {**parts, "loss_generator": loss_g, "loss_discriminator": loss_d}.items():
+            torch.testing.assert_close(losses[name], part.detach(), atol=1e-5, rtol=1e-4)
+    assert set(drawn_at_all) == {True, False}
+
+
+def test_at_half_the_size_it_learns_until_that_share_is_over() -> None:
+    sizes: list[int] = []
+    method = listening("size=64", "half=0.4")
+    method.adversary.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
+    for progress in (0.0, 0.39, 0.4, 0.9):
+        method.step(batch(size=64, progress=progress))
+    assert sizes == [32] * 6 + [64] * 6
+    sizes.clear()
+    whole = listening("half=0")
+    whole.adversary.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
+    whole.step(batch(size=32))
+    assert sizes == [32] * 3
+
+
+def recipe(*settings: str) -> FsesimRecipe:
+    found = tiny("fsesim", *settings)
+    assert isinstance(found, FsesimRecipe)
+    return found
+
+
+def test_a_recipe_tells_after_which_share_a_step_takes_another_time() -> None:
+    assert recipe("half=0").changes_pace == () and recipe("size=64", "half=0.4").changes_pace == (0.4,)
+    assert recipe("half=0").heaviest == recipe("size=64", "half=0.4").heaviest == 1.0
+
+
+@pytest.fixture
+def five() -> Iterator[Loader]:
+    yield pictures(tiny("fsesim"), 32)
+
+
+def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few at a time."""
+    monkeypatch.setattr(module, "BLOCK", 2)
+    method = build("fsesim")
+    painter = method.style()
+    assert isinstance(painter, Generator)
+    painter.remember(torch.zeros(3, painter.moods.shape[1]))
+    method.prepare(painter, five)
+    with torch.no_grad():
+        expected = torch.cat([painter.statistics(five.at(np.array([place]))) for place in range(5)])
+    torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
+    assert not painter.moods.requires_grad and (expected[0] - expected[1]).abs().max() > 0.1
+
+
+def test_of_more_paintings_than_are_kept_moods_are_evenly_spread(five: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOODS", 3)
+    method = build("fsesim")
+    painter = method.style()
+    assert isinstance(painter, Generator) and len(painter.moods) == 3
+    with torch.no_grad():
+        expected = painter.statistics(five.at(np.array([0, 2, 4])))
+    torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_preparing_draws_no_random_numbers_and_leaves_the_weights(five: Loader) -> None:
+    method = build("fsesim")
+    before, random = [weight.clone() for weight in method.style().parameters()], torch.get_rng_state()
+    method.prepare(method.style(), five)
+    assert torch.equal(torch.get_rng_state(), random)
+    assert all(torch.equal(one, two) for one, two in zip(before, method.style().parameters(), strict=True))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_as_many_photos_as_are_wanted_are_painted_in_the_mood_of_the_painting_nearest_to_them(share: float) -> None:
+    """All others in that of any painting."""
+    method = listening(f"mood.nearest={share}")
+    photo, features = noise(1, 3, 32, 32).expand(400, 3, 32, 32), method.generator.look(noise(1, 3, 32, 32))
+    seen = [each.expand(400, -1, -1, -1) for each in features]
+    (nearest,) = set(method.generator.nearest(method.generator.statistics(photo, seen)).tolist())
+    chosen = method._chosen(photo, seen, torch.Generator().manual_seed(0)).tolist()
+    counts = [chosen.count(number) for number in range(5)]
+    assert sum(counts) == 400
+    for number, count in enumerate(counts):
+        expected = (1 - share) / 5 + (share if number == nearest else 0)
+        assert count / 400 == pytest.approx(expected, abs=3 * (expected * (1 - expected) / 400) ** 0.5 + 1e-9)
+    again = method._chosen(photo, seen, torch.Generator().manual_seed(0)).tolist()
+    assert again == chosen
+
+
+def test_with_two_photos_the_layout_of_a_painting_is_held() -> None:
+    method = listening("structure.weight=30", "mood.features=0", "mood.palette=0")
+    losses = torch.stack([method.step(pair(step, 32))["loss_structure"] for step in range(30)])
+    assert losses[-5:].mean() < 0.7 * losses[:3].mean()
+
+
+@pytest.mark.parametrize("part", ["palette", "features"])
+def test_a_painting_takes_on_the_mood_that_it_is_painted_in(part: str) -> None:
+    weights = {"features": 0, "palette": 0} | {part: 20}
+    settings = [f"mood.{name}={weight}" for name, weight in weights.items()]
+    method = listening(*settings, "structure.weight=1e-3", "mood.nearest=1")
+    name = {"palette": "loss_palette", "features": "loss_mood"}[part]
+    losses = torch.stack([method.step(pair(step, 32))[name] for step in range(30)])
+    assert losses[-5:].mean() < 0.8 * losses[:3].mean()
+
+
+def test_what_has_no_weight_does_not_change_a_step() -> None:
+    """Nothing but the weights decides how far each part pulls."""
+
+    def after(*settings: str) -> Tensor:
+        method = listening(*settings)
+        method.step(batch(size=32))
+        return torch.cat([weight.detach().flatten() for weight in method.style().parameters()])
+
+    bare = after("mood.features=0", "mood.palette=0")
+    assert torch.equal(bare, after("mood.features=0", "mood.palette=0"))
+    assert not torch.equal(bare, after("mood.features=1", "mood.palette=0"))
+    assert not torch.equal(bare, after("mood.features=0", "mood.palette=1"))
+    assert not torch.equal(bare, after("mood.features=0", "mood.palette=0", "structure.weight=5"))
+
+
+def test_without_moods_it_learns_all_the_same() -> None:
+    torch.manual_seed(0)
+    method = Fsesim(recipe(), open_fabric(CPU, "32-true"))
+    losses = method.step(batch(size=32))
+    assert all(value.isfinite() for value in losses.values())
+    assert losses["loss_mood"] == losses["loss_palette"] == 0
+
+
+def test_on_a_cpu_without_bf16_maps_of_the_generator_are_contiguous() -> None:
+    method = build("fsesim")
+    assert isinstance(method, Fsesim)
+    contiguous = choose_precision("auto", CPU) == "32-true"
+    assert method.layout == (torch.contiguous_format if contiguous else torch.channels_last)
+    weight = method.generator.module.get_parameter("at_2.first.weight")
+    assert weight.is_contiguous(memory_format=method.layout)
+
+
+@given(st.integers(17, 40), st.integers(17, 40), st.integers(0, 999))
+def test_pictures_are_moved_alike_and_reflected_at_their_sides(height: int, width: int, seed: int) -> None:
+    given = noise(2, 3, 3, height, width, seed=seed)
+    found = jitter(given, 16, torch.Generator().manual_seed(seed))
+    rng = torch.Generator().manual_seed(seed)
+    down, right = (int(torch.randint(33, (1,), generator=rng)) - 16 for _ in range(2))
+    assert torch.equal(found, torch.stack([moved(each, down, right) for each in given]))
+
+
+def test_they_are_moved_by_as_much_as_is_allowed_each_way_and_no_more() -> None:
+    rows = torch.arange(100.0).view(1, 1, 1, 100, 1).expand(1, 1, 3, 100, 50)
+    rng = torch.Generator().manual_seed(0)
+    firsts = [int(jitter(rows, 3, rng)[0, 0, 0, 50, 0]) - 50 for _ in range(100)]
+    assert set(firsts) == set(range(-3, 4))
+
+
+def test_a_gradient_passes_through_a_move() -> None:
+    given = noise(1, 1, 3, 20, 20).requires_grad_()
+    jitter(given, 4, torch.Generator()).square().sum().backward()
+    assert given.grad is not None and (given.grad != 0).float().mean() > 0.5
+
+
+def test_the_shipped_recipe_is_of_this_method() -> None:
+    assert isinstance(Recipe.load("monet"), FsesimRecipe)

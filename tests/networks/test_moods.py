@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from torch import Tensor
+
+from impasto.networks.moods import PALETTE, moments, palette
+
+#: Pictures of two colours at least, in −1…1.
+pixels = arrays(np.float32, st.tuples(st.just(2), st.just(3), st.integers(1, 5), st.integers(1, 5)))
+some_pixels = pixels.map(lambda values: np.nan_to_num(values, posinf=0, neginf=0).clip(-1, 1))
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def opponent(picture: np.ndarray) -> np.ndarray:
+    """The channels (3, N) of a picture (3, H, W): light, red–green, yellow–blue."""
+    red, green, blue = picture.reshape(3, -1).astype(float)
+    return np.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue])
+
+
+@given(st.lists(st.tuples(*[st.integers(1, 4)] * 3), min_size=1, max_size=4), st.integers(0, 99))
+def test_moments_are_means_and_deviations_of_each_map_as_numpy_has_them(
+    shapes: list[tuple[int, int, int]], seed: int
+) -> None:
+    maps = [10 * noise(2, *shape, seed=seed + k) for k, shape in enumerate(shapes)]
+    expected = [
+        part
+        for each in maps
+        for part in (each.numpy().mean((2, 3)), np.sqrt(each.numpy().astype(float).var((2, 3)) + 1e-5))
+    ]
+    np.testing.assert_allclose(moments(maps).numpy(), np.concatenate(expected, 1), atol=1e-4)
+
+
+def test_moments_of_maps_in_bf16_are_taken_in_float32() -> None:
+    maps = (noise(2, 3, 40, 50) + 7).bfloat16()
+    torch.testing.assert_close(moments([maps]), moments([maps.float()]), atol=0, rtol=0)
+    assert moments([maps]).dtype == torch.float32
+
+
+@given(some_pixels)
+def test_a_palette_is_what_numpy_says_of_the_opponent_channels(pictures: np.ndarray) -> None:
+    found = palette(torch.from_numpy(pictures)).numpy()
+    assert found.shape == (2, PALETTE)
+    for picture, row in zip(pictures, found, strict=True):
+        channels = opponent(picture)
+        covariance = np.atleast_2d(np.cov(channels, bias=True))
+        deviations = np.sqrt(covariance.diagonal() + 1e-5)
+        mixed = covariance[[0, 0, 1], [1, 2, 2]]
+        np.testing.assert_allclose(row, [*channels.mean(1), *deviations, *mixed], atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("colour", "means"),
+    [
+        ((0.5, 0.5, 0.5), (0.5, 0, 0)),  # grey has light alone
+        ((1, -1, 0), (0, 2, 0)),  # red against green
+        ((0.5, 0.5, -1), (0, 0, 1.5)),  # yellow against blue
+    ],
+)
+def test_a_picture_of_one_colour_has_its_mean_and_nothing_else(
+    colour: tuple[float, float, float], means: tuple[float, float, float]
+) -> None:
+    (found,) = palette(torch.tensor(colour)[None, :, None, None].expand(1, 3, 7, 9))
+    torch.testing.assert_close(found[:3], torch.tensor(means, dtype=torch.float32))
+    torch.testing.assert_close(found[3:6], torch.full((3,), 1e-5**0.5))
+    assert found[6:].abs().max() < 1e-6
+
+
+def test_covariances_tell_in_which_hue_the_shadows_are() -> None:
+    """Of two pictures with the same colours on average, one with blue shadows, one with yellow ones."""
+    light = torch.linspace(-0.5, 0.5, 50).view(1, 1, 5, 10)
+    hue = torch.tensor([1.0, 1.0, -2.0]).view(1, 3, 1, 1) / 3  # yellow, of no light
+    blue, yellow = palette(light + light * hue), palette(light - light * hue)
+    torch.testing.assert_close(blue[:, :6], yellow[:, :6])
+    assert blue[0, 7] > 0.05 and yellow[0, 7] < -0.05
+
+
+@given(st.integers(0, 999))
+def test_the_layout_of_a_picture_does_not_matter(seed: int) -> None:
+    picture = noise(2, 3, 6, 8, seed=seed)
+    order = torch.randperm(48, generator=torch.Generator().manual_seed(seed))
+    mixed = picture.flatten(2)[:, :, order].view_as(picture)
+    for found in (palette, lambda pictures: moments([pictures])):
+        torch.testing.assert_close(found(mixed), found(picture), atol=1e-5, rtol=1e-4)
+
+
+def test_a_gradient_reaches_every_pixel_and_is_finite_where_a_picture_is_flat() -> None:
+    for given_pictures in (noise(1, 3, 5, 5), torch.full((1, 3, 5, 5), 0.3)):
+        pictures = given_pictures.requires_grad_()
+        (palette(pictures).square().sum() + moments([pictures]).square().sum()).backward()
+        assert pictures.grad is not None and pictures.grad.isfinite().all() and (pictures.grad != 0).all()
