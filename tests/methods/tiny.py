@@ -86,9 +86,9 @@ def batch(step: int = 0, *, count: int = COUNT, seed: int = 0, size: int = SIZE,
     return Batch(paintings, photos, torch.Generator().manual_seed(step), step, progress)
 
 
-def pair(step: int = 0, size: int = SIZE) -> Batch:
+def pair(step: int = 0) -> Batch:
     """Always the same two paintings and two photos, with the random numbers of the step."""
-    one = batch(size=size)
+    one = batch()
     return Batch(one.paintings, one.photos, torch.Generator().manual_seed(step), step)
 
 

@@ -21,4 +21,4 @@ def self_similarity(source: Tensor, painted: Tensor, places: Tensor) -> Tensor:
             features = maps.flatten(2)
             features = F.normalize(features - features.mean(2, keepdim=True), dim=1)  # (B, C, H·W)
             rows.append(features[:, :, places].transpose(1, 2) @ features)  # (B, P, H·W)
-        return (1 - F.cosine_similarity(*rows, dim=2)).mean()
+        return (1 - F.cosine_similarity(rows[0], rows[1], dim=2)).mean()

@@ -42,7 +42,9 @@ class Fsesim(Translator):
         super().__init__(recipe, fabric)
         self.structure, self.mood, self.every = recipe.structure, recipe.mood, recipe.generator_every
         self.half = recipe.half
-        self.backbone = self.generator.module.fixed[0]  # made now, not in the first step
+        network = self.generator.module
+        assert isinstance(network, Generator)
+        self.network, self.backbone = network, network.fixed[0]  # which is made now, not in the first step
         if fabric.device.type == "cpu" and choose_precision("auto", fabric.device) == "32-true":
             self.layout = torch.contiguous_format  # a third faster there than channels-last (docs/decisions.md)
             self.generator.to(memory_format=self.layout)
@@ -95,7 +97,7 @@ class Fsesim(Translator):
         """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted."""
         nearest = self.generator.nearest(self.generator.statistics(photo, seen))
         count, device = len(nearest), nearest.device
-        known = max(len(self.generator.module.moods), 1)
+        known = max(len(self.network.moods), 1)
         drawn = torch.randint(known, (count,), device=device, generator=rng)
         return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, drawn)
 

@@ -179,15 +179,16 @@ class Generator(nn.Module):
         return photos
 
     def _grained(self, hidden: Tensor, level: int) -> Tensor:
-        return hidden + self.grain[level].to(hidden.dtype) * noise_like(hidden, level, self.training)
+        noise = noise_like(hidden, level, self.training)
+        grained: Tensor = hidden + self.grain[level].to(hidden.dtype) * noise
+        return grained
 
     def _toned(self, base: Tensor, code: Tensor) -> Tensor:
         """The softened photo (B, 3, H, W) in the light of the code: its colours mixed anew and shifted."""
         tone = self.tone(code).float()
         matrix = torch.eye(3, device=tone.device) + tone[:, :9].view(-1, 3, 3)
-        if len(tone) == 1:
-            return F.conv2d(base, matrix[0, :, :, None, None], tone[0, 9:])
-        return torch.einsum("bij,bjhw->bihw", matrix, base) + tone[:, 9:, None, None]
+        toned: Tensor = torch.einsum("bij,bjhw->bihw", matrix, base) + tone[:, 9:, None, None]
+        return toned
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Generator":
         for stages in self._stages:
@@ -198,7 +199,7 @@ class Generator(nn.Module):
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
         if (moods := state.get(f"{prefix}moods")) is not None:  # as many as there were paintings
             self.moods = torch.empty(moods.shape, device=self.moods.device)
-        super()._load_from_state_dict(state, prefix, *args)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state, prefix, *args)
 
 
 class Residual(nn.Module):

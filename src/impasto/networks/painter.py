@@ -83,7 +83,9 @@ class Generator(nn.Module):
         return half, _act(self.down_quarter(F.avg_pool2d(half, 2)))
 
     def _grained(self, hidden: Tensor, level: int) -> Tensor:
-        return hidden + self.grain[level].to(hidden.dtype) * noise_like(hidden, level, self.training)
+        noise = noise_like(hidden, level, self.training)
+        grained: Tensor = hidden + self.grain[level].to(hidden.dtype) * noise
+        return grained
 
 
 class Residual(nn.Module):

@@ -49,7 +49,7 @@ class Discriminator(nn.Module):
         for name in list(state):  # as it was called when there was one backbone
             if name.startswith(prefix) and name[len(prefix) :].startswith(("mix", "blend", "heads.")):
                 state[f"{prefix}views.0.{name[len(prefix) :]}"] = state.pop(name)
-        super()._load_from_state_dict(state, prefix, *args)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state, prefix, *args)
 
 
 class Projection(nn.Module):

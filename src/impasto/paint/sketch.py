@@ -109,4 +109,5 @@ def _measured(photo: Pixels) -> Pixels:
     height, width, _ = photo.shape
     scale = MEASURED / math.sqrt(height * width)
     sides = (max(round(side * scale / STRIDE), 1) * STRIDE for side in (height, width))
-    return resized(photo[None], *sides)[0]
+    measured: Pixels = resized(photo[None], *sides)[0]
+    return measured

@@ -81,10 +81,10 @@ class Strokes:
     def of(cls, painting: Pixels) -> "Strokes":
         """The strokes of a small painting (h, w, 3)."""
         angles, detail = _forms(painting)
-        soft = cv2.GaussianBlur(painting, (0, 0), 1.0)
+        soft = _blurred(painting.astype(np.float32), 1.0)
         layers = [
             _laid(soft, angles, BROAD, np.ones_like(detail), 0),
-            _laid(painting, angles, FINE, detail, 1),
+            _laid(painting.astype(np.float32), angles, FINE, detail, 1),
         ]
         return cls(*(np.concatenate(parts) for parts in zip(*layers, strict=True)))
 
@@ -124,21 +124,20 @@ def enlarge(painting: Pixels, large: Pixels) -> None:
 
 def _forms(painting: Pixels) -> tuple[Floats, Floats]:
     """The direction (h, w) in radians that strokes take at each place, and how much detail there is, 0…1."""
-    luma = cv2.cvtColor(painting, cv2.COLOR_RGB2GRAY).astype(np.float32) / 255
-    luma = cv2.GaussianBlur(luma, (0, 0), 0.7)
+    luma = _blurred(cv2.cvtColor(painting, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(255), 0.7)
     across, down = (cv2.Scharr(luma, cv2.CV_32F, *order, scale=1 / 32) for order in ((1, 0), (0, 1)))
     tensor = np.stack([across**2 - down**2, 2 * across * down, across**2 + down**2], 2)
     # What is near decides, and where there is nothing near, what is further away.
-    smoothed = sum(weight * cv2.GaussianBlur(tensor, (0, 0), size) for size, weight in ((1.5, 1), (4, 0.5), (12, 0.25)))
-    assert isinstance(smoothed, np.ndarray)
-    smoothed[..., :2] -= EVEN * np.array([np.cos(2 * HAND), np.sin(2 * HAND)], np.float32)
+    smoothed = _blurred(tensor, 1.5) + 0.5 * _blurred(tensor, 4) + 0.25 * _blurred(tensor, 12)
+    for part, value in enumerate((math.cos(2 * HAND), math.sin(2 * HAND))):
+        smoothed[..., part] -= EVEN * value
     angles = np.arctan2(smoothed[..., 1], smoothed[..., 0]) / 2 + np.pi / 2
-    energy = np.sqrt(np.maximum(cv2.GaussianBlur(tensor[..., 2], (0, 0), 2), 0))
+    energy = np.sqrt(np.maximum(_blurred(tensor[..., 2], 2), 0))
     detail = (energy / DETAIL).clip(0, 1)
     return angles.astype(np.float32), detail.astype(np.float32)
 
 
-def _laid(painting: Pixels, angles: Floats, layer: Layer, share: Floats, number: int) -> tuple[Floats, ...]:
+def _laid(painting: Floats, angles: Floats, layer: Layer, share: Floats, number: int) -> tuple[Floats, ...]:
     """The strokes of one layer, on a grid with jitter, as the attributes of :class:`Strokes`; of those at a place only
     that ``share`` (h, w) is laid."""
     height, width, _ = painting.shape
@@ -152,22 +151,26 @@ def _laid(painting: Pixels, angles: Floats, layer: Layer, share: Floats, number:
     y, x, down, right, draws = y[order], x[order], down[order], right[order], draws[:, order]
     angle = angles[down, right] + TURN * (2 * draws[4] - 1)
     size = 1 + VARIATION * (2 * draws[5] - 1)
-    colour = painting[down, right].astype(np.float32)
+    colour = painting[down, right]
     profile = np.floor(draws[3] * PROFILES)
     height_of = np.full(len(y), 0.3 * number)
     laid = (y, x, np.cos(angle), np.sin(angle), layer.length * size, layer.width * size, height_of, profile, colour)
     return tuple(each.astype(np.float32) for each in laid)
 
 
+def _blurred(maps: Floats, size: float) -> Floats:
+    """Maps (H, W) or (H, W, C), by a Gaussian of that standard deviation in pixels."""
+    return cv2.GaussianBlur(maps, (0, 0), size).astype(np.float32, copy=False)
+
+
 def _random(rows: int, columns: int, kind: int) -> Floats:
     """Numbers in 0…1 (rows, columns) that depend on row, column and ``kind`` alone: multiply and xor-shift, twice."""
     row, column = np.indices((rows, columns), np.uint32)
-    bits = (
-        row * np.uint32(0x9E3779B1) ^ column * np.uint32(0x85EBCA77) ^ np.uint32((kind + 1) * 0x27D4EB2F & 0xFFFFFFFF)
-    )
+    bits = row * np.uint32(0x9E3779B1) ^ column * np.uint32(0x85EBCA77)
+    bits ^= np.uint32((kind + 1) * 0x27D4EB2F & 0xFFFFFFFF)
     for shift, factor in ((15, 0x2C1B3C6D), (12, 0x297A2D39), (15, 1)):
         bits = (bits ^ (bits >> np.uint32(shift))) * np.uint32(factor)
-    return (bits >> np.uint32(8)).astype(np.float32) / (1 << 24)
+    return (bits >> np.uint32(8)).astype(np.float32) / np.float32(1 << 24)
 
 
 def _cover(outlines: Ints, here: NDArray[np.intp], top: int, bottom: int, width: int) -> Ints:
@@ -189,14 +192,15 @@ def _paint(strokes: Strokes, numbers: Ints, top: int, scale: float) -> Pixels:
     along = (x * cosine + y * sine) / strokes.length[numbers]  # −1…1
     side = y * cosine - x * sine  # −half…half
     ridges = _ridges(strokes.profile[numbers], side, scale)
-    height = 0.8 * (ridges - 0.5) + 0.5 * (1 - np.square(side / half)) - 0.25 * along + strokes.height[numbers]
-    height = cv2.GaussianBlur(height, (0, 0), 0.6)
+    rising = 0.8 * (ridges - 0.5) + 0.5 * (1 - np.square(side / half)) - 0.25 * along + strokes.height[numbers]
+    height = _blurred(rising.astype(np.float32, copy=False), 0.6)
     light = np.zeros_like(height)
     light[1:-1, 1:-1] = (height[2:, 2:] - height[:-2, :-2]).clip(-1, 1)
-    colours = cv2.GaussianBlur(strokes.colour[numbers], (0, 0), 0.6)  # no steps at the edges
+    colours = _blurred(strokes.colour[numbers], 0.6)  # no steps at the edges
     colours *= (1 + 2 * STREAKS * (ridges - 0.5))[..., None]
     colours += (255 * RELIEF * light)[..., None]
-    return np.rint(colours.clip(0, 255)).astype(np.uint8)
+    painted: Pixels = np.rint(colours.clip(0, 255)).astype(np.uint8)
+    return painted
 
 
 def _ridges(profile: Floats, side: Floats, scale: float) -> Floats:
