@@ -1,10 +1,10 @@
 """The sheets of pictures in docs/, so that anyone can make them again of another style.
 
-    python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly by name, at 256 px
-    python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of pictures
-    python benchmarks/sheets.py pairs PHOTO… --out OUT.jpg     squares of photos, each with its painting
-    python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with a part at full size
-    python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    the options that change how a photo is painted
+python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly by name, at 256 px
+python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of pictures
+python benchmarks/sheets.py pairs PHOTO… --out OUT.jpg     squares of photos, each with its painting
+python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with a part at full size
+python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    the options that change how a photo is painted
 """
 
 import argparse

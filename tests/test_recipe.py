@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import yaml
 
+import earlier
 from impasto.errors import ImpastoError
 from impasto.networks import build_discriminator, build_generator
 from impasto.recipe import RECIPES, GanRecipe, Recipe, names, shipped
@@ -167,6 +168,15 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cut", "generator.norm=layer", "generator.norm = 'layer': input should be 'none', 'batch'"),
         ("cut", "contrast.patches=1", "contrast.patches = 1"),
         ("cut", "loss=minimax", "loss = 'minimax'"),
+        ("monet", "generator.network=painter", "fsesim has no generator 'painter': there are feature-decoder."),
+        ("monet", "contrast.patches=8", "There is no setting 'contrast.patches'"),
+        ("monet", "half=1", "half = 1: "),
+        ("monet", "structure.places=1", "structure.places = 1"),
+        ("monet", "structure.weight=0", "structure.weight = 0"),
+        ("monet", "mood.nearest=1.1", "mood.nearest = 1.1"),
+        ("monet", "generator.soften=0", "generator.soften = 0"),
+        ("monet", "discriminator.backbones=[]", "discriminator.backbones = []"),
+        ("monet", "discriminator.backbones=[lite1,lite9]", "discriminator.backbones.1 = 'lite9'"),
         ("monet", "smoothing=0.1", "smoothing = 0.1: only bce and lsgan have labels"),
         ("cnn-wgan", "smoothing=0.1", "smoothing = 0.1: only bce and lsgan have labels"),
         ("cnn-wgan", "discriminator.clip_weights=0", "discriminator.clip_weights = 0"),
@@ -188,6 +198,19 @@ def test_a_network_is_exchanged_together_with_its_settings() -> None:
     values["generator"] = learning | {"width": 8}
     with pytest.raises(ImpastoError, match=r"lacks 'generator\.network'"):
         Recipe.of(values)
+
+
+def test_a_recipe_from_when_a_discriminator_had_one_backbone_has_that_one() -> None:
+    recipe = earlier.monet()
+    assert "backbones" not in earlier.MONET["discriminator"]
+    assert recipe.judge() == {"network": "projected", "width": 64, "pixels": 32, "backbones": ("lite1",)}
+    assert recipe.replace(["discriminator.backbones=[lite0, lite1]"]).judge()["backbones"] == ("lite0", "lite1")
+
+
+def test_a_recipe_that_learns_at_half_the_size_first_changes_its_pace_then() -> None:
+    monet = Recipe.load("monet")
+    assert monet.changes_pace == (monet.value("half"),) and 0 < monet.value("half") < 1
+    assert monet.replace(["half=0"]).changes_pace == ()
 
 
 @pytest.mark.parametrize("loss", ["bce", "lsgan"])

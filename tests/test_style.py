@@ -6,11 +6,15 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import earlier
 import impasto
 from conftest import ROOT, Impasto
+from impasto.data.augment import to_float, to_pixels
 from impasto.data.decode import decode
 from impasto.data.read import open_source
 from impasto.errors import ImpastoError
+from impasto.networks import build_generator, feature_decoder
+from impasto.networks import painter as painter_network
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
 from impasto.style import FORMAT, Card, Style, at_hand, find, painter, shipped
@@ -51,6 +55,45 @@ def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
     for name, tensor in made.network.state_dict().items():
         assert torch.equal(tensor, again.network.state_dict()[name]), name
     assert impasto.load(tmp_path / "monet.safetensors").size == 16
+
+
+def translator(recipe: Recipe) -> Style:
+    """An untrained one, by that recipe."""
+    torch.manual_seed(0)
+    network = build_generator(**recipe.painter()).eval().requires_grad_(False)
+    changed = {"turns": "photos into paintings", "recipe": recipe.values(), "photos": {"spec": "photos"}}
+    return Style(network, style().card.model_copy(update=changed))
+
+
+def test_a_style_of_the_earlier_monet_still_loads_and_paints(tmp_path: Path) -> None:
+    """Its card holds the recipe as it was then, without what recipes have learned since."""
+    made = translator(earlier.monet())
+    card = made.card.model_copy(update={"recipe": earlier.MONET})
+    Style(made.network, card).save(tmp_path / "old.safetensors")
+    loaded = impasto.load(tmp_path / "old.safetensors")
+    assert isinstance(loaded.style.network, painter_network.Generator)
+    assert loaded.card.recipe == earlier.MONET and loaded.style.recipe == earlier.monet()
+    photo = np.random.default_rng(0).integers(0, 256, (1, 60, 70, 3), dtype=np.uint8)
+    with torch.no_grad():
+        expected = to_pixels(made.network(to_float(torch.from_numpy(photo)))).numpy()
+    assert np.abs(loaded.paint_pixels(photo).astype(int) - expected).max() <= 1
+    assert np.abs(expected.astype(int) - photo).mean() > 5
+
+
+def test_a_style_that_knows_moods_keeps_them_and_paints_the_same(tmp_path: Path) -> None:
+    """What its network looks through is not in the file, and is there all the same."""
+    small = ["generator.width=4", "generator.body=8", "generator.blocks=1"]
+    made, photo = translator(Recipe.load("monet").replace(small)), torch.rand(1, 3, 64, 96) * 2 - 1
+    assert isinstance(made.network, feature_decoder.Generator)
+    with torch.no_grad():
+        made.network.remember(made.network.statistics(torch.rand(3, 3, 64, 64) * 2 - 1))
+    torch.nn.init.normal_(made.network.tone.weight, 0, 0.05)
+    made.save(tmp_path / "style.safetensors")
+    assert not any("stages" in name or "blocks" in name for name in load_file(tmp_path / "style.safetensors"))
+    loaded = Style.load(tmp_path / "style.safetensors").network
+    with torch.no_grad():
+        assert torch.equal(loaded(photo), made.network(photo))
+    assert torch.equal(loaded.get_buffer("moods"), made.network.moods) and len(made.network.moods) == 3
 
 
 def test_a_run_folder_stands_for_its_best_style(tmp_path: Path) -> None:

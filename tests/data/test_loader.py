@@ -69,6 +69,18 @@ def test_an_epoch_is_once_through_the_photos_while_the_paintings_come_round_and_
         assert sorted(real[start : start + paintings]) == list(range(paintings))
 
 
+@pytest.mark.parametrize("free", [10**9, 0])
+def test_pictures_are_read_by_their_places_as_they_are(free: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By places among those that are learned from, whether they are kept on the device or not."""
+    monkeypatch.setattr(room, "available", lambda _: free)
+    pixels, indices = random(9), np.array([1, 2, 4, 7, 8])
+    feed = Loader(pixels, indices, 10, 2, VARIED.model_copy(update={"scale": (1.0, 1.0)}), 0, CPU)
+    assert feed.resident == bool(free)
+    for places in ([0], [4, 0, 0, 2]):
+        found = to_pixels(feed.at(np.array(places))).numpy()
+        assert np.array_equal(found, pixels[indices[places]])
+
+
 def test_photos_and_paintings_come_in_orders_of_their_own() -> None:
     feed = Batches(load(numbered(50), 50), load(numbered(50), 50, order="photos"))
     one = feed.batch(0)

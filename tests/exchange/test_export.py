@@ -10,21 +10,24 @@ import onnxruntime
 import pytest
 import torch
 
+import earlier
 from conftest import Impasto
 from impasto.errors import ImpastoError
 from impasto.exchange import export as exporting
 from impasto.exchange.export import export
 from impasto.networks import build_generator
+from impasto.networks.feature_decoder import Generator
 from impasto.recipe import Recipe
 from impasto.style import Card, Style
 from test_style import style as noise_style
 from translators import translator
 
 RECIPES = {
-    "painter": ("monet", ["generator.width=8", "generator.body=8", "generator.blocks=2"]),
-    "resnet": ("cut", ["generator.width=8", "generator.blocks=1"]),
-    "unet": ("cyclegan-unet", ["generator.width=8", "generator.max_width=16", "generator.depth=4"]),
-    "cnn": ("cnn", ["generator.width=32", "generator.depth=5"]),
+    "painter": (earlier.monet(), ["generator.width=8", "generator.body=8", "generator.blocks=2"]),
+    "decoder": (Recipe.load("monet"), ["generator.width=8", "generator.body=8", "generator.blocks=1"]),
+    "resnet": (Recipe.load("cut"), ["generator.width=8", "generator.blocks=1"]),
+    "unet": (Recipe.load("cyclegan-unet"), ["generator.width=8", "generator.max_width=16", "generator.depth=4"]),
+    "cnn": (Recipe.load("cnn"), ["generator.width=32", "generator.depth=5"]),
 }
 
 
@@ -35,11 +38,17 @@ def painted_by(path: Path, **given: torch.Tensor) -> np.ndarray:
 
 
 def untrained(name: str) -> Style:
-    recipe_name, settings = RECIPES[name]
-    recipe = Recipe.load(recipe_name).replace(settings)
+    shipped, settings = RECIPES[name]
+    recipe = shipped.replace(settings)
     torch.manual_seed(0)
     card = translator(1).card.model_copy(update={"recipe": recipe.values()})
-    return Style(build_generator(**recipe.painter()).eval(), card)
+    network = build_generator(**recipe.painter()).eval()
+    if isinstance(network, Generator):
+        with torch.no_grad():
+            network.remember(network.statistics(torch.rand(4, 3, 64, 64) * 2 - 1))
+            for head in (network.tone, network.at_2.film):
+                torch.nn.init.normal_(head.weight, 0, 0.01)  # or no mood would count
+    return Style(network, card)
 
 
 @pytest.mark.parametrize("name", RECIPES)

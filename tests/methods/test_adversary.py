@@ -22,10 +22,10 @@ def adversary(*settings: str, recipe: Recipe | None = None) -> Adversary:
     return Adversary(recipe or tiny("cut", "discriminator.norm=none", *settings), open_fabric(CPU, "32-true"))
 
 
-def projected() -> Recipe:
+def projected(*settings: str) -> Recipe:
     values = tiny("cut").model_dump(mode="json")
     values["discriminator"] = {"network": "projected", "width": 8, "pixels": 8, "lr": 1e-3, "betas": [0, 0.9]}
-    return Recipe.of(values)
+    return Recipe.of(values).replace(settings)
 
 
 def sides() -> tuple[Tensor, Tensor]:
@@ -173,6 +173,33 @@ def test_both_sides_and_unseen_pictures_are_varied_before_they_are_judged() -> N
     assert all((pictures == 0).any() and (pictures != 0).any() for pictures in seen)
 
 
+@pytest.mark.parametrize("loss", ["hinge", "relativistic"])
+def test_a_discriminator_that_asks_for_them_is_given_the_pictures_before_augmentation_too(loss: str) -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    one = adversary(recipe=projected("diffaugment.cutout=0.5", f"loss={loss}"))
+    real, fake = sides()
+    one.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given))
+    one.learn(real, fake, batch())
+    one.against(fake, real, batch())
+    one.judge(real, batch().rng)
+    paired = [real] if loss == "relativistic" else []
+    assert len(seen) == 4 + len(paired)
+    for (augmented, plain), before in zip(seen, [real, fake, *paired, fake, real], strict=True):
+        assert torch.equal(plain, before) and plain.requires_grad <= before.requires_grad
+        assert (augmented == 0).any() and not torch.equal(augmented, before)
+    assert not seen[1][1].requires_grad and seen[-2][1].requires_grad, "of fakes only the generator learns"
+
+
+def test_all_others_are_given_the_augmented_ones_alone() -> None:
+    seen: list[tuple[Tensor, ...]] = []
+    one, (real, fake) = adversary("diffaugment.cutout=0.5"), sides()
+    one.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given))
+    one.learn(real, fake, batch())
+    one.against(fake, real, batch())
+    one.judge(real, batch().rng)
+    assert [len(given) for given in seen] == [1] * 4
+
+
 @pytest.mark.parametrize("loss", [name for name in adversarial.NAMES if name not in (*LABELLED, "hinge")])
 def test_where_a_loss_leaves_zero_open_the_boundary_is_halfway(loss: str) -> None:
     """All logits are high; the reals' are higher."""
@@ -203,9 +230,9 @@ def test_judging_changes_nothing_not_even_how_the_next_step_goes(kind: str) -> N
         "projected": projected(),
     }[kind]
     one, other = adversary(recipe=recipe), adversary(recipe=recipe)
-    before, (real, fake) = state(one.discriminator), sides()
+    before, random, (real, fake) = state(one.discriminator), torch.get_rng_state(), sides()
     share = one.judge(real, batch().rng)
-    assert 0 <= share <= 1 and unchanged(one.discriminator, before)
+    assert 0 <= share <= 1 and unchanged(one.discriminator, before) and torch.equal(torch.get_rng_state(), random)
     one.learn(real, fake, batch())
     other.learn(real, fake, batch())
     assert unchanged(one.discriminator, state(other.discriminator))

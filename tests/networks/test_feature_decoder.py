@@ -72,7 +72,7 @@ def coded(network: Generator, seed: int = 0, count: int = 1) -> Tensor:
 
 def softened(photo: Tensor, soften: int) -> Tensor:
     """The mean of four pixels each, twice the mean of a window, and twice as large again: by shifts of the picture."""
-    half = sum(photo[..., down::2, right::2] for down in (0, 1) for right in (0, 1)) / 4
+    half = torch.stack([photo[..., down::2, right::2] for down in (0, 1) for right in (0, 1)]).mean(0)
     for _ in range(2):
         height, width = half.shape[-2:]
         padded = F.pad(half, (soften,) * 4, mode="replicate")
@@ -357,7 +357,7 @@ def test_the_moving_average_keeps_the_moods(network: Generator) -> None:
     for step in range(3):
         ema.update(learning, 2, 2 * step + 2)
     assert torch.equal(ema.network.get_buffer("moods"), network.moods)
-    assert not torch.equal(ema.network.get_parameter("paint.bias"), network.paint.bias)
+    assert not torch.equal(ema.network.get_parameter("paint.bias"), network.get_parameter("paint.bias"))
 
 
 def test_what_it_looks_through_is_no_part_of_what_learns_or_is_kept(network: Generator) -> None:

@@ -14,10 +14,12 @@ from lightning_fabric import Fabric
 from PIL import Image
 from torch import nn
 
+import earlier
 from impasto.data.augment import to_pixels
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.errors import ImpastoError
 from impasto.grid import tile
+from impasto.networks.feature_decoder import Generator
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
 from impasto.style import Style
@@ -59,10 +61,14 @@ PATCH = ("discriminator.width=4", "discriminator.max_width=8", "discriminator.la
 ADAPTIVE = ("diffaugment.color=0.5", "diffaugment.target=0.6", "diffaugment.probability=0.5")
 SMALL_CNN = ("generator.width=4", "generator.depth=2", "discriminator.width=4", "discriminator.depth=2")
 PAINTER = ("generator.width=4", "generator.body=8", "generator.blocks=2", "discriminator.width=4")
-#: Translators of every kind: two generators with pools, a painter before a projected discriminator, a batch of one.
+SMALL_DECODER = ("generator.width=4", "generator.body=8", "generator.blocks=1")
+DECODER = (*SMALL_DECODER, "discriminator.width=4", "discriminator.pixels=4")
+#: Translators of every kind: two generators with pools, a painter before a projected discriminator, one that knows
+#: moods and learns at half the size at first, a batch of one.
 TRANSLATORS = {
     "cyclegan-resnet": ["batch=2", "pool=3", "generator.width=4", "generator.blocks=1", *PATCH, *ADAPTIVE],
-    "monet": ["batch=2", "contrast.patches=8", "discriminator.pixels=4", "identity=1", *PAINTER],
+    "painter": ["batch=2", "contrast.patches=8", "discriminator.pixels=4", "identity=1", *PAINTER],
+    "monet": ["batch=2", "size=64", "augment.scale=[1.0,1.0]", "structure.places=8", *DECODER],
     "cnn": ["batch=1", "content=1", "generator.init_std=0.2", "discriminator.init_std=0.2", *SMALL_CNN],
 }
 
@@ -71,12 +77,14 @@ def translator(
     path: Path, name: str = "cnn", budget: str = "14steps", settings: tuple[str, ...] = (), **options: Any
 ) -> Trainer:
     """Of photos that are each of the one colour that is their number; those from 200 on are held out."""
-    recipe = Recipe.load(name).replace(["size=16", "augment.scale=[0.8,1.0]", *TRANSLATORS[name], *settings])
+    recipe = earlier.monet() if name == "painter" else Recipe.load(name)
+    recipe = recipe.replace(["size=16", "augment.scale=[0.8,1.0]", *TRANSLATORS[name], *settings])
     facts = {"source": {"spec": "noise"}, "photos": {"spec": "colours"}, "impasto": "0", "seed": 0, "licence": ""}
     run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
-    pixels = np.random.default_rng(0).integers(0, 256, (20, 20, 20, 3), dtype=np.uint8)
-    photos = np.arange(256, dtype=np.uint8)[:, None, None, None] * np.ones((1, 20, 20, 3), np.uint8)
+    side = recipe.kept_size
+    pixels = np.random.default_rng(0).integers(0, 256, (20, side, side, 3), dtype=np.uint8)
+    photos = np.arange(256, dtype=np.uint8)[:, None, None, None] * np.ones((1, side, side, 3), np.uint8)
 
     def loader(pictures: np.ndarray, first: int, last: int, order: str = "epoch") -> Loader:
         indices = np.arange(first, last)
@@ -193,7 +201,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_by_bit(
     check_resumed(tmp_path, partial(trainer, settings=("schedule.decay_from=0.3",)), stop)
 
 
-@pytest.mark.parametrize("name", ["cyclegan-resnet", "monet", "cnn"])
+@pytest.mark.parametrize("name", TRANSLATORS)
 def test_a_resumed_translator_equals_an_uninterrupted_one_bit_by_bit(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -332,6 +340,56 @@ def test_a_training_starts_from_weights_learned_before(tmp_path: Path, name: str
     same(fine.state()["networks"]["generator"], state["ema"])
     same(fine.state()["networks"]["discriminator"], fresh.state()["networks"]["discriminator"])
     assert fine.train().finished
+
+
+def moods(network: nn.Module) -> torch.Tensor:
+    return network.get_buffer("moods")
+
+
+def test_a_generator_and_its_average_know_the_paintings_that_it_learns_from_before_the_first_step(
+    tmp_path: Path,
+) -> None:
+    """Not those that are held out."""
+    t = translator(tmp_path / "run", "monet")
+    network = t.method.style()
+    assert isinstance(network, Generator)
+    with torch.no_grad():
+        expected = network.statistics(t.pictures.paintings.at(np.arange(16)))
+    for each in (network, t.ema.network):
+        torch.testing.assert_close(moods(each), expected, atol=1e-4, rtol=1e-4)
+    before = moods(network).clone()
+    t.train()
+    for each in (network, t.ema.network, Style.load(t.run.last).network):
+        assert torch.equal(moods(each), before)
+
+
+def test_begun_with_other_weights_it_knows_the_paintings_of_now_and_not_those_of_then(tmp_path: Path) -> None:
+    before, now = (translator(tmp_path / folder, "monet") for folder in ("before", "now"))
+    state, expected = before.state(), moods(now.method.style()).clone()
+    for weights in (state["networks"]["generator"], state["ema"]):
+        weights["moods"] = torch.ones(7, expected.shape[1])  # of seven other paintings
+    now.start_from(state["networks"], state["ema"])
+    assert torch.equal(moods(now.method.style()), expected) and torch.equal(moods(now.ema.network), expected)
+    same(dict(now.method.style().named_parameters()), dict(before.method.style().named_parameters()))
+
+
+def test_after_the_part_at_half_the_size_the_pace_is_another(tmp_path: Path) -> None:
+    t = translator(tmp_path / "run", "monet", settings=("half=0.4",))
+    sizes: list[int] = []
+    t.method.networks["discriminator"].register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
+    step = t.method.step
+    at: list[int] = []
+
+    def followed(batch: Batch) -> Any:
+        sizes.clear()
+        losses = step(batch)
+        at.append(sizes[0])
+        return losses
+
+    t.method.step = followed  # type: ignore[method-assign]
+    t.train()
+    assert at == [32] * 6 + [64] * 8  # 6/14 is the first beyond 0.4
+    assert t.plan.turned == 6
 
 
 def test_weights_of_other_networks_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ FIRST_LOOK = {
     "projected-64": Measured(250, 16, "projected-64 on 315 Chinese landscapes"),
     "projected-128": Measured(190, 32, "projected-128 on 315 Chinese landscapes"),
     "projected-256": Measured(170, 32, "projected-256 on 270 Monets"),
-    "monet": Measured(400, 8, "monet at 128 pixels on 285 Monets and 6,677 photos"),
+    "fsesim": Measured(70, 4, "7 minutes of monet at half its size on 285 Monets and 6,677 photos"),
     "cut": Measured(7_000, 1, "one round through the photos of Kaggle's competition, not measured"),
     "cyclegan": Measured(3_000, 1, "the competition's well-known tutorial, 10 rounds through 300 photos"),
     "plain": Measured(229, 7, "cnn at 128 pixels on a hundred photos, 20 rounds, still far from painting"),
@@ -80,7 +80,7 @@ QUALITY = {
     "projected-64": Measured(1_060, 64, "projected-64 on 315 Chinese landscapes"),
     "projected-128": Measured(1_540, 32, "projected-128 on 315 Chinese landscapes"),
     "projected-256": Measured(1_270, 32, "projected-256 on 270 Monets"),
-    "monet": Measured(3_300, 8, "monet at 128 pixels on 285 Monets and 6,677 photos"),
+    "fsesim": Measured(1_140, 4, "monet on 285 Monets and 6,677 photos: 1,801 steps, two thirds at half the size"),
     # Park et al. 2020, arXiv:2007.15651: 400 epochs of horse2zebra's 1,334 pictures for CUT, 200 for FastCUT.
     "cut": Measured(534_000, 1, "CUT's 400 rounds through 1,334 pictures in its paper"),
     "fastcut": Measured(267_000, 1, "FastCUT's 200 rounds through 1,334 pictures in its paper"),
