@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.paint.manner import Manner
 from impasto.paint.painter import load
 from impasto.paint.steady import Steady
 
@@ -69,7 +70,8 @@ def main() -> None:
     painter = load(arguments.style)
     for moves in (False, True):
         frames = film(photo, arguments.frames, moves)
-        alone = [painter.paint_pixels(frame[None])[0] for frame in frames]
+        manner = painter.settled(Manner(), frames[0])
+        alone = [painter.paint_pixels(frame[None], manner)[0] for frame in frames]
         steady = Steady()
         ours = [steady.follow(frame, painting) for frame, painting in zip(frames, alone, strict=True)]
         measures: dict[str, Callable[[list[Frame]], float]] = {

@@ -77,8 +77,9 @@ def softened(photo: Tensor, soften: int) -> Tensor:
         height, width = half.shape[-2:]
         padded = F.pad(half, (soften,) * 4, mode="replicate")
         window = [(down, right) for down in range(2 * soften + 1) for right in range(2 * soften + 1)]
-        half = sum(padded[..., down : down + height, right : right + width] for down, right in window) / len(window)
-    return F.interpolate(torch.as_tensor(half), scale_factor=2.0, mode="bilinear", align_corners=False)
+        moved = [padded[..., down : down + height, right : right + width] for down, right in window]
+        half = torch.stack(moved).mean(0)
+    return F.interpolate(half, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
 # Photos to paintings.
