@@ -166,7 +166,8 @@ class Generator(nn.Module):
         first = 2 * sum(CHANNELS[:-1])
         for part, weight in ((slice(first, first + CONTENT), 1.0), (slice(-PALETTE, None), BY_PALETTE)):
             pictures, paintings = (self.standardised(each)[:, part] for each in (statistics, self.moods))
-            near += weight / pictures.shape[1] * torch.cdist(pictures, paintings).square()
+            squares = pictures.square().sum(1)[:, None] + paintings.square().sum(1)  # not cdist: ONNX has none
+            near += weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T)
         return near.argmin(1)
 
     # Parts of the forward pass.
