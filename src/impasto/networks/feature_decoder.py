@@ -162,13 +162,13 @@ class Generator(nn.Module):
         the means of the coarsest stage, which tell the content, and :data:`BY_PALETTE` as much by the palette."""
         if not len(self.moods):
             return torch.zeros(len(statistics), dtype=torch.long, device=statistics.device)
-        near = torch.zeros(len(statistics), len(self.moods), device=statistics.device)
+        away = []  # (B, N) each
         first = 2 * sum(CHANNELS[:-1])
         for part, weight in ((slice(first, first + CONTENT), 1.0), (slice(-PALETTE, None), BY_PALETTE)):
             pictures, paintings = (self.standardised(each)[:, part] for each in (statistics, self.moods))
             squares = pictures.square().sum(1)[:, None] + paintings.square().sum(1)  # not cdist: ONNX has none
-            near += weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T)
-        return near.argmin(1)
+            away.append(weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T))
+        return (away[0] + away[1]).argmin(1)
 
     # Parts of the forward pass.
 
