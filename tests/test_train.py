@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from conftest import QUICK, Impasto
@@ -94,6 +95,18 @@ def test_a_style_goes_on_learning_from_other_pictures(trained: Path, impasto: Im
     card = Style.load(tmp_path / "fine").card
     assert card.start == style.name and card.recipe == Style.load(style).card.recipe
     assert not same(Style.load(tmp_path / "fine" / "last.safetensors").network.state_dict(), weights)
+
+
+def test_the_other_direction_is_trained_with_the_same_options(impasto: Impasto, tmp_path: Path) -> None:
+    """What is exchanged is which of both are the inputs, everywhere."""
+    turned = ["--set", "direction=painting-to-photo"]
+    impasto(*TRAIN, *turned, "--out", "turned", "--budget", "2steps")
+    card = Style.load(tmp_path / "turned").card
+    assert card.turns == "paintings into photos" and card.photos is not None
+    assert (card.source["spec"], card.photos["spec"]) == ("sample:photos", "sample:paintings")
+    samples = tmp_path / "turned" / "samples"
+    with Image.open(samples / "photos.jpg") as inputs, Image.open(samples / "real.jpg") as real:
+        assert inputs.height > real.height  # sixteen paintings are its inputs; of photos there are five
 
 
 def test_a_run_goes_on_learning_with_its_discriminator_even_if_killed_at_once(

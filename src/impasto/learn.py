@@ -267,6 +267,8 @@ def _go(
 ) -> Outcome:
     """Trains a run from where it stands, and writes its report."""
     recipe, facts = run.recipe, run.facts
+    if photos is not None and not recipe.paints:
+        store, photos = photos, store  # from here on: the target domain, and the source domain
     seed: int = facts["seed"]
 
     def loader(pictures: Store, indices: np.ndarray, order: str) -> Loader:

@@ -84,8 +84,18 @@ class Recipe(Settings):
 
     @property
     def translates(self) -> bool:
-        """Whether it makes paintings of photos, rather than of noise."""
+        """Whether it translates images, rather than generates them from noise."""
         return isinstance(self, TranslatorRecipe)
+
+    @property
+    def turns(self) -> str:
+        """What into what, as the style's card says."""
+        return "noise into paintings"
+
+    @property
+    def paints(self) -> bool:
+        """Whether paintings are what it makes, rather than what it begins with."""
+        return True
 
     @property
     def leaves_paintings(self) -> bool:
@@ -303,11 +313,21 @@ class ProgressiveRecipe(NoiseRecipe):
 
 
 class TranslatorRecipe(Recipe):
-    """From photos. ``identity`` is the weight of how far the painter changes what is a painting already (L1)."""
+    """Image-to-image translation. ``direction`` tells what is translated into what; ``identity`` is the weight of how
+    far the generator changes what is in the target domain already (L1)."""
 
+    direction: Literal["photo-to-painting", "painting-to-photo"] = "photo-to-painting"
     generator: Painting
     discriminator: Judging
     identity: NotNegative = 0.0
+
+    @property
+    def turns(self) -> str:
+        return "photos into paintings" if self.paints else "paintings into photos"
+
+    @property
+    def paints(self) -> bool:
+        return self.direction == "photo-to-painting"
 
     @property
     def leaves_paintings(self) -> bool:

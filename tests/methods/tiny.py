@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from impasto.data.loader import Batch, Loader
+from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import Precision, open_fabric
 from impasto.methods import METHODS, Method
 from impasto.recipe import Recipe
@@ -55,7 +55,8 @@ def made(kind: type[M], fabric: Fabric, *settings: str) -> M:
 def _prepared(kind: type[M], recipe: Recipe, fabric: Fabric, seed: int) -> M:
     torch.manual_seed(seed)
     method = kind(recipe, fabric)
-    method.prepare(method.style(), pictures(recipe, recipe.size))
+    five = pictures(recipe, recipe.size)
+    method.prepare(Batches(five, five))
     return method
 
 

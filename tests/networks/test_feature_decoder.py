@@ -315,6 +315,20 @@ def test_nearest_is_by_content_and_by_a_third_by_palette_with_every_number_count
     assert network.nearest(given).tolist() == nearest
 
 
+def test_moods_that_are_shared_out_among_photos_are_each_nearest_to_about_equally_many() -> None:
+    network, rng = fresh(), torch.Generator().manual_seed(0)
+    paintings, photos = torch.randn(12, MOOD, generator=rng), torch.randn(240, MOOD, generator=rng)
+    photos[:, -PALETTE:] += 3 * paintings[4, -PALETTE:]  # of one painting's palette, nearly all
+    network.remember(paintings)
+    alone = network.nearest(photos).bincount(minlength=12)
+    assert alone.max() > 100 and alone.min() == 0 and not network.offsets.any()
+    network.remember(paintings, photos)
+    shared = network.nearest(photos).bincount(minlength=12)
+    assert shared.max() < 40 and shared.min() > 5
+    network.remember(paintings)
+    assert network.nearest(photos).bincount(minlength=12).tolist() == alone.tolist()
+
+
 def test_without_moods_they_are_nothing() -> None:
     network, numbers = fresh(), torch.tensor([3, 1])
     assert torch.equal(network.mood(numbers), torch.zeros(2, MOOD))
@@ -330,14 +344,24 @@ def test_moods_are_part_of_the_state_however_many_there_are(network: Generator) 
     assert len(loaded.moods) == 0
     for count in (5, 2):
         source = copy.deepcopy(network)
-        source.remember(source.moods[:count])
+        source.remember(source.moods[:count], source.moods)
         loaded.load_state_dict(source.state_dict())
         assert torch.equal(loaded.moods, source.moods) and loaded.moods is not source.moods
+        assert torch.equal(loaded.offsets, source.offsets) and loaded.offsets.any()
         with torch.no_grad():
             assert torch.equal(loaded(photos()), source(photos()))
     within = nn.Sequential(learned())
     within.load_state_dict({f"0.{name}": value for name, value in network.state_dict().items()})
     assert torch.equal(within[0].moods, network.moods)  # type: ignore[arg-type]
+
+
+def test_a_style_from_before_moods_were_shared_out_has_no_offsets(network: Generator) -> None:
+    loaded = learned()
+    loaded.remember(torch.randn(3, MOOD), torch.randn(9, MOOD))
+    state = network.state_dict()
+    del state["offsets"]
+    loaded.load_state_dict(state)
+    assert loaded.offsets.shape == (5,) and not loaded.offsets.any()
 
 
 def test_half_precision_of_a_style_file_loads_as_float32(network: Generator) -> None:

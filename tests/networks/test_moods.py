@@ -4,9 +4,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from impasto.networks.moods import PALETTE, moments, palette
+from impasto.networks.moods import PALETTE, moments, offsets, palette
 
 #: Pictures of two colours at least, in −1…1.
 pixels = arrays(np.float32, st.tuples(st.just(2), st.just(3), st.integers(1, 5), st.integers(1, 5)))
@@ -94,3 +95,40 @@ def test_a_gradient_reaches_every_pixel_and_is_finite_where_a_picture_is_flat() 
         pictures = given_pictures.requires_grad_()
         (palette(pictures).square().sum() + moments([pictures]).square().sum()).backward()
         assert pictures.grad is not None and pictures.grad.isfinite().all() and (pictures.grad != 0).all()
+
+
+@pytest.mark.parametrize(("count", "among"), [(300, 30), (900, 20), (400, 7)])
+def test_offsets_make_each_the_nearest_to_about_equally_many(count: int, among: int) -> None:
+    """Where by distances alone a hub takes most, and some nothing."""
+    rng = torch.Generator().manual_seed(count)
+    things, points = torch.randn(count, 40, generator=rng), torch.randn(among, 40, generator=rng)
+    points *= torch.linspace(0.2, 1.5, among)[:, None]
+    distances = torch.cdist(things, points).square()
+    before = distances.argmin(1).bincount(minlength=among)
+    after = (distances - offsets(distances)).argmin(1).bincount(minlength=among)
+    fair = count / among
+    assert before.max() > 3 * fair and before.min() == 0
+    assert after.max() <= 1.5 * fair + 2 and after.min() >= 0.4 * fair
+
+
+def test_the_transport_of_offsets_costs_as_little_as_the_best_assignment() -> None:
+    """On as many things as points, against the Hungarian method."""
+    rng = torch.Generator().manual_seed(5)
+    distances = torch.rand(40, 40, generator=rng)
+    chosen = (distances - offsets(distances)).argmin(1)
+    rows, columns = linear_sum_assignment(distances.numpy())
+    assert (chosen.numpy() == columns).mean() >= 0.8
+    assert distances[torch.arange(40), chosen].sum() <= 1.1 * distances.numpy()[rows, columns].sum()
+
+
+def test_offsets_of_equal_distances_are_equal_and_finite() -> None:
+    found = offsets(torch.full((6, 3), 2.5))
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, found[:1].expand(3))
+
+
+@given(st.floats(1e-3, 1e3), st.integers(0, 9))
+def test_offsets_scale_with_the_distances(factor: float, seed: int) -> None:
+    distances = torch.rand(20, 5, generator=torch.Generator().manual_seed(seed))
+    centred = [each - each.mean() for each in (offsets(distances) * factor, offsets(distances * factor))]
+    torch.testing.assert_close(*centred, atol=1e-3 * factor, rtol=1e-3)

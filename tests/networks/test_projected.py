@@ -212,10 +212,13 @@ def test_another_part_is_looked_at_each_time_and_every_pixel_may_be() -> None:
 
 @pytest.mark.parametrize("size", [(96, 64), (192, 256)])
 def test_a_part_of_plain_pictures_has_as_many_logits_as_the_whole(size: tuple[int, int]) -> None:
-    network = Discriminator(8, 4).eval()
+    network, seen = Discriminator(8, 4).eval(), []
+    assert network.pixels is not None
+    network.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.no_grad():
-        logits = network(pictures(1, *size), pictures(1, *size))
-    assert logits.shape == (1, 5, size[0] // 4, size[1] // 4)
+        logits, whole = network(pictures(1, *size), pictures(1, *size)), network(pictures(1, *size))
+    assert logits.shape == whole.shape == (1, 5, size[0] // 4, size[1] // 4)
+    assert [each.shape[2:] for each in seen] == [(max(size[0] // 2, 64), max(size[1] // 2, 64)), size]
 
 
 #: Some of the names in a checkpoint from when there was one backbone.

@@ -1,12 +1,12 @@
 """The contract between a method and the training loop."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from impasto.data.loader import Batch, Loader
+from impasto.data.loader import Batch, Batches, Loader
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -21,7 +21,6 @@ class Method(ABC):
     puts into ``networks`` and ``optimizers`` is saved, resumed and scheduled by the loop.
     """
 
-    turns: ClassVar[str]  #: what into what, as the style's card says
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
 
@@ -29,9 +28,13 @@ class Method(ABC):
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         """Builds networks and optimisers, from torch's global random state, on ``fabric``'s device."""
 
-    def prepare(self, painter: nn.Module, paintings: Loader) -> None:
-        """Tells a network like :meth:`style`'s what it has to know of the paintings before it learns from them; most
-        know nothing."""
+    def prepare(self, pictures: Batches) -> None:
+        """Measures on the training pictures, before the first step, what the network :meth:`style` has to know of
+        them, and tells it; most know nothing."""
+        return
+
+    def inform(self, painter: nn.Module) -> None:
+        """Tells a network like :meth:`style`'s what was measured, in place of what it knew of other pictures."""
         return
 
     @abstractmethod

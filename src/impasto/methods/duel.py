@@ -42,9 +42,10 @@ class Duel(Method):
 
 
 class Translator(Duel):
-    """From photos: what is looked at are photos that were not learned from."""
+    """Image-to-image translation: what is looked at are pictures of the source domain that were not learned from.
 
-    turns = "photos into paintings"
+    A batch's ``photos`` are of the source domain, its ``paintings`` of the target domain.
+    """
 
     def inputs(self, count: int, seed: int, photos: Loader | None) -> Tensor:
         if photos is None:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.data.loader import Batch, Loader
+from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision
 from impasto.losses.self_similarity import self_similarity
 from impasto.methods.duel import Translator, spread
@@ -31,8 +31,8 @@ STAGES = (1, 2)
 SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
-#: Paintings whose moods are kept at most, evenly spread, and how many are measured at a time.
-MOODS, BLOCK = 1000, 16
+#: Pictures of each domain that are measured at most, evenly spread, and at a time.
+MEASURED, BLOCK = 500, 4
 
 
 class Fsesim(Translator):
@@ -52,12 +52,15 @@ class Fsesim(Translator):
             self.generator.mark_forward_method(method)
 
     @torch.no_grad()
-    def prepare(self, painter: nn.Module, paintings: Loader) -> None:
-        """Has a generator measure and keep the moods of the paintings, of 1,000 at most."""
+    def prepare(self, pictures: Batches) -> None:
+        """Measures the moods of the paintings, and of photos, among whom they are to be shared out."""
+        assert pictures.photos is not None
+        self.measured = self._measured(pictures.paintings), self._measured(pictures.photos)
+        self.inform(self.network)
+
+    def inform(self, painter: nn.Module) -> None:
         assert isinstance(painter, Generator)
-        places = np.linspace(0, len(paintings) - 1, min(MOODS, len(paintings))).round().astype(int)
-        parts = (paintings.at(places[first : first + BLOCK]) for first in range(0, len(places), BLOCK))
-        painter.remember(torch.cat([painter.statistics(part) for part in parts]))
+        painter.remember(*self.measured)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         photo, real = batch.photos.contiguous(memory_format=self.layout), batch.paintings  # (B, 3, S, S)
@@ -92,6 +95,12 @@ class Fsesim(Translator):
             self.learn(loss)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"spread": spread(fake.detach()) / spread(real)}
+
+    def _measured(self, pictures: Loader) -> Tensor:
+        """The statistics (N, MOOD) of pictures, of :data:`MEASURED` at most."""
+        places = np.linspace(0, len(pictures) - 1, min(MEASURED, len(pictures))).round().astype(int)
+        parts = (pictures.at(places[first : first + BLOCK]) for first in range(0, len(places), BLOCK))
+        return torch.cat([self.generator.statistics(part.contiguous()) for part in parts])
 
     def _chosen(self, photo: Tensor, seen: list[Tensor], rng: torch.Generator) -> Tensor:
         """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 class Gan(Duel):
     """One discriminator step, then one generator step against it, on the same fakes."""
 
-    turns = "noise into paintings"
-
     def __init__(self, recipe: "NoiseRecipe", fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.latent, self.every = recipe.latent, recipe.generator_every

@@ -10,7 +10,8 @@ photo. It is made of what the photo shows (means of the coarsest features) and o
 (AdaIN's means and deviations of all stages, Huang & Belongie 2017, arXiv:1703.06868, and its palette), one of those
 that it was trained on or any other. So palette and light change together, and one photo can be painted in the mood of
 any painting. The generator keeps the moods of its training paintings; without another choice, a photo is painted in
-that of the painting nearest to it in content and palette.
+that of the painting nearest to it in content and palette, where *nearest* is balanced: over the training photos each
+painting is chosen about equally often (:func:`impasto.networks.moods.offsets`), as else a few would lend most moods.
 
 Nothing is normalised over the picture, and the code is computed once, from a thumbnail: so a picture can be painted in
 tiles. Convolutions continue the border, and every change of size is smoothed (Zhang 2019, arXiv:1904.11486).
@@ -24,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.networks.efficientnet import CHANNELS, STRIDES, Stages
-from impasto.networks.moods import PALETTE, moments, palette
+from impasto.networks.moods import PALETTE, moments, offsets, palette
 from impasto.networks.noise import noise_like
 
 #: Photos are padded to a multiple of this.
@@ -48,12 +49,14 @@ class Generator(nn.Module):
     """
 
     moods: Tensor  #: (N, MOOD), of the N training paintings; none before :meth:`remember`
+    offsets: Tensor  #: (N,), what is taken from the distances to them, for each to be the nearest equally often
 
     def __init__(self, width: int, body: int, blocks: int, soften: int) -> None:
         super().__init__()
         self._soften = soften
         self._stages: list[Stages] = []  # neither parameters nor part of a style
         self.register_buffer("moods", torch.empty(0, MOOD))
+        self.register_buffer("offsets", torch.empty(0))
         self.encoder = nn.Sequential(
             nn.Linear(CONTENT + MOOD, CODE), nn.LeakyReLU(0.2), nn.Linear(CODE, CODE), nn.LeakyReLU(0.2)
         )
@@ -135,10 +138,14 @@ class Generator(nn.Module):
         """What a mood is made of, (B, MOOD), as it is measured on pictures (B, 3, H, W)."""
         return torch.cat([moments(self.look(pictures) if features is None else features), palette(pictures)], 1)
 
-    def remember(self, statistics: Tensor) -> None:
+    def remember(self, paintings: Tensor, photos: Tensor | None = None) -> None:
         """Keeps the statistics (N, MOOD) of the training paintings, N ≥ 2, as moods, and as what others are measured
-        against."""
-        self.moods = statistics.float().to(self.moods.device)
+        against. With those of photos (M, MOOD), each is from now on the :meth:`nearest` to about equally many of
+        them."""
+        self.moods = paintings.float().to(self.moods.device)
+        self.offsets = torch.zeros(len(paintings), device=self.moods.device)
+        if photos is not None:
+            self.offsets = offsets(self._distances(photos.float()))
 
     def standardised(self, statistics: Tensor) -> Tensor:
         """Statistics (B, MOOD) relative to those of all moods: mean 0, standard deviation 1."""
@@ -159,16 +166,21 @@ class Generator(nn.Module):
 
     def nearest(self, statistics: Tensor) -> Tensor:
         """The numbers (B,) of the training paintings nearest to pictures with these :meth:`statistics` (B, MOOD): by
-        the means of the coarsest stage, which tell the content, and :data:`BY_PALETTE` as much by the palette."""
+        the means of the coarsest stage, which tell the content, and :data:`BY_PALETTE` as much by the palette, less
+        :attr:`offsets`."""
         if not len(self.moods):
             return torch.zeros(len(statistics), dtype=torch.long, device=statistics.device)
+        return (self._distances(statistics) - self.offsets).argmin(1)
+
+    def _distances(self, statistics: Tensor) -> Tensor:
+        """How far pictures with these :meth:`statistics` (B, MOOD) are from each training painting, (B, N)."""
         away = []  # (B, N) each
         first = 2 * sum(CHANNELS[:-1])
         for part, weight in ((slice(first, first + CONTENT), 1.0), (slice(-PALETTE, None), BY_PALETTE)):
             pictures, paintings = (self.standardised(each)[:, part] for each in (statistics, self.moods))
             squares = pictures.square().sum(1)[:, None] + paintings.square().sum(1)  # not cdist: ONNX has none
             away.append(weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T))
-        return (away[0] + away[1]).argmin(1)
+        return away[0] + away[1]
 
     # Parts of the forward pass.
 
@@ -200,6 +212,8 @@ class Generator(nn.Module):
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
         if (moods := state.get(f"{prefix}moods")) is not None:  # as many as there were paintings
             self.moods = torch.empty(moods.shape, device=self.moods.device)
+            self.offsets = torch.zeros(len(moods), device=self.moods.device)
+            state.setdefault(f"{prefix}offsets", self.offsets)  # of styles that are older than they
         super()._load_from_state_dict(state, prefix, *args)
 
 

@@ -1,5 +1,6 @@
-"""Statistics of a picture that tell its look, apart from its layout."""
+"""Statistics of a picture that tell its look, apart from its layout; and how moods are shared out among photos."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -7,6 +8,8 @@ from torch import Tensor
 
 #: Numbers in a palette.
 PALETTE = 9
+#: How soft the choice is while offsets are sought, in standard deviations of the distances, and for how many rounds.
+SOFT, ROUNDS = 0.05, 300
 
 
 def moments(maps: Sequence[Tensor]) -> Tensor:
@@ -37,3 +40,20 @@ def palette(pictures: Tensor) -> Tensor:
     deviations = (covariance.diagonal(dim1=1, dim2=2) + 1e-5).sqrt()
     mixed = torch.stack([covariance[:, 0, 1], covariance[:, 0, 2], covariance[:, 1, 2]], 1)
     return torch.cat([means, deviations, mixed], 1)
+
+
+def offsets(distances: Tensor) -> Tensor:
+    """What to take from distances (M, N), N for each of M things, for each of the N to be the nearest to about M / N:
+    (N,).
+
+    In many dimensions a few points are the nearest to most others ("hubs"; Radovanović et al. 2010, JMLR 11). The
+    offsets are the potentials of the transport between both sets that costs least, each point of a set having the same
+    weight, by Sinkhorn's iterations (Cuturi 2013, arXiv:1306.0895) on logarithms.
+    """
+    costs = distances.double()
+    soft = SOFT * costs.std() + 1e-12
+    found = costs.new_zeros(costs.shape[1])
+    for _ in range(ROUNDS):
+        rows = soft * torch.logsumexp((found - costs) / soft, 1, keepdim=True)  # (M, 1)
+        found = -soft * (torch.logsumexp((-rows - costs) / soft, 0) - math.log(costs.shape[0] / costs.shape[1]))
+    return found.float()

@@ -152,7 +152,10 @@ class Record:
     @property
     def turns(self) -> str:
         """What it turns into what."""
-        return "photos into paintings" if self.translates else "noise into paintings"
+        if not self.translates:
+            return "noise into paintings"
+        reverse = self.recipe.get("direction") == "painting-to-photo"
+        return "paintings into photos" if reverse else "photos into paintings"
 
     @property
     def photos(self) -> Path:

@@ -85,7 +85,7 @@ class Trainer:
 
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
-        self.method.prepare(self.method.style(), pictures.paintings)
+        self.method.prepare(pictures)
         self.ema = self._average(self.method.style())
         reverse = self.method.reverse()
         self.ema_reverse = None if reverse is None else self._average(reverse)
@@ -315,11 +315,14 @@ class Trainer:
     def style(self) -> Style:
         """The averaged painter as it is now, with its card."""
         facts = self.run.facts
+        target, source = facts["source"], facts.get("photos")
+        if not self.recipe.paints:
+            target, source = source, target
         card = Card(
-            turns=self.method.turns,
+            turns=self.recipe.turns,
             recipe=self.recipe.values(),
-            source=_named(facts["source"]),
-            photos=None if facts.get("photos") is None else _named(facts["photos"]),
+            source=_named(target),
+            photos=None if source is None else _named(source),
             start=None if facts.get("start") is None else Path(facts["start"]).name,
             steps=self.step,
             pictures=self.step * self.recipe.batch,
@@ -404,7 +407,7 @@ class Trainer:
             self.ema.network.load_state_dict(averaged)
             self._restore_reverse(averaged_reverse)
             for network in (self.method.style(), self.ema.network):  # they knew the paintings of that training
-                self.method.prepare(network, self.pictures.paintings)
+                self.method.inform(network)
         except RuntimeError as error:
             raise ImpastoError(
                 f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "
