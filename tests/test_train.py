@@ -100,7 +100,8 @@ def test_a_style_goes_on_learning_from_other_pictures(trained: Path, impasto: Im
 def test_the_other_direction_is_trained_with_the_same_options(impasto: Impasto, tmp_path: Path) -> None:
     """What is exchanged is which of both are the inputs, everywhere."""
     turned = ["--set", "direction=painting-to-photo"]
-    impasto(*TRAIN, *turned, "--out", "turned", "--budget", "2steps")
+    said = impasto(*TRAIN, *turned, "--out", "turned", "--budget", "2steps").stdout
+    assert "Photos of paintings: impasto paint PAINTING… --style turned --out photos" in said
     card = Style.load(tmp_path / "turned").card
     assert card.turns == "paintings into photos" and card.photos is not None
     assert (card.source["spec"], card.photos["spec"]) == ("sample:photos", "sample:paintings")

@@ -75,7 +75,8 @@ def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
     [
         (["--mood", "99"], f"mood = 99: this style has moods 0 to {COUNT - 1}."),
         (["--like", "none.jpg"], "none.jpg"),
-        (["--moods", "--mood", "1"], "give one photo, without --mood and --like"),
+        (["--moods", "--mood", "1"], "give one photo, without --mood, --like and --reverse"),
+        (["--moods", "--reverse"], "give one photo, without --mood, --like and --reverse"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(work: Impasto, options: list[str], told: str) -> None:

@@ -171,6 +171,7 @@ def translate(
     taken = pictures(photos, count, 2 * size)
     tile(pictures(monets, count, 2 * size)).save(run / "samples" / "real.jpg", quality=92)
     tile(taken).save(run / "samples" / "photos.jpg", quality=92)
+    tile(taken[::-1]).save(run / "samples" / f"reverse-step-{steps:08d}.jpg", quality=92)
     for index in range(samples + 1):
         step = index * steps // samples
         made = tile(rendered(taken, index / samples))

@@ -116,11 +116,31 @@ def test_a_translator_shows_photos_beside_paintings(translator: Path) -> None:
     images = {image["alt"]: image for image in page.all("img")}
     for alt in ("A photo", "Its newest painting", "A real painting"):
         assert size(images[alt]["src"]) == (64, 64)
+    assert "The same paintings as photos" in images
     sheet = images["A sheet of photos, each with its painting to the right"]
     assert size(sheet["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
     with Image.open(io.BytesIO(content(images["The photos themselves"]["src"]))) as strip:
         assert strip.size == (8 * 66 - 2, 64)
     assert len(page.all("video")) == 1
+
+
+def test_a_translator_of_the_other_direction_speaks_of_photos_made_of_paintings(
+    translator: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "turned"
+    shutil.copytree(translator, run)
+    (run / "samples" / "reverse-step-00000400.jpg").unlink()
+    with (run / "recipe.yaml").open("a") as recipe:
+        recipe.write("direction: painting-to-photo\n")
+    write_report(run)
+    page = Page(run / "report.html")
+    text, images = plain(page.text), {image["alt"] for image in page.all("img")}
+    assert "Photos made of monet_jpg" in text and "It turns paintings into photos." in text
+    assert {"A painting", "Its newest photo", "A real photo", "The paintings themselves"} <= images
+    assert "A sheet of paintings, each with its photo to the right" in images
+    assert "The same paintings as photos" not in images
+    assert "The photos it learned from" in text and "Some of the 6,650 photos." in text
+    assert f"impasto paint PAINTING… --style {run} --out photos" in text
 
 
 def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_path: Path) -> None:

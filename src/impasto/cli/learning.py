@@ -134,10 +134,15 @@ def train(
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
     style = Style.load(run)
-    work = "paint PHOTO… --style {}" if style.recipe.translates else "generate {} --count 16"
-    print(f"New paintings: impasto {work.format(shlex.quote(str(run)))} --out paintings")
+    quoted = shlex.quote(str(run))
+    if not style.recipe.paints:
+        print(f"Photos of paintings: impasto paint PAINTING… --style {quoted} --out photos")
+    elif style.recipe.translates:
+        print(f"New paintings: impasto paint PHOTO… --style {quoted} --out paintings")
+    else:
+        print(f"New paintings: impasto generate {quoted} --count 16 --out paintings")
     if style.reverse is not None:
-        print(f"Photos of paintings: impasto paint PAINTING… --style {shlex.quote(str(run))} --reverse --out photos")
+        print(f"Photos of paintings: impasto paint PAINTING… --style {quoted} --reverse --out photos")
 
 
 @app.command()

@@ -113,8 +113,10 @@ def paint(
     from impasto.painting import paint_all, show_moods
 
     if moods:
-        if len(photos) > 1 or mood or like:
-            raise ImpastoError("--moods shows one photo in every mood: give one photo, without --mood and --like.")
+        if len(photos) > 1 or mood or like or reverse:
+            raise ImpastoError(
+                "--moods shows one photo in every mood: give one photo, without --mood, --like and --reverse."
+            )
         with bar("painting") as advance:
             place = show_moods(photos[0], out, style=style, overwrite=overwrite, device=device, progress=advance)
         print(f"The sheet is {place}")

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from impasto.paint.photo import Pixels
 
+Values = NDArray[np.float32]
+
 #: Frames from one key to the next.
 KEY = 12
 #: Photos agree if their mean difference in a neighbourhood of so many pixels is below the first of these grey levels,
@@ -53,7 +55,7 @@ class Steady:
             within = trust[..., None]
             places = cv2.blur(trust, (LIGHT, LIGHT))[..., None] + 1e-3
 
-            def light(change: NDArray[np.float32]) -> NDArray[np.float32]:
+            def light(change: Values) -> Values:
                 return cv2.blur(within * change, (LIGHT, LIGHT)) / places
 
             change = moved - fresh
@@ -66,7 +68,7 @@ class Steady:
         return painting
 
     @staticmethod
-    def _moved(photo: Pixels, key: Pixels, painting: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    def _moved(photo: Pixels, key: Pixels, painting: Pixels) -> tuple[Values, Values, Values]:
         """The key and its painting moved to where their things are in ``photo``, and how far that is to be trusted,
         0…1."""
         height, width, _ = photo.shape
@@ -82,5 +84,5 @@ class Steady:
         difference = cv2.blur(cv2.absdiff(photo, before).mean(axis=2, dtype=np.float32), (PLACES, PLACES))
         trust = np.clip((NEAR[1] - difference) / (NEAR[1] - NEAR[0]), 0, 1)
         trust *= (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
-        smooth: NDArray[np.float32] = np.minimum(trust, cv2.GaussianBlur(trust, (0, 0), 2))
+        smooth: Values = np.minimum(trust, cv2.GaussianBlur(trust, (0, 0), 2))
         return before.astype(np.float32), moved.astype(np.float32), smooth

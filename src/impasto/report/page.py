@@ -77,6 +77,8 @@ def _words(record: Record) -> dict[str, Any]:
         "facts": facts,
         "size": record.size,
         "translates": record.translates,
+        "paints": record.paints,
+        "turns": record.turns,
         "there_and_back": any(name.endswith(curves.BACK) for name in record.log.columns),
         "after": _named(facts.source.spec),
         "start": None if facts.start is None else _named(facts.start),
@@ -104,6 +106,7 @@ def _pictures(record: Record) -> dict[str, Any]:
         "newest_sheet": _newest(record, newest) if newest and not ended else None,
         "photos": _strip(record, photos) if photos else None,
         "real": _sheet(real) if real else None,
+        "reverse": _sheet(record.reverse) if record.reverse else None,
         "pair": [_single(record, path) for path in (real, newest.path)] if newest and real else None,
         "photo": _single(record, photos) if photos else None,
         "milestones": [(sample.step, _strip(record, sample.path)) for sample in milestones(record.samples)],
@@ -203,10 +206,8 @@ def _commands(record: Record) -> Iterator[tuple[str, str]]:
     """What to type next, as a shell takes it, and what it is for."""
     facts, run = record.facts, str(record.folder)
     if record.paintings.exists() and record.translates:
-        yield (
-            "Paint photos",
-            f"impasto paint PHOTO… {shlex.join(['--style', run, '--out', 'paintings'])}",
-        )
+        inputs, made = ("PHOTO…", "paintings") if record.paints else ("PAINTING…", "photos")
+        yield f"Make {made}", f"impasto paint {inputs} {shlex.join(['--style', run, '--out', made])}"
     elif record.paintings.exists():
         yield (
             "More paintings",

@@ -154,8 +154,17 @@ class Record:
         """What it turns into what."""
         if not self.translates:
             return "noise into paintings"
-        reverse = self.recipe.get("direction") == "painting-to-photo"
-        return "paintings into photos" if reverse else "photos into paintings"
+        return "photos into paintings" if self.paints else "paintings into photos"
+
+    @property
+    def paints(self) -> bool:
+        """Whether paintings are what it makes, rather than what it begins with."""
+        return self.recipe.get("direction") != "painting-to-photo"
+
+    @property
+    def reverse(self) -> Path | None:
+        """The newest sheet of what the reverse direction makes of those in :attr:`real`, if there is one."""
+        return max(self.folder.glob("samples/reverse-step-*.jpg"), default=None)
 
     @property
     def photos(self) -> Path:
