@@ -1,5 +1,6 @@
 """A recipe: every choice of a training, typed and checked, read from and written to YAML."""
 
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
@@ -249,6 +250,17 @@ class Recipe(Settings):
                 raise ImpastoError(f"'{setting}': the value is not YAML.") from error
             values["tune"].pop(name, None)  # what is set is not searched for
         return self.of(values)
+
+    def changes(self) -> list[str]:
+        """The settings that differ from the shipped recipe of the same name, as :meth:`replace` takes them."""
+        own, other = self.values(), Recipe.load(self.name).values()
+        known = set(names(other))
+        own.pop("tune", None)
+        return [
+            f"{name}={json.dumps(_value(own, name))}"
+            for name in names(own)
+            if name not in known or _value(own, name) != _value(other, name)
+        ]
 
     def to_yaml(self) -> str:
         """The recipe as YAML text that :meth:`load` reads back."""

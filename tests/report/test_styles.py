@@ -1,4 +1,7 @@
-from impasto.report.styles import describe
+import shlex
+
+from impasto.recipe import Recipe
+from impasto.report.styles import command, describe
 from impasto.report.words import SPACE
 from impasto.scores import Content, Value
 from test_style import style
@@ -16,9 +19,32 @@ def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
     assert "SSIM 0.71" in lines[2] and "50 photos" in lines[2]
     assert lines[3] == f"lattice 0.40{SPACE}±{SPACE}0.10 dB, where the paintings have 0.220"
     assert lines[4] == "CC0-1.0, 4.2 MB"
+    assert lines[5] == "impasto train tiny.yaml --paintings monets --photos photos --budget 1steps --out run"
 
 
 def test_what_a_card_does_not_know_is_not_said() -> None:
     lines = describe(style().card)
-    assert "noise into paintings" in lines[0] and "300 pictures" in lines[0] and len(lines) == 2
+    assert "noise into paintings" in lines[0] and "300 pictures" in lines[0] and len(lines) == 3
     assert all(lines)
+
+
+def test_a_cards_command_trains_such_a_style() -> None:
+    """Read as the shell does, its settings make the same recipe."""
+    settings = ["half=0.6", "direction=painting-to-photo", "augment.scale=[0.5, 1.0]", "generator.betas=[0.5, 0.9]"]
+    trained = Recipe.load("monet").replace(settings)
+    card = translator().card.model_copy(
+        update={"recipe": trained.values(), "start": "my style", "seed": 3, "steps": 1234, "turns": trained.turns}
+    )
+    words = shlex.split(command(card))
+    assert words[:3] == ["impasto", "train", "monet"]
+    given = dict(zip(words[3::2], words[4::2], strict=True))
+    assert (given["--paintings"], given["--photos"]) == ("photos", "monets")  # it learned to make the photos of monets
+    assert (given["--from"], given["--seed"], given["--budget"]) == ("my style", "3", "1234steps")
+    told = [value for option, value in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
+    assert Recipe.load("monet").replace(told).values() == trained.values() and len(told) == len(settings)
+
+
+def test_pictures_of_the_other_direction_are_counted_by_what_they_are() -> None:
+    recipe = Recipe.load("monet").replace(["direction=painting-to-photo"])
+    card = translator().card.model_copy(update={"recipe": recipe.values(), "turns": recipe.turns})
+    assert "paintings into photos" in describe(card)[0] and "6,328 paintings and 270 photos" in describe(card)[0]

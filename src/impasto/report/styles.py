@@ -1,9 +1,11 @@
 """What a style says of itself, for a person."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from impasto.errors import ImpastoError
+from impasto.recipe import Recipe, shipped
 from impasto.report.words import measured, number
 from impasto.scores import Scores
 from impasto.style import Card, at_hand
@@ -34,7 +36,25 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     about = [card.licence] if card.licence else []
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
-    return [*lines, ", ".join(about)] if about else lines
+    lines += [", ".join(about)] if about else []
+    return lines if card.imported is not None else [*lines, command(card)]
+
+
+def command(card: Card) -> str:
+    """What trains such a style again, with as many steps."""
+    recipe = Recipe.of(card.recipe)
+    paintings, photos = card.source, card.photos
+    if photos is not None and not recipe.paints:
+        paintings, photos = photos, paintings
+    words = ["impasto", "train", recipe.name if recipe.name in shipped() else f"{recipe.name}.yaml"]
+    words += ["--from", card.start] if card.start is not None else []
+    words += ["--paintings", paintings["spec"]]
+    words += ["--photos", photos["spec"]] if photos is not None else []
+    if recipe.name in shipped():
+        words += [part for change in recipe.changes() for part in ("--set", change)]
+    words += ["--crop-frames"] if paintings.get("crop_frames") else []
+    words += ["--seed", str(card.seed)] if card.seed else []
+    return shlex.join([*words, "--budget", f"{card.steps}steps", "--out", "run"])
 
 
 def _kid(scores: Scores) -> str:
@@ -57,7 +77,9 @@ def _time(seconds: float) -> str:
 def _pictures(card: Card) -> str:
     if card.photos is None:
         return f"{_learned(card.source):,} pictures"
-    return f"{_learned(card.source):,} paintings and {_learned(card.photos):,} photos"
+    counts = [f"{_learned(card.source):,}", f"{_learned(card.photos):,}"]
+    paintings, photos = counts if Recipe.of(card.recipe).paints else reversed(counts)
+    return f"{paintings} paintings and {photos} photos"
 
 
 def _learned(source: dict[str, Any]) -> int:
