@@ -1,15 +1,14 @@
 """How fast photos are painted, and in how much memory, against the plain way.
 
-    python benchmarks/paint.py PHOTOS LARGE.jpg [--count 256] [--out FOLDER]
+    python benchmarks/paint.py PHOTOS LARGE.jpg [--count 256]
 
 Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 of 64 channels. The plain way, as in the competition's
 notebooks: float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
 what ``impasto paint`` does. Both have the same weights, drawn by chance, which magnify rounding, and compute on the
 GPU where there is one. The limit: our convolutions alone.
 
-One: a large photo, with the style ``monet``. The plain way paints it at once, ours piece by piece. Each has a process
-of its own, whose time and largest memory are told, and the paintings are compared. ``--out`` keeps ours, and a map of
-the differences, a hundred times as strong.
+One: a large photo, with the style ``monet``, at 1/16 and 1/4 of its area and as it is: the time and the largest memory
+of the command's process.
 
 Start: ``impasto paint`` of one photo of 256 pixels with ``monet``, from the shell and back.
 """
@@ -115,10 +114,6 @@ def measured(*command: str | Path) -> tuple[float, int]:
     return time.perf_counter() - start, most
 
 
-#: Paints at once what ours paints piece by piece.
-AT_ONCE = "from impasto.paint import painter; painter.AT_ONCE = 1 << 40; from impasto.cli import main; main()"
-
-
 def many(photos: list[Path], folder: Path) -> None:
     """A zip of paintings, by the shell's command in a process of its own and by the plain way here."""
     ours = style()
@@ -152,22 +147,17 @@ def opened(archive: zipfile.ZipFile, name: str) -> NDArray[np.float32]:
     return np.asarray(Image.open(BytesIO(archive.read(name))), np.float32)
 
 
-def large(photo: Path, folder: Path, keep: Path | None) -> None:
-    """One painting, at once and piece by piece."""
+def large(photo: Path, folder: Path) -> None:
+    """One painting at a quarter and half of the width, and at all of it."""
     with Image.open(photo) as image:
-        print(f"{photo.name}, {image.width * image.height / 1e6:.1f} megapixels, with monet")
-    results = []
-    for name, command in (("at once", (sys.executable, "-c", AT_ONCE)), ("piece by piece", (IMPASTO,))):
-        out = folder / name
-        seconds, memory = measured(*command, "paint", photo, "--format", "png", "--out", out)
-        results.append(np.asarray(Image.open(next(out.glob("*.png")))))
-        print(f"  {name:24s} {seconds:7.1f} s   {memory / 1e6:.0f} MB")
-    difference = np.abs(results[0].astype(np.int16) - results[1]).max(axis=2)
-    print(f"  they differ by {difference.max()} grey levels at most, by more than one in {(difference > 1).mean():.4%}")
-    if keep is not None:
-        keep.mkdir(exist_ok=True)
-        Image.fromarray(results[1]).save(keep / "painting.png", compress_level=1)
-        Image.fromarray((difference * 100).clip(0, 255).astype(np.uint8)).save(keep / "difference.png")
+        whole = image.convert("RGB")
+    for share in (4, 2, 1):
+        smaller = whole.resize((whole.width // share, whole.height // share), Image.Resampling.LANCZOS)
+        path = folder / f"large-{share}.jpg"
+        smaller.save(path, quality=92)
+        seconds, memory = measured(IMPASTO, "paint", path, "--out", folder / f"painted-{share}.jpg")
+        size = smaller.width * smaller.height / 1e6
+        print(f"{size:6.1f} megapixels with monet {seconds:7.1f} s   {memory / 1e6:.0f} MB")
 
 
 def start(photo: Path, folder: Path) -> None:
@@ -181,12 +171,11 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="a folder of photos of 256 pixels")
     parser.add_argument("large", type=Path, help="a large photo")
     parser.add_argument("--count", type=int, default=256)
-    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     photos = sorted(arguments.photos.glob("*.jpg"))[: arguments.count]
     with tempfile.TemporaryDirectory() as scratch:
         start(photos[0], Path(scratch))
-        large(arguments.large, Path(scratch), arguments.out)
+        large(arguments.large, Path(scratch))
         many(photos, Path(scratch))
 
 

@@ -56,12 +56,13 @@ def like(painter: Painter, photos: Path, references: Sequence[Path]) -> Image.Im
 
 
 def pairs(painter: Painter, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo the middle, the left and the right: photo and painting, three pairs in a row."""
+    """Of each photo the middle, the left and the right (of a small one all of it), each with its painting."""
     cells = []
     for path in photos:
         with Image.open(path) as image:
             photo, side = image.convert("RGB"), min(image.size)
-        for left, part in (((photo.width - side) // 2, side), (0, side // 2), (photo.width - side // 2, side // 2)):
+        parts = [((photo.width - side) // 2, side), (0, side // 2), (photo.width - side // 2, side // 2)]
+        for left, part in parts if side >= 2 * SIDE else parts[:1]:
             top = photo.height - part
             cut = photo.crop((left, top, left + part, top + part)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
             cells.append(np.concatenate([np.asarray(cut), np.asarray(painter.paint(cut))], 1))
