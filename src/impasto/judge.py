@@ -217,6 +217,10 @@ def _afresh(
             say(f"{record.folder} has no style yet, so it is not scored.")
             scores.append(None)
             continue
+        if not record.paints:
+            say(f"{record.folder} makes photos of paintings, so it is not scored against paintings.")
+            scores.append(None)
+            continue
         taken = photos if record.translates else None
         how: dict[str, Any] = {"networks": networks, "photos": taken, "count": count, "size": size, "device": device}
         scores.append(evaluate(record.folder, against, say=say, **how))

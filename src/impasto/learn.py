@@ -321,7 +321,8 @@ def _go(
             unseen_paintings = InStore(store, recipe.shown_size, indices=heldout)
             # A search asks for the score that chose, and no other.
             others = [open_network(USUAL, device)] if watch is None and network.name != USUAL else []
-            found = _assess(run, [network, *others], real, unseen_paintings, judged_by, photographs)
+            turned = photographs if watch is None else None
+            found = _assess(run, [network, *others], real, unseen_paintings, judged_by, turned)
             for line in (*sentences(found), copying(found.copies).sentence):
                 say(line)
         if watch is None:

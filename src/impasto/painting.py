@@ -67,7 +67,6 @@ def paint_all(
     Returns whether everything is painted; what is not was said, with the reason. Raises
     :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    made = "photo" if reverse else "painting"
     manner, given = Manner(strength, brush, keep_colour), [str(photo) for photo in photos]
     if engine == "ray":
         if len(given) > 1 or overwrite:
@@ -77,7 +76,7 @@ def paint_all(
         painter = load(style, "cpu", reverse=reverse)
         manner = replace(manner, mood=painter.mood(mood, like))
         outcome = paint_on_cluster(painter.style, given[0], str(out), manner=manner, compare=compare, kind=kind)
-        return _told(outcome, out, say, made)
+        return _told(outcome, out, say, painter.makes)
 
     place = Path(out)
     films = [film for photo in given if _is_film(photo) for film in find_files(photo)]
@@ -89,7 +88,7 @@ def paint_all(
     if ending in LONGEST:
         photo = Path(pictures[0]).expanduser()
         paint_file(painter, photo, place, manner=manner, compare=compare, overwrite=overwrite)
-        say(f"The {made} is {place}")
+        say(f"The {painter.makes} is {place}")
         return True
 
     work, complete = job(painter.style, manner, compare=compare, format=kind), True
@@ -121,7 +120,7 @@ def paint_all(
                 journal=journal,
                 progress=progress,
             )
-    return (_told(outcome, place, say, made) if pictures else True) and complete
+    return (_told(outcome, place, say, painter.makes) if pictures else True) and complete
 
 
 def show_moods(
@@ -129,6 +128,9 @@ def show_moods(
     out: str | Path = "moods.jpg",
     *,
     style: str | Path = "monet",
+    strength: float = 1.0,
+    brush: float = 1.0,
+    keep_colour: bool = False,
     overwrite: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
@@ -140,12 +142,13 @@ def show_moods(
     """
     from impasto.paint.mood_sheet import mood_sheet
 
-    place = Path(out)
+    place, painter, pixels = Path(out), load(style, device), open_photo(photo)
+    painter.require_moods()
     if place.suffix.lower() not in LONGEST:
         make_folder(place)
         place = place / "moods.jpg"
     claim(place, file=True, overwrite=overwrite)
-    sheet = mood_sheet(load(style, device), open_photo(photo), progress)
+    sheet = mood_sheet(painter, pixels, Manner(strength, brush, keep_colour), progress)
     with whole(place) as part:
         part.write_bytes(encode(place.name, sheet))
     return place

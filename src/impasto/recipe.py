@@ -79,6 +79,11 @@ class Recipe(Settings):
         return self
 
     @property
+    def least_side(self) -> int:
+        """The smallest size that it may have."""
+        return self.discriminator.least
+
+    @property
     def least_batch(self) -> int:
         """Of pictures in a step: those from noise are normalised over the batch."""
         return 2 if isinstance(self, NoiseRecipe) else 1
@@ -329,7 +334,6 @@ class TranslatorRecipe(Recipe):
     far the generator changes what is in the target domain already (L1)."""
 
     direction: Literal["photo-to-painting", "painting-to-photo"] = "photo-to-painting"
-    generator: Painting
     discriminator: Judging
     identity: NotNegative = 0.0
 
@@ -350,6 +354,7 @@ class PlainRecipe(TranslatorRecipe):
     """An adversarial loss and nothing to hold on to the photo, but for ``content``: the weight of its distance (L1)."""
 
     method: Literal["plain"]
+    generator: Painting
     content: NotNegative = 0.0
 
 
@@ -357,8 +362,16 @@ class CycleRecipe(TranslatorRecipe):
     """There and back: the weight of the way back (L1), and the old fakes that are kept for the discriminators."""
 
     method: Literal["cyclegan"]
+    generator: Painting
     cycle: NotNegative
     pool: int = Field(ge=0, le=10_000)
+
+    @field_validator("direction")
+    @classmethod
+    def _both(cls, direction: str) -> str:
+        if direction != "photo-to-painting":
+            raise ValueError("a CycleGAN trains both directions: paint with --reverse instead")
+        return direction
 
 
 class CutRecipe(TranslatorRecipe):
@@ -381,6 +394,23 @@ class FsesimRecipe(TranslatorRecipe):
     structure: Structure
     mood: Mood
     half: Fraction = 0.0  #: the share of the training, at its beginning, that is spent at half the size
+
+    @field_validator("identity")
+    @classmethod
+    def _none(cls, identity: float) -> float:
+        if identity:
+            raise ValueError("the method fsesim has no identity loss: leave it at 0")
+        return identity
+
+    @model_validator(mode="after")
+    def _whole_maps(self) -> Self:
+        if self.size % self.least_side:
+            raise ValueError(f"size must be a multiple of {self.least_side}{' while half > 0' if self.half else ''}")
+        return self
+
+    @property
+    def least_side(self) -> int:
+        return 2 * self.generator.stride if self.half else self.generator.stride
 
     @property
     def changes_pace(self) -> tuple[float, ...]:

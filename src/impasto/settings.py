@@ -167,6 +167,7 @@ class PainterGenerator(GeneratorSettings):
 
 
 class FeatureDecoderGenerator(GeneratorSettings):
+    stride: ClassVar[int] = 32  #: pictures have sides that are multiples of it in training
     network: Literal["feature-decoder"]
     width: Width
     body: Width
@@ -237,10 +238,7 @@ class ProjectedDiscriminator(DiscriminatorSettings):
 #: Those that start from noise.
 Inventing = Annotated[DcganGenerator | FastganGenerator | R3ganGenerator, Field(discriminator="network")]
 #: Those that start from a photo.
-Painting = Annotated[
-    CnnGenerator | ResnetGenerator | UnetGenerator | PainterGenerator | FeatureDecoderGenerator,
-    Field(discriminator="network"),
-]
+Painting = Annotated[CnnGenerator | ResnetGenerator | UnetGenerator | PainterGenerator, Field(discriminator="network")]
 #: Those with maps of their encoder, whose places can be compared.
 Comparing = Annotated[ResnetGenerator | PainterGenerator, Field(discriminator="network")]
 Judging = Annotated[

@@ -41,6 +41,7 @@ class Card(BaseModel):
     pictures: int  #: shown in training, counted as often as shown
     seconds: float
     seed: int
+    budget: str = ""  #: of the whole training, which may be longer than what this style took of it; "" if not known
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that made it
     scores: list[Scores] = []  #: one a network

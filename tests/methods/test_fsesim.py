@@ -184,7 +184,7 @@ def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, mo
     painter = method.style()
     assert isinstance(painter, Generator)
     painter.remember(torch.zeros(3, painter.moods.shape[1]))
-    method.prepare(Batches(five, five))
+    method.prepare([method.style()], Batches(five, five))
     with torch.no_grad():
         expected = torch.cat([painter.statistics(five.at(np.array([place]))) for place in range(5)])
     torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
@@ -192,7 +192,7 @@ def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, mo
 
 
 def test_of_more_paintings_than_are_kept_moods_are_evenly_spread(five: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MEASURED", 3)
+    monkeypatch.setattr(module, "PAINTINGS", 3)
     method = build("fsesim")
     painter = method.style()
     assert isinstance(painter, Generator) and len(painter.moods) == 3
@@ -207,21 +207,21 @@ def test_moods_are_shared_out_among_the_photos(five: Loader) -> None:
     assert isinstance(generator, Generator)
     pixels = np.random.default_rng(1).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
     photos = Loader(pixels, np.arange(7), 32, 2, tiny("fsesim").augment, 0, CPU)
-    method.prepare(Batches(five, photos))
+    method.prepare([method.style()], Batches(five, photos))
     with torch.no_grad():
         paintings, measured = (generator.statistics(each.whole(9)) for each in (five, photos))
         other = copy.deepcopy(generator)
         other.remember(paintings, measured)
     torch.testing.assert_close(generator.offsets, other.offsets, atol=1e-3, rtol=1e-3)
     assert generator.offsets.std() > 0.01
-    method.inform(other)
+    method.prepare([generator, other], Batches(photos, five))
     assert torch.equal(other.offsets, generator.offsets) and torch.equal(other.moods, generator.moods)
 
 
 def test_preparing_draws_no_random_numbers_and_leaves_the_weights(five: Loader) -> None:
     method = build("fsesim")
     before, random = [weight.clone() for weight in method.style().parameters()], torch.get_rng_state()
-    method.prepare(Batches(five, five))
+    method.prepare([method.style()], Batches(five, five))
     assert torch.equal(torch.get_rng_state(), random)
     assert all(torch.equal(one, two) for one, two in zip(before, method.style().parameters(), strict=True))
 
@@ -254,7 +254,7 @@ def learn(method: Fsesim, size: int, part: str) -> tuple[float, float]:
     """How large a part of the loss is in the first and in the last steps on two photos and two paintings."""
     pixels = to_pixels(soft(5, size, 1)).numpy()
     paintings = Loader(pixels, np.arange(5), size, 2, tiny("fsesim").augment, 0, CPU)
-    method.prepare(Batches(paintings, paintings))
+    method.prepare([method.style()], Batches(paintings, paintings))
     losses = []
     for step in range(24):
         rng = torch.Generator().manual_seed(step)

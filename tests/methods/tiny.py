@@ -56,7 +56,7 @@ def _prepared(kind: type[M], recipe: Recipe, fabric: Fabric, seed: int) -> M:
     torch.manual_seed(seed)
     method = kind(recipe, fabric)
     five = pictures(recipe, recipe.size)
-    method.prepare(Batches(five, five))
+    method.prepare([method.style()], Batches(five, five))
     return method
 
 

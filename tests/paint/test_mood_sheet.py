@@ -53,7 +53,7 @@ def test_a_folder_painted_in_one_mood_is_not_gone_on_with_in_another(work: Impas
 
 def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
     said = work("paint", "photo.png", "--style", "small.safetensors", "--moods", "--out", "sheet.png").stdout
-    assert "The sheet is sheet.png" in said
+    assert "Contact sheet: sheet.png" in said
     height, width = round(SIDE * (80 / 120) ** 0.5), round(SIDE * (120 / 80) ** 0.5)
     sheet = Image.open("sheet.png")
     columns, rows = (sheet.width + 2) // (width + 2), (sheet.height + 2) // (height + CAPTION + 2)
@@ -75,8 +75,9 @@ def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
     [
         (["--mood", "99"], f"mood = 99: this style has moods 0 to {COUNT - 1}."),
         (["--like", "none.jpg"], "none.jpg"),
-        (["--moods", "--mood", "1"], "give one photo, without --mood, --like and --reverse"),
-        (["--moods", "--reverse"], "give one photo, without --mood, --like and --reverse"),
+        (["--moods", "--mood", "1"], "give one photo, and of the other options no more than --style"),
+        (["--moods", "--compare"], "give one photo"),
+        (["--moods", "--reverse"], "give one photo, and of the other options no more than --style"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(work: Impasto, options: list[str], told: str) -> None:

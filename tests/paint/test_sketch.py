@@ -9,7 +9,7 @@ from impasto.errors import ImpastoError
 from impasto.networks.feature_decoder import MOOD, Generator
 from impasto.paint.manner import Manner
 from impasto.paint.painter import Painter
-from impasto.paint.sketch import Sketcher, _mirrored, working_size
+from impasto.paint.sketch import Sketcher, _mirrored
 from impasto.recipe import Recipe
 from impasto.style import Style
 from translators import translator
@@ -33,7 +33,7 @@ def style() -> Style:
     return Style(generator(), card)
 
 
-SKETCHER, PAINTER = Sketcher(generator(), torch.device("cpu")), Painter(style(), torch.device("cpu"))
+SKETCHER, PAINTER = Sketcher(generator(), torch.device("cpu"), 256), Painter(style(), torch.device("cpu"))
 
 
 def photo(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -62,7 +62,7 @@ def test_a_painting_has_the_photos_size_whatever_the_brush(height: int, width: i
 def test_strokes_have_the_same_size_against_large_pictures(
     sides: tuple[int, int], brush: float, expected: tuple[int, int]
 ) -> None:
-    assert working_size(*sides, brush) == expected
+    assert SKETCHER._working_size(*sides, brush) == expected
 
 
 def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not() -> None:

@@ -75,7 +75,7 @@ def test_fine_strokes_are_laid_where_there_is_detail() -> None:
 
 def test_outlines_are_convex_and_around_the_middle_of_their_strokes() -> None:
     laid = Strokes.of(painting(30, 30))
-    outlines = laid.outlines(5.0) / (1 << SHIFT)
+    outlines = laid.outlines(5.0, 5.0) / (1 << SHIFT)
     assert outlines.shape[1:] == (POINTS, 2)
     middles = np.stack([laid.x, laid.y], 1) * 5 - 0.5
     assert np.abs(outlines.mean(1) - middles).max() < 0.1

@@ -35,13 +35,20 @@ def test_a_cards_command_trains_such_a_style() -> None:
     card = translator().card.model_copy(
         update={"recipe": trained.values(), "start": "my style", "seed": 3, "steps": 1234, "turns": trained.turns}
     )
-    words = shlex.split(command(card))
+    words = shlex.split(str(command(card)))
     assert words[:3] == ["impasto", "train", "monet"]
     given = dict(zip(words[3::2], words[4::2], strict=True))
     assert (given["--paintings"], given["--photos"]) == ("photos", "monets")  # it learned to make the photos of monets
     assert (given["--from"], given["--seed"], given["--budget"]) == ("my style", "3", "1234steps")
+    assert "--budget 2h" in str(command(card.model_copy(update={"budget": "2h"})))
     told = [value for option, value in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
     assert Recipe.load("monet").replace(told).values() == trained.values() and len(told) == len(settings)
+
+
+def test_a_style_of_an_earlier_recipe_of_that_name_has_no_command() -> None:
+    recipe = Recipe.load("cut").values() | {"name": "monet"}
+    card = translator().card.model_copy(update={"recipe": recipe})
+    assert command(card) is None and not any("impasto train" in line for line in describe(card))
 
 
 def test_pictures_of_the_other_direction_are_counted_by_what_they_are() -> None:

@@ -113,13 +113,24 @@ def paint(
     from impasto.painting import paint_all, show_moods
 
     if moods:
-        if len(photos) > 1 or mood or like or reverse:
+        if len(photos) > 1 or mood or like or reverse or compare or kind != "keep" or engine != "here":
             raise ImpastoError(
-                "--moods shows one photo in every mood: give one photo, without --mood, --like and --reverse."
+                "--moods shows one photo in every mood: give one photo, and of the other options no more than --style, "
+                "--strength, --brush, --keep-colour, --out, --overwrite and --device."
             )
         with bar("painting") as advance:
-            place = show_moods(photos[0], out, style=style, overwrite=overwrite, device=device, progress=advance)
-        print(f"The sheet is {place}")
+            place = show_moods(
+                photos[0],
+                out,
+                style=style,
+                strength=strength,
+                brush=brush,
+                keep_colour=keep_colour,
+                overwrite=overwrite,
+                device=device,
+                progress=advance,
+            )
+        print(f"Contact sheet: {place}")
         return
     with _going_on(), bar("painting") as advance:
         complete = paint_all(

@@ -62,10 +62,10 @@ def choose_recipe(
     if chosen.generator.network in {"dcgan", "progressive"} and len(sides) <= SOME:
         settings += FOR_SOME
         settings += ADAPTIVE if len(sides) < 2 * FEW else ()
-    size = chosen.size
-    while sides and size > max(SMALLEST, float(np.median(sides))):
+    size, least = chosen.size, max(SMALLEST, chosen.least_side)
+    while sides and size // 2 >= least and size > float(np.median(sides)):
         size //= 2
-    while packed and size >= SMALLEST and least_size(chosen.replace([f"size={size}"])) > packed:
+    while packed and size // 2 >= least and least_size(chosen.replace([f"size={size}"])) > packed:
         size //= 2
     settings += [f"size={size}"] if size < chosen.size else []
     return chosen.replace(settings), settings
@@ -241,7 +241,7 @@ def _size(case: _Case) -> Iterator[Advice]:
         small = sum(side < recipe.size for side in sides)
         yield Advice(
             what=f"Learn at {smaller} pixels, or do without the small paintings."
-            if (smaller := max(allowed, SMALLEST)) < recipe.size
+            if (smaller := max(allowed, SMALLEST, recipe.least_side)) < recipe.size
             else "Find larger paintings.",
             why=f"{short}; {recipe.name} learns at {recipe.size}, for which {small:,} have to be enlarged.",
         )

@@ -1,6 +1,7 @@
 """The contract between a method and the training loop."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -28,13 +29,9 @@ class Method(ABC):
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         """Builds networks and optimisers, from torch's global random state, on ``fabric``'s device."""
 
-    def prepare(self, pictures: Batches) -> None:
-        """Measures on the training pictures, before the first step, what the network :meth:`style` has to know of
-        them, and tells it; most know nothing."""
-        return
-
-    def inform(self, painter: nn.Module) -> None:
-        """Tells a network like :meth:`style`'s what was measured, in place of what it knew of other pictures."""
+    def prepare(self, painters: Sequence[nn.Module], pictures: Batches) -> None:
+        """Before the first step: measures what networks like :meth:`style`'s have to know of the training pictures, and
+        tells them, in place of what they knew of others. Most know nothing."""
         return
 
     @abstractmethod

@@ -5,6 +5,8 @@ photo is painted in a mood (:mod:`impasto.networks.feature_decoder`), that of th
 at random, whose statistics the painting is pulled to.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision
+from impasto.errors import ImpastoError
 from impasto.losses.self_similarity import self_similarity
 from impasto.methods.duel import Translator, spread
 from impasto.networks.feature_decoder import Generator
@@ -31,8 +34,9 @@ STAGES = (1, 2)
 SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
-#: Pictures of each domain that are measured at most, evenly spread, and at a time.
-MEASURED, BLOCK = 500, 4
+#: Paintings whose moods a style holds at most, photos among whom they are shared out, both evenly spread, and pictures
+#: that are measured at a time.
+PAINTINGS, PHOTOS, BLOCK = 300, 500, 4
 
 
 class Fsesim(Translator):
@@ -52,21 +56,21 @@ class Fsesim(Translator):
             self.generator.mark_forward_method(method)
 
     @torch.no_grad()
-    def prepare(self, pictures: Batches) -> None:
+    def prepare(self, painters: Sequence[nn.Module], pictures: Batches) -> None:
         """Measures the moods of the paintings, and of photos, among whom they are to be shared out."""
         assert pictures.photos is not None
-        self.measured = self._measured(pictures.paintings), self._measured(pictures.photos)
-        self.inform(self.network)
-
-    def inform(self, painter: nn.Module) -> None:
-        assert isinstance(painter, Generator)
-        painter.remember(*self.measured)
+        if len(pictures.paintings) < 2:
+            raise ImpastoError(
+                "A mood is relative to others: give 2 paintings to learn from at least, or a lower heldout."
+            )
+        measured = self._measured(pictures.paintings, PAINTINGS), self._measured(pictures.photos, PHOTOS)
+        for painter in painters:
+            assert isinstance(painter, Generator)
+            painter.remember(*measured)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
+        small, batch = self._small(batch), self._sized(batch)
         photo, real = batch.photos.contiguous(memory_format=self.layout), batch.paintings  # (B, 3, S, S)
-        small = batch.progress < self.half
-        if small:
-            photo, real = F.avg_pool2d(photo, 2), F.avg_pool2d(real, 2)
         with torch.no_grad():
             seen = [each.contiguous(memory_format=self.layout) for each in self.generator.look(photo)]
             mood = self.generator.mood(self._chosen(photo, seen, batch.rng))  # (B, MOOD)
@@ -96,14 +100,28 @@ class Fsesim(Translator):
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"spread": spread(fake.detach()) / spread(real)}
 
-    def _measured(self, pictures: Loader) -> Tensor:
-        """The statistics (N, MOOD) of pictures, of :data:`MEASURED` at most."""
-        places = np.linspace(0, len(pictures) - 1, min(MEASURED, len(pictures))).round().astype(int)
+    def judge(self, batch: Batch) -> dict[str, Tensor]:
+        return super().judge(self._sized(batch))
+
+    def _small(self, batch: Batch) -> bool:
+        return batch.progress < self.half
+
+    def _sized(self, batch: Batch) -> Batch:
+        """The batch at the size of its time."""
+        if not self._small(batch):
+            return batch
+        photos = F.avg_pool2d(batch.photos, 2) if len(batch.photos) else batch.photos
+        return replace(batch, paintings=F.avg_pool2d(batch.paintings, 2), photos=photos)
+
+    def _measured(self, pictures: Loader, most: int) -> Tensor:
+        """The statistics (N, MOOD) of pictures, of so many at most."""
+        places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
         parts = (pictures.at(places[first : first + BLOCK]) for first in range(0, len(places), BLOCK))
         return torch.cat([self.generator.statistics(part.contiguous()) for part in parts])
 
     def _chosen(self, photo: Tensor, seen: list[Tensor], rng: torch.Generator) -> Tensor:
-        """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted."""
+        """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted. At half
+        the size these tell the nearest one less surely: of no weight, as many are drawn at random anyway."""
         nearest = self.generator.nearest(self.generator.statistics(photo, seen))
         count, device = len(nearest), nearest.device
         known = max(len(self.network.moods), 1)

@@ -8,6 +8,7 @@ Tan & Le 2019, "EfficientNet" (arXiv:1905.11946), without squeeze-and-excitation
 import contextlib
 import importlib
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ STAGES = {"lite0": (2, 4, 10, 15), "lite1": (3, 6, 14, 20)}
 #: Channels of the maps of these stages, in both variants, and how much smaller than the picture they are.
 CHANNELS, STRIDES = (24, 40, 112, 320), (4, 8, 16, 32)
 
+#: Held while standard output is redirected, which is the whole process's.
+_redirected = threading.Lock()
+
 
 def weights_file(variant: str) -> Path:
     """Where the weights of ``lite0`` or ``lite1`` lie."""
@@ -34,7 +38,7 @@ def weights_file(variant: str) -> Path:
 
 def efficientnet(variant: str) -> Any:
     """The package's network of that variant, its batch normalisation folded into the convolutions, fixed."""
-    with contextlib.redirect_stdout(io.StringIO()):  # the package prints
+    with _redirected, contextlib.redirect_stdout(io.StringIO()):  # the package prints
         try:
             package = importlib.import_module("efficientnet_lite_pytorch")
         except ImportError as error:

@@ -13,10 +13,12 @@ any painting. The generator keeps the moods of its training paintings; without a
 that of the painting nearest to it in content and palette, where *nearest* is balanced: over the training photos each
 painting is chosen about equally often (:func:`impasto.networks.moods.offsets`), as else a few would lend most moods.
 
-Nothing is normalised over the picture, and the code is computed once, from a thumbnail: so a picture can be painted in
-tiles. Convolutions continue the border, and every change of size is smoothed (Zhang 2019, arXiv:1904.11486).
+Nothing is normalised over the picture: with a code that was computed before, as painting does from a thumbnail, a
+picture could be painted in tiles. Without one the code is that of the pictures at their own size. Convolutions
+continue the border, and every change of size is smoothed (Zhang 2019, arXiv:1904.11486).
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,6 +40,9 @@ FAR = 4.0
 BY_PALETTE = 0.3
 #: Channels of the global code, and of its content: the means of the coarsest stage.
 CODE, CONTENT = 128, CHANNELS[-1]
+
+#: Of several threads that need the fixed network first, one makes it.
+_first = threading.Lock()
 
 
 class Generator(nn.Module):
@@ -117,8 +122,9 @@ class Generator(nn.Module):
     def fixed(self) -> Sequence[nn.Module]:
         """The network that is looked through; made when it is first needed, as a style may be opened for its card
         alone."""
-        if not self._stages:
-            self._stages.append(Stages("lite1", replicate=True).to(self.moods.device))
+        with _first:
+            if not self._stages:
+                self._stages.append(Stages("lite1", replicate=True).to(self.moods.device))
         return self._stages
 
     def look(self, pictures: Tensor) -> list[Tensor]:
@@ -179,7 +185,8 @@ class Generator(nn.Module):
         for part, weight in ((slice(first, first + CONTENT), 1.0), (slice(-PALETTE, None), BY_PALETTE)):
             pictures, paintings = (self.standardised(each)[:, part] for each in (statistics, self.moods))
             squares = pictures.square().sum(1)[:, None] + paintings.square().sum(1)  # not cdist: ONNX has none
-            away.append(weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T))
+            with torch.autocast(pictures.device.type, enabled=False):
+                away.append(weight / pictures.shape[1] * (squares - 2 * pictures @ paintings.T))
         return away[0] + away[1]
 
     # Parts of the forward pass.
@@ -200,7 +207,8 @@ class Generator(nn.Module):
         """The softened photo (B, 3, H, W) in the light of the code: its colours mixed anew and shifted."""
         tone = self.tone(code).float()
         matrix = torch.eye(3, device=tone.device) + tone[:, :9].view(-1, 3, 3)
-        toned: Tensor = torch.einsum("bij,bjhw->bihw", matrix, base) + tone[:, 9:, None, None]
+        with torch.autocast(base.device.type, enabled=False):  # bfloat16 would leave steps in skies
+            toned: Tensor = torch.einsum("bij,bjhw->bihw", matrix, base) + tone[:, 9:, None, None]
         return toned
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Generator":

@@ -36,7 +36,8 @@ def palette(pictures: Tensor) -> Tensor:
     channels = torch.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue], 1)
     means = channels.mean(2)
     centred = channels - means[:, :, None]
-    covariance = centred @ centred.transpose(1, 2) / centred.shape[2]  # (B, 3, 3)
+    with torch.autocast(pictures.device.type, enabled=False):
+        covariance = centred @ centred.transpose(1, 2) / centred.shape[2]  # (B, 3, 3)
     deviations = (covariance.diagonal(dim1=1, dim2=2) + 1e-5).sqrt()
     mixed = torch.stack([covariance[:, 0, 1], covariance[:, 0, 2], covariance[:, 1, 2]], 1)
     return torch.cat([means, deviations, mixed], 1)
@@ -50,10 +51,10 @@ def offsets(distances: Tensor) -> Tensor:
     offsets are the potentials of the transport between both sets that costs least, each point of a set having the same
     weight, by Sinkhorn's iterations (Cuturi 2013, arXiv:1306.0895) on logarithms.
     """
-    costs = distances.double()
+    costs = distances.cpu().double()  # some devices have no float64
     soft = SOFT * costs.std() + 1e-12
     found = costs.new_zeros(costs.shape[1])
     for _ in range(ROUNDS):
         rows = soft * torch.logsumexp((found - costs) / soft, 1, keepdim=True)  # (M, 1)
         found = -soft * (torch.logsumexp((-rows - costs) / soft, 0) - math.log(costs.shape[0] / costs.shape[1]))
-    return found.float()
+    return found.float().to(distances.device)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from itertools import accumulate, chain, islice
 from pathlib import Path
@@ -22,6 +22,7 @@ from impasto.paint.manner import Manner
 from impasto.paint.output import claim
 from impasto.paint.painter import Painter
 from impasto.paint.photo import Pixels, beside
+from impasto.paint.sketch import Mood
 from impasto.paint.steady import Steady
 from impasto.remux import Coded, encode_frames, join, length, open_film, to_rgb, turned
 
@@ -147,7 +148,7 @@ def paint_film(
     if out.resolve() == film.resolve():
         raise ImpastoError(f"{film} is not to be painted over: choose another place.")
     claim(out, file=True, overwrite=overwrite)
-    filmed, steady, segments = Filmed(), Steady(), list[Path]()
+    filmed, scene, segments = Filmed(), Scene(manner), list[Path]()
     busy = f"Another impasto paints {out}: wait for it, or choose another place."
     with exclusive(out.with_name(f"{out.name}.lock"), busy), open_film(film) as source:
         parts = _begin(out, work | {"film": _digest(film)}, overwrite)
@@ -158,20 +159,19 @@ def paint_film(
             shutil.rmtree(parts)
             raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
         size, upended = (first.width, first.height), turned(first)
-        manner = painter.settled(manner, to_rgb(first, *size))
         frames = chain([first], frames)
         while True:
             segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"
             if segment.exists():
                 packets = _read(segment)
                 filmed.before += len(list(islice(frames, len(packets))))
-                steady = _recall(key) if key.exists() else steady  # the last has one
+                scene = _recall(key, manner) if key.exists() else scene  # the last has one
             else:
                 photos = ((to_rgb(frame, *size), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
-                painted = _paint(painter, photos, steady, manner, compare)
+                painted = _paint(painter, photos, scene, compare)
                 counted = _counted(painted, filmed.frames, stream.frames or None, progress)
                 packets = encode_frames(counted, stream, upended=upended)
-                _keep(key, steady)
+                _keep(key, scene)
                 _write(segment, packets)
                 for old in set(parts.glob("*-key.npz")) - {key}:
                     old.unlink()
@@ -260,12 +260,28 @@ def _ends_early(source: InputContainer, film: Path, packets: list[Coded]) -> boo
     return says - shown > EARLY and says - length(film) > EARLY
 
 
+@dataclass
+class Scene:
+    """What the next frame follows: the manner of the film, the mood of this scene, and the last key frame."""
+
+    manner: Manner
+    mood: Mood | None = None
+    steady: Steady = field(default_factory=Steady)
+
+
 def _paint(
-    painter: Painter, photos: Iterable[tuple[Pixels, int]], steady: Steady, manner: Manner, compare: bool
+    painter: Painter, photos: Iterable[tuple[Pixels, int]], scene: Scene, compare: bool
 ) -> Iterator[tuple[Pixels, int]]:
-    """The paintings of frames, and their moments."""
+    """The paintings of frames, and their moments. A scene keeps its mood."""
     for photo, moment in photos:
-        painting = steady.follow(photo, painter.paint_pixels(photo[None], manner)[0])
+        if scene.steady.photo is None:
+            scene.mood = painter.settled(scene.manner, photo).mood
+        before = replace(scene.manner, mood=scene.mood)
+        painting = scene.steady.follow(photo, painter.paint_pixels(photo[None], before)[0])
+        now = painter.settled(scene.manner, photo) if scene.steady.cut else before
+        if now != before:
+            scene.mood = now.mood
+            painting = scene.steady.begin(photo, painter.paint_pixels(photo[None], now)[0])
         yield beside(photo, painting) if compare else painting, moment
 
 
@@ -293,14 +309,16 @@ def _read(segment: Path) -> list[Coded]:
     return [Coded(data[end - size : end], pts, bool(key)) for end, (size, pts, key) in zip(ends, moments, strict=True)]
 
 
-def _keep(key: Path, steady: Steady) -> None:
+def _keep(key: Path, scene: Scene) -> None:
     """Keeps what the next frames are to follow."""
-    nothing = np.zeros((0, 0, 3), np.uint8)
+    steady, nothing = scene.steady, np.zeros((0, 0, 3), np.uint8)
     photo, painting = (nothing if each is None else each for each in (steady.photo, steady.painting))
     with whole(key) as part, part.open("wb") as file:
-        np.savez(file, photo=photo, painting=painting, age=np.array(steady.age))
+        np.savez(file, photo=photo, painting=painting, age=np.array(steady.age), mood=np.array(scene.mood or ()))
 
 
-def _recall(key: Path) -> Steady:
+def _recall(key: Path, manner: Manner) -> Scene:
     with np.load(key, allow_pickle=False) as kept:
-        return Steady(kept["photo"], kept["painting"], int(kept["age"])) if kept["photo"].size else Steady()
+        steady = Steady(kept["photo"], kept["painting"], int(kept["age"])) if kept["photo"].size else Steady()
+        mood = tuple(kept["mood"].tolist()) if "mood" in kept else ()  # of what was begun before there were moods
+    return Scene(manner, mood or None, steady)

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from impasto.errors import ImpastoError
 from impasto.grid import tile
 from impasto.paint.ground import resized
-from impasto.paint.manner import Manner
+from impasto.paint.manner import USUAL, Manner
 from impasto.paint.painter import Painter
 from impasto.paint.photo import Pixels
 
@@ -20,21 +20,20 @@ SIDE, CAPTION = 128, 14
 
 @torch.inference_mode()
 def mood_sheet(
-    painter: Painter, photo: Pixels, progress: Callable[[int, int | None], object] | None = None
+    painter: Painter, photo: Pixels, manner: Manner = USUAL, progress: Callable[[int, int | None], object] | None = None
 ) -> Image.Image:
-    """A photo, uint8 (H, W, 3), painted small in each mood, with its number under it; ``progress`` is told how many are
-    done, and of how many.
+    """A photo, uint8 (H, W, 3), painted small in each mood, else in that manner, with its number under it; ``progress``
+    is told how many are done, and of how many.
 
     Raises ImpastoError if the style has no moods.
     """
-    if not painter.moods:
-        raise ImpastoError("This style has no moods: choose another (impasto styles).")
+    painter.require_moods()
     height, width, _ = photo.shape
     scale = SIDE / math.sqrt(height * width)
     (small,) = resized(photo[None], *(max(round(side * scale), 1) for side in (height, width)))
     cells = []
     for number in range(painter.moods):
-        (painting,) = painter.paint_pixels(small[None], Manner(mood=painter.mood(number)))
+        (painting,) = painter.paint_pixels(small[None], replace(manner, mood=painter.mood(number)))
         cells.append(_captioned(painting, str(number)))
         if progress is not None:
             progress(number + 1, painter.moods)

@@ -8,8 +8,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
+from operator import index
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 import torch
@@ -70,7 +71,7 @@ class Painter:
         self._latent_size = recipe.latent if isinstance(recipe := style.recipe, NoiseRecipe) else 0
         self._sketcher = None
         if isinstance(style.network, Generator):
-            self._sketcher = Sketcher(style.network, device)
+            self._sketcher = Sketcher(style.network, device, recipe.size)
         elif recipe.translates:
             self._network = quicken(style.network, device)
             self._together = self._network if device.type == "cpu" else Together(self._network, AT_ONCE_GPU)
@@ -80,6 +81,11 @@ class Painter:
     @property
     def card(self) -> Card:
         return self.style.card
+
+    @property
+    def makes(self) -> str:
+        """What one of the pictures that it makes is called."""
+        return "photo" if self.card.turns.endswith(" into photos") else "painting"
 
     @property
     def size(self) -> int:
@@ -159,7 +165,7 @@ class Painter:
         strength: float = 1.0,
         brush: float = 1.0,
         keep_colour: bool = False,
-        mood: int | Sequence[int] = (),
+        mood: SupportsIndex | Sequence[SupportsIndex] = (),
         like: str | Path | Sequence[str | Path] = (),
     ) -> Image.Image:
         """The painting of one photo, a file or a Pillow image, of its size and shape, in that
@@ -199,21 +205,28 @@ class Painter:
         """How many moods the style has, by number from 0: one a training painting; 0 if it has none."""
         return 0 if self._sketcher is None else self._sketcher.moods
 
-    def mood(self, numbers: int | Sequence[int] = (), like: str | Path | Sequence[str | Path] = ()) -> Mood | None:
+    def mood(
+        self, numbers: SupportsIndex | Sequence[SupportsIndex] = (), like: str | Path | Sequence[str | Path] = ()
+    ) -> Mood | None:
         """The light and palette of training paintings by number and of any pictures, a mean of all: as
         :class:`impasto.paint.manner.Manner` takes it. None without either.
 
         Raises ImpastoError for a number that there is not, a picture that cannot be read, or a style without moods.
         """
-        numbers = [numbers] if isinstance(numbers, int) else numbers
+        numbers = [numbers] if isinstance(numbers, SupportsIndex) else numbers
         like = [like] if isinstance(like, str | Path) else like
         if not (numbers or like):
             return None
-        if self._sketcher is None:
+        self.require_moods()
+        assert self._sketcher is not None
+        return self._sketcher.mood([index(number) for number in numbers], like)
+
+    def require_moods(self) -> None:
+        """Raises ImpastoError if the style has no moods."""
+        if not self.moods:
             raise ImpastoError(
-                "This style has no moods: leave out --mood and --like, or choose monet (impasto styles)."
+                "This style has no moods: leave out --mood, --moods and --like, or choose monet (impasto styles)."
             )
-        return self._sketcher.mood(numbers, like)
 
     def settled(self, manner: Manner, photo: Pixels) -> Manner:
         """The same for all frames of a film: without a mood of its own, that of the painting nearest to ``photo``

@@ -22,22 +22,21 @@ from impasto.paint.photo import Pixels, open_photo
 from impasto.paint.quick import quicken
 from impasto.paint.strokes import enlarge
 
-#: Photos larger than a square of that side are painted as large as one of this side, with a brush of 1.
-DIRECT, WORKING = 560, 448
+#: Photos larger than a square of so many times the size of training are painted as large as one of so many, with a
+#: brush of 1: for a style of 256 pixels, from 560² on at 448².
+DIRECT, WORKING = 35 / 16, 7 / 4
 #: A painting that grows by more than this is enlarged in strokes.
 GROWN = 1.15
-#: The side of a square as large as the pictures that moods and codes are measured on: that of training.
-MEASURED = 256
 
 #: A mood as options hold it: standardised statistics, :data:`impasto.networks.feature_decoder.MOOD` of them.
 Mood = tuple[float, ...]
 
 
 class Sketcher:
-    """A feature-decoder generator at work on ``device``."""
+    """A feature-decoder generator at work on ``device``, trained on pictures of ``size``² pixels."""
 
-    def __init__(self, network: Generator, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, network: Generator, device: torch.device, size: int) -> None:
+        self.device, self._size = device, size
         self._network = network.to(device)
         self._paint = quicken(network, device)
 
@@ -49,7 +48,7 @@ class Sketcher:
     def paint(self, photos: Pixels, manner: Manner) -> Pixels:
         """The paintings of photos of one size. To be called in inference mode."""
         _, height, width, _ = photos.shape
-        sides = working_size(height, width, manner.brush)
+        sides = self._working_size(height, width, manner.brush)
         paintings = np.empty_like(photos)
         for painting, photo, small in zip(paintings, photos, resized(photos, *sides), strict=True):
             painted = self._paint(self._tensor(_mirrored(small)), self._code(photo, manner.mood))
@@ -69,16 +68,16 @@ class Sketcher:
             if not 0 <= number < self.moods:
                 raise ImpastoError(f"mood = {number}: this style has moods 0 to {self.moods - 1}.")
         chosen = [self._network.mood(torch.tensor(numbers, dtype=torch.long, device=self.device))] if numbers else []
-        chosen += [self._network.mood_of(self._tensor(_measured(open_photo(picture)))) for picture in like]
+        chosen += [self._network.mood_of(self._measured(open_photo(picture))) for picture in like]
         return tuple(torch.cat(chosen).mean(0).tolist()) if chosen else None
 
     @torch.inference_mode()
     def nearest(self, photo: Pixels) -> int:
         """The number of the training painting nearest to a photo (H, W, 3)."""
-        return int(self._network.nearest(self._network.statistics(self._tensor(_measured(photo)))))
+        return int(self._network.nearest(self._network.statistics(self._measured(photo))))
 
     def _code(self, photo: Pixels, mood: Mood | None) -> Tensor:
-        thumbnail = self._tensor(_measured(photo))
+        thumbnail = self._measured(photo)
         seen = self._network.look(thumbnail)
         if mood is None:
             chosen = self._network.mood(self._network.nearest(self._network.statistics(thumbnail, seen)))
@@ -86,15 +85,22 @@ class Sketcher:
             chosen = torch.tensor(mood, device=self.device)[None]
         return self._network.encode(seen, chosen)
 
+    def _working_size(self, height: int, width: int, brush: float) -> tuple[int, int]:
+        """The sides at which a photo is painted: strokes of ``brush`` 2 are twice as large against the picture."""
+        side = math.sqrt(height * width)
+        scale = (1.0 if side <= DIRECT * self._size else WORKING * self._size / side) / brush
+        return max(round(height * scale), 1), max(round(width * scale), 1)
+
+    def _measured(self, photo: Pixels) -> Tensor:
+        """A photo (H, W, 3) as large as those of training, on which moods and codes are measured: its sides are
+        multiples of the network's stride."""
+        height, width, _ = photo.shape
+        scale = self._size / math.sqrt(height * width)
+        sides = (max(round(side * scale / STRIDE), 1) * STRIDE for side in (height, width))
+        return self._tensor(resized(photo[None], *sides)[0])
+
     def _tensor(self, photo: Pixels) -> Tensor:
         return to_float(torch.from_numpy(photo[None].copy()).to(self.device))
-
-
-def working_size(height: int, width: int, brush: float) -> tuple[int, int]:
-    """The sides at which a photo is painted: strokes of ``brush`` 2 are twice as large against the picture."""
-    side = math.sqrt(height * width)
-    scale = (1.0 if side <= DIRECT else WORKING / side) / brush
-    return max(round(height * scale), 1), max(round(width * scale), 1)
 
 
 def _mirrored(photo: Pixels) -> Pixels:
@@ -102,12 +108,3 @@ def _mirrored(photo: Pixels) -> Pixels:
     image, which looks like a photo, other than a border that is drawn out."""
     down, right = (-side % STRIDE for side in photo.shape[:2])
     return np.pad(photo, ((0, down), (0, right), (0, 0)), mode="symmetric")
-
-
-def _measured(photo: Pixels) -> Pixels:
-    """A photo (H, W, 3) as large as those of training, its sides multiples of the network's stride."""
-    height, width, _ = photo.shape
-    scale = MEASURED / math.sqrt(height * width)
-    sides = (max(round(side * scale / STRIDE), 1) * STRIDE for side in (height, width))
-    measured: Pixels = resized(photo[None], *sides)[0]
-    return measured

@@ -33,6 +33,8 @@ LIGHT = 65
 CHANGED, SLOWLY = 3.0, 0.1
 #: Of a frame, this part has to agree with the key: else it is of another scene, and a key itself.
 SAME = 0.5
+#: If the means of its parts differ by so many grey levels on average, too, the scene has changed: noise leaves those.
+OTHER, PARTS = 10.0, (16, 9)
 #: Up to so many pixels, what moves is the noise of the camera; from twice as many on, motion counts in full.
 STILL = 0.25
 #: Smaller pictures have no motion that could be estimated, in pixels.
@@ -41,11 +43,13 @@ LEAST = 16
 
 @dataclass
 class Steady:
-    """The last key frame: its photo, its painting, and how many frames ago it was."""
+    """The last key frame: its photo, its painting, and how many frames ago it was; and whether the newest frame is of
+    another scene."""
 
     photo: Pixels | None = None
     painting: Pixels | None = None
     age: int = 0
+    cut: bool = False
 
     def follow(self, photo: Pixels, fresh: Pixels) -> Pixels:
         """The painting (H, W, 3) of the next frame ``photo``, ``fresh`` being what it is painted as by itself."""
@@ -63,8 +67,14 @@ class Steady:
             mixed = fresh + within * (change - (brightened / CHANGED).clip(SLOWLY, 1) * light(change))
             painting, agreed = np.rint(mixed.clip(0, 255)).astype(np.uint8), float(trust.mean())
         self.age += 1
+        self.cut = self.photo is None or (agreed < SAME and _differ(self.photo, photo) > OTHER)
         if self.photo is None or self.age >= KEY or agreed < SAME:
-            self.photo, self.painting, self.age = photo, painting, 0
+            self.begin(photo, painting)
+        return painting
+
+    def begin(self, photo: Pixels, painting: Pixels) -> Pixels:
+        """Takes a frame for the key, and returns its painting."""
+        self.photo, self.painting, self.age = photo, painting, 0
         return painting
 
     @staticmethod
@@ -86,3 +96,9 @@ class Steady:
         trust *= (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
         smooth: Values = np.minimum(trust, cv2.GaussianBlur(trust, (0, 0), 2))
         return before.astype(np.float32), moved.astype(np.float32), smooth
+
+
+def _differ(one: Pixels, other: Pixels) -> float:
+    """How far the means of the parts of two photos are from each other, in grey levels."""
+    means = (cv2.resize(each, PARTS, interpolation=cv2.INTER_AREA).astype(np.float32) for each in (one, other))
+    return float(np.abs(next(means) - next(means)).mean())

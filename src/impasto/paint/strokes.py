@@ -1,11 +1,12 @@
 """A small painting made large, stroke by stroke.
 
-A network paints strokes of a few pixels, whatever the size of the picture: right for a painting of some 500 pixels, a
-rash in one of 4,000. So a large photo is painted small, and each stroke of that painting is laid again at full size, as
-a painter does who works after a sketch: first broad strokes everywhere, then fine ones where there is detail (Hertzmann
-1998, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes"). A stroke has one colour, that of the painting
-in its middle, and follows the forms around it: across the gradient, by the structure tensor (Förstner & Gülch 1987).
-Its bristles leave ridges, which are lit from above left (as Hertzmann 2002, "Fast Paint Texture").
+A network paints strokes of a few pixels, whatever the size of the picture: right for a painting of some 500 pixels,
+far too small in one of 4,000. So a large photo is painted small, and each stroke of that painting is laid again at
+full size, as a painter does who works after a sketch: first broad strokes everywhere, then fine ones where there is
+detail (Hertzmann 1998, "Painterly Rendering with Curved Brush Strokes of Multiple Sizes"). A stroke has one colour,
+that of the painting in its middle, and follows the forms around it: across the gradient, by the structure tensor
+(Förstner & Gülch 1987). Its bristles leave ridges, which are lit from above left (as Hertzmann 2002, "Fast Paint
+Texture").
 
 Where a stroke lies, and how, depends on what is near it alone: so a picture is the same in any number of bands, and
 equal parts of two frames of a film get equal strokes. Pixels are uint8 RGB.
@@ -47,7 +48,7 @@ PITCH, RIDGES = 2.2, 7
 #: How much ridges change the colour, and how much light and shadow do, of all brightness.
 STREAKS, RELIEF = 0.05, 0.08
 #: Pixels that are painted at a time, in whole rows, and the rows beside them that their light depends on.
-BAND, MARGIN = 1 << 21, 4
+BAND, MARGIN = 1 << 19, 4
 #: Points of a stroke's outline, and the fractions of a pixel that they are placed by, in bits.
 POINTS, SHIFT = 16, 4
 #: Different profiles of ridges, and the places that each is known at.
@@ -88,25 +89,25 @@ class Strokes:
         ]
         return cls(*(np.concatenate(parts) for parts in zip(*layers, strict=True)))
 
-    def outlines(self, scale: float) -> Ints:
-        """The outline of each at ``scale``, (N, POINTS, 2) as x and y in fractions of a pixel of the large picture: a
-        long shape with round ends, |t|⁴ + |r|² = 1."""
+    def outlines(self, down: float, across: float) -> Ints:
+        """The outline of each where both sides grow by these factors, (N, POINTS, 2) as x and y in fractions of a pixel
+        of the large picture: a long shape with round ends, |t|⁴ + |r|² = 1."""
         turn = np.linspace(0, 2 * np.pi, POINTS, endpoint=False)
         along = (np.sign(np.cos(turn)) * np.sqrt(np.abs(np.cos(turn)))).astype(np.float32)
         t, r = self.length[:, None] * along, self.width[:, None] * np.sin(turn).astype(np.float32)
         x = self.x[:, None] + t * self.cosine[:, None] - r * self.sine[:, None]
         y = self.y[:, None] + t * self.sine[:, None] + r * self.cosine[:, None]
         # the middle of pixel 0 is at 0 for OpenCV, and at half a pixel here
-        places = np.stack([x, y], 2) * scale - 0.5
+        places = np.stack([x * np.float32(across), y * np.float32(down)], 2) - 0.5
         return np.rint(places * (1 << SHIFT)).astype(np.int32)
 
 
 def enlarge(painting: Pixels, large: Pixels) -> None:
-    """Paints ``large`` (H, W, 3): the painting (h, w, 3) in strokes, at that size. Both sides grow alike, or nearly."""
+    """Paints ``large`` (H, W, 3): the painting (h, w, 3) in strokes, at that size. Both sides grow nearly alike."""
     height, width, _ = large.shape
-    scale = math.sqrt(height * width / (painting.shape[0] * painting.shape[1]))
+    scales = height / painting.shape[0], width / painting.shape[1]
     strokes = Strokes.of(painting)
-    outlines = strokes.outlines(scale)
+    outlines = strokes.outlines(*scales)
     first, last = (edge(outlines[:, :, 1], axis=1) >> SHIFT for edge in (np.min, np.max))
     room = int((last - first).max()) + 2
     rows = max(BAND // width, MARGIN)
@@ -118,7 +119,7 @@ def enlarge(painting: Pixels, large: Pixels) -> None:
         numbers = _cover(outlines, here, above - room, below + room, width)[room:-room]
         while (bare := numbers < 0).any():  # jitter might leave a gap
             numbers = np.where(bare, cv2.dilate(numbers.astype(np.float32), np.ones((3, 3))).astype(np.int32), numbers)
-        band = _paint(strokes, numbers, above, scale)
+        band = _paint(strokes, numbers, above, scales)
         large[top:bottom] = band[top - above : bottom - above]
 
 
@@ -142,7 +143,7 @@ def _laid(painting: Floats, angles: Floats, layer: Layer, share: Floats, number:
     that ``share`` (h, w) is laid."""
     height, width, _ = painting.shape
     rows, columns = (math.ceil(side / layer.spacing) + 1 for side in (height, width))
-    draws = np.stack([_random(rows, columns, 8 * number + kind) for kind in range(6)]).reshape(6, -1)
+    draws = np.stack([_random(rows, columns, 8 * number + kind) for kind in range(7)]).reshape(7, -1)
     row, column = (each.ravel() for each in np.indices((rows, columns), np.float32))
     y, x = (each * layer.spacing for each in (row - 0.35 + 0.7 * draws[0], column - 0.35 + 0.7 * draws[1]))
     down, right = y.astype(int).clip(0, height - 1), x.astype(int).clip(0, width - 1)
@@ -152,7 +153,7 @@ def _laid(painting: Floats, angles: Floats, layer: Layer, share: Floats, number:
     angle = angles[down, right] + TURN * (2 * draws[4] - 1)
     size = 1 + VARIATION * (2 * draws[5] - 1)
     colour = painting[down, right]
-    profile = np.floor(draws[3] * PROFILES)
+    profile = np.floor(draws[6] * PROFILES)
     height_of = np.full(len(y), 0.3 * number)
     laid = (y, x, np.cos(angle), np.sin(angle), layer.length * size, layer.width * size, height_of, profile, colour)
     return tuple(each.astype(np.float32) for each in laid)
@@ -183,15 +184,16 @@ def _cover(outlines: Ints, here: NDArray[np.intp], top: int, bottom: int, width:
     return numbers
 
 
-def _paint(strokes: Strokes, numbers: Ints, top: int, scale: float) -> Pixels:
+def _paint(strokes: Strokes, numbers: Ints, top: int, scales: tuple[float, float]) -> Pixels:
     """The colours (rows, width, 3) of strokes that are seen in rows from ``top`` on, with their ridges in the light."""
     rows, width = numbers.shape
-    y = ((np.arange(top, top + rows, dtype=np.float32) + 0.5) / np.float32(scale))[:, None] - strokes.y[numbers]
-    x = ((np.arange(width, dtype=np.float32) + 0.5) / np.float32(scale))[None] - strokes.x[numbers]
+    down, across = map(np.float32, scales)
+    y = ((np.arange(top, top + rows, dtype=np.float32) + 0.5) / down)[:, None] - strokes.y[numbers]
+    x = ((np.arange(width, dtype=np.float32) + 0.5) / across)[None] - strokes.x[numbers]
     cosine, sine, half = strokes.cosine[numbers], strokes.sine[numbers], strokes.width[numbers]
     along = (x * cosine + y * sine) / strokes.length[numbers]  # −1…1
     side = y * cosine - x * sine  # −half…half
-    ridges = _ridges(strokes.profile[numbers], side, scale)
+    ridges = _ridges(strokes.profile[numbers], side, math.sqrt(down * across))
     rising = 0.8 * (ridges - 0.5) + 0.5 * (1 - np.square(side / half)) - 0.25 * along + strokes.height[numbers]
     height = _blurred(rising.astype(np.float32, copy=False), 0.6)
     light = np.zeros_like(height)

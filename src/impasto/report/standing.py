@@ -36,12 +36,14 @@ class Standing:
             return None
         steps = log.columns["step"]
         first = int(steps[-min(len(steps), max(RECENT_ROWS, math.ceil(RECENT_SHARE * len(steps))))])
+        photos = record.facts.photos
+        target = record.facts.source if record.paints or photos is None else photos
         return cls(
             steps=(first, int(steps[-1])),
             real=_recent(log, "accuracy_real", first),
             fake=_recent(log, "accuracy_fake", first),
             heldout=_recent(log, "accuracy_heldout", first),
-            heldout_pictures=record.facts.source.heldout,
+            heldout_pictures=target.heldout,
             spread=_recent(log, "spread", first),
             translates=record.translates,
         )

@@ -1,7 +1,8 @@
 """What a style says of itself, for a person."""
 
+import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from impasto.errors import ImpastoError
@@ -37,12 +38,16 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     lines += [", ".join(about)] if about else []
-    return lines if card.imported is not None else [*lines, command(card)]
+    again = None if card.imported is not None else command(card)
+    return lines if again is None else [*lines, again]
 
 
-def command(card: Card) -> str:
-    """What trains such a style again, with as many steps."""
+def command(card: Card) -> str | None:
+    """What trains such a style again; None if the recipe of its name is another today, which no settings make of it."""
     recipe = Recipe.of(card.recipe)
+    changes = recipe.changes() if recipe.name in shipped() else []
+    if recipe.name in shipped() and not _made_by(changes, recipe):
+        return None
     paintings, photos = card.source, card.photos
     if photos is not None and not recipe.paints:
         paintings, photos = photos, paintings
@@ -50,11 +55,18 @@ def command(card: Card) -> str:
     words += ["--from", card.start] if card.start is not None else []
     words += ["--paintings", paintings["spec"]]
     words += ["--photos", photos["spec"]] if photos is not None else []
-    if recipe.name in shipped():
-        words += [part for change in recipe.changes() for part in ("--set", change)]
+    words += [part for change in changes for part in ("--set", change)]
     words += ["--crop-frames"] if paintings.get("crop_frames") else []
     words += ["--seed", str(card.seed)] if card.seed else []
-    return shlex.join([*words, "--budget", f"{card.steps}steps", "--out", "run"])
+    return shlex.join([*words, "--budget", card.budget or f"{card.steps}steps", "--out", "run"])
+
+
+def _made_by(changes: Sequence[str], recipe: Recipe) -> bool:
+    """Whether these changes make this recipe of the shipped one of its name."""
+    with contextlib.suppress(ImpastoError):
+        made = Recipe.load(recipe.name).replace(changes)
+        return made.model_copy(update={"tune": {}}) == recipe.model_copy(update={"tune": {}})
+    return False
 
 
 def _kid(scores: Scores) -> str:

@@ -85,7 +85,6 @@ class Trainer:
 
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
-        self.method.prepare(pictures)
         self.ema = self._average(self.method.style())
         reverse = self.method.reverse()
         self.ema_reverse = None if reverse is None else self._average(reverse)
@@ -187,6 +186,7 @@ class Trainer:
 
     def _begin(self) -> None:
         """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
+        self.method.prepare([self.method.style(), self.ema.network], self.pictures)
         self._write_grid(self.run.samples / "real.jpg", to_pixels(self._real()).cpu().numpy())
         if self.subjects is not None:
             self._write_grid(self.run.samples / "photos.jpg", to_pixels(self.fixed).cpu().numpy())
@@ -328,6 +328,7 @@ class Trainer:
             pictures=self.step * self.recipe.batch,
             seconds=round(self._clock.total, 1),
             seed=self.seed,
+            budget=facts["budget"],
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             impasto=facts["impasto"],
             scores=[self.scores] if self.scores else [],
@@ -406,8 +407,6 @@ class Trainer:
                     network.load_state_dict(networks[name])
             self.ema.network.load_state_dict(averaged)
             self._restore_reverse(averaged_reverse)
-            for network in (self.method.style(), self.ema.network):  # they knew the paintings of that training
-                self.method.inform(network)
         except RuntimeError as error:
             raise ImpastoError(
                 f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "
