@@ -171,6 +171,12 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("monet", "generator.network=painter", "fsesim has no generator 'painter': there are feature-decoder."),
         ("monet", "contrast.patches=8", "There is no setting 'contrast.patches'"),
         ("monet", "half=1", "half = 1: "),
+        ("monet", "size=96", "size = 96: must be a multiple of 64 while half > 0."),
+        ("monet", "identity=1", "identity = 1: the method fsesim has no identity loss"),
+        ("cyclegan-resnet", "direction=painting-to-photo", "a CycleGAN trains both directions"),
+        ("cut", "direction=there", "direction = 'there'"),
+        ("cut", "generator.network=feature-decoder", "cut has no generator 'feature-decoder'"),
+        ("cnn", "generator.network=feature-decoder", "plain has no generator 'feature-decoder'"),
         ("monet", "structure.places=1", "structure.places = 1"),
         ("monet", "structure.weight=0", "structure.weight = 0"),
         ("monet", "mood.nearest=1.1", "mood.nearest = 1.1"),
@@ -216,6 +222,12 @@ def test_a_recipe_that_learns_at_half_the_size_first_changes_its_pace_then() -> 
 @pytest.mark.parametrize("loss", ["bce", "lsgan"])
 def test_labels_are_smoothed_where_there_are_labels(loss: str) -> None:
     assert Recipe.load("cut").replace([f"loss={loss}", "smoothing=0.1"]).smoothing == 0.1
+
+
+def test_features_are_of_multiples_of_their_stride() -> None:
+    assert Recipe.load("monet").replace(["half=0", "size=96"]).size == 96
+    with pytest.raises(ImpastoError, match="size = 100: must be a multiple of 32"):
+        Recipe.load("monet").replace(["half=0", "size=100"])
 
 
 def test_a_translator_learns_at_any_size_unless_its_discriminator_is_made_for_one() -> None:

@@ -405,7 +405,7 @@ class FsesimRecipe(TranslatorRecipe):
     @model_validator(mode="after")
     def _whole_maps(self) -> Self:
         if self.size % self.least_side:
-            raise ValueError(f"size must be a multiple of {self.least_side}{' while half > 0' if self.half else ''}")
+            raise ValueError(f"must be a multiple of {self.least_side}{' while half > 0' if self.half else ''}")
         return self
 
     @property

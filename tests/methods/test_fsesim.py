@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from impasto.data.augment import to_pixels
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision, open_fabric
+from impasto.errors import ImpastoError
 from impasto.methods import fsesim as module
 from impasto.methods.fsesim import FAR, Fsesim, jitter
 from impasto.networks.feature_decoder import Generator
@@ -216,6 +218,30 @@ def test_moods_are_shared_out_among_the_photos(five: Loader) -> None:
     assert generator.offsets.std() > 0.01
     method.prepare([generator, other], Batches(photos, five))
     assert torch.equal(other.offsets, generator.offsets) and torch.equal(other.moods, generator.moods)
+
+
+def test_a_single_painting_to_learn_from_is_refused() -> None:
+    method = build("fsesim")
+    pixels = np.zeros((1, 32, 32, 3), np.uint8)
+    single = Loader(pixels, np.arange(1), 32, 2, tiny("fsesim").augment, 0, CPU)
+    with pytest.raises(ImpastoError, match="2 paintings"):
+        method.prepare([method.style()], Batches(single, single))
+
+
+@pytest.mark.parametrize("progress", [0.2, 0.5])
+def test_the_discriminator_is_judged_at_the_size_that_it_learns_at(progress: float) -> None:
+    method = made(Fsesim, open_fabric(CPU, "32-true"), "size=64", "half=0.3")
+    given, whole = batch(0, size=64, progress=progress), method.adversary.judge
+    sizes: list[torch.Size] = []
+
+    def noticed(pictures: Tensor, rng: torch.Generator) -> Tensor:
+        sizes.append(pictures.shape)
+        return whole(pictures, rng)
+
+    method.adversary.judge = noticed  # type: ignore[method-assign]
+    told = method.judge(replace(given, photos=given.photos[:0]))
+    side = 32 if progress < 0.3 else 64
+    assert sizes == [(2, 3, side, side)] and 0 <= told["accuracy_heldout"] <= 1
 
 
 def test_preparing_draws_no_random_numbers_and_leaves_the_weights(five: Loader) -> None:

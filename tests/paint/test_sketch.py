@@ -1,3 +1,8 @@
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,9 +12,12 @@ from PIL import Image
 
 from impasto.errors import ImpastoError
 from impasto.networks.feature_decoder import MOOD, Generator
+from impasto.paint import film, sketch
 from impasto.paint.manner import Manner
 from impasto.paint.painter import Painter
 from impasto.paint.sketch import Sketcher, _mirrored
+from impasto.paint.steady import Steady
+from impasto.paint.strokes import enlarge
 from impasto.recipe import Recipe
 from impasto.style import Style
 from translators import translator
@@ -65,9 +73,33 @@ def test_strokes_have_the_same_size_against_large_pictures(
     assert SKETCHER._working_size(*sides, brush) == expected
 
 
-def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not() -> None:
+def test_a_style_of_smaller_pictures_paints_and_measures_at_their_size() -> None:
+    half, long = Sketcher(generator(), torch.device("cpu"), 128), photo(200, 400)
+    assert half._working_size(1500, 2000, 1) == (194, 259)
+    assert half._measured(long).shape == (1, 3, 96, 192) and SKETCHER._measured(long).shape == (1, 3, 192, 352)
+
+
+def test_the_first_use_by_many_threads_leaves_standard_output_alone() -> None:
+    """Making the fixed network redirects it, as that package prints."""
+    before, fresh = sys.stdout, Painter(style(), torch.device("cpu"))
+    with ThreadPoolExecutor(8) as pool:
+        paintings = list(pool.map(lambda _: fresh.paint_pixels(photo(64, 64)[None]), range(8)))
+    assert sys.stdout is before
+    assert len({painting.tobytes() for painting in paintings}) == 1
+    assert fresh._sketcher is not None and len(fresh._sketcher._network._stages) == 1
+
+
+def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    enlarged: list[tuple[int, ...]] = []
+
+    def noticed(small: np.ndarray, large: np.ndarray) -> None:
+        enlarged.append((*small.shape, *large.shape))
+        enlarge(small, large)
+
+    monkeypatch.setattr(sketch, "enlarge", noticed)
     with torch.inference_mode():
         small, large = (SKETCHER.paint(photo(side, side)[None], Manner())[0] for side in (300, 1100))
+    assert enlarged == [(448, 448, 3, 1100, 1100, 3)]
     assert small.shape == (300, 300, 3) and large.shape == (1100, 1100, 3)
     shrunk = np.asarray(Image.fromarray(large).resize((300, 300), Image.Resampling.BOX)).astype(float)
     assert np.abs(shrunk.mean((0, 1)) - small.mean((0, 1))).max() < 8  # the same light: one code, of a thumbnail
@@ -131,3 +163,57 @@ def test_opening_a_style_paints_as_the_network_that_was_saved(tmp_path: object) 
     again = Painter(Style.load(path), torch.device("cpu"))
     picture = Image.fromarray(photo(64, 96))
     assert again.moods == COUNT and again.paint(picture).tobytes() == PAINTER.paint(picture).tobytes()
+
+
+def moods(
+    painter: Painter, frames: list[np.ndarray], scene: film.Scene, monkeypatch: pytest.MonkeyPatch
+) -> list[object]:
+    """In which mood each frame of a film was painted last."""
+    painted: dict[bytes, object] = {}
+    plain = Painter.paint_pixels
+
+    def noticed(self: Painter, pixels: np.ndarray, manner: Manner) -> np.ndarray:
+        painted[pixels.tobytes()] = manner.mood
+        return plain(self, pixels, manner)
+
+    monkeypatch.setattr(Painter, "paint_pixels", noticed)
+    list(film._paint(painter, ((frame, number) for number, frame in enumerate(frames)), scene, False))
+    return [painted[frame[None].tobytes()] for frame in frames]
+
+
+def test_each_scene_of_a_film_has_a_mood_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its first frame is: here it fades in from black."""
+    first, second = photo(48, 64, seed=1), photo(48, 64, seed=6)
+    known, network = [np.zeros_like(first), second, first], generator()
+    painter = Painter(replace(style(), network=network), torch.device("cpu"))
+    sketcher = painter._sketcher
+    assert sketcher is not None
+    network.remember(torch.cat([network.statistics(sketcher._measured(each)) for each in known]))
+    black, two, one = (sketcher.mood([number]) for number in range(3))
+    noise = np.random.default_rng(0)
+    frames = [np.zeros_like(first)]
+    for still in (first, second):
+        frames += [(still + noise.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(4)]
+    assert moods(painter, frames, film.Scene(Manner()), monkeypatch) == [black, *[one] * 4, *[two] * 4]
+    chosen = sketcher.mood([1, 2])
+    assert moods(painter, frames, film.Scene(Manner(mood=chosen)), monkeypatch) == [chosen] * 9
+
+
+def test_noise_alone_is_no_new_scene() -> None:
+    rng, steady = np.random.default_rng(0), Steady()
+    cuts = []
+    for _ in range(4):
+        noisy = (photo(180, 320, seed=1) + rng.normal(0, 60, (180, 320, 3))).clip(0, 255).astype(np.uint8)
+        steady.follow(noisy, noisy)
+        cuts.append(steady.cut)
+    assert cuts == [True, False, False, False]
+
+
+def test_a_scene_is_gone_on_with_in_its_mood(tmp_path: Path) -> None:
+    scene = film.Scene(Manner(brush=2), SKETCHER.mood([3]), Steady(photo(20, 30), photo(20, 30, 1), 4))
+    film._keep(tmp_path / "key.npz", scene)
+    again = film._recall(tmp_path / "key.npz", scene.manner)
+    assert again.mood == scene.mood and again.manner == scene.manner and again.steady.age == 4
+    assert again.steady.photo is not None and np.array_equal(again.steady.photo, photo(20, 30))
+    film._keep(tmp_path / "none.npz", film.Scene(Manner()))
+    assert film._recall(tmp_path / "none.npz", Manner()) == film.Scene(Manner())

@@ -73,6 +73,20 @@ def test_fine_strokes_are_laid_where_there_is_detail() -> None:
     assert right > 1000 and left < right / 20
 
 
+@pytest.mark.parametrize(
+    ("sides", "larger"), [((20, 300), (44, 2100)), ((300, 20), (2100, 44)), ((9, 200), (60, 1000))]
+)
+def test_where_one_side_grows_more_all_stays_in_its_place(sides: tuple[int, int], larger: tuple[int, int]) -> None:
+    """As in long panoramas, whose short side is rounded."""
+    small = painting(*sides)
+    large = enlarged(small, *larger)
+    again = cv2.resize(large, sides[::-1], interpolation=cv2.INTER_AREA)
+    soft, softened = (cv2.GaussianBlur(each, (0, 0), 3).astype(float) for each in (small, again))
+    away = np.abs(soft - softened).mean()
+    slipped = np.abs(np.roll(soft, 5, int(np.argmax(sides))) - softened).mean()
+    assert away < 6 and slipped > 2 * away
+
+
 def test_outlines_are_convex_and_around_the_middle_of_their_strokes() -> None:
     laid = Strokes.of(painting(30, 30))
     outlines = laid.outlines(5.0, 5.0) / (1 << SHIFT)
