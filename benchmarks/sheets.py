@@ -3,12 +3,11 @@
 python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly by name, at 256 px
 python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of pictures
 python benchmarks/sheets.py pairs PHOTO… --out OUT.jpg     squares of photos, each with its painting
-python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with a part at full size
+python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with its middle at full size
 python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    the options that change how a photo is painted
 """
 
 import argparse
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,8 +18,8 @@ from impasto.grid import tile
 from impasto.paint.painter import Painter, load
 
 SIDE, LARGE = 256, 2000
-#: A part at full size, and the same width of the whole, in pixels.
-PART = (900, 600)
+#: A part at full size, in pixels, which is as high as the whole beside it.
+PART = (480, 320)
 
 
 def chosen(photos: Path, count: int) -> list[Path]:
@@ -83,25 +82,37 @@ def brushes(painter: Painter, photo: Path) -> Image.Image:
 
 
 def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo a row: the whole painting, and its middle at full size."""
+    """Of each photo a row, three paintings at 2,000 px: of all of it, of its left half and of its right half; of each the
+    whole, and its middle at full size."""
     rows = []
     for path in photos:
         with Image.open(path) as image:
-            scale = LARGE / image.width
-            photo = image.convert("RGB").resize((LARGE, round(image.height * scale)), Image.Resampling.LANCZOS)
-        painting = painter.paint(photo)
-        whole = painting.resize(
-            (math.ceil(PART[1] * painting.width / painting.height), PART[1]), Image.Resampling.LANCZOS
-        )
-        left, top = ((side - part) // 2 for side, part in zip(painting.size, PART, strict=True))
-        row = Image.new("RGB", (whole.width + 4 + PART[0], PART[1]), "white")
-        row.paste(whole)
-        row.paste(painting.crop((left, top, left + PART[0], top + PART[1])), (whole.width + 4, 0))
+            photo = image.convert("RGB")
+        half = photo.width // 2
+        row = Image.new("RGB", (0, PART[1]))
+        for left, right in ((0, photo.width), (0, half), (photo.width - half, photo.width)):
+            part = photo.crop((left, 0, right, min(photo.height, (right - left) * PART[1] // PART[0])))
+            painting = painter.paint(part.resize((LARGE, LARGE * part.height // part.width), Image.Resampling.LANCZOS))
+            whole = painting.resize((PART[1] * painting.width // painting.height, PART[1]), Image.Resampling.LANCZOS)
+            x, y = ((side - within) // 2 for side, within in zip(painting.size, PART, strict=True))
+            middle = painting.crop((x, y, x + PART[0], y + PART[1]))
+            row = beside(row, whole, middle)
         rows.append(row)
     sheet = Image.new("RGB", (max(row.width for row in rows), len(rows) * (PART[1] + 4) - 4), "white")
     for number, row in enumerate(rows):
         sheet.paste(row, (0, number * (PART[1] + 4)))
     return sheet
+
+
+def beside(*pictures: Image.Image) -> Image.Image:
+    """Pictures of one height from left to right."""
+    row = Image.new("RGB", (sum(each.width + 4 for each in pictures if each.width) - 4, pictures[0].height), "white")
+    left = 0
+    for each in pictures:
+        if each.width:
+            row.paste(each, (left, 0))
+            left += each.width + 4
+    return row
 
 
 def main() -> None:
