@@ -82,8 +82,8 @@ def brushes(painter: Painter, photo: Path) -> Image.Image:
 
 
 def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo a row, three paintings at 2,000 px: of all of it, of its left half and of its right half; of each the
-    whole, and its middle at full size."""
+    """Of each photo a row, three paintings at 2,000 px: of all of it, its left half and its right half. Of each the whole,
+    and its middle at full size."""
     rows = []
     for path in photos:
         with Image.open(path) as image:
@@ -91,8 +91,10 @@ def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
         half = photo.width // 2
         row = Image.new("RGB", (0, PART[1]))
         for left, right in ((0, photo.width), (0, half), (photo.width - half, photo.width)):
-            part = photo.crop((left, 0, right, min(photo.height, (right - left) * PART[1] // PART[0])))
-            painting = painter.paint(part.resize((LARGE, LARGE * part.height // part.width), Image.Resampling.LANCZOS))
+            height = min(photo.height, (right - left) * PART[1] // PART[0])
+            part = photo.crop((left, 0, right, height))
+            size = LARGE, LARGE * part.height // part.width
+            painting = painter.paint(part.resize(size, Image.Resampling.LANCZOS))
             whole = painting.resize((PART[1] * painting.width // painting.height, PART[1]), Image.Resampling.LANCZOS)
             x, y = ((side - within) // 2 for side, within in zip(painting.size, PART, strict=True))
             middle = painting.crop((x, y, x + PART[0], y + PART[1]))

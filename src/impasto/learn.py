@@ -40,6 +40,8 @@ from impasto.training.run import Run, resume_command
 
 #: New paintings shown in the report, or pairs of photo and painting.
 SHOWN, PAIRS = 64, 16
+#: Real pictures that a training is judged by at most, evenly spread.
+REAL = 2000
 
 
 def train(
@@ -290,7 +292,8 @@ def _go(
     fabric = open_fabric(device, facts["precision"])
     budget = Budget.parse(facts["budget"])
     network = open_network(recipe.scored_by, device)
-    real = InStore(store, recipe.shown_size, indices=learned)
+    real = InStore(store, recipe.shown_size, REAL, learned)
+    say(f"Measuring {real.count:,} real pictures to compare with …")
     judge = _judge(network, real)
     trainer = Trainer(run, fabric, pictures, judged, budget, seed, judge, progress, subjects, watch)
     if checkpoint.steps(run.checkpoints):
