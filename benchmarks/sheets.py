@@ -82,8 +82,8 @@ def brushes(painter: Painter, photo: Path) -> Image.Image:
 
 
 def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo a row, three paintings at 2,000 px: of all of it, its left half and its right half. Of each the whole,
-    and its middle at full size."""
+    """Of each photo a row, three paintings at 2,000 px: of all of it, its left half and its right half. Of each
+    the whole, and its middle at full size."""
     rows = []
     for path in photos:
         with Image.open(path) as image:
