@@ -46,7 +46,7 @@ def trainer(
     path: Path, budget: str = "40steps", settings: tuple[str, ...] = (), name: str = "dcgan-64", **options: Any
 ) -> Trainer:
     recipe = Recipe.load(name).replace([*SMALL, *settings])
-    facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0, "licence": "CC0-1.0"}
+    facts = {"source": {"spec": "noise"}, "impasto": "0", "seed": 0, "budget": budget, "licence": "CC0-1.0"}
     run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     pixels = np.random.default_rng(0).integers(0, 256, (30, 20, 20, 3), dtype=np.uint8)
@@ -79,7 +79,14 @@ def translator(
     """Of photos that are each of the one colour that is their number; those from 200 on are held out."""
     recipe = earlier.monet() if name == "painter" else Recipe.load(name)
     recipe = recipe.replace(["size=16", "augment.scale=[0.8,1.0]", *TRANSLATORS[name], *settings])
-    facts = {"source": {"spec": "noise"}, "photos": {"spec": "colours"}, "impasto": "0", "seed": 0, "licence": ""}
+    facts = {
+        "source": {"spec": "noise"},
+        "photos": {"spec": "colours"},
+        "impasto": "0",
+        "seed": 0,
+        "budget": budget,
+        "licence": "",
+    }
     run = Run.open(path) if path.exists() else Run.create(path, recipe, facts)
     fabric = Fabric(accelerator="cpu", devices=1, precision="32-true")
     side = recipe.kept_size
@@ -346,6 +353,19 @@ def moods(network: nn.Module) -> torch.Tensor:
     return network.get_buffer("moods")
 
 
+def known_at_first(t: Trainer) -> list[torch.Tensor]:
+    """Trains, and tells the moods that the generator and its average knew in the first step."""
+    step, known = t.method.step, list[torch.Tensor]()
+
+    def noticed(batch: Any) -> Any:
+        known.extend(moods(each).clone() for each in (t.method.style(), t.ema.network))
+        return step(batch)
+
+    t.method.step = noticed  # type: ignore[method-assign]
+    t.train()
+    return known[:2]
+
+
 def test_a_generator_and_its_average_know_the_paintings_that_it_learns_from_before_the_first_step(
     tmp_path: Path,
 ) -> None:
@@ -355,22 +375,21 @@ def test_a_generator_and_its_average_know_the_paintings_that_it_learns_from_befo
     assert isinstance(network, Generator)
     with torch.no_grad():
         expected = network.statistics(t.pictures.paintings.at(np.arange(16)))
-    for each in (network, t.ema.network):
-        torch.testing.assert_close(moods(each), expected, atol=1e-4, rtol=1e-4)
-    before = moods(network).clone()
-    t.train()
-    for each in (network, t.ema.network, Style.load(t.run.last).network):
-        assert torch.equal(moods(each), before)
+    first, second = known_at_first(t)
+    torch.testing.assert_close(first, expected, atol=1e-4, rtol=1e-4)
+    for each in (second, moods(network), moods(t.ema.network), moods(Style.load(t.run.last).network)):
+        assert torch.equal(each, first)
 
 
 def test_begun_with_other_weights_it_knows_the_paintings_of_now_and_not_those_of_then(tmp_path: Path) -> None:
-    before, now = (translator(tmp_path / folder, "monet") for folder in ("before", "now"))
-    state, expected = before.state(), moods(now.method.style()).clone()
+    before, now, fresh = (translator(tmp_path / folder, "monet", budget="1steps") for folder in ("a", "b", "c"))
+    (expected, _), state = known_at_first(fresh), before.state()
     for weights in (state["networks"]["generator"], state["ema"]):
-        weights["moods"] = torch.ones(7, expected.shape[1])  # of seven other paintings
+        weights |= {"moods": torch.ones(7, expected.shape[1]), "offsets": torch.ones(7)}  # of seven other paintings
     now.start_from(state["networks"], state["ema"])
-    assert torch.equal(moods(now.method.style()), expected) and torch.equal(moods(now.ema.network), expected)
     same(dict(now.method.style().named_parameters()), dict(before.method.style().named_parameters()))
+    for each in known_at_first(now):
+        assert torch.equal(each, expected)
 
 
 def test_after_the_part_at_half_the_size_the_pace_is_another(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A generator that knows what it looks at: a decoder on the features of a network trained on photographs.
+"""A generator that decodes the features of a fixed network, which was trained on photographs.
 
 EfficientNet-Lite1, fixed, gives feature maps at 1/4, 1/8, 1/16 and 1/32 of a photo's size; a decoder goes up through
 residual blocks, as U-Nets do, and is all that learns. The photo itself enters only softened, so that fine detail is
@@ -120,8 +120,8 @@ class Generator(nn.Module):
 
     @property
     def fixed(self) -> Sequence[nn.Module]:
-        """The network that is looked through; made when it is first needed, as a style may be opened for its card
-        alone."""
+        """The fixed network whose features are decoded; made when it is first needed, as a style may be opened for its
+        card alone."""
         with _first:
             if not self._stages:
                 self._stages.append(Stages("lite1", replicate=True).to(self.moods.device))

@@ -7,8 +7,8 @@ with the one that is there, the painting that was moved along is shown; elsewher
 cut, what is painted anew. All frames up to the next key are made of one painting, and moved once.
 
 The light, the mean around each place, follows what is painted anew as far as the light of the photo has changed since
-the key: strokes last as long as what they show, a sunset does not wait for them. Where it has not changed it follows
-slowly, as generators paint the same light a little differently in each frame.
+the key: strokes stay, and a sunset still darkens. Where it has not changed it follows slowly, as generators paint the
+same light a little differently in each frame.
 """
 
 from dataclasses import dataclass

@@ -39,7 +39,7 @@ class Layer:
 BROAD, FINE = Layer(2.6, 6.5, 2.2), Layer(1.25, 3.2, 1.0)
 #: The contrast from which on there are all fine strokes, as a mean gradient of a brightness of 0…1 over two pixels.
 DETAIL = 0.035
-#: Where there is hardly a gradient, of this mean square, strokes go as the hand does: rising a little to the right.
+#: Where there is hardly a gradient, of this mean square, strokes rise a little to the right.
 EVEN, HAND = 2e-4, -0.3
 #: Sizes vary by this factor up and down, directions by so many radians.
 VARIATION, TURN = 0.2, 0.18
