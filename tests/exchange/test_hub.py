@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,9 @@ from safetensors.torch import save_file
 from torch import zeros
 
 from conftest import Impasto
+from impasto.data.decode import decode
+from impasto.data.read import open_source
+from impasto.exchange.model_card import SIDE, model_card, picture
 from impasto.style import Style
 from test_style import style as noise_style
 from translators import translator
@@ -106,3 +110,15 @@ def test_a_hub_that_is_not_there_is_told_in_one_line(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries again, ever later
     assert "cannot be reached" in one_line(impasto, "pull", "me/mine")
+
+
+def test_a_style_that_makes_photos_shows_paintings_and_says_how_it_is_used() -> None:
+    style = translator()
+    recipe = style.recipe.replace(["direction=painting-to-photo"])
+    turned = replace(style, card=style.card.model_copy(update={"recipe": recipe.values(), "turns": recipe.turns}))
+    assert "impasto paint painting.jpg --style back --out photos" in model_card(turned.card, "someone/back")
+    shown, usual = (np.asarray(picture(each)) for each in (turned, style))
+    with open_source("sample:paintings") as source:
+        first = decode(next(iter(source.entries())).read()).image.resize((SIDE, SIDE))
+    assert np.abs(shown[:SIDE, :SIDE].astype(float) - np.asarray(first)).mean() < 1
+    assert np.abs(shown[:SIDE, :SIDE].astype(float) - usual[:SIDE, :SIDE]).mean() > 10

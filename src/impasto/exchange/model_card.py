@@ -1,5 +1,6 @@
 """What a repository of models says of a style."""
 
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,12 @@ def model_card(card: Card, repository: str) -> str:
     }
     if card.licence:
         front["license"] = card.licence.lower()
-    command = (
-        f"impasto paint photo.jpg --style {name} --out painted"
-        if recipe.translates
-        else f"impasto generate {name} --count 16 --out paintings"
-    )
+    if not recipe.translates:
+        command = f"impasto generate {name} --count 16 --out paintings"
+    elif recipe.paints:
+        command = f"impasto paint photo.jpg --style {name} --out painted"
+    else:
+        command = f"impasto paint painting.jpg --style {name} --out photos"
     about = "\n".join(f"- {line}" for line in describe(card) if line)
     trained = (
         f"It was imported from `{card.imported}`; how it was trained is not known."
@@ -68,13 +70,13 @@ Scores through different networks, or of different numbers of pictures, do not c
 
 
 def picture(style: Style) -> Image.Image:
-    """Photos with their paintings to the right of them, or paintings out of nothing."""
+    """What a style makes: of photos or paintings of the sample, to the right of each, or from noise."""
     painter = Painter(style, choose_device("auto"))
     if not style.recipe.translates:
         return tile(np.stack(list(painter.stream(COUNT))))
-    with open_source("sample:photos") as source:
-        photos = [decode(entry.read()).image for entry in source.entries()]
-    squares = (np.asarray(photo.resize((SIDE, SIDE), box=_square(photo))) for photo in photos[:4])
+    with open_source("sample:photos" if style.recipe.paints else "sample:paintings") as source:
+        photos = [decode(entry.read()).image for entry in islice(source.entries(), 4)]
+    squares = (np.asarray(photo.resize((SIDE, SIDE), box=_square(photo))) for photo in photos)
     pairs = [beside(photo, painter.paint_pixels(photo[None])[0]) for photo in squares]
     return tile(np.stack(pairs), columns=2)
 
