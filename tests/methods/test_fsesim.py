@@ -203,12 +203,15 @@ def test_of_more_paintings_than_are_kept_moods_are_evenly_spread(five: Loader, m
     torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
 
 
-def test_moods_are_shared_out_among_the_photos(five: Loader) -> None:
+def test_moods_are_shared_out_among_the_photos(five: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
     method = build("fsesim")
     generator = method.style()
     assert isinstance(generator, Generator)
     pixels = np.random.default_rng(1).integers(0, 256, (7, 32, 32, 3), dtype=np.uint8)
     photos = Loader(pixels, np.arange(7), 32, 2, tiny("fsesim").augment, 0, CPU)
+    method.prepare([method.style()], Batches(five, photos))
+    assert not generator.offsets.any()  # of so few photos
+    monkeypatch.setattr(module, "FEW", 7)
     method.prepare([method.style()], Batches(five, photos))
     with torch.no_grad():
         paintings, measured = (generator.statistics(each.whole(9)) for each in (five, photos))
@@ -216,7 +219,7 @@ def test_moods_are_shared_out_among_the_photos(five: Loader) -> None:
         other.remember(paintings, measured)
     torch.testing.assert_close(generator.offsets, other.offsets, atol=1e-3, rtol=1e-3)
     assert generator.offsets.std() > 0.01
-    method.prepare([generator, other], Batches(photos, five))
+    method.prepare([generator, other], Batches(photos, photos))
     assert torch.equal(other.offsets, generator.offsets) and torch.equal(other.moods, generator.moods)
 
 

@@ -34,9 +34,9 @@ STAGES = (1, 2)
 SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
-#: Paintings whose moods a style holds at most, photos among whom they are shared out, both evenly spread, and pictures
-#: that are measured at a time.
-PAINTINGS, PHOTOS, BLOCK = 300, 500, 4
+#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly spread; fewer than
+#: so many photos would tell too little about others. Pictures that are measured at a time.
+PAINTINGS, PHOTOS, FEW, BLOCK = 300, 500, 100, 4
 
 
 class Fsesim(Translator):
@@ -63,10 +63,11 @@ class Fsesim(Translator):
             raise ImpastoError(
                 "A mood is relative to others: give 2 paintings to learn from at least, or a lower heldout."
             )
-        measured = self._measured(pictures.paintings, PAINTINGS), self._measured(pictures.photos, PHOTOS)
+        moods = self._measured(pictures.paintings, PAINTINGS)
+        photos = self._measured(pictures.photos, PHOTOS) if len(pictures.photos) >= FEW else None
         for painter in painters:
             assert isinstance(painter, Generator)
-            painter.remember(*measured)
+            painter.remember(moods, photos)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         small, batch = self._small(batch), self._sized(batch)
