@@ -34,8 +34,8 @@ STAGES = (1, 2)
 SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
-#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly spread; fewer than
-#: so many photos would tell too little about others. Pictures that are measured at a time.
+#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly spread: fewer
+#: photos than the third would tell too little about others. Pictures that are measured at a time.
 PAINTINGS, PHOTOS, FEW, BLOCK = 300, 500, 100, 4
 
 
