@@ -1,4 +1,5 @@
 import json
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from impasto.data.augment import to_float, to_pixels
 from impasto.data.decode import decode
 from impasto.data.read import open_source
 from impasto.errors import ImpastoError
+from impasto.losses.self_similarity import self_similarity
 from impasto.networks import build_generator, feature_decoder
 from impasto.networks import painter as painter_network
+from impasto.networks.efficientnet import Stages
 from impasto.recipe import Recipe
 from impasto.scores import Scores, Value
 from impasto.style import FORMAT, Card, Style, at_hand, find, painter, shipped
@@ -146,19 +149,28 @@ def test_half_precision_halves_the_file_and_paints_the_same_to_the_eye(tmp_path:
     assert sizes[1] < 0.6 * sizes[0]
 
 
+def layouts_apart(given: np.ndarray, made: np.ndarray) -> np.ndarray:
+    """How far the layout of each of some pictures, uint8 (N, 256, 256, 3), is from that of each of others, (N, N)."""
+    with torch.inference_mode():
+        one, other = (Stages("lite0")(to_float(torch.tensor(each)))[1] for each in (given, made))
+        places = torch.arange(0, one.shape[2] * one.shape[3], 7)
+        rows = [[self_similarity(a[None], b[None], places).item() for b in other] for a in one]
+    return np.array(rows)
+
+
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(name: str) -> None:
     painter = impasto.load(STYLES[name])
     assert painter.card.licence and painter.card.source["pictures"] > 200 and painter.card.scores
     assert "/" not in painter.card.source["spec"]
     if painter.style.recipe.translates:
-        with open_source("sample:photos") as source:
-            photos = [np.asarray(decode(entry.read()).image) for entry in source.entries()]
-        paintings = [painter.paint_pixels(photo[None])[0] for photo in photos]
-        for photo, painting in zip(photos, paintings, strict=True):
-            change = np.abs(painting.astype(int) - photo).mean()
-            assert 4 < change < 60 and painting.std() > 25  # painted, in a light of its own, and still the photo
-            assert np.corrcoef(painting.mean(2).ravel(), photo.mean(2).ravel())[0, 1] > 0.5
+        with open_source("sample:photos" if painter.style.recipe.paints else "sample:paintings") as source:
+            sizes = [decode(entry.read()).image.resize((256, 256)) for entry in islice(source.entries(), 5)]
+        given = np.stack([np.asarray(each) for each in sizes])
+        made = np.concatenate([painter.paint_pixels(each[None]) for each in given])
+        assert (np.abs(made.astype(int) - given).mean((1, 2, 3)) > 4).all() and (made.std((1, 2, 3)) > 15).all()
+        away = layouts_apart(given, made)
+        assert (away.argmin(0) == np.arange(5)).all() and (away.argmin(1) == np.arange(5)).all()  # still that scene
     else:
         pictures = np.stack(list(painter.stream(32, seed=1)))
         assert pictures.std(0).mean() > (25 if name in shipped() else 3)  # of 255: as varied as paintings are
