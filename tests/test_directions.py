@@ -177,7 +177,7 @@ def test_a_style_file_from_before_loads_and_says_that_it_has_one_direction(
         ):
             given = [*command, "--reverse", "--out", "x"] + (["--style", style] if command[0] == "paint" else [])
             said = one_line(impasto(*given, check=False))
-            assert f"has only the direction {direction}; train a CycleGAN to have both." in said
+            assert f"has only the direction {direction}: choose another (impasto styles), or train a CycleGAN" in said
     assert not Path("x").exists()
 
 

@@ -171,7 +171,11 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("monet", "generator.network=painter", "fsesim has no generator 'painter': there are feature-decoder."),
         ("monet", "contrast.patches=8", "There is no setting 'contrast.patches'"),
         ("monet", "half=1", "half = 1: "),
-        ("monet", "size=96", "size = 96: must be a multiple of 64 while half > 0."),
+        (
+            "monet",
+            "size=96",
+            "size = 96: must be a multiple of 64, as the first part of the training is at half the size",
+        ),
         ("monet", "identity=1", "identity = 1: the method fsesim has no identity loss"),
         ("cyclegan-resnet", "direction=painting-to-photo", "a CycleGAN trains both directions"),
         ("cut", "direction=there", "direction = 'there'"),

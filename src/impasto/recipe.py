@@ -405,7 +405,8 @@ class FsesimRecipe(TranslatorRecipe):
     @model_validator(mode="after")
     def _whole_maps(self) -> Self:
         if self.size % self.least_side:
-            raise ValueError(f"must be a multiple of {self.least_side}{' while half > 0' if self.half else ''}")
+            half = ", as the first part of the training is at half the size (half > 0)" if self.half else ""
+            raise ValueError(f"must be a multiple of {self.least_side}{half}")
         return self
 
     @property

@@ -94,7 +94,10 @@ class Style:
         card = self.card
         source, _, target = card.turns.partition(" into ")
         if self.reverse is None:
-            raise ImpastoError(f"This style has only the direction {source} → {target}; train a CycleGAN to have both.")
+            raise ImpastoError(
+                f"This style has only the direction {source} → {target}: choose another (impasto styles), or train a "
+                "CycleGAN to have both."
+            )
         changed = {
             "turns": f"{target} into {source}",
             "scores": card.scores_reverse,
