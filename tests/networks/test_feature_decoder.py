@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from impasto.networks import feature_decoder as module
 from impasto.networks.efficientnet import Stages
-from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, Generator
+from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, STRIDE, Generator
 from impasto.networks.moods import PALETTE, moments, palette
+from impasto.settings import FeatureDecoderGenerator
 from impasto.training.ema import Ema
 
 
@@ -327,6 +328,10 @@ def test_moods_that_are_shared_out_among_photos_are_each_nearest_to_about_equall
     assert shared.max() < 40 and shared.min() > 5
     network.remember(paintings)
     assert network.nearest(photos).bincount(minlength=12).tolist() == alone.tolist()
+
+
+def test_recipes_know_the_stride() -> None:
+    assert FeatureDecoderGenerator.stride == STRIDE
 
 
 def test_without_moods_they_are_nothing() -> None:

@@ -217,3 +217,11 @@ def test_a_scene_is_gone_on_with_in_its_mood(tmp_path: Path) -> None:
     assert again.steady.photo is not None and np.array_equal(again.steady.photo, photo(20, 30))
     film._keep(tmp_path / "none.npz", film.Scene(Manner()))
     assert film._recall(tmp_path / "none.npz", Manner()) == film.Scene(Manner())
+
+
+def test_a_film_that_was_begun_before_scenes_had_moods_goes_on_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    still = photo(48, 64, seed=1)
+    noise = np.random.default_rng(0)
+    frames = [(still + noise.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(3)]
+    first, *others = moods(PAINTER, frames, film.Scene(Manner(), None, Steady(still, still)), monkeypatch)
+    assert first is not None and others == [first, first]

@@ -141,6 +141,8 @@ def test_a_translator_of_the_other_direction_speaks_of_photos_made_of_paintings(
     assert "The same paintings as photos" not in images
     assert "The photos it learned from" in text and "Some of the 6,650 photos." in text
     assert f"impasto paint PAINTING… --style {run} --out photos" in text
+    assert "of its training photos the discriminator takes for real" in text
+    assert "training paintings" not in text and "real paintings" not in text
 
 
 def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ def _paint(
 ) -> Iterator[tuple[Pixels, int]]:
     """The paintings of frames, and their moments. A scene keeps its mood."""
     for photo, moment in photos:
-        if scene.steady.photo is None:
+        if scene.mood is None:
             scene.mood = painter.settled(scene.manner, photo).mood
         before = replace(scene.manner, mood=scene.mood)
         painting = scene.steady.follow(photo, painter.paint_pixels(photo[None], before)[0])

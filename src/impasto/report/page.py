@@ -142,13 +142,13 @@ def _named(spec: str) -> str:
 
 def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
     if standing.real is not None:
-        yield Measure(percent(standing.real), "of its training paintings the discriminator takes for real")
+        yield Measure(percent(standing.real), f"of its training {standing.target} the discriminator takes for real")
     if standing.heldout is not None:
-        yield Measure(percent(standing.heldout), "of the held-out paintings it takes for real")
+        yield Measure(percent(standing.heldout), f"of the held-out {standing.target} it takes for real")
     if standing.fake is not None:
         yield Measure(percent(standing.fake), "of the fakes it sees through")
     if standing.spread is not None:
-        yield Measure(f"{standing.spread:.2f}", "spread of the fakes; the real paintings have 1")
+        yield Measure(f"{standing.spread:.2f}", f"spread of the fakes; the real {standing.target} have 1")
     for name in record.log.kids:
         steps, distances = record.log.measured(name)
         best = record.chosen(name)

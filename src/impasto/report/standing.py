@@ -26,7 +26,9 @@ class Standing:
     heldout_pictures: int
     spread: float | None
     translates: bool = False
-    """Whether the fakes are of photos: then they vary too little where each of them is dull, too."""
+    """Whether the fakes are translations: then they vary too little where each of them is dull, too."""
+    target: str = "paintings"
+    """What the real pictures are."""
 
     @classmethod
     def of(cls, record: Record) -> Self | None:
@@ -37,15 +39,16 @@ class Standing:
         steps = log.columns["step"]
         first = int(steps[-min(len(steps), max(RECENT_ROWS, math.ceil(RECENT_SHARE * len(steps))))])
         photos = record.facts.photos
-        target = record.facts.source if record.paints or photos is None else photos
+        real = record.facts.source if record.paints or photos is None else photos
         return cls(
             steps=(first, int(steps[-1])),
             real=_recent(log, "accuracy_real", first),
             fake=_recent(log, "accuracy_fake", first),
             heldout=_recent(log, "accuracy_heldout", first),
-            heldout_pictures=target.heldout,
+            heldout_pictures=real.heldout,
             spread=_recent(log, "spread", first),
             translates=record.translates,
+            target="paintings" if record.paints else "photos",
         )
 
     def sentences(self) -> list[str]:
@@ -53,7 +56,7 @@ class Standing:
         said = [self._duel()]
         if self.spread is not None and self.spread < MONOTONOUS:
             why = "they are dull, or all alike" if self.translates else "the generator repeats itself"
-            said.append(f"The fakes vary only {percent(self.spread)} as much as the real paintings: {why}.")
+            said.append(f"The fakes vary only {percent(self.spread)} as much as the real {self.target}: {why}.")
         return said
 
     def _duel(self) -> str:
@@ -61,12 +64,12 @@ class Standing:
             return "This run does not log how well the discriminator tells real from fake."
         if self.heldout is not None and memorises(self.real, self.heldout, self.heldout_pictures):
             return (
-                f"The discriminator recognises {percent(self.real)} of its training paintings but only "
+                f"The discriminator recognises {percent(self.real)} of its training {self.target} but only "
                 f"{percent(self.heldout)} of the {self.heldout_pictures} held-out ones: it is memorising."
             )
         unseen = f", {percent(self.heldout)} of the held-out ones" if self.heldout is not None else ""
         numbers = (
-            f"The discriminator recognises {percent(self.real)} of its training paintings{unseen} "
+            f"The discriminator recognises {percent(self.real)} of its training {self.target}{unseen} "
             f"and {percent(self.fake)} of the fakes"
         )
         return f"{numbers}: {verdict(self.real, self.fake)}."

@@ -44,14 +44,15 @@ def describe(card: Card, size: int | None = None) -> list[str]:
 
 def command(card: Card) -> str | None:
     """What trains such a style again; None if the recipe of its name is another today, which no settings make of it."""
-    recipe = Recipe.of(card.recipe)
-    changes = recipe.changes() if recipe.name in shipped() else []
-    if recipe.name in shipped() and not _made_by(changes, recipe):
-        return None
+    recipe, name, changes = Recipe.of(card.recipe), f"{card.recipe['name']}.yaml", list[str]()
+    if recipe.name in shipped():
+        name, changes = recipe.name, recipe.changes()
+        if not _made_by(changes, recipe):
+            return None
     paintings, photos = card.source, card.photos
     if photos is not None and not recipe.paints:
         paintings, photos = photos, paintings
-    words = ["impasto", "train", recipe.name if recipe.name in shipped() else f"{recipe.name}.yaml"]
+    words = ["impasto", "train", name]
     words += ["--from", card.start] if card.start is not None else []
     words += ["--paintings", paintings["spec"]]
     words += ["--photos", photos["spec"]] if photos is not None else []
