@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.paint.manner import Manner
-from impasto.paint.painter import load
-from impasto.paint.steady import Steady
+from impasto.inference.options import Manner
+from impasto.inference.translator import load
+from impasto.inference.video.temporal import Steady
 
 HEIGHT, WIDTH = 216, 384
 Frame = NDArray[np.uint8]

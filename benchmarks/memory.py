@@ -17,10 +17,10 @@ from multiprocessing.connection import Connection
 import psutil
 import torch
 
+from impasto.config.recipe import Recipe, shipped
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods import METHODS
-from impasto.recipe import Recipe, shipped
-from impasto.training.memory import needed, rehearse
+from impasto.training.memory_estimate import needed, rehearse
 
 Outcome = tuple[int, float, int, float]  # bytes foretold and seconds for that, bytes measured and seconds
 

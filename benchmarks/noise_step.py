@@ -15,14 +15,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.config.recipe import GanRecipe, Recipe
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batches, Loader
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.losses.adversarial import adversarial
-from impasto.methods.adversary import Rebuilding
+from impasto.methods.discriminator_step import Rebuilding
 from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
-from impasto.recipe import GanRecipe, Recipe
 from impasto.training.ema import Ema
 from turns import Way, seconds_per_step
 

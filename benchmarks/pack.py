@@ -20,7 +20,7 @@ import psutil
 from numpy.lib.format import open_memmap
 from PIL import Image
 
-from impasto.data.pack import Store, pack
+from impasto.data.pixel_store import Store, pack
 
 
 def plain(folder: Path, out: Path, size: int) -> int:

@@ -34,11 +34,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from impasto.config.recipe import Recipe
 from impasto.data.augment import to_pixels
 from impasto.device import choose_device
+from impasto.inference.precision import quicken
 from impasto.networks import build_generator
-from impasto.paint.quick import quicken
-from impasto.recipe import Recipe
 from impasto.style import Card, Style
 from translate_step import copy_weights, painter
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from impasto.grid import tile
-from impasto.paint.painter import Painter, load
+from impasto.data.image_grid import tile
+from impasto.inference.translator import Painter, load
 
 SIDE, LARGE = 256, 2000
 #: A part at full size, in pixels, which is as high as the whole beside it.

@@ -22,12 +22,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.config.recipe import Recipe
 from impasto.data.loader import Batch, Batches, Loader
-from impasto.data.pack import Store, pack
+from impasto.data.pixel_store import Store, pack
 from impasto.device import choose_device, choose_layout, choose_precision, open_fabric
 from impasto.methods import METHODS
 from impasto.methods.cyclegan import CycleGan
-from impasto.recipe import Recipe
 from impasto.training.ema import Ema
 
 RECIPE = Recipe.load("cyclegan-resnet")

@@ -7,7 +7,7 @@ import sys
 import traceback
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -19,12 +19,11 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 import impasto as package
+from fixtures.command import ROOT, Impasto
 from impasto.cli import main
-from impasto.score import sides
-from impasto.score.networks.inception_2015 import Inception
-from impasto.training import loop
-
-ROOT = Path(__file__).parents[1]
+from impasto.metrics import image_sets
+from impasto.metrics.feature_extractors.inception_2015 import Inception
+from impasto.training import trainer
 
 # A shared machine may be slow at any moment; that is no failure. The same examples every time: what fails here fails
 # for everyone.
@@ -32,12 +31,6 @@ settings.register_profile("impasto", deadline=None, derandomize=True, suppress_h
 settings.load_profile("impasto")
 # The networks of the tests are so small that threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
-
-#: The command itself, but with fewer pictures to score, which takes longer than a small training.
-FEWER = "from impasto.score import sides; from impasto.training import loop; sides.MADE = loop.SCORED = 48"
-QUICK = [sys.executable, "-c", f"{FEWER}; from impasto.cli import main; main()"]
-#: Runs the command ``impasto`` with arguments, and tells what a user's shell would.
-Impasto = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -109,8 +102,8 @@ def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
             warnings.simplefilter("default")
             patch.setattr(sys, "argv", command)
             if arguments[:1] == ("train",):
-                patch.setattr(sides, "MADE", 48)
-                patch.setattr(loop, "SCORED", 48)
+                patch.setattr(image_sets, "MADE", 48)
+                patch.setattr(trainer, "SCORED", 48)
             with redirect_stdout(out), redirect_stderr(error):
                 try:
                     main()

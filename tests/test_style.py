@@ -7,47 +7,23 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import earlier
 import impasto
-from conftest import ROOT, Impasto
+from fixtures import earlier_recipes as earlier
+from fixtures.command import ROOT, Impasto
+from fixtures.noise_style import style
+from impasto.config.recipe import Recipe
 from impasto.data.augment import to_float, to_pixels
 from impasto.data.decode import decode
-from impasto.data.read import open_source
+from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 from impasto.losses.self_similarity import self_similarity
 from impasto.networks import build_generator, feature_decoder
-from impasto.networks import painter as painter_network
-from impasto.networks.efficientnet import Stages
-from impasto.recipe import Recipe
-from impasto.scores import Scores, Value
-from impasto.style import FORMAT, Card, Style, at_hand, find, painter, shipped
+from impasto.networks import edsr as painter_network
+from impasto.networks.pretrained.efficientnet import Stages
+from impasto.style import FORMAT, Style, at_hand, find, shipped
 
 #: The styles that come along, and those in the repository.
 STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | shipped()
-SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
-
-
-def style(seed: int = 0) -> Style:
-    torch.manual_seed(seed)
-    recipe = Recipe.load("dcgan-64").replace(SMALL)
-    network = painter(recipe)
-    for parameter in network.parameters():
-        torch.nn.init.normal_(parameter, 0, 0.3)
-    for buffer in network.buffers():
-        buffer.fill_(1)
-    card = Card(
-        turns="noise into paintings",
-        recipe=recipe.model_dump(mode="json"),
-        source={"spec": "monets", "pictures": 300},
-        steps=7,
-        pictures=70,
-        seconds=1.5,
-        seed=0,
-        created="2026-01-01T00:00:00+00:00",
-        impasto="0.1.0",
-        scores=[Scores(network="invented", size=16, fakes=9, reals=8, values={"KID": Value(value=0.25, error=0.1)})],
-    )
-    return Style(network.eval(), card)
 
 
 def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:

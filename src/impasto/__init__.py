@@ -10,25 +10,26 @@ The verbs are imported when they are first used: ``import impasto`` itself is qu
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from impasto.exchange.checkpoints import import_style as import_style
-    from impasto.exchange.export import export as export
-    from impasto.exchange.hub import pull as pull
-    from impasto.exchange.hub import push as push
-    from impasto.exploration.explore import explore as explore
-    from impasto.invention import generate as generate
-    from impasto.judge import compare as compare
-    from impasto.judge import evaluate as evaluate
-    from impasto.learn import resume as resume
-    from impasto.learn import train as train
-    from impasto.paint.painter import load as load
-    from impasto.painting import paint_all as paint_all
-    from impasto.search import tune as tune
+from impasto._version import __version__ as __version__
 
-__version__ = version("impasto")
+if TYPE_CHECKING:
+    from impasto.api.evaluate import compare as compare
+    from impasto.api.evaluate import evaluate as evaluate
+    from impasto.api.explore import explore as explore
+    from impasto.api.generate import generate as generate
+    from impasto.api.paint import paint_all as paint_all
+    from impasto.api.train import resume as resume
+    from impasto.api.train import train as train
+    from impasto.api.tune import tune as tune
+    from impasto.inference.translator import load as load
+    from impasto.interop.cyclegan_checkpoints import import_style as import_style
+    from impasto.interop.hub import pull as pull
+    from impasto.interop.hub import push as push
+    from impasto.interop.onnx import export as export
+
+
 __all__ = [
     "compare",
     "evaluate",
@@ -46,19 +47,19 @@ __all__ = [
 ]
 
 _VERBS = {
-    "compare": "impasto.judge",
-    "evaluate": "impasto.judge",
-    "explore": "impasto.exploration.explore",
-    "export": "impasto.exchange.export",
-    "generate": "impasto.invention",
-    "import_style": "impasto.exchange.checkpoints",
-    "load": "impasto.paint.painter",
-    "paint_all": "impasto.painting",
-    "pull": "impasto.exchange.hub",
-    "push": "impasto.exchange.hub",
-    "resume": "impasto.learn",
-    "train": "impasto.learn",
-    "tune": "impasto.search",
+    "compare": "impasto.api.evaluate",
+    "evaluate": "impasto.api.evaluate",
+    "explore": "impasto.api.explore",
+    "export": "impasto.interop.onnx",
+    "generate": "impasto.api.generate",
+    "import_style": "impasto.interop.cyclegan_checkpoints",
+    "load": "impasto.inference.translator",
+    "paint_all": "impasto.api.paint",
+    "pull": "impasto.interop.hub",
+    "push": "impasto.interop.hub",
+    "resume": "impasto.api.train",
+    "train": "impasto.api.train",
+    "tune": "impasto.api.tune",
 }
 
 

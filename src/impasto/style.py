@@ -14,11 +14,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError, nearest
 from impasto.files import whole
+from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
-from impasto.recipe import Recipe
-from impasto.scores import Content, Scores, Value
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
 FORMAT = 2

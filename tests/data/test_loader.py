@@ -6,10 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from impasto.config.settings import Augment
 from impasto.data import loader as room
 from impasto.data.augment import to_pixels
 from impasto.data.loader import Batches, Loader, split, stream_seed
-from impasto.settings import Augment
 
 CPU = torch.device("cpu")
 AS_THEY_ARE = Augment(flip=False, scale=(1.0, 1.0))

@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import Tensor
 
-from impasto.exploration.findings import Colour
 from impasto.exploration.palette import arranged, name_of, oklab, palette, set_palette, srgb
+from impasto.exploration.results import Colour
 
 Pixels = NDArray[np.uint8]
 

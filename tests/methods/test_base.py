@@ -4,12 +4,12 @@ import copy
 
 import pytest
 import torch
-from tiny import TINY, batch, build, pictures, state, tiny, unchanged
 from torch import Tensor, nn
 
+from fixtures.tiny import TINY, batch, build, pictures, state, tiny, unchanged
+from impasto.config.recipe import RECIPES
 from impasto.data.loader import Batch, Loader
 from impasto.methods import METHODS, Method
-from impasto.recipe import RECIPES
 
 FROM_NOISE = {"gan", "progressive"}
 every_method = pytest.mark.parametrize("name", METHODS)

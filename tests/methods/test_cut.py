@@ -5,12 +5,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from tiny import CPU, agree, batch, build, float64, made, pair, plain, tiny
 from torch import Tensor
 
+from fixtures.tiny import CPU, agree, batch, build, float64, made, pair, plain, tiny
+from impasto.config.recipe import CutRecipe, Recipe
 from impasto.device import open_fabric
 from impasto.methods.cut import Cut
-from impasto.recipe import CutRecipe, Recipe
 
 
 @pytest.fixture

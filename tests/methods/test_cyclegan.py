@@ -3,9 +3,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 from lightning_fabric import Fabric
-from tiny import agree, batch, build, float64, made, pair, plain
 from torch import Tensor, nn
 
+from fixtures.tiny import agree, batch, build, float64, made, pair, plain
 from impasto.methods.cyclegan import CycleGan
 
 

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny import CPU, agree, batch, build, made, noise, pictures, plain, tiny
 from torch import Tensor, nn
 
+from fixtures.tiny import CPU, agree, batch, build, made, noise, pictures, plain, tiny
+from impasto.config.recipe import FsesimRecipe, Recipe
 from impasto.data.augment import to_pixels
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch, Batches, Loader
@@ -20,7 +21,6 @@ from impasto.methods import fsesim as module
 from impasto.methods.fsesim import FAR, Fsesim, jitter
 from impasto.networks.feature_decoder import Generator
 from impasto.networks.moods import PALETTE
-from impasto.recipe import FsesimRecipe, Recipe
 
 
 def listening(*settings: str) -> Fsesim:

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
-from tiny import SIZE, agree, build, float64, made, noise, plain
 
+from fixtures.tiny import SIZE, agree, build, float64, made, noise, plain
 from impasto.data.loader import Batch
 from impasto.methods.gan import Gan
 

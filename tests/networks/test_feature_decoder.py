@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from impasto.config.settings import FeatureDecoderGenerator
 from impasto.networks import feature_decoder as module
-from impasto.networks.efficientnet import Stages
 from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, STRIDE, Generator
 from impasto.networks.moods import PALETTE, moments, palette
-from impasto.settings import FeatureDecoderGenerator
+from impasto.networks.pretrained.efficientnet import Stages
 from impasto.training.ema import Ema
 
 

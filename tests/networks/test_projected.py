@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from impasto.networks.efficientnet import Stages
+from impasto.networks.pretrained.efficientnet import Stages
 from impasto.networks.projected import Discriminator, Projection, _crop
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from impasto.cli import learning, painting, scoring, sharing  # noqa: F401  (their verbs enter the command)
+from impasto.cli import evaluation, inference, interop, training  # noqa: F401  (their verbs enter the command)
 from impasto.cli.app import app as app
 from impasto.errors import ImpastoError
 

@@ -25,7 +25,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
 ) -> None:
     if version:
-        import impasto
+        from impasto._version import __version__
 
-        print(f"impasto {impasto.__version__}")
+        print(f"impasto {__version__}")
         raise typer.Exit

@@ -12,7 +12,7 @@ from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_p
 from impasto.device import available
 
 if TYPE_CHECKING:
-    from impasto.settings import Augment
+    from impasto.config.settings import Augment
 
 #: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
 FEWEST = 3

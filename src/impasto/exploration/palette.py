@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.exploration.findings import Colour
+from impasto.exploration.results import Colour
 
 #: Pixels that colours are sought among: of 1,024, shares are right within 3 %, and a search takes a few milliseconds.
 ENOUGH = 1024

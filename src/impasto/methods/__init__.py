@@ -5,8 +5,8 @@ from impasto.methods.cut import Cut
 from impasto.methods.cyclegan import CycleGan
 from impasto.methods.fsesim import Fsesim
 from impasto.methods.gan import Gan
-from impasto.methods.plain import Plain
 from impasto.methods.progressive import Progressive
+from impasto.methods.unconstrained import Plain
 
 METHODS: dict[str, type[Method]] = {
     "gan": Gan,

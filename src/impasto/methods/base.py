@@ -12,7 +12,7 @@ from impasto.data.loader import Batch, Batches, Loader
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import Recipe
+    from impasto.config.recipe import Recipe
 
 
 class Method(ABC):

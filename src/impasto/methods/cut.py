@@ -7,15 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.data.loader import Batch
-from impasto.losses.contrastive import patch_nce
-from impasto.methods.adversary import set_up, update
-from impasto.methods.duel import Translator, spread
-from impasto.networks.patches import PatchSampler, draw_places
+from impasto.losses.patch_nce import patch_nce
+from impasto.methods.adversarial import Translator, spread
+from impasto.methods.discriminator_step import set_up, update
+from impasto.networks.patch_sampler import PatchSampler, draw_places
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import CutRecipe
+    from impasto.config.recipe import CutRecipe
 
 
 class Cut(Translator):

@@ -7,15 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.data.loader import Batch
-from impasto.methods.adversary import Adversary, set_up, update
-from impasto.methods.duel import Translator, spread
-from impasto.methods.pool import ReplayPool
+from impasto.methods.adversarial import Translator, spread
+from impasto.methods.discriminator_step import Adversary, set_up, update
+from impasto.methods.image_pool import ReplayPool
 from impasto.networks import build_generator
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import CycleRecipe
+    from impasto.config.recipe import CycleRecipe
 
 
 class CycleGan(Translator):

@@ -18,15 +18,15 @@ from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision
 from impasto.errors import ImpastoError
 from impasto.losses.self_similarity import self_similarity
-from impasto.methods.duel import Translator, spread
+from impasto.methods.adversarial import Translator, spread
 from impasto.networks.feature_decoder import Generator
 from impasto.networks.moods import PALETTE
-from impasto.networks.patches import draw_places
+from impasto.networks.patch_sampler import draw_places
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import FsesimRecipe
+    from impasto.config.recipe import FsesimRecipe
 
 #: The stages whose self-similarities are compared: 1/8 and 1/16 of the size.
 STAGES = (1, 2)

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Loader
-from impasto.methods.duel import Duel, spread
+from impasto.methods.adversarial import Duel, spread
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import NoiseRecipe
+    from impasto.config.recipe import NoiseRecipe
 
 
 class Gan(Duel):

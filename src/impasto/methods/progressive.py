@@ -15,7 +15,7 @@ from impasto.networks.progressive import Growing
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.recipe import ProgressiveRecipe
+    from impasto.config.recipe import ProgressiveRecipe
 
 
 class Progressive(Gan):

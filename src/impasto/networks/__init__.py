@@ -7,10 +7,10 @@ from torch import nn
 from impasto.networks import (
     cnn,
     dcgan,
+    edsr,
     fastgan,
     feature_decoder,
-    painter,
-    patch,
+    patchgan,
     progressive,
     projected,
     r3gan,
@@ -26,7 +26,7 @@ GENERATORS: dict[str, type[nn.Module]] = {
     "resnet": resnet.Generator,
     "unet": unet.Generator,
     "cnn": cnn.Generator,
-    "painter": painter.Generator,
+    "painter": edsr.Generator,
     "feature-decoder": feature_decoder.Generator,
 }
 DISCRIMINATORS: dict[str, type[nn.Module]] = {
@@ -35,7 +35,7 @@ DISCRIMINATORS: dict[str, type[nn.Module]] = {
     "fastgan": fastgan.Discriminator,
     "r3gan": r3gan.Discriminator,
     "cnn": cnn.Discriminator,
-    "patch": patch.Discriminator,
+    "patch": patchgan.Discriminator,
     "projected": projected.Discriminator,
 }
 

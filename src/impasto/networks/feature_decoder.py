@@ -26,9 +26,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.networks.efficientnet import CHANNELS, STRIDES, Stages
 from impasto.networks.moods import PALETTE, moments, offsets, palette
 from impasto.networks.noise import noise_like
+from impasto.networks.pretrained.efficientnet import CHANNELS, STRIDES, Stages
 
 #: Photos are padded to a multiple of this.
 STRIDE = STRIDES[-1]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from impasto.networks.efficientnet import CHANNELS, Stages
+from impasto.networks.pretrained.efficientnet import CHANNELS, Stages
 
 #: The least side of the part that the head on the pixels looks at.
 CROP = 64

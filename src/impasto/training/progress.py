@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from impasto.training.verdict import memorises, verdict
+from impasto.training.diagnostics import memorises, verdict
 
 #: Seconds between plain lines.
 PLAIN_EVERY = 10.0

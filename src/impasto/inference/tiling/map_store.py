@@ -1,0 +1,91 @@
+"""Maps that are kept until they are needed again: on the device that computes them, or in a file, because there are
+too many for the memory."""
+
+import errno
+import math
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from impasto.device import available
+from impasto.files import no_space
+from impasto.inference.tiling.window import Window
+
+#: Where there may be large temporary files: /tmp is often kept in memory.
+LARGE = Path("/var/tmp")
+
+
+class Store(Protocol):
+    """Maps (1, C, H, W), written and read window by window."""
+
+    def write(self, window: Window, values: Tensor) -> None:
+        """Keeps values (1, C, h, w). Raises ImpastoError if the disk is full."""
+
+    def read(self, window: Window) -> Tensor:
+        """Values (1, C, h, w), channels-last."""
+
+    def close(self) -> None:
+        """Lets them go."""
+
+
+def open_store(shape: Sequence[int], dtype: torch.dtype, device: torch.device, spare: int) -> Store:
+    """A place for maps: on a GPU that has so many bytes to ``spare`` besides, else a file."""
+    if device.type == "cuda" and math.prod(shape) * dtype.itemsize + spare <= available(device):
+        return Kept(shape, dtype, device)
+    return Filed(shape, device)
+
+
+class Kept:
+    """Maps on the device."""
+
+    def __init__(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
+        self._maps = torch.empty(tuple(shape), dtype=dtype, device=device, memory_format=torch.channels_last)
+
+    def write(self, window: Window, values: Tensor) -> None:
+        self._maps[..., window.top : window.bottom, window.left : window.right] = values
+
+    def read(self, window: Window) -> Tensor:
+        return self._maps[..., window.top : window.bottom, window.left : window.right].clone()
+
+    def close(self) -> None:
+        self._maps = torch.empty(0)
+
+
+class Filed:
+    """Maps in a file, of any type. It has no name, and goes with the store or the process. It lies where ``TMPDIR``
+    says, else in :data:`LARGE`, if there is such a folder."""
+
+    def __init__(self, shape: Sequence[int], device: torch.device) -> None:
+        _, self._channels, _, self._width = shape
+        self._device = device
+        self._dtype = torch.float32
+        self._folder = LARGE if "TMPDIR" not in os.environ and LARGE.is_dir() else Path(tempfile.gettempdir())
+        self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  (it lives with the store)
+
+    def write(self, window: Window, values: Tensor) -> None:
+        self._dtype = values.dtype
+        rows = values[0].permute(1, 2, 0).contiguous().cpu().flatten(1).view(torch.uint8).numpy()
+        with no_space(self._folder / "a temporary file"):
+            for row, line in enumerate(rows, window.top):
+                self._seek(row, window.left)
+                if self._file.write(line) != line.nbytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def read(self, window: Window) -> Tensor:
+        height, width = window.bottom - window.top, window.right - window.left
+        values = torch.empty(height, width, self._channels, dtype=self._dtype)
+        for row, line in enumerate(values.flatten(1).view(torch.uint8).numpy(), window.top):
+            self._seek(row, window.left)
+            self._file.readinto(line)
+        return values.to(self._device).permute(2, 0, 1)[None]
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _seek(self, row: int, column: int) -> None:
+        self._file.seek((row * self._width + column) * self._channels * self._dtype.itemsize)

@@ -1,0 +1,46 @@
+"""A plain GAN from photos: an adversarial loss, and at most a pull towards the photo.
+
+Nothing ties a painting to its photo but what the generator's convolutions hand on (Isola et al. 2017,
+arXiv:1611.07004, section 3.1, without pairs), so it shows what the other methods add.
+"""
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.data.loader import Batch
+from impasto.methods.adversarial import Translator, spread
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from impasto.config.recipe import PlainRecipe
+
+
+class Plain(Translator):
+    """One discriminator step, then one generator step against it, on the same fakes."""
+
+    def __init__(self, recipe: "PlainRecipe", fabric: "Fabric") -> None:
+        super().__init__(recipe, fabric)
+        self.content, self.identity, self.every = recipe.content, recipe.identity, recipe.generator_every
+
+    def step(self, batch: Batch) -> dict[str, Tensor]:
+        photo, real = batch.photos, batch.paintings  # (B, 3, S, S)
+        learns = batch.step % self.every == 0
+        with torch.set_grad_enabled(learns):
+            fake = self.generator(photo)
+        losses = self.adversary.learn(real, fake, batch)
+        if learns:
+            parts = {"loss_adversarial": self.adversary.against(fake, real, batch)}
+            loss = parts["loss_adversarial"]
+            if self.content:
+                parts["loss_content"] = F.l1_loss(fake, photo)
+                loss = loss + self.content * parts["loss_content"]
+            if self.identity:
+                parts["loss_identity"] = F.l1_loss(self.generator(real), real)
+                loss = loss + self.identity * parts["loss_identity"]
+            self.learn(loss)
+            losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
+        return losses | {"spread": spread(fake.detach()) / spread(real)}

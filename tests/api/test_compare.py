@@ -1,0 +1,123 @@
+"""Runs side by side, from run folders to a folder with a page."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from impasto.api.evaluate import compare
+from impasto.config.recipe import Recipe
+from impasto.errors import ImpastoError
+from impasto.style import Card, Style, painter
+from impasto.training.run_dir import Run
+
+SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
+PROJECTED = Recipe.load("projected-64").replace(["size=32", "generator.width=4", "discriminator.width=4", "latent=10"])
+
+
+def run(
+    folder: Path, *settings: str, recipe: Recipe | None = None, seed: int = 0, styled: bool = True, **facts: Any
+) -> Path:
+    """A run folder as a training leaves it, but for what it learned."""
+    recipe = (recipe or Recipe.load("dcgan-64").replace(SMALL)).replace(settings)
+    source = {"spec": "monets", "fingerprint": "f" * 32, "pictures": 60, "heldout": 6, "left_out": 0, "duplicates": 0}
+    known = {
+        "impasto": "0.1.0",
+        "created": "2026-03-01T10:20:30+00:00",
+        "seed": seed,
+        "budget": "60steps",
+        "total_steps": 60,
+        "source": source,
+        "device": "cpu",
+        "precision": "32-true",
+        "status": "finished",
+    }
+    made = Run.create(folder, recipe, known | facts)
+    made.log({"step": step, "pictures": 8 * step, "seconds": step, "loss_generator": 1 / step} for step in range(1, 61))
+    made.close()
+    if styled:
+        torch.manual_seed(seed)
+        network = painter(recipe)
+        for tensor in network.state_dict().values():
+            tensor.copy_(torch.rand(tensor.shape))
+        card = Card(
+            turns="noise into paintings",
+            recipe=recipe.model_dump(mode="json"),
+            source=source,
+            steps=60,
+            pictures=480,
+            seconds=60,
+            seed=seed,
+            created="2026-03-01T10:21:30+00:00",
+            impasto="0.1.0",
+        )
+        Style(network.eval(), card).save(made.last)
+    return folder
+
+
+def test_a_comparison_is_a_page_and_the_same_for_machines(tmp_path: Path) -> None:
+    found = compare([run(tmp_path / "a"), run(tmp_path / "b", "loss=hinge", seed=1)], tmp_path / "new" / "out", price=3)
+    assert found.differences == {"loss": {"a": "bce", "b": "hinge"}, "seed": {"a": 0, "b": 1}}
+    assert [each.cost for each in found.runs] == [0.05, 0.05]
+    out = tmp_path / "new" / "out"
+    assert sorted(path.name for path in out.iterdir()) == ["comparison.html", "comparison.json"]
+    assert (out / "comparison.html").read_text(encoding="utf-8").count("by its style of step 60") == 2
+    assert json.loads((out / "comparison.json").read_text(encoding="utf-8"))["price"] == 3
+
+
+def test_a_run_that_is_named_twice_is_compared_once(tmp_path: Path) -> None:
+    said: list[str] = []
+    a = run(tmp_path / "a")
+    found = compare([a, tmp_path / "x" / ".." / "a"], tmp_path / "out", say=said.append)
+    assert [each.name for each in found.runs] == ["a"]
+    assert "compared once" in said[0]
+
+
+def test_runs_of_different_size_and_without_a_style_are_compared(tmp_path: Path) -> None:
+    runs = [run(tmp_path / "a"), run(tmp_path / "b", "size=32"), run(tmp_path / "c", styled=False, status="running")]
+    found = compare(runs, tmp_path / "out")
+    assert [each.size for each in found.runs] == [16, 32, 16]
+    assert "Nothing has been painted yet" in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+
+
+def test_against_pictures_all_styles_are_scored_alike(tmp_path: Path) -> None:
+    runs = [run(tmp_path / "a"), run(tmp_path / "b", "size=32", seed=1), run(tmp_path / "c", styled=False)]
+    said: list[str] = []
+    found = compare(runs, tmp_path / "out", against="sample:paintings", count=24, device="cpu", say=said.append)
+    assert any("c has no style yet" in line for line in said)
+    scores = [each.evaluation.scores[0] for each in found.runs if each.evaluation]
+    assert [(each.size, each.fakes, each.reals) for each in scores] == [(16, 24, 24)] * 2
+    assert scores[0].label("KID") in found.verdict
+    assert not any("cannot be compared" in warning for warning in found.warnings)
+
+
+def test_styles_are_scored_through_every_network_that_chose_one_of_them(tmp_path: Path) -> None:
+    runs = [run(tmp_path / "a"), run(tmp_path / "b", recipe=PROJECTED, seed=1)]
+    found = compare(runs, tmp_path / "out", against="sample:paintings", count=12, device="cpu", say=str)
+    for each in found.runs:
+        assert each.evaluation is not None
+        assert [scores.network for scores in each.evaluation.scores] == ["alexnet", "efficientnet-lite0"]
+    assert "KID[alexnet], 12 v 12" in found.verdict
+
+
+@pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
+def test_a_price_is_a_number(tmp_path: Path, price: float) -> None:
+    with pytest.raises(ImpastoError, match="price of an hour"):
+        compare([run(tmp_path / "a")], tmp_path / "out", price=price)
+
+
+def test_what_cannot_be_compared_is_told_in_one_line(tmp_path: Path) -> None:
+    a, file = run(tmp_path / "a"), tmp_path / "file"
+    file.write_text("x")
+    for runs, out, said in (
+        ([], tmp_path / "out", "nothing to compare"),
+        ([a, tmp_path], tmp_path / "out", "is no run"),
+        ([a, tmp_path / "missing"], tmp_path / "out", "is no run"),
+        ([a], file, "is a file"),
+    ):
+        with pytest.raises(ImpastoError, match=said) as raised:
+            compare(runs, out)
+        assert "\n" not in str(raised.value)
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,161 @@
+"""Paintings out of nothing in every form, by styles of networks without training and by the one that comes along."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fixtures.command import Impasto
+from impasto.api.generate import SIDE, generate
+from impasto.config.recipe import Recipe
+from impasto.data import image_grid
+from impasto.errors import ImpastoError
+from impasto.networks import build_generator
+from impasto.style import Card, Style
+
+STYLE = "chinese-landscape-64"
+
+
+def untrained(recipe: str, scale: float, path: Path) -> str:
+    """A style of a network as it was made, its weights enlarged, so that what it paints differs."""
+    torch.manual_seed(0)
+    small = Recipe.load(recipe).replace(["size=64", "latent=16", "generator.width=8"])
+    network = build_generator(**small.painter()).eval()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.mul_(scale if weight.ndim > 1 else 1)
+    card = Card(
+        turns="noise into paintings",
+        recipe=small.values(),
+        source={"name": "none", "count": 1, "fingerprint": ""},
+        steps=1,
+        pictures=8,
+        seconds=1.0,
+        seed=0,
+        created="2026-01-01T00:00:00Z",
+        impasto="0",
+    )
+    Style(network, card).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A style whose network mixes, with gates that matter."""
+    return untrained("fastgan-128", 6, tmp_path_factory.mktemp("style") / "mixing.safetensors")
+
+
+def cells(path: Path, size: int = 64) -> np.ndarray:
+    with Image.open(path) as sheet:
+        return image_grid.cut(sheet, size, size)
+
+
+def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
+    generate(STYLE, tmp_path / "files", count=6, seed=4, start=3)
+    generate(STYLE, tmp_path / "sheet.png", count=6, seed=4, start=3)
+    files = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "files").iterdir())]
+    assert (tmp_path / "files" / "00003.png").exists()
+    sheet = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)
+    assert len(sheet) == 6  # two rows of three
+    assert np.abs(sheet.astype(int) - np.stack(files)).max() <= 1
+
+
+def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_path: Path) -> None:
+    impasto("generate", STYLE, "--count", "3", "--seconds", "0.5", "--out", "loop.mp4")
+    impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
+    with av.open(str(tmp_path / "loop.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    assert len(frames) == 45
+    stops = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)[:3]
+    apart = np.array([[np.abs(frame - stop).mean() for frame in frames] for stop in stops.astype(int)])
+    assert (apart[range(3), (0, 15, 30)] < apart.min(axis=1) + 1).all()  # at the stops it hardly moves
+    steps = [np.abs(one - other).mean() for one, other in zip(frames, [*frames[1:], frames[0]], strict=True)]
+    for place, (stop, following) in enumerate(zip(stops, [*stops[1:], stops[0]], strict=True)):
+        leg = steps[15 * place : 15 * place + 15]
+        assert max(leg) < 0.6 * np.abs(stop.astype(int) - following).mean()
+
+
+def test_a_walk_ends_with_the_last_painting(impasto: Impasto, tmp_path: Path) -> None:
+    said = impasto("generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4")
+    impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
+    assert "A walk of 3 paintings of 64×64, 1.0 s long" in said.stdout
+    with av.open(str(tmp_path / "walk.mp4")) as film:
+        frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    assert len(frames) == 31
+    stops = cells(tmp_path / "sheet.png").reshape(-1, 64, 64, 3)[:3]
+    apart = np.array([[np.abs(frame - stop).mean() for frame in frames] for stop in stops.astype(int)])
+    assert (apart[range(3), (0, 15, 30)] < apart.min(axis=1) + 1).all()
+
+
+def test_neighbours_lie_around_the_painting(tmp_path: Path) -> None:
+    generate(STYLE, tmp_path / "near.png", count=1, start=2, show="neighbours")
+    generate(STYLE, tmp_path / "one.png", count=1, start=2)
+    near = cells(tmp_path / "near.png").astype(int)
+    assert near.shape[:2] == (SIDE, SIDE)
+    own = cells(tmp_path / "one.png").astype(int)[0, 0]
+    apart = np.abs(near - own).mean((2, 3, 4))
+    middle = SIDE // 2
+    assert apart[middle, middle] <= 1 < apart[middle, middle + 1] < apart[middle, -1]
+
+
+def test_mixtures_have_the_forms_of_their_row_and_the_manner_of_their_column(mixing: str, tmp_path: Path) -> None:
+    generate(mixing, tmp_path / "mixed.png", count=3, show="mixtures")
+    mixed = cells(tmp_path / "mixed.png").astype(int)
+    assert mixed.shape[:2] == (4, 4) and (mixed[0, 0] == 255).all()
+    for number in range(3):
+        assert np.abs(mixed[number + 1, number + 1] - mixed[0, number + 1]).max() <= 1  # in its own manner
+        assert np.abs(mixed[number + 1, 0] - mixed[0, number + 1]).max() <= 1
+    assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() > 1
+    assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() < np.abs(mixed[1, 2] - mixed[2, 2]).mean()
+
+
+def test_beside_a_painting_are_those_that_it_was_learned_from(tmp_path: Path) -> None:
+    """What was learned from is, here, what is painted: the nearest is the painting itself."""
+    generate(STYLE, tmp_path / "files", count=5)
+    said = generate(STYLE, tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
+    rows = cells(tmp_path / "beside.png").astype(int)
+    assert rows.shape[:2] == (2, 4) and "nearest" in said
+    for row in rows:
+        assert np.abs(row[0] - row[1]).max() <= 1
+        assert np.abs(row[0] - row[2]).mean() > 3
+
+
+def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
+    generate(STYLE, tmp_path / "calm.png", count=16, truncation=0.8)
+    generate(STYLE, tmp_path / "free.png", count=16)
+    calm, free = (
+        cells(tmp_path / f"{name}.png").reshape(-1, 64, 64, 3)[:16].std(0).mean() for name in ("calm", "free")
+    )
+    assert calm < 0.9 * free
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ("folder", {"show": "neighbours"}, "are one sheet: give it a name in .png"),
+        ("loop.mp4", {"nearest": "sample:paintings"}, "are one sheet"),
+        ("sheet.png", {"truncation": 0.0}, "it is above 0"),
+        ("loop.mp4", {"seconds": 0.0}, "needs a thirtieth"),
+        ("folder", {"interpolate": "walk"}, "a walk from painting to painting is a film"),
+        ("loop.gif", {}, "a film ends in .mp4 or .webp"),
+        ("walk.mp4", {"interpolate": "walk", "count": 1}, "ask for two at least"),
+        ("sheet.png", {"show": "neighbours", "nearest": "sample:paintings"}, "shown beside paintings"),
+        ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),
+    ],
+)
+def test_what_cannot_be_shown_is_refused_in_a_line(
+    out: str, options: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ImpastoError, match=message):
+        generate(STYLE, tmp_path / out, **({"count": 2} | options))  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_mixes_nothing_says_so(tmp_path: Path) -> None:
+    style = untrained("dcgan-64", 1, tmp_path / "plain.safetensors")
+    with pytest.raises(ImpastoError, match="mixes nothing"):
+        generate(style, tmp_path / "sheet.png", count=2, show="mixtures")
+    assert not (tmp_path / "sheet.png").exists()

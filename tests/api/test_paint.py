@@ -1,0 +1,205 @@
+"""Painting photos, with whole commands as a user's shell runs them."""
+
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import impasto as package
+from fixtures.command import Impasto
+from fixtures.noise_style import style
+from fixtures.translators import translator
+from impasto.inference.translator import Painter
+
+#: Runs a command: what it printed, its error, its exit code.
+Inside = Callable[..., tuple[str, str, int]]
+
+
+@pytest.fixture
+def negative(tmp_path: Path) -> Path:
+    """A style that paints a photo's negative."""
+    path = tmp_path / "negative.safetensors"
+    translator(-1).save(path)
+    return path
+
+
+@pytest.fixture
+def inside(impasto: Impasto) -> Inside:
+    def run(*arguments: str | Path) -> tuple[str, str, int]:
+        done = impasto(*arguments, check=False)
+        return done.stdout, done.stderr, done.returncode
+
+    return run
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_a_folder_is_painted_picture_by_picture_upright_and_the_bad_one_is_named(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos" / "inside"
+    folder.mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo = noise(20, 30)
+    Image.fromarray(np.rot90(photo)).save(folder / "turned.png", exif=exif)
+    smooth = np.add.outer(np.arange(64), np.arange(48))[..., None].repeat(3, -1).astype(np.uint8)
+    Image.fromarray(smooth).save(tmp_path / "photos" / "smooth.JPG", quality=95)
+    (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
+    done = impasto("paint", "photos", "--style", negative, "--out", "out", check=False)
+    assert done.returncode == 1 and done.stdout == "2 paintings in out\nLeft out: photos/broken.jpg: a damaged JPEG.\n"
+    assert np.array_equal(pixels(tmp_path / "out" / "inside" / "turned.png"), 255 - photo)
+    with Image.open(tmp_path / "out" / "inside" / "turned.png") as written:
+        assert 0x0112 not in written.getexif()
+    assert np.abs(pixels(tmp_path / "out" / "smooth.JPG").astype(int) - (255 - smooth)).max() <= 4
+    assert sum(path.is_file() for path in (tmp_path / "out").rglob("*.[pJ]*")) == 2
+
+
+def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
+    inside: Inside, negative: Path, tmp_path: Path
+) -> None:
+    photo = noise(7, 9)
+    Image.fromarray(photo).save(tmp_path / "photo.bmp")
+    options = ("--style", negative, "--out", "new/painting.png")
+    assert inside("paint", "photo.bmp", "--style", negative) == ("1 painting in painted\n", "", 0)
+    assert np.array_equal(pixels(tmp_path / "painted" / "photo.png"), 255 - photo)
+    assert inside("paint", "photo.bmp", *options) == ("The painting is new/painting.png\n", "", 0)
+    assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), 255 - photo)
+    _, error, code = inside("paint", "photo.bmp", *options)
+    assert code == 1 and "new/painting.png already holds something" in error
+    assert inside("paint", "photo.bmp", *options, "--overwrite", "--compare")[2] == 0
+    assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), np.concatenate([photo, 255 - photo], 1))
+    before = (tmp_path / "new" / "painting.png").read_bytes()
+    for arguments, said in (
+        (("photo.bmp", "photo.bmp", *options, "--overwrite"), "would be one painting"),
+        (("photo.bmp", *options, "--overwrite", "--format", "jpg"), "of that kind"),
+        ((".", *options, "--overwrite"), "give one photo"),
+        (("nothing.jpg", *options, "--overwrite"), "No such file"),
+        (("new/painting.png", *options, "--overwrite"), "not to be painted over"),
+        ((negative, *options, "--overwrite"), "cannot be painted"),
+    ):
+        _, error, code = inside("paint", *arguments)
+        assert code == 1 and said in error and error.count("\n") == 1
+    assert (tmp_path / "new" / "painting.png").read_bytes() == before and len(list((tmp_path / "new").iterdir())) == 1
+
+
+def test_several_sources_go_into_one_zip_and_two_of_one_name_are_both_there(
+    inside: Inside, negative: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(noise(4, 6, 1)).save(tmp_path / "a.png")
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as more:
+        buffer = BytesIO()
+        Image.fromarray(noise(5, 3, 2)).save(buffer, "PNG")
+        more.writestr("a.png", buffer.getvalue())
+        more.writestr("b/c.png", buffer.getvalue())
+    options = ("--style", negative, "--out", "out.zip", "--compare", "--strength", "0")
+    out, _, code = inside("paint", "a.png", "more.zip", *options)
+    assert code == 0
+    assert out == "3 paintings in out.zip\nmore.zip/a.png is painted as a-2.png, for its name was taken.\n"
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["a.png", "a-2.png", "b/c.png"]
+        found = [np.asarray(Image.open(BytesIO(archive.read(name)))) for name in archive.namelist()]
+    for picture, photo in zip(found, (noise(4, 6, 1), noise(5, 3, 2), noise(5, 3, 2)), strict=True):
+        assert np.array_equal(picture, np.concatenate([photo, photo], axis=1))
+
+
+def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negative: Path, tmp_path: Path) -> None:
+    out, _, code = inside("paint", "sample:photos", "--style", negative, "--out", "out", "--format", "png")
+    assert code == 0 and out == "5 paintings in out\n"
+    with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "photos.zip") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("life.jpg"))
+        (tmp_path / "life.jpg").write_bytes(archive.read(name))
+    painted = np.asarray(package.load(negative).paint(tmp_path / "life.jpg"))
+    assert np.array_equal(pixels(tmp_path / "out" / "life.png"), painted)
+    assert np.array_equal(painted, 255 - pixels(tmp_path / "life.jpg"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["paint", "photo.png", "--style", "nowhere", "--out", "x"], "no style nowhere"),
+        (["paint", "photo.png", "--style", "noise.safetensors", "--out", "x"], "cannot paint photos"),
+        (["paint", "nothing.png", "photo.png", "--style", "negative.safetensors", "--out", "x"], "nothing.png"),
+        (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x"], "notes.txt: text, not a picture"),
+        (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x.zip"], "notes.txt: text"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "painted over"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is not to be"),
+        (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
+        (["submit", "negative.safetensors"], "impasto paint"),
+        (["submit", "noise.safetensors", "--photos", "sample:photos"], "cannot paint photos"),
+        (["submit", "a", "--style", "b"], "one style"),
+        (["submit", "negative.safetensors", "--photos", "sample:photos"], "holds 5 photos"),
+        (["submit", "negative.safetensors", "--photos", "sample:photos", "--count", "5"], "not 5"),
+    ],
+)
+def test_mistakes_are_told_in_one_line_and_leave_nothing(
+    inside: Inside, negative: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    style().save(tmp_path / "noise.safetensors")
+    Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
+    (tmp_path / "notes.txt").write_text("hello")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    _, error, code = inside(*arguments)
+    assert code == 1 and said in error and error.startswith("impasto: ") and error.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_submission_of_photos_drops_what_is_there_twice_and_says_so(
+    inside: Inside, negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", 3)
+    (tmp_path / "photos").mkdir()
+    for number, shade in enumerate((40, 90, 40, 160)):
+        Image.new("RGB", (300, 280), (shade, shade, shade)).save(tmp_path / "photos" / f"{number}.png")
+    out, error, code = inside("submit", "--style", "negative.safetensors", "--photos", "photos", "--count", "4")
+    assert code == 0, error
+    assert "1 dropped as exact duplicates (2.png is 0.png)" in out
+    assert "images.zip: 3 pictures, as the competition wants them." in out
+    with zipfile.ZipFile(tmp_path / "images.zip") as archive:
+        pictures = [np.asarray(Image.open(BytesIO(archive.read(name)))) for name in archive.namelist()]
+    assert [picture.shape for picture in pictures] == [(256, 256, 3)] * 3
+    assert [round(float(picture.mean())) for picture in pictures] == [215, 165, 95]
+
+
+def test_styles_are_listed_with_their_cards(inside: Inside, negative: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.reports.styles.at_hand", lambda: {"negative": negative})
+    out, _, code = inside("styles")
+    assert code == 0
+    for part in ("negative", "photos into paintings", "6,328 photos", "CC0-1.0", "MB"):
+        assert part in " ".join(out.split())
+
+
+def test_painting_one_photo_imports_nothing_of_training(
+    impasto_command: list[str], negative: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
+    command = [sys.executable, "-X", "importtime", *impasto_command, "paint", "photo.png", "--out", "out"]
+    done = subprocess.run(
+        [*command, "--style", negative], cwd=tmp_path, capture_output=True, text=True, check=True, encoding="utf-8"
+    )
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "torch" in imported
+    heavy = {"matplotlib", "lightning_fabric", "torchmetrics", "tensorboard", "av", "scipy", "kagglehub", "jinja2"}
+    assert not heavy & imported
+
+
+def test_a_painter_of_photos_is_kept_in_its_file_as_it_was(negative: Path, tmp_path: Path) -> None:
+    loaded = package.load(negative)
+    loaded.paint(Image.fromarray(noise(4, 4)))
+    loaded.style.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == negative.read_bytes()
+    assert isinstance(loaded, Painter) and loaded.device in (torch.device("cpu"), torch.device("cuda"))

@@ -1,0 +1,264 @@
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from fixtures import earlier_recipes as earlier
+from impasto.config.recipe import RECIPES, GanRecipe, Recipe, names, shipped
+from impasto.errors import ImpastoError
+from impasto.metrics.feature_extractors import NETWORKS
+from impasto.networks import build_discriminator, build_generator
+
+every_recipe = pytest.mark.parametrize("name", shipped())
+
+
+def gan(name: str = "dcgan-64") -> GanRecipe:
+    recipe = Recipe.load(name)
+    assert isinstance(recipe, GanRecipe)
+    return recipe
+
+
+@every_recipe
+def test_shipped_recipes_load_and_survive_yaml(name: str, tmp_path: Path) -> None:
+    recipe = Recipe.load(name)
+    assert recipe.name == name and type(recipe) is RECIPES[recipe.method]
+    file = tmp_path / "again.yaml"
+    file.write_text(recipe.to_yaml(), encoding="utf-8")
+    assert Recipe.load(file) == recipe
+    assert Recipe.of(recipe.model_dump(mode="json")) == recipe  # as a style's card holds it
+
+
+@every_recipe
+def test_shipped_recipes_name_their_source_in_a_comment(name: str) -> None:
+    """A paper, or another recipe that does."""
+    text = (resources.files("impasto") / "config" / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
+    comment = " ".join(line.removeprefix("#") for line in text.splitlines() if line.startswith("#"))
+    assert "arXiv:" in comment
+    assert text.startswith("# ") and all(len(line) <= 240 for line in text.splitlines())
+
+
+@every_recipe
+def test_every_setting_of_a_recipe_can_be_set_by_its_dotted_name(name: str) -> None:
+    recipe = Recipe.load(name).without_search()
+    values = recipe.values()
+    dotted = list(names(values))
+    assert {"generator.lr", "penalty.r1", "diffaugment.target", "schedule.shape"} <= set(dotted)
+    assert (
+        recipe.replace([f"{each}={yaml.safe_dump(_at(values, each), default_flow_style=True)}" for each in dotted])
+        == recipe
+    )
+
+
+def _at(values: Any, dotted: str) -> Any:
+    for part in dotted.split("."):
+        values = values[part]
+    return values
+
+
+@every_recipe
+def test_its_networks_can_be_built(name: str) -> None:
+    """Small ones of the same kind: with these names and settings, none lacking."""
+    recipe = Recipe.load(name).replace(["generator.width=4", "discriminator.width=4"])
+    generator, discriminator = build_generator(**recipe.painter()), build_discriminator(**recipe.judge())
+    assert any(True for _ in generator.parameters()) and any(True for _ in discriminator.parameters())
+
+
+@every_recipe
+def test_translators_are_shown_as_large_as_their_pictures_are_kept(name: str) -> None:
+    recipe = Recipe.load(name)
+    assert recipe.translates == (recipe.method not in {"gan", "progressive"})
+    assert recipe.kept_size * recipe.augment.scale[0] >= recipe.size > (recipe.kept_size - 1) * recipe.augment.scale[0]
+    assert recipe.shown_size == (recipe.kept_size if recipe.translates else recipe.size)
+
+
+@every_recipe
+def test_a_style_is_scored_by_no_network_of_the_family_that_it_is_trained_against(name: str) -> None:
+    recipe = Recipe.load(name)
+    against_efficientnet = recipe.discriminator.network == "projected" or recipe.method == "fsesim"
+    assert recipe.scored_by == ("alexnet" if against_efficientnet else "efficientnet-lite0")
+    assert recipe.scored_by in NETWORKS
+
+
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_dcgan_is_as_in_the_paper(size: int) -> None:
+    recipe = gan(f"dcgan-{size}")
+    assert (recipe.size, recipe.latent, recipe.batch, recipe.loss) == (size, 100, 128, "bce")
+    for network in (recipe.generator, recipe.discriminator):
+        assert (network.lr, network.betas[0], network.architecture()["init_std"]) == (2e-4, 0.5, 0.02)
+
+
+def test_a_setting_is_changed_by_its_dotted_name_and_nothing_else_is() -> None:
+    recipe = gan()
+    wide = recipe.replace(["generator.width=96", "generator.betas=[0.0, 0.99]"])
+    assert wide.generator.architecture()["width"] == 96 and wide.generator.betas == (0.0, 0.99)
+    assert (
+        wide.replace(["generator.width=64", "generator.betas=[0.5,0.999]"]).without_search() == recipe.without_search()
+    )
+
+
+@every_recipe
+def test_where_it_is_searched_is_sound_and_holds_its_own_settings(name: str) -> None:
+    recipe = Recipe.load(name)
+    recipe.require_sound_space()
+    assert len(recipe.tune) >= 8 and {"generator.lr", "discriminator.lr"} <= set(recipe.tune)
+    assert Recipe.of(recipe.values()) == recipe
+
+
+def test_what_is_set_is_not_searched() -> None:
+    recipe = Recipe.load("dcgan-64")
+    fixed = recipe.replace(["batch=16"])
+    assert set(recipe.tune) - set(fixed.tune) == {"batch"} and "tune" not in recipe.without_search().to_yaml()
+
+
+@pytest.mark.parametrize(
+    ("tune", "said"),
+    [
+        ({"generator.widht": {"low": 1, "high": 2}}, "did you mean 'generator.width'"),
+        ({"generator.lr": {"low": 1e-4, "high": 1e-5}}, "low must be below high"),
+        ({"generator.lr": {"low": 0.0, "high": 1e-3, "log": True}}, "begins above 0"),
+        ({"generator.lr": {"low": 1e-3, "high": 1e-2}}, "outside of what is searched"),
+        ({"loss": {"choices": ["bce", "sgan"]}}, "loss = 'sgan'"),
+        ({"loss": {"choices": ["bce"]}}, "tune.loss.choices"),
+        ({"generator.lr": 5}, "tune.generator.lr"),
+        ({"diffaugment.target": {"low": 0.3, "high": 0.9}}, "there is nothing to adapt"),
+        ({"size": {"choices": [64, 100]}}, "power of two"),
+    ],
+)
+def test_a_space_that_makes_no_sense_is_told_in_one_line(tune: dict[str, Any], said: str) -> None:
+    with pytest.raises(ImpastoError) as error:
+        Recipe.of(Recipe.load("dcgan-64").values() | {"tune": tune}).require_sound_space()
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
+    assert Recipe.load("dcgan-64").replace(["generator.lr=1e-4"]).generator.lr == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "said"),
+    [
+        ("dcgan-64", "generator.widht=96", "did you mean 'generator.width'"),
+        ("dcgan-64", "latnet=96", "did you mean 'latent'"),
+        ("dcgan-64", "betas=[0.5,0.9]", "betas'"),
+        ("dcgan-64", "generator=5", "There is no setting 'generator'"),
+        ("dcgan-64", "generator.width=many", "generator.width = 'many'"),
+        ("dcgan-64", "size=100", "size = 100: must be a power of two"),
+        ("dcgan-64", "heldout=1.5", "heldout = 1.5"),
+        ("dcgan-64", "generator.lr=-1", "generator.lr = -1"),
+        ("dcgan-64", "augment.scale=[1.0,0.5]", "smaller scale comes first"),
+        ("dcgan-64", "width", "name=value"),
+        ("dcgan-64", "name=[", "not YAML"),
+        ("dcgan-64", "batch=1", "batch = 1"),
+        ("dcgan-64", "method=cyclgan", "no method 'cyclgan'; did you mean 'cyclegan'?"),
+        ("dcgan-64", "method=[gan]", "There is no method"),
+        ("dcgan-64", "generator.network=resnet", "gan has no generator 'resnet': there are dcgan, fastgan, r3gan."),
+        ("dcgan-64", "discriminator.network=patch", "lacks 'discriminator.layers'"),
+        ("cut", "method=gan", "gan has no generator 'resnet'"),
+        ("cut", "generator.network=resent", "cut has no generator 'resent'; did you mean 'resnet'?"),
+        ("cut", "generator.network=unet", "cut has no generator 'unet'"),
+        ("cut", "discriminator.network=5", "there are dcgan, fastgan, r3gan, cnn, patch, projected."),
+        ("fastgan-128", "size=16", "size = 16: the discriminator fastgan takes 32 at least."),
+        ("cut", "generator.dropout=0.5", "There is no setting 'generator.dropout'"),
+        ("cut", "discriminator.pixels=32", "There is no setting 'discriminator.pixels'"),
+        ("cyclegan-unet", "generator.blocks=9", "There is no setting 'generator.blocks'"),
+        ("cyclegan-unet", "contrast.weight=9", "There is no setting 'contrast.weight'"),
+        ("monet", "generator.norm=batch", "There is no setting 'generator.norm'"),
+        ("cut", "generator.norm=layer", "generator.norm = 'layer': input should be 'none', 'batch'"),
+        ("cut", "contrast.patches=1", "contrast.patches = 1"),
+        ("cut", "loss=minimax", "loss = 'minimax'"),
+        ("monet", "generator.network=painter", "fsesim has no generator 'painter': there are feature-decoder."),
+        ("monet", "contrast.patches=8", "There is no setting 'contrast.patches'"),
+        ("monet", "half=1", "half = 1: "),
+        (
+            "monet",
+            "size=96",
+            "size = 96: must be a multiple of 64, as the first part of the training is at half the size",
+        ),
+        ("monet", "identity=1", "identity = 1: the method fsesim has no identity loss"),
+        ("cyclegan-resnet", "direction=painting-to-photo", "a CycleGAN trains both directions"),
+        ("cut", "direction=there", "direction = 'there'"),
+        ("cut", "generator.network=feature-decoder", "cut has no generator 'feature-decoder'"),
+        ("cnn", "generator.network=feature-decoder", "plain has no generator 'feature-decoder'"),
+        ("monet", "structure.places=1", "structure.places = 1"),
+        ("monet", "structure.weight=0", "structure.weight = 0"),
+        ("monet", "mood.nearest=1.1", "mood.nearest = 1.1"),
+        ("monet", "generator.soften=0", "generator.soften = 0"),
+        ("monet", "discriminator.backbones=[]", "discriminator.backbones = []"),
+        ("monet", "discriminator.backbones=[lite1,lite9]", "discriminator.backbones.1 = 'lite9'"),
+        ("monet", "smoothing=0.1", "smoothing = 0.1: only bce and lsgan have labels"),
+        ("cnn-wgan", "smoothing=0.1", "smoothing = 0.1: only bce and lsgan have labels"),
+        ("cnn-wgan", "discriminator.clip_weights=0", "discriminator.clip_weights = 0"),
+        ("cyclegan-resnet", "pool=-1", "pool = -1"),
+        ("cut", "diffaugment.target=0.6", "diffaugment.target = 0.6: there is nothing to adapt"),
+    ],
+)
+def test_a_wrong_setting_is_refused_in_one_line_that_helps(name: str, setting: str, said: str) -> None:
+    with pytest.raises(ImpastoError) as error:
+        Recipe.load(name).replace([setting])
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_network_is_exchanged_together_with_its_settings() -> None:
+    values = Recipe.load("cut").model_dump(mode="json")
+    learning = {name: values["generator"][name] for name in ("lr", "betas")}
+    values["generator"] = {"network": "painter", "width": 8, "body": 16, "blocks": 2, **learning}
+    assert Recipe.of(values).painter() == {"network": "painter", "width": 8, "body": 16, "blocks": 2}
+    values["generator"] = learning | {"width": 8}
+    with pytest.raises(ImpastoError, match=r"lacks 'generator\.network'"):
+        Recipe.of(values)
+
+
+def test_a_recipe_from_when_a_discriminator_had_one_backbone_has_that_one() -> None:
+    recipe = earlier.monet()
+    assert "backbones" not in earlier.MONET["discriminator"]
+    assert recipe.judge() == {"network": "projected", "width": 64, "pixels": 32, "backbones": ("lite1",)}
+    assert recipe.replace(["discriminator.backbones=[lite0, lite1]"]).judge()["backbones"] == ("lite0", "lite1")
+
+
+def test_a_recipe_that_learns_at_half_the_size_first_changes_its_pace_then() -> None:
+    monet = Recipe.load("monet")
+    assert monet.changes_pace == (monet.value("half"),) and 0 < monet.value("half") < 1
+    assert monet.replace(["half=0"]).changes_pace == ()
+
+
+@pytest.mark.parametrize("loss", ["bce", "lsgan"])
+def test_labels_are_smoothed_where_there_are_labels(loss: str) -> None:
+    assert Recipe.load("cut").replace([f"loss={loss}", "smoothing=0.1"]).smoothing == 0.1
+
+
+def test_features_are_of_multiples_of_their_stride() -> None:
+    assert Recipe.load("monet").replace(["half=0", "size=96"]).size == 96
+    with pytest.raises(ImpastoError, match="size = 100: must be a multiple of 32"):
+        Recipe.load("monet").replace(["half=0", "size=100"])
+
+
+def test_a_translator_learns_at_any_size_unless_its_discriminator_is_made_for_one() -> None:
+    assert Recipe.load("cut").replace(["size=100"]).size == 100
+    values = Recipe.load("cut").model_dump(mode="json")
+    values |= {"size": 100, "discriminator": Recipe.load("dcgan-64").model_dump(mode="json")["discriminator"]}
+    with pytest.raises(ImpastoError, match="size = 100: must be a power of two"):
+        Recipe.of(values)
+    assert Recipe.of(values | {"size": 128}).judge()["size"] == 128
+
+
+def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ImpastoError, match="did you mean 'dcgan-128'"):
+        Recipe.load("dcgan128")
+
+
+def test_a_recipe_file_with_a_missing_or_unknown_setting_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = Recipe.load("dcgan-64").to_yaml()
+    file.write_text(text.replace("batch: 128\n", ""), encoding="utf-8")
+    with pytest.raises(ImpastoError, match="lacks 'batch'"):
+        Recipe.load(file)
+    file.write_text(text + "colour: red\n", encoding="utf-8")
+    with pytest.raises(ImpastoError, match="There is no setting 'colour'"):
+        Recipe.load(file)
+    (tmp_path / "note.txt").write_text("milk")
+    with pytest.raises(ImpastoError, match="is no recipe: the file of one ends in"):
+        Recipe.load(tmp_path / "note.txt")
+    with pytest.raises(ImpastoError, match="There is no recipe file"):
+        Recipe.load(tmp_path / "none.yaml")

@@ -1,0 +1,78 @@
+"""Claims about near duplicates: copies are found, different pictures are not, however many and however flat."""
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance
+
+from impasto.data.near_duplicates import near_pairs, thumbnail
+from impasto.data.sources import open_source
+
+with open_source("sample:paintings") as source:
+    PAINTINGS = [Image.open(io.BytesIO(entry.read())).convert("RGB") for entry in source.entries()]
+
+
+def recompressed(picture: Image.Image) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=50)
+    return Image.open(file).convert("RGB")
+
+
+def smaller(picture: Image.Image) -> Image.Image:
+    return picture.resize((97, 97), Image.Resampling.LANCZOS)
+
+
+def brighter(picture: Image.Image) -> Image.Image:
+    return ImageEnhance.Brightness(picture).enhance(1.1)
+
+
+def trimmed(picture: Image.Image) -> Image.Image:
+    return picture.crop((2, 2, picture.width - 2, picture.height - 2)).resize(picture.size)
+
+
+def test_different_paintings_are_not_taken_for_one_another() -> None:
+    assert near_pairs(np.stack([thumbnail(picture) for picture in PAINTINGS])) == []
+
+
+@pytest.mark.parametrize("change", [recompressed, smaller, brighter, trimmed])
+def test_a_changed_copy_is_found(change: Callable[[Image.Image], Image.Image]) -> None:
+    pictures = PAINTINGS + [change(picture) for picture in PAINTINGS]
+    pairs = near_pairs(np.stack([thumbnail(picture) for picture in pictures]))
+    expected = {(k, k + len(PAINTINGS)) for k in range(len(PAINTINGS))}
+    assert set(pairs) <= expected
+    assert len(pairs) >= 0.95 * len(expected)
+    assert pairs == sorted(pairs)
+
+
+def test_skies_are_never_near_duplicates() -> None:
+    rng = np.random.default_rng(0)
+    skies = []
+    for _ in range(300):
+        top, bottom = rng.uniform(120, 255, (2, 1, 1, 3))
+        sky = top + (bottom - top) * np.linspace(0, 1, 64)[:, None, None] + rng.normal(0, 3, (64, 64, 3))
+        skies.append(thumbnail(Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8))))
+    assert near_pairs(np.stack(skies)) == []
+
+
+def test_one_picture_or_none_has_no_pairs() -> None:
+    for count in (0, 1):
+        assert near_pairs(np.zeros((count, 16, 16), np.uint8)) == []
+
+
+def test_plain_pictures_are_no_near_duplicates() -> None:
+    assert near_pairs(np.full((50, 16, 16), 200, np.uint8)) == []
+
+
+def test_thousands_are_compared_without_comparing_all_with_all() -> None:
+    rng = np.random.default_rng(0)
+    pieces = []
+    for _ in range(4000):
+        picture = PAINTINGS[int(rng.integers(len(PAINTINGS)))]
+        side = int(rng.integers(60, 120))
+        x, y = rng.integers(0, 256 - side, 2)
+        pieces.append(thumbnail(picture.crop((int(x), int(y), int(x) + side, int(y) + side))))
+    stack = np.stack(pieces)
+    stack[3999] = stack[7]
+    assert (7, 3999) in near_pairs(stack)

@@ -1,0 +1,147 @@
+"""Claims about packs: whole or not there, the same from any source, open at once and free of memory till read."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from impasto.data.pixel_store import Store, gather, pack
+from impasto.errors import ImpastoError
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for k in range(12):
+        blocks = np.random.default_rng(k).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+        Image.fromarray(blocks).resize((40, 30)).save(folder / f"{k}.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return folder
+
+
+def test_a_pack_opens_as_it_was_written_and_as_it_is_gathered(pictures: Path, tmp_path: Path) -> None:
+    written = pack(pictures, tmp_path / "out", size=24)
+    opened, gathered = Store.open(tmp_path / "out"), gather(pictures, 24)
+    for store in (opened, gathered, gather(tmp_path / "out", 99)):
+        assert store.fingerprint == written.fingerprint
+        assert store.survey == written.survey
+        assert store.names == [f"{k}.png" for k in range(12)]
+        assert store.size == 24
+        assert (store.pixels == written.pixels).all()
+        with pytest.raises(ValueError, match="read-only"):
+            store.pixels[0] = 0
+    assert [each.name for each in opened.survey.left_out] == ["broken.jpg"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "pixels.npy"]
+    assert (np.load(tmp_path / "out" / "pixels.npy") == written.pixels).all()
+
+
+def test_the_fingerprint_is_that_of_the_pixels(pictures: Path, tmp_path: Path) -> None:
+    before = gather(pictures, 24).fingerprint
+    assert gather(pictures, 23).fingerprint != before
+    (pictures / "11.png").rename(pictures / "10b.png")
+    assert gather(pictures, 24).fingerprint == before
+    (pictures / "10b.png").rename(pictures / "00.png")
+    assert gather(pictures, 24).fingerprint != before
+
+
+def test_memory_grows_with_records_whose_number_is_not_known(shared_data: Path) -> None:
+    store = gather(shared_data / "kaggle_monet" / "monet_tfrec" / "monet00-60.tfrec", 32)
+    assert store.pixels.shape == (60, 32, 32, 3)
+
+
+def test_an_existing_name_is_refused(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ImpastoError, match="exists already"):
+        pack(pictures, tmp_path / "out")
+    (tmp_path / "other.part").mkdir()
+    (tmp_path / "other.part" / "thesis.doc").touch()
+    with pytest.raises(ImpastoError, match="in the way"):
+        pack(pictures, tmp_path / "other")
+    assert (tmp_path / "other.part" / "thesis.doc").exists()
+
+
+def test_what_an_earlier_packing_left_is_written_over(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "out.part").mkdir()
+    (tmp_path / "out.part" / "pixels.npy").write_bytes(b"x" * 10**6)
+    assert len(pack(pictures, tmp_path / "out", size=8).pixels) == 12
+    assert not (tmp_path / "out.part").exists()
+
+
+def test_a_source_without_a_picture_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.txt").write_text("no")
+    with pytest.raises(ImpastoError, match="no usable picture"):
+        pack(tmp_path / "words", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["words"]
+
+
+def test_an_interrupted_packing_leaves_nothing_behind(pictures: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pack(pictures, tmp_path / "out", progress=interrupt)
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(pictures: Path, tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource", reason="needs limits on the size of files")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        with pytest.raises(ImpastoError, match="disk is full") as error:
+            pack(pictures, tmp_path / "out", size=64)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert "\n" not in str(error.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
+
+
+def test_a_pack_of_a_pack_is_refused(pictures: Path, tmp_path: Path) -> None:
+    pack(pictures, tmp_path / "out", size=8)
+    with pytest.raises(ImpastoError, match="is a pack already"):
+        pack(tmp_path / "out", tmp_path / "again")
+
+
+def test_damage_is_told_in_one_line_when_a_pack_is_opened(pictures: Path, tmp_path: Path) -> None:
+    pack(pictures, tmp_path / "out", size=8)
+    index, pixels = tmp_path / "out" / "index.json", tmp_path / "out" / "pixels.npy"
+    good_index, good_pixels = index.read_bytes(), pixels.read_bytes()
+    later = json.dumps(json.loads(good_index) | {"version": 2}).encode()
+    for bad_index, bad_pixels, line in (
+        (good_index[:-9], good_pixels, "damaged, index.json"),
+        (b"[]", good_pixels, "damaged, index.json"),
+        (later, good_pixels, "made by a later impasto"),
+        (good_index, good_pixels[:-1], "damaged, pixels.npy is cut short"),
+        (good_index, b"", "damaged, pixels.npy is cut short"),
+        (good_index, good_pixels.replace(b"(12, 8", b"(11, 8"), "pixels.npy and index.json disagree"),
+    ):
+        index.write_bytes(bad_index)
+        pixels.write_bytes(bad_pixels)
+        with pytest.raises(ImpastoError, match=line) as error:
+            gather(tmp_path / "out", 8)
+        assert "\n" not in str(error.value)
+    with pytest.raises(ImpastoError, match="is no pack"):
+        Store.open(pictures)
+
+
+def test_more_than_the_memory_is_refused_before_it_is_read(pictures: Path) -> None:
+    with pytest.raises(ImpastoError, match="pack it first"):
+        gather(pictures, 10**6)
+
+
+def test_a_pack_opens_at_once_and_takes_no_memory_till_it_is_read(shared_data: Path, tmp_path: Path) -> None:
+    pack(shared_data / "kaggle_monet" / "monet_jpg", tmp_path / "out", size=256)
+    before = psutil.Process().memory_info().rss
+    start = time.process_time()
+    store = Store.open(tmp_path / "out")
+    assert time.process_time() - start < 0.1
+    assert psutil.Process().memory_info().rss - before < store.pixels.nbytes / 10

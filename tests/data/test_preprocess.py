@@ -1,0 +1,164 @@
+"""Claims about cleaning: every entry is accounted for, the same whatever the threads do."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.data.inventory import Survey
+from impasto.data.preprocess import collect
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
+
+
+def noise(seed: int, size: tuple[int, int] = (40, 40)) -> Image.Image:
+    blocks = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def collected(spec: Path | str, size: int = 32, **options: bool | int) -> tuple[np.ndarray, Survey]:
+    rows: list[np.ndarray] = []
+    with open_source(spec) as source:
+        survey = collect(source, size, rows.append, **options)  # type: ignore[arg-type]
+    return np.stack(rows), survey
+
+
+@pytest.fixture
+def mess(tmp_path: Path) -> Path:
+    """Pictures as people have them."""
+    folder = tmp_path / "mess"
+    (folder / "__MACOSX").mkdir(parents=True)
+    for k in range(20):
+        (folder / f"{k}.png").write_bytes(encoded(noise(k)))
+    (folder / "3b.bmp").write_bytes(encoded(noise(3), "BMP"))  # the same pixels in another format
+    (folder / "0.webp").write_bytes(encoded(noise(11), "WEBP", lossless=True))
+    (folder / "soft.jpg").write_bytes(encoded(noise(5, (80, 80)), "JPEG", quality=60))
+    (folder / "notes.jpg").write_bytes(b"buy paint")
+    (folder / "half.jpg").write_bytes(encoded(noise(1, (300, 300)), "JPEG")[:2000])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "small.png").write_bytes(encoded(noise(77, (9, 50))))
+    (folder / "__MACOSX" / "._0.png").write_bytes(b"\0")
+    (folder / "Thumbs.db").write_bytes(b"\0")
+    return folder
+
+
+def test_every_entry_is_kept_or_left_out_with_a_reason(mess: Path) -> None:
+    rows, survey = collected(mess)
+    with open_source(mess) as source:
+        names = {entry.name for entry in source.entries()}
+    accounted = [picture.name for picture in survey.pictures]
+    accounted += [each.name for each in survey.left_out] + [each.name for each in survey.duplicates]
+    assert sorted(accounted) == sorted(names)
+    assert {each.name: each.reason for each in survey.left_out}["notes.jpg"] == "text, not a picture"
+    assert {each.name for each in survey.left_out} == {"notes.jpg", "half.jpg", "empty.png"}
+    assert survey.junk == 2
+    assert rows.shape == (len(survey.pictures), 32, 32, 3)
+    assert rows.dtype == np.uint8
+
+
+def test_the_first_of_the_same_pixels_stays_whatever_its_format(mess: Path) -> None:
+    _, survey = collected(mess)
+    assert [(each.name, each.of) for each in survey.duplicates] == [("3b.bmp", "3.png"), ("11.png", "0.webp")]
+
+
+def test_a_recompressed_picture_is_kept_and_reported(mess: Path) -> None:
+    _, survey = collected(mess)
+    assert survey.near_duplicates == [("5.png", "soft.jpg")]
+
+
+def test_the_outcome_does_not_depend_on_the_threads(mess: Path) -> None:
+    rows, survey = collected(mess, workers=1)
+    for workers in (2, 7):
+        again, other = collected(mess, workers=workers)
+        assert (again == rows).all()
+        assert other == survey
+
+
+def test_a_picture_of_the_right_size_is_taken_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(encoded(noise(1)))
+    rows, _ = collected(tmp_path, 40)
+    assert (rows[0] == np.asarray(noise(1))).all()
+
+
+@pytest.mark.parametrize("size", [(100, 40), (40, 100)])
+def test_the_middle_square_is_what_stays(size: tuple[int, int], tmp_path: Path) -> None:
+    image = Image.new("RGB", size, "red")
+    image.paste("blue", ((size[0] - 40) // 2, (size[1] - 40) // 2, (size[0] + 40) // 2, (size[1] + 40) // 2))
+    (tmp_path / "a.png").write_bytes(encoded(image))
+    rows, _ = collected(tmp_path, 40)
+    assert (rows[0] == (0, 0, 255)).all()
+
+
+def test_scaling_down_does_not_alias(tmp_path: Path) -> None:
+    stripes = np.zeros((512, 512, 3), np.uint8)
+    stripes[:, ::2] = 255
+    (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(stripes)))
+    rows, _ = collected(tmp_path, 60)
+    assert np.ptp(rows[0, 4:-4, 4:-4]) <= 16
+
+
+def test_a_frame_is_taken_off_and_told_at_full_size(tmp_path: Path) -> None:
+    framed = Image.new("RGB", (1600, 1400), (250, 250, 250))
+    framed.paste(noise(3, (1200, 1000)), (200, 200))
+    (tmp_path / "a.jpg").write_bytes(encoded(framed, "JPEG", quality=90))
+    rows, survey = collected(tmp_path, 64, crop_frames=True)
+    assert survey.pictures[0].frame is not None
+    assert np.abs(np.subtract(survey.pictures[0].frame, (200, 200, 1400, 1200))).max() <= 16
+    bare, _ = collected(tmp_path, 64)
+    assert not (bare[0, 0] < 245).any()
+    assert (rows[0, 0] < 245).any()
+
+
+def test_when_nothing_is_left_it_says_why(tmp_path: Path) -> None:
+    for k in range(5):
+        (tmp_path / f"{k}.jpg").write_bytes(b"words" if k else b"")
+    with pytest.raises(ImpastoError, match=r"no usable picture .*0\.jpg: empty .*1\.jpg: text.*and 2 more"):
+        collected(tmp_path)
+
+
+def test_progress_counts_every_entry(mess: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    with open_source(mess) as source:
+        collect(source, 8, lambda row: None, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(k + 1, 27) for k in range(27)]
+
+
+def test_an_error_in_the_middle_stops_the_threads(mess: Path) -> None:
+    def broken(row: np.ndarray) -> None:
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"), open_source(mess) as source:
+        collect(source, 8, broken)
+
+
+def test_a_zip_and_a_folder_of_the_same_give_the_same(mess: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "mess.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in mess.rglob("*"):
+            archive.write(path, path.relative_to(mess))
+    rows, survey = collected(mess)
+    again, other = collected(tmp_path / "mess.zip")
+    assert (rows == again).all()
+    assert other.model_copy(update={"source": survey.source}) == survey
+
+
+@pytest.mark.parametrize(("folder", "count"), [("monet_jpg", 300), ("monet_tfrec", 300)])
+def test_the_monets_are_read_from_jpeg_and_from_tfrecord(folder: str, count: int, shared_data: Path) -> None:
+    rows, survey = collected(shared_data / "kaggle_monet" / folder, 64)
+    assert len(rows) == count
+    assert not survey.left_out
+    assert len(survey.near_duplicates) == 2  # two scans each of two paintings
+
+
+def test_of_the_kaggle_photos_ten_are_duplicates(shared_data: Path) -> None:
+    with open_source(shared_data / "kaggle_monet" / "photo_jpg") as source:
+        survey = collect(source, 256, lambda row: None)
+    assert (len(survey.pictures), len(survey.duplicates), len(survey.left_out)) == (7028, 10, 0)

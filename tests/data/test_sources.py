@@ -1,0 +1,203 @@
+"""Claims about where pictures are read from."""
+
+import gzip
+import io
+import os
+import threading
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.data.entry import Unreadable, natural
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
+
+
+def picture(value: int = 0) -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6), (value % 256, value // 256, 7)).save(file, "PNG")
+    return file.getvalue()
+
+
+def names(spec: Path | str) -> list[str]:
+    with open_source(spec) as source:
+        return [entry.name for entry in source.entries()]
+
+
+def test_names_are_in_natural_order() -> None:
+    assert sorted(["10.jpg", "9.jpg", "a/2.jpg", "a/01.jpg", "B.jpg", "a/1.jpg"], key=natural) == [
+        "9.jpg",
+        "10.jpg",
+        "a/01.jpg",
+        "a/1.jpg",
+        "a/2.jpg",
+        "B.jpg",
+    ]
+
+
+def test_a_name_of_a_thousand_digits_can_be_sorted() -> None:
+    assert sorted(["1" + "0" * 5000, "9" * 5000], key=natural) == ["9" * 5000, "1" + "0" * 5000]
+
+
+def test_a_folder_gives_all_below_it_and_counts_the_junk(tmp_path: Path) -> None:
+    for name in ("b/10.png", "b/9.png", "a.png", "山水.png", ".DS_Store", "b/Thumbs.db", "__MACOSX/._a.png", ".git/x"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(picture())
+    with open_source(tmp_path) as source:
+        assert [entry.name for entry in source.entries()] == ["a.png", "b/9.png", "b/10.png", "山水.png"]
+        assert (source.junk, source.total, source.name) == (4, 4, str(tmp_path))
+
+
+def test_a_hidden_folder_above_the_source_is_no_junk(tmp_path: Path) -> None:
+    folder = tmp_path / ".cache" / "monet"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(picture())
+    assert names(folder) == ["a.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs symbolic links, pipes and names of any bytes")
+def test_a_folder_with_loops_pipes_dead_links_and_odd_names_is_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.png").write_bytes(picture())
+    (tmp_path / "deep" / "up").symlink_to(tmp_path)
+    (tmp_path / "dead.png").symlink_to(tmp_path / "nothing")
+    os.mkfifo(tmp_path / "pipe.png")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).write_bytes(picture())
+    with open_source(tmp_path) as source:
+        entries = {entry.name: entry for entry in source.entries()}
+    assert set(entries) == {"deep/a.png", "dead.png", "pipe.png", "�.png"}
+    for name in ("dead.png", "pipe.png"):
+        with pytest.raises(Unreadable, match="link to nothing"):
+            entries[name].read()
+    assert entries["�.png"].read() == picture()
+
+
+def test_a_zip_holds_what_the_folder_holds(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name in ("set/10.png", "set/9.png", "__MACOSX/set/._9.png", "set/.DS_Store", "set/empty/"):
+            archive.writestr(name, picture())
+    with open_source(tmp_path / "set.zip") as source:
+        assert [entry.name for entry in source.entries()] == ["set/9.png", "set/10.png"]
+        assert source.junk == 2
+
+
+def test_a_zip_whose_names_are_utf8_without_saying_so_is_read_right(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "mac.zip", "w") as archive:
+        archive.writestr("abcdef.png", picture())
+    data = (tmp_path / "mac.zip").read_bytes()
+    (tmp_path / "mac.zip").write_bytes(data.replace(b"abcdef.png", "山水.png".encode()))
+    assert names(tmp_path / "mac.zip") == ["山水.png"]
+
+
+def test_one_damaged_member_of_a_zip_is_not_the_end_of_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for k in range(3):
+            archive.writestr(f"{k}.png", picture(k))
+    data = bytearray((tmp_path / "set.zip").read_bytes())
+    data[data.index(picture(1)) + 60] ^= 255
+    (tmp_path / "set.zip").write_bytes(data)
+    with open_source(tmp_path / "set.zip") as source:
+        zero, one, two = source.entries()
+        assert (zero.read(), two.read()) == (picture(0), picture(2))
+        with pytest.raises(Unreadable, match="damaged inside the zip"):
+            one.read()
+
+
+def test_an_encrypted_zip_is_told_in_one_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "secret.zip", "w") as archive:
+        archive.writestr("a.png", picture())
+    data = bytearray((tmp_path / "secret.zip").read_bytes())
+    for magic, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(magic) + at] |= 1
+    (tmp_path / "secret.zip").write_bytes(data)
+    with pytest.raises(ImpastoError, match="encrypted: unpack it"):
+        open_source(tmp_path / "secret.zip")
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda data: data[:-30], lambda data: data[:10], lambda data: b"", lambda data: b"x"]
+)
+def test_a_damaged_zip_is_told_in_one_line(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("a.png", picture())
+    (tmp_path / "set.zip").write_bytes(damage((tmp_path / "set.zip").read_bytes()))
+    with pytest.raises(ImpastoError, match="damaged") as error:
+        open_source(tmp_path / "set.zip")
+    assert "\n" not in str(error.value)
+
+
+def test_many_threads_may_read_one_zip(tmp_path: Path) -> None:
+    contents = {f"{k:03d}.bin": np.random.default_rng(k).bytes(30_000) for k in range(60)}
+    with zipfile.ZipFile(tmp_path / "set.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in contents.items():
+            archive.writestr(name, data)
+    gate = threading.Barrier(8)
+    with open_source(tmp_path / "set.zip") as source, ThreadPoolExecutor(8) as pool:
+        entries = list(source.entries())
+
+        def read_all(_: int) -> bool:
+            gate.wait()
+            return all(entry.read() == contents[entry.name] for entry in entries)
+
+        assert all(pool.map(read_all, range(8)))
+
+
+@pytest.mark.parametrize("spec", ["sample:paintings", "sample:photos"])
+def test_the_embedded_sample_is_there(spec: str) -> None:
+    with open_source(spec) as source:
+        assert source.total
+        assert all(entry.read() for entry in source.entries())
+
+
+def test_a_single_picture_is_a_source(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    assert names(tmp_path / "a.png") == ["a.png"]
+
+
+def test_what_is_missing_or_empty_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "deeper").mkdir(parents=True)
+    (tmp_path / "empty" / ".DS_Store").touch()
+    for spec, line in (
+        (tmp_path / "gone", "no file or folder"),
+        (tmp_path / "empty", "is empty"),
+        ("sample:x", "no sample:x"),
+    ):
+        with pytest.raises(ImpastoError, match=line):
+            open_source(spec)
+
+
+@pytest.mark.parametrize("address", ["", "/", "..", "a/../..", "datasets", "datasets/owner"])
+def test_a_kaggle_address_that_names_nothing_is_told(address: str) -> None:
+    with pytest.raises(ImpastoError, match="names nothing"):
+        open_source(f"kaggle:{address}")
+
+
+def test_kaggle_without_an_account_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in ("KAGGLE_API_TOKEN", "KAGGLE_USERNAME", "KAGGLE_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    for variable in ("HOME", "USERPROFILE", "KAGGLE_CONFIG_DIR", "KAGGLEHUB_CACHE"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    with pytest.raises(ImpastoError, match=r"kaggle:gan-getting-started (needs|was not)") as error:
+        open_source("kaggle:gan-getting-started/monet_jpg")
+    assert "\n" not in str(error.value)
+
+
+def test_the_records_of_a_zip_and_of_gzip_are_those_of_the_plain_file(tmp_path: Path, shared_data: Path) -> None:
+    plain = shared_data / "kaggle_monet" / "monet_tfrec" / "monet00-60.tfrec"
+    (tmp_path / "g").mkdir()
+    (tmp_path / "g" / plain.name).write_bytes(gzip.compress(plain.read_bytes(), 1))
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(plain, plain.name)
+    read = []
+    for spec in (plain, tmp_path / "g", tmp_path / "set.zip"):
+        with open_source(spec) as source:
+            assert source.total is None
+            read.append([(entry.name, entry.read()) for entry in source.entries()])
+    assert len(read[0]) == 60
+    assert read[0] == read[1] == read[2]
+    assert read[0][0][0] == "monet00-60.tfrec/0/25c9904782"

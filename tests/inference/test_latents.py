@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from impasto.inference.latents import Latent, around, between, truncated, walk
+
+
+def latent(seed: int, length: int = 64) -> Latent:
+    return np.random.default_rng(seed).standard_normal(length, dtype=np.float32)
+
+
+def angle(one: Latent, other: Latent) -> float:
+    cosine = np.vdot(one, other) / np.linalg.norm(one) / np.linalg.norm(other)
+    return float(np.arccos(np.clip(cosine, -1, 1)))
+
+
+def test_a_truncated_latent_is_of_the_truncated_normal_distribution_in_the_same_order() -> None:
+    one = latent(0, 20_000)
+    calm = truncated(one, 0.8)
+    assert stats.kstest(calm, stats.truncnorm(-0.8, 0.8).cdf).pvalue > 0.01
+    assert (np.diff(calm[np.argsort(one)]) >= 0).all()
+    assert truncated(one, None) is one
+    np.testing.assert_allclose(truncated(one, 9.0), one, atol=1e-4)
+
+
+@given(st.integers(0, 99), st.integers(100, 199), st.floats(0, 1))
+def test_between_two_the_angle_grows_evenly_and_the_length_stays(one: int, other: int, share: float) -> None:
+    first = latent(one)
+    last = latent(other)
+    last *= np.linalg.norm(first) / np.linalg.norm(last)
+    there = between(first, last, share)
+    assert np.linalg.norm(there) == pytest.approx(np.linalg.norm(first), rel=1e-4)
+    assert angle(first, there) == pytest.approx(share * angle(first, last), abs=2e-3)
+
+
+def test_a_loop_stands_at_each_stop_and_comes_back_without_a_leap() -> None:
+    stops = [latent(seed) for seed in range(3)]
+    way = list(walk(stops, 20, closed=True))
+    assert len(way) == 60
+    for place, stop in enumerate(stops):
+        np.testing.assert_allclose(way[20 * place], stop, atol=1e-5)
+    steps = [angle(one, other) for one, other in zip(way, [*way[1:], way[0]], strict=True)]
+    assert max(steps) < 0.2 and steps[0] < 0.02 and steps[-1] < 0.02
+
+
+def test_a_loop_of_one_stays_where_it_is() -> None:
+    assert all(np.allclose(each, latent(1)) for each in walk([latent(1)], 5, closed=True))
+
+
+def test_a_walk_is_the_loop_until_the_last_stop() -> None:
+    stops = [latent(seed) for seed in range(3)]
+    way = list(walk(stops, 20, closed=False))
+    assert len(way) == 41
+    np.testing.assert_allclose(way, list(walk(stops, 20, closed=True))[:41], atol=1e-5)
+    assert np.array_equal(way[-1], stops[-1]) and len(list(walk(stops[:1], 20, closed=False))) == 1
+
+
+def test_neighbours_lie_on_the_sphere_around_it_the_outermost_at_the_reach() -> None:
+    middle = latent(4)
+    near = around(middle, 0.6, 5, np.random.default_rng(1))
+    assert len(near) == 25 and np.array_equal(near[12], middle)
+    assert all(np.linalg.norm(each) == pytest.approx(np.linalg.norm(middle), rel=1e-4) for each in near)
+    turned = np.array([angle(middle, each) for each in near]).reshape(5, 5)
+    np.testing.assert_allclose(turned[2], [0.6, 0.3, 0, 0.3, 0.6], atol=2e-3)
+    np.testing.assert_allclose(turned[:, 2], [0.6, 0.3, 0, 0.3, 0.6], atol=2e-3)
+    assert turned[0, 0] == pytest.approx(0.6 * 2**0.5, abs=2e-3)

@@ -1,0 +1,313 @@
+"""The same command goes on where it was stopped."""
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fixtures.command import Impasto
+from fixtures.translators import translator
+from impasto.errors import ImpastoError
+from impasto.files import exclusive
+from impasto.inference.manifest import NAME, open_journal
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Nine photos in two folders, two of one name."""
+    translator(-1).save(tmp_path / "negative.safetensors")
+    translator(1).save(tmp_path / "same.safetensors")
+    for number in range(9):
+        path = tmp_path / "photos" / "ab"[number % 2] / f"{number // 2}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo(number).save(path)
+    return tmp_path / "photos"
+
+
+def photo(number: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(number).integers(0, 256, (9, 7, 3), np.uint8))
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != NAME)
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
+
+
+def paint(impasto: Impasto, *more: str, check: bool = True) -> Any:
+    return impasto(
+        "paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out", "out", *more, check=check
+    )
+
+
+def test_what_is_painted_is_not_painted_again_and_what_changed_or_is_new_is(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    assert paint(impasto).stdout.startswith("9 paintings in out\n")
+    first = files(tmp_path / "out")
+    assert len(first) == 9
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")}
+    assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.png")} == times
+    photo(100).save(photos / "b" / "2.png")
+    photo(101).save(photos / "a" / "00.png")
+    assert paint(impasto).stdout.startswith("2 paintings in out, and 8 there before")
+    changed = {name for name, data in files(tmp_path / "out").items() if first.get(name) != data}
+    assert changed == {"2-2.png", "00.png"}, "each keeps the name that it had"
+
+
+def test_another_style_or_manner_does_not_mix_with_what_is_there(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    paint(impasto)
+    before = files(tmp_path / "out")
+    for more in (["--style", "same.safetensors"], ["--strength", "0.5"], ["--compare"]):
+        done = paint(impasto, *more, check=False)
+        assert done.returncode == 1 and "another style or in another manner" in done.stderr
+    assert files(tmp_path / "out") == before
+    assert paint(impasto, "--strength", "0.5", "--overwrite").stdout.startswith("9 paintings")
+    assert files(tmp_path / "out") != before
+
+
+def test_a_painting_that_was_taken_away_is_painted_again(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    paint(impasto)
+    (tmp_path / "out" / "0.png").unlink()
+    assert paint(impasto).stdout.startswith("1 painting in out, and 8 there before")
+    assert (tmp_path / "out" / "0.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "begun", "whole"), [("out", "out", "whole"), ("out.zip", "out.zip.begun", "whole.zip")]
+)
+def test_killed_and_begun_again_it_leaves_what_it_leaves_uninterrupted(
+    out: str, begun: str, whole: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    for number in range(10, 400):
+        photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
+    arguments = ["paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out"]
+    process = subprocess.Popen([*impasto_command, *arguments, out], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    journal = tmp_path / begun / NAME
+    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    with journal.open("a") as lines:
+        lines.write('{"photo": "photos/a/')
+    assert len(files(tmp_path / begun)) < 399
+    assert begun == out or not (tmp_path / out).exists()
+    assert ", and " in impasto(*arguments, out).stdout
+    impasto(*arguments, whole)
+    if begun == out:
+        assert files(tmp_path / out) == files(tmp_path / whole)
+    else:
+        assert (tmp_path / out).read_bytes() == (tmp_path / whole).read_bytes()
+        assert not (tmp_path / begun).exists()
+
+
+@pytest.mark.parametrize("out", ["out", "out.zip"])
+def test_stopped_it_says_that_the_same_command_goes_on(
+    out: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    for number in range(10, 400):
+        photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
+    arguments = ["paint", "photos", "--style", "negative.safetensors", "--out", out]
+    # Where tests run in the background, what they start ignores the signal, if not told otherwise.
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    command = [*impasto_command, *arguments]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
+    journal = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
+    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130
+    assert said == "Stopped: the same command goes on.\n"
+    assert "399 paintings" not in impasto(*arguments).stdout
+
+
+def test_paintings_among_their_photos_are_not_painted_in_turn(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    to = ["--style", "negative.safetensors", "--out", "photos/painted"]
+    for source in ("photos", "photos/**/*.png"):
+        impasto("paint", source, *to)
+        assert impasto("paint", source, *to).stdout == "0 paintings in photos/painted, and 9 there before\n"
+    assert impasto("paint", "photos/a", "--style", "negative.safetensors", "--out", "photos/a.zip").returncode == 0
+    for lost in ("a", "b"):
+        shutil.rmtree(photos / lost)
+    (photos / "a.zip").unlink()
+    done = impasto("paint", "photos", *to, check=False)
+    assert "nothing but paintings" in done.stderr and len(files(photos / "painted")) == 9
+
+
+def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    """Not those which were gone when it was gone on with."""
+    begun = tmp_path / "out.zip.begun"
+    paint(impasto)
+    shutil.move(tmp_path / "out", begun)
+    (photos / "a" / "0.png").unlink()
+    arguments = (
+        "paint",
+        "photos/a",
+        "photos/b",
+        "photos/b/0.png",
+        "--style",
+        "negative.safetensors",
+        "--out",
+        "out.zip",
+    )
+    assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith("impasto: out.zip.begun was painted")
+    assert impasto(*arguments).stdout == "0 paintings in out.zip, and 8 there before\n"
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert set(archive.namelist()) == {
+            "0-2.png",
+            *(f"{n}.png" for n in (1, 2, 3, 4)),
+            "1-2.png",
+            "2-2.png",
+            "3-2.png",
+        }
+    assert not begun.exists()
+
+
+def test_a_pattern_and_a_list_name_photos_too(
+    impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to = ["--style", "negative.safetensors", "--out"]
+    assert impasto("paint", "photos/*/[01].png", *to, "globbed").stdout == "4 paintings in globbed\n"
+    assert set(files(tmp_path / "globbed")) == {"a/0.png", "a/1.png", "b/0.png", "b/1.png"}
+    odd = photos / "a" / "with space\u00e9.png"
+    photo(5).save(odd)
+    listed = [b"photos/a/0.png", os.fsencode(odd.relative_to(tmp_path)), b"photos/nothing.png", b"photos/a"]
+    for name, separator in (("lines", b"\n"), ("zeros", b"\0")):
+        stream = io.TextIOWrapper(io.BytesIO(separator.join(listed) + separator))
+        monkeypatch.setattr(sys, "stdin", stream)
+        done = impasto("paint", "-", *to, name, check=False)
+        assert done.returncode == 1
+        assert set(files(tmp_path / name)) == {"photos/a/0.png", f"photos/a/{odd.name}"}
+        assert "Left out: photos/nothing.png: No such file" in done.stdout
+        assert "Left out: photos/a: Is a directory" in done.stdout
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
+    assert "list is empty" in impasto("paint", "-", *to, "none", check=False).stderr
+    assert "no file like photos/*.gif" in impasto("paint", "photos/*.gif", *to, "none", check=False).stderr
+
+
+@pytest.mark.parametrize("photos_again", [["photos/a/*.png"], ["photos/a/../a", "photos/a/0.png"], ["-"]])
+def test_no_photo_is_ever_painted_over(
+    photos_again: list[str], impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(photos)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"0.png\n")))
+    monkeypatch.chdir(photos / "a")
+    given = [str(tmp_path / each) if each != "-" else each for each in photos_again]
+    done = impasto("paint", *given, "--style", str(tmp_path / "same.safetensors"), "--strength", "0.5", "--overwrite",
+                   "--out", str(photos / "a"), check=False)  # fmt: skip
+    assert done.returncode == 1 and "not to be painted over" in done.stderr and done.stderr.count("\n") == 1
+    assert files(photos) == before
+
+
+def test_a_photo_that_a_link_names_or_that_lies_further_down_is_not_painted_over(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "0.png").symlink_to(photos / "a" / "0.png")
+    (photos / "a" / "a").mkdir()
+    shutil.copy(photos / "b" / "0.png", photos / "a" / "a" / "1.png")
+    before = files(photos)
+    for source, out in (("links", "photos/a"), ("photos/a", "photos")):
+        to = ["--style", "negative.safetensors", "--overwrite", "--out", out]
+        done = impasto("paint", source, *to, check=False)
+        assert done.returncode == 1 and "not to be painted over" in done.stderr
+        assert before.items() <= files(photos).items()
+
+
+def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_when_it_is_gone_on_with(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
+        archive.write(photos / "a" / "0.png", "x.png")
+        archive.write(photos / "b" / "0.png", "x.png")
+    arguments = ["paint", "two.zip", "--style", "negative.safetensors", "--out", "two"]
+    assert impasto(*arguments).stdout.startswith("2 paintings")
+    first = files(tmp_path / "two")
+    assert len(first) == 2
+    assert impasto(*arguments).stdout == "0 paintings in two, and 2 there before\n"
+    journal = tmp_path / "two" / NAME
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))
+    assert impasto(*arguments).stdout.startswith("1 painting in two, and 1 there before")
+    assert files(tmp_path / "two") == first
+
+
+def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: Path) -> None:
+    old, new = {"style": "old"}, {"style": "new"}
+
+    def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
+        (tmp_path / photo).write_text("painted")
+        with contextlib.suppress(KeyboardInterrupt), open_journal(tmp_path, work, overwrite=overwrite) as journal:
+            before = list(journal.done)
+            journal.enter(photo, "digest", photo)
+            if stop:
+                raise KeyboardInterrupt
+        return before
+
+    assert enter(old, "1", overwrite=False, stop=False) == []
+    assert enter(new, "2", overwrite=True, stop=True) == []
+    assert enter(new, "3", overwrite=True, stop=False) == ["2"]
+    assert enter(new, "4", overwrite=True, stop=False) == []
+    assert enter(new, "5", overwrite=False, stop=False) == ["4"]
+    with pytest.raises(ImpastoError, match="another style"), open_journal(tmp_path, old, overwrite=False):
+        pass
+
+
+def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
+    with open_journal(tmp_path / "out", {}, overwrite=False) as journal:
+        (tmp_path / "out" / "1").touch()
+        journal.enter("1", "digest", "1")
+        done = subprocess.run(
+            [*impasto_command, "paint", "photos", "--style", "negative.safetensors", "--out", "out"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 1 and done.stderr.startswith("impasto: Another impasto paints into out")
+        assert done.stderr.count("\n") == 1
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {NAME, "1"}
+    lock = tmp_path / "lock"
+    with exclusive(lock, "busy"), pytest.raises(ImpastoError, match="busy"), exclusive(lock, "busy"):
+        pass
+    assert not lock.exists()
+
+
+def test_a_journal_that_was_killed_at_its_first_line_knows_nothing(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).touch()
+    assert paint(impasto).stdout.startswith("9 paintings")
+    assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
+
+
+def test_a_name_that_no_file_can_have_stops_no_other(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        for name in ("a.png", f"{'b' * 300}.png", "c.png", "c.png/d.png"):
+            archive.write(photos / "a" / "0.png", name)
+    done = impasto("paint", "odd.zip", "--style", "negative.safetensors", "--out", "odd", check=False)
+    assert done.returncode == 1 and done.stdout.startswith("2 paintings") and done.stdout.count("Left out") == 2
+    assert set(files(tmp_path / "odd")) == {"a.png", "c.png"}
+
+
+@pytest.mark.parametrize("out", ["/proc/x.png", f"{'x' * 300}.png", f"{'x' * 300}", "taken/x.png"])
+def test_a_place_that_cannot_be_written_is_told_in_one_line(
+    out: str, impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "taken").touch()
+    done = impasto("paint", "photos/a/0.png", "--style", "negative.safetensors", "--out", out, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

@@ -1,0 +1,64 @@
+"""A photo is opened as it is to be seen."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from impasto.errors import ImpastoError
+from impasto.inference.photo import beside, open_photo
+
+WIDE = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) * 10
+
+
+def test_the_photo_is_on_the_left_of_its_painting() -> None:
+    both = beside(WIDE, 255 - WIDE)
+    assert both.shape == (2, 8, 3)
+    assert np.array_equal(both[:, :4], WIDE) and np.array_equal(both[:, 4:], 255 - WIDE)
+
+
+def turned(path: Path) -> Path:
+    """WIDE, lying on its side in the file, with the tag that says how it stands."""
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(np.rot90(WIDE)).save(path, exif=exif)
+    return path
+
+
+def test_a_photo_is_upright_whether_it_comes_as_file_or_as_image(tmp_path: Path) -> None:
+    path = turned(tmp_path / "turned.png")
+    assert np.array_equal(open_photo(path), WIDE)
+    assert np.array_equal(open_photo(str(path)), WIDE)
+    with Image.open(path) as image:
+        assert np.array_equal(open_photo(image), WIDE)
+        assert image.size == (2, 4), "the one that is given stays as it is"
+
+
+def test_a_see_through_image_lies_over_white() -> None:
+    clear = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
+    clear.putpixel((1, 0), (10, 20, 30, 0))
+    assert open_photo(clear).tolist() == [[[10, 20, 30], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [("no.jpg", None, "No such file"), ("text.jpg", b"hello", "text"), ("empty.jpg", b"", "empty")],
+)
+def test_what_is_no_photo_is_told_in_one_line(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ImpastoError, match=said) as told:
+        open_photo(path)
+    assert str(path) in str(told.value) and "\n" not in str(told.value)
+
+
+def test_an_image_without_pixels_or_cut_short_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="without a single pixel"):
+        open_photo(Image.new("RGB", (0, 3)))
+    path = tmp_path / "cut.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with Image.open(path) as image, pytest.raises(ImpastoError, match="cut short"):
+        open_photo(image)

@@ -1,0 +1,53 @@
+"""A painting is mixed with its photo exactly, and can have its colours."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from impasto.inference import postprocess as finishing
+from impasto.inference.options import Manner
+from impasto.inference.postprocess import BRIGHTNESS, blend, finish
+
+PIXELS = arrays(np.uint8, (3, 5, 3))
+
+
+@given(PIXELS, PIXELS, st.floats(0, 1))
+def test_a_blend_is_the_nearest_level_on_the_line_from_photo_to_painting(
+    photo: np.ndarray, painting: np.ndarray, strength: float
+) -> None:
+    exact = photo + strength * (painting.astype(float) - photo)
+    assert np.abs(blend(photo, painting.astype(np.float32), strength) - exact).max() <= 0.5 + 1e-4
+
+
+@given(PIXELS, PIXELS)
+def test_strength_0_is_the_photo_and_strength_1_the_painting(photo: np.ndarray, painting: np.ndarray) -> None:
+    for strength, expected in ((0, photo), (1, painting)):
+        mixed = painting.copy()
+        finish(photo[None], mixed[None], Manner(strength))
+        assert np.array_equal(mixed, expected)
+
+
+def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None:
+    rng = np.random.default_rng(0)
+    photo = np.full((60, 80, 3), (150, 110, 100), np.uint8)
+    painting = rng.integers(90, 160, (60, 80, 3), np.uint8)
+    coloured = painting.copy()
+    finish(photo[None], coloured[None], Manner(keep_colour=True))
+    assert np.abs(coloured @ BRIGHTNESS - painting @ BRIGHTNESS).max() <= 0.6
+    hue = coloured.mean((0, 1)) - (coloured @ BRIGHTNESS).mean()
+    assert np.abs(hue - (np.array([150, 110, 100]) - photo[0, 0] @ BRIGHTNESS)).max() < 1
+    within = coloured - (coloured @ BRIGHTNESS)[..., None]
+    assert within.std((0, 1)).min() > 10, "strokes still differ in colour from each other"
+
+
+def test_a_painting_in_parts_is_finished_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    photo, painting = np.random.default_rng(0).integers(0, 256, (2, 1, 70, 95, 3), np.uint8)
+    manner, found = Manner(strength=0.7, keep_colour=True), []
+    for part in (1024, 13):
+        monkeypatch.setattr(finishing, "PART", part)
+        found.append(painting.copy())
+        finish(photo, found[-1], manner)
+    assert np.abs(found[0].astype(int) - found[1]).max() <= 1
+    assert (found[0] != found[1]).mean() < 1e-3

@@ -1,0 +1,158 @@
+"""Quick painting is, to the eye, the painting of float32."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fixtures.translators import mirror
+from impasto.data.augment import to_float, to_pixels
+from impasto.inference.precision import Together, quicken
+from impasto.networks import build_generator
+
+CPU = torch.device("cpu")
+NETWORKS: dict[str, dict[str, Any]] = {
+    "resnet": {
+        "width": 16,
+        "blocks": 3,
+        "norm": "instance",
+        "activation": "relu",
+        "down": "stride",
+        "up": "nearest",
+        "residual": True,
+        "init_std": 0.02,
+    },
+    "unet": {
+        "width": 16,
+        "max_width": 64,
+        "depth": 4,
+        "norm": "batch",
+        "dropout": 0.5,
+        "up": "transpose",
+        "init_std": 0.02,
+    },
+    "cnn": {"width": 16, "depth": 4, "activation": "leaky", "norm": "group", "init_std": 0.05},
+}
+
+
+@pytest.fixture
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine that computes in it; others compute the same, slowly."""
+    monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "bf16-mixed")
+
+
+@pytest.fixture
+def photos(paintings: Tensor) -> Tensor:
+    return to_float(paintings[:2, 64:160, 64:144])
+
+
+@torch.inference_mode()
+def quickly(network: nn.Module, photos: Tensor) -> Tensor:
+    return quicken(network, CPU)(photos)
+
+
+@pytest.mark.usefixtures("bfloat16")
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bfloat16_differs_from_float32_by_a_fine_noise_below_a_grey_level(name: str, photos: Tensor) -> None:
+    torch.manual_seed(0)
+    network = build_generator(name, **NETWORKS[name]).eval()
+    exact = network(photos).detach()
+    quick = quickly(network, photos)
+    assert quick.dtype == torch.float32 and quick.shape == photos.shape
+    error = (quick.clamp(-1, 1) - exact.clamp(-1, 1)) * 127.5
+    assert 0 < error.abs().mean() < 0.5
+    assert nn.functional.avg_pool2d(error, 8).abs().max() < 1
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_every_grey_level_survives_bfloat16() -> None:
+    levels = torch.arange(256, dtype=torch.uint8).view(1, 16, 16, 1).expand(1, 16, 16, 3)
+    assert torch.equal(to_pixels(quickly(mirror(1), to_float(levels))), levels)
+    assert torch.equal(to_pixels(quickly(mirror(-1), to_float(levels))), 255 - levels)
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_what_is_added_to_the_photo_is_added_in_float32(photos: Tensor) -> None:
+    network = build_generator("resnet", **NETWORKS["resnet"])
+    for parameter in network.get_submodule("colours").parameters():
+        nn.init.zeros_(parameter)
+    torch.testing.assert_close(quickly(network.eval(), photos), 0.98 * photos)
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_what_follows_the_last_convolution_is_computed_in_float32(photos: Tensor) -> None:
+    last = nn.Conv2d(3, 3, 3)
+    quick = quickly(nn.Sequential(last, nn.Tanh()), photos)
+    torch.testing.assert_close(quick, last.bfloat16()(photos.bfloat16()).float().tanh())
+
+
+def test_float32_is_the_network_itself(monkeypatch: pytest.MonkeyPatch, photos: Tensor) -> None:
+    monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "32-true")
+    torch.manual_seed(0)
+    network = build_generator("resnet", **NETWORKS["resnet"]).eval()
+    torch.testing.assert_close(quickly(network, photos), network(photos).detach())
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_the_network_that_is_given_stays_as_it_is(photos: Tensor) -> None:
+    network = build_generator("resnet", **NETWORKS["resnet"]).eval()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    exact = network(photos)
+    quickly(network, photos)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert torch.equal(network(photos), exact)
+
+
+class Slow:
+    """Turns photos into their negatives, and notes how many it was given together; the first waits for ``begin``."""
+
+    def __init__(self) -> None:
+        self.begin, self.given = threading.Event(), list[torch.Size]()
+
+    def __call__(self, photos: Tensor) -> Tensor:
+        assert self.begin.wait(10)
+        self.given.append(photos.shape)
+        if photos.isnan().any():
+            raise ValueError("no photo")
+        return -photos
+
+
+def ask(slow: Slow, photos: list[Tensor], most: int) -> list[Tensor | BaseException]:
+    """Each photo from a thread of its own; all wait before the first is painted."""
+    together = Together(slow, most)
+    with ThreadPoolExecutor(len(photos)) as pool:
+        asked = [pool.submit(together, photo) for photo in photos]
+        while len(together._waiting) < len(photos) - 1:
+            threading.Event().wait(0.001)
+        slow.begin.set()
+        return [each.exception() or each.result() for each in asked]
+
+
+def test_what_threads_ask_at_a_time_is_computed_together_if_it_is_of_one_size() -> None:
+    photos = [torch.randn(1, 3, 8, 8) for _ in range(7)] + [torch.randn(1, 3, 8, 9) for _ in range(2)]
+    slow = Slow()
+    paintings = ask(slow, photos, most=4 * 64)
+    for photo, painting in zip(photos, paintings, strict=True):
+        assert isinstance(painting, Tensor) and torch.equal(painting, -photo)
+    assert sum(shape[0] for shape in slow.given) == 9
+    assert max(shape[0] for shape in slow.given) == 4  # no more than there may be at a time
+    assert all(shape[0] <= 2 for shape in slow.given if shape[3] == 9)
+    assert len(slow.given) <= 5
+
+
+def test_what_is_larger_than_all_that_may_be_together_is_computed_alone() -> None:
+    slow = Slow()
+    paintings = ask(slow, [torch.ones(1, 3, 9, 9) * number for number in range(3)], most=64)
+    assert [shape[0] for shape in slow.given] == [1, 1, 1]
+    assert [float(painting.max()) for painting in paintings if isinstance(painting, Tensor)] == [0, -1, -2]
+
+
+def test_a_mistake_is_told_to_those_who_asked_with_it_and_to_nobody_else() -> None:
+    slow = Slow()
+    photos = [torch.zeros(1, 3, 8, 8), torch.full((1, 3, 4, 4), torch.nan), torch.zeros(1, 3, 8, 8)]
+    first, second, third = ask(slow, photos, most=1000)
+    assert isinstance(first, Tensor) and isinstance(third, Tensor)
+    assert isinstance(second, ValueError)

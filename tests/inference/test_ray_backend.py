@@ -1,0 +1,108 @@
+"""On a cluster every photo is painted once, as it is here, whatever dies."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from fixtures.command import Impasto
+from fixtures.noise_style import style
+from fixtures.translators import translator
+from impasto.inference.ray_backend import _rows
+
+COUNT = 240
+
+
+@pytest.fixture
+def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A cluster of two workers on this machine."""
+    import ray
+
+    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def workers() -> list[psutil.Process]:
+    """The processes that paint."""
+    found = psutil.Process().children(recursive=True)
+    return [each for each in found if each.is_running() and "MapWorker" in " ".join(each.cmdline())]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("cluster")
+def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path) -> None:
+    translator(-1).save(tmp_path / "negative.safetensors")
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        path = tmp_path / "photos" / f"{number % 3}" / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8)).save(path)
+    (tmp_path / "photos" / "notes.txt").write_text("hello")
+    killed: list[int] = []
+
+    def kill() -> None:
+        while len(list((tmp_path / "out").rglob("*.png"))) < 15:
+            time.sleep(0.01)
+        victim = workers()[0]
+        os.kill(victim.pid, signal.SIGKILL)
+        killed.append(len(list((tmp_path / "out").rglob("*.png"))))
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    paint = ("paint", "--style", "negative.safetensors", "photos", "--out")
+    done = impasto(*paint, "out", "--engine", "ray", check=False)
+    thread.join(timeout=10)
+    assert killed and killed[0] < COUNT, "it was killed while there was something left to paint"
+    assert done.returncode == 1 and "photos/notes.txt: text, not a picture" in done.stdout
+    impasto(*paint, "here", check=False)
+    folders = (tmp_path / "out", tmp_path / "here")
+    ours, theirs = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.png")} for f in folders)
+    assert len(ours) == COUNT and ours == theirs
+    assert not list((tmp_path / "out").rglob("*.part"))
+    again = impasto(*paint, f"file://{tmp_path}/out", "--engine", "ray", check=False)
+    assert again.stdout.startswith(f"0 paintings in file://{tmp_path}/out, and {COUNT} there before")
+    other = impasto(*paint, "out", "--strength", "0.5", "--engine", "ray", check=False)
+    assert other.returncode == 1 and "in another manner" in other.stderr
+    over = impasto(*paint, "photos", "--engine", "ray", check=False)
+    assert over.returncode == 1 and "not to be painted over" in over.stderr
+
+
+def test_each_photo_keeps_the_name_of_its_painting_and_paintings_are_no_photos(tmp_path: Path) -> None:
+    photos, out, work = tmp_path / "photos", tmp_path / "photos" / "painted", {"style": "one"}
+    photos.mkdir()
+    for name in ("a.bmp", "a.tif", "no ending"):
+        (photos / name).touch()
+    first = {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)}
+    assert first == {"a.bmp": "a.png", "a.tif": "a-2.png", "no ending": "no ending.png"}
+    (out / "a.png").touch()
+    (photos / "a.GIF").touch()
+    assert {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)} == {
+        **first,
+        "a.GIF": "a-3.png",
+    }
+
+
+def test_a_style_from_noise_paints_no_photos_on_a_cluster_either(impasto: Impasto, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    style().save(tmp_path / "noise.safetensors")
+    done = impasto("paint", "photos", "--style", "noise.safetensors", "--out", "out", "--engine", "ray", check=False)
+    assert done.returncode == 1 and "cannot paint photos" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    done = impasto("paint", "photos", "--out", "out", "--engine", "ray", check=False)
+    assert done.returncode == 1 and "pip install 'ray[data]' fsspec" in done.stderr

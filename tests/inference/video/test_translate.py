@@ -1,0 +1,404 @@
+"""A film becomes its painting: frame for frame, moment for moment, with its sound."""
+
+import subprocess
+import time
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import cv2
+import numpy as np
+import pytest
+from av.audio.stream import AudioStream
+from PIL import Image
+
+import impasto as package
+from fixtures.command import Impasto
+from fixtures.translators import translator
+from impasto.inference.manifest import NAME
+from impasto.inference.video.temporal import KEY, Steady
+
+HEIGHT, WIDTH = 48, 64
+MOMENTS = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21]
+
+
+def scene(shift: int = 0, seed: int = 0, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
+    """A smooth picture (H, W, 3), seen so many pixels further to the right."""
+    noise = np.random.default_rng(seed).integers(0, 256, (height, 400, 3)).astype(np.uint8)
+    wide = cv2.GaussianBlur(noise, (0, 0), 3)
+    low, high = int(wide.min()), int(wide.max())
+    found: np.ndarray = ((wide[:, shift : shift + width].astype(float) - low) * (255 / (high - low))).astype(np.uint8)
+    return found
+
+
+def write(
+    path: Path, frames: Sequence[np.ndarray], moments: Sequence[int] | None = None, sound: str = "", turned: int = 0
+) -> Path:
+    """A film of 25 frames a second, each at its moment in 25ths, with a tone, and lying on its side if it is turned."""
+    with av.open(path, "w") as film:
+        stream = film.add_stream("libx264", 25, options={"crf": "1"})
+        stream.height, stream.width, _ = frames[0].shape
+        stream.pix_fmt = "yuv444p"
+        if turned:
+            stream.set_display_rotation(turned)
+        tone = cast(AudioStream, film.add_stream(sound, 44_100)) if sound else None
+        for pixels, moment in zip(frames, moments or range(len(frames)), strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = moment, Fraction(1, 25)
+            film.mux(stream.encode(frame))
+        if tone is not None:
+            wave = np.sin(np.arange(44_100) / 20).astype(np.float32)[None] / 4
+            for start in range(0, 40 * 1024, 1024):
+                part = av.AudioFrame.from_ndarray(np.ascontiguousarray(wave[:, start : start + 1024]), "fltp", "mono")
+                part.rate, part.pts = 44_100, start
+                film.mux(tone.encode(part))
+            film.mux(tone.encode(None))
+        film.mux(stream.encode(None))
+    return path
+
+
+def read(path: Path) -> tuple[list[np.ndarray], list[float]]:
+    with av.open(path) as film:
+        frames = list(film.decode(video=0))
+    return [frame.to_ndarray(format="rgb24") for frame in frames], [float(frame.time or 0) for frame in frames]
+
+
+def sound(path: Path) -> list[bytes]:
+    with av.open(path) as film:
+        return [bytes(packet) for packet in film.demux(audio=0) if packet.size]
+
+
+@pytest.fixture
+def negative(tmp_path: Path) -> Path:
+    translator(-1).save(tmp_path / "negative.safetensors")
+    return tmp_path / "negative.safetensors"
+
+
+def paint(impasto: Impasto, *arguments: Any, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return impasto("paint", *arguments, "--style", "negative.safetensors", check=check)
+
+
+def test_every_frame_is_painted_at_its_moment_and_the_sound_is_kept(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    frames = [scene(number) for number in range(10)]
+    film = write(tmp_path / "film.mkv", frames, MOMENTS, sound="aac")
+    assert paint(impasto, film, "--out", "out").stdout == "10 frames in out/film.mp4\n"
+    painted, times = read(tmp_path / "out" / "film.mp4")
+    assert times == pytest.approx([moment / 25 for moment in MOMENTS], abs=0.002)
+    for photo, painting in zip(frames, painted, strict=True):
+        assert np.abs(painting.astype(int) - (255 - photo)).mean() < 6
+    assert sound(tmp_path / "out" / "film.mp4") == sound(film)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"film.mp4", NAME}
+
+
+def test_sound_that_an_mp4_does_not_hold_is_encoded_anew(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mkv", [scene(0)] * 3, sound="pcm_s16le")
+    paint(impasto, film, "--out", "painted.mp4")
+    with av.open(tmp_path / "painted.mp4") as painted:
+        assert painted.streams.audio[0].codec_context.name == "aac"
+        heard = np.concatenate([frame.to_ndarray() for frame in painted.decode(audio=0)], axis=1)
+    assert heard.shape[1] == pytest.approx(40 * 1024, abs=2048) and heard.std() > 0.1
+
+
+def test_a_film_that_lies_on_its_side_stands_up(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mp4", [scene(number) for number in range(3)], turned=90)
+    paint(impasto, film, "--out", "out")
+    painted, _ = read(tmp_path / "out" / "film.mp4")
+    assert painted[0].shape == (WIDTH, HEIGHT, 3)
+    assert np.abs(painted[0].astype(int) - np.rot90(255 - scene(0))).mean() < 6
+
+
+def test_beside_its_painting_is_the_film(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mp4", [scene(0)] * 2)
+    paint(impasto, film, "--compare", "--out", "out")
+    painted, _ = read(tmp_path / "out" / "film.mp4")
+    both = np.concatenate([scene(0), 255 - scene(0)], axis=1)
+    assert np.abs(painted[1].astype(int) - both).mean() < 6
+
+
+def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
+    impasto_command: list[str], impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write(tmp_path / "film.mp4", [scene(number) for number in range(150)], sound="aac")
+    command = [*impasto_command, "paint", film, "--style", negative, "--out", "out"]
+    process = subprocess.Popen(list(map(str, command)), cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not list((tmp_path / "out").glob("film.mp4.parts/00001.npz")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "out" / "film.mp4").exists()
+    told = paint(impasto, film, "--out", "out").stdout
+    assert told.startswith("150 frames in out/film.mp4, ") and "of them before" in told
+    paint(impasto, film, "--out", "whole")
+    one, other = read(tmp_path / "out" / "film.mp4"), read(tmp_path / "whole" / "film.mp4")
+    assert one[1] == other[1]
+    for ours, theirs in zip(one[0], other[0], strict=True):
+        assert np.abs(ours.astype(int) - theirs).mean() < 2  # x264 does not code them alike to the last bit each time
+    assert sound(tmp_path / "out" / "film.mp4") == sound(film)
+
+
+def test_what_was_begun_in_another_manner_is_neither_gone_on_with_nor_thrown_away(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write(tmp_path / "film.mp4", [scene(0)] * 2)
+    parts = tmp_path / "film-painted.mp4.parts"
+    parts.mkdir()
+    (parts / "work.json").write_text('{"style": "another"}')
+    (parts / "00000.npz").write_text("of another")
+    done = paint(impasto, film, "--out", "film-painted.mp4", check=False)
+    assert done.returncode == 1 and "in another manner" in done.stderr and (parts / "00000.npz").exists()
+    paint(impasto, film, "--out", "film-painted.mp4", "--overwrite")
+    assert len(read(tmp_path / "film-painted.mp4")[0]) == 2 and not parts.exists()
+
+
+def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    for number, folder in enumerate(("a", "b"), 2):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder / "film.mkv", [scene(0)] * number)
+    (tmp_path / "bad.mp4").write_text("hello")
+    films = ["a/film.mkv", "bad.mp4", "gone.mp4", "b/film.mkv", "--out", "out"]
+    done = paint(impasto, *films, check=False)
+    assert done.returncode == 1 and "bad.mp4 cannot be opened" in done.stdout and "no film gone.mp4" in done.stdout
+    assert [len(read(tmp_path / "out" / name)[0]) for name in ("film.mp4", "film-2.mp4")] == [2, 3]
+    again = paint(impasto, *films, check=False).stdout
+    assert "out/film.mp4 was there before" in again and "out/film-2.mp4 was there before" in again
+    only = paint(impasto, "b/film.mkv", "--out", "out").stdout
+    assert only == "out/film-2.mp4 was there before\n", "each keeps the name that it had"
+    write(tmp_path / "a" / "film.mkv", [scene(0)] * 4)
+    assert paint(impasto, "a/film.mkv", "--out", "out").stdout == "4 frames in out/film.mp4\n"
+    done = paint(impasto, "a/film.mkv", "--out", "out", "--strength", "0.5", check=False)
+    assert done.returncode == 1 and "in another manner" in done.stderr
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_films_and_photos_share_a_folder_and_are_both_gone_on_with(
+    overwrite: list[str], impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    Image.fromarray(scene(0)).save(tmp_path / "photo.png")
+    write(tmp_path / "film.mp4", [scene(0)] * 2)
+    both = ["photo.png", "film.mp4", "--out", "out"]
+    assert paint(impasto, *both, *overwrite).stdout == "2 frames in out/film.mp4\n1 painting in out\n"
+    again = paint(impasto, *both).stdout
+    assert again == "out/film.mp4 was there before\n0 paintings in out, and 1 there before\n"
+    assert paint(impasto, "photo.png", "bad.mp4", "--out", "out", check=False).stdout.startswith(
+        "Left out: There is no"
+    )
+
+
+def test_python_paints_what_the_shell_does(negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(scene(0)).save(tmp_path / "photo.png")
+    write(tmp_path / "film.mp4", [scene(0)] * 2)
+    said: list[str] = []
+    assert package.paint_all(["photo.png", "film.mp4"], style=negative, say=said.append)
+    assert said == ["2 frames in painted/film.mp4", "1 painting in painted"]
+    assert not package.paint_all(["photo.png", "none.mp4"], style=negative, say=said.append)
+
+
+def test_a_pattern_names_films_too(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "c.mkv"):
+        write(tmp_path / name, [scene(0)] * 2)
+    assert paint(impasto, "*.mp4", "--out", "out").stdout == "2 frames in out/a.mp4\n2 frames in out/b.mp4\n"
+    assert "no film d*.mp4" in paint(impasto, "d*.mp4", "--out", "out", check=False).stderr
+
+
+def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = tmp_path / "film.mkv"
+    with av.open(film, "w") as out:
+        stream = out.add_stream("mpeg4", 25, options={"g": "1"})
+        stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+        for number in range(60):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(scene(number), "rgb24")):
+                if number in (20, 40):
+                    broken = av.Packet(b"\xff" * packet.size)
+                    broken.pts, broken.dts, broken.time_base = packet.pts, packet.dts, packet.time_base
+                    broken.stream = stream
+                    packet = broken
+                out.mux(packet)
+    done = paint(impasto, film, "--out", "out", check=False)
+    painted, times = read(tmp_path / "out" / "film.mp4")
+    assert done.returncode == 1 and "packets were passed over" in done.stdout
+    assert len(painted) >= 57 and times[-1] == pytest.approx(59 / 25, abs=0.01)
+    assert np.abs(painted[-1].astype(int) - (255 - scene(59))).mean() < 20
+
+
+def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    for name, larger in (("one.ts", 1), ("two.ts", 2)):
+        with av.open(tmp_path / name, "w") as out:
+            stream = out.add_stream("libx264", 25)
+            stream.height, stream.width, stream.pix_fmt = HEIGHT * larger, WIDTH * larger, "yuv420p"
+            for number in range(5):
+                frame = scene(number).repeat(larger, 0).repeat(larger, 1)
+                out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+            out.mux(stream.encode(None))
+    (tmp_path / "film.mkv").write_bytes((tmp_path / "one.ts").read_bytes() + (tmp_path / "two.ts").read_bytes())
+    paint(impasto, "film.mkv", "--out", "out", check=False)
+    painted, times = read(tmp_path / "out" / "film.mp4")
+    assert {frame.shape for frame in painted} == {(HEIGHT, WIDTH, 3)} and len(painted) >= 9
+    assert all(before < after for before, after in pairwise(times))
+
+
+@pytest.mark.parametrize(("codec", "kept"), [("libmp3lame", True), ("flac", True), ("aac", True), ("pcm_s16le", False)])
+def test_sound_that_an_mp4_holds_keeps_its_bytes(
+    codec: str, kept: bool, impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write(tmp_path / "film.mkv", [scene(0)] * 3, sound=codec)
+    paint(impasto, film, "--out", "painted.mp4")
+    assert (sound(tmp_path / "painted.mp4") == sound(film)) is kept
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("text.mp4", lambda path: path.write_text("hello"), "cannot be opened as a film"),
+        ("empty.mp4", lambda path: path.touch(), "cannot be opened as a film"),
+        ("nothing.mp4", lambda path: None, "no film"),
+        ("cut.mp4", lambda path: cut(path), "cannot be opened as a film"),
+        ("sound.mp4", lambda path: alone(path), "sound alone"),
+    ],
+)
+def test_what_is_no_film_is_told_in_one_line_and_leaves_nothing(
+    impasto: Impasto, negative: Path, tmp_path: Path, name: str, content: Any, said: str
+) -> None:
+    content(tmp_path / name)
+    done = paint(impasto, name, "--out", "out", check=False)
+    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def cut(path: Path) -> None:
+    write(path, [scene(number) for number in range(20)])
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def alone(path: Path) -> None:
+    with av.open(path, "w") as film:
+        stream = film.add_stream("aac", 44_100)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.rate, frame.pts = 44_100, 0
+        film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+
+
+def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write(tmp_path / "film.mkv", [scene(seed=number) for number in range(60)])
+    film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
+    done = paint(impasto, film, "--out", "out", check=False)
+    frames, _ = read(tmp_path / "out" / "film.mp4")
+    assert 10 < len(frames) < 60 and done.stdout.startswith(f"{len(frames)} frames")
+    assert done.returncode == 1 and "is cut off" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["film.mp4", "--out", "film.mp4"], "film.mp4"),
+        (["film.mp4", "--out", "."], "already holds something"),
+        (["film.mp4", "--out", ".", "--overwrite"], "not to be painted over"),
+        (["film.mp4", "photo.jpg", "--out", "x.mp4"], "give one"),
+        (["film.mp4", "--out", "x.mkv"], "no place for a film"),
+        (["film.mp4", "other.mp4", "--out", "x.mp4"], "give one"),
+        (["film.mp4", "--out", "x.zip"], "no place for a film"),
+        (["film.mp4", "--out", "taken.mp4"], "overwrite"),
+    ],
+)
+def test_a_film_needs_a_place_of_its_own(
+    impasto: Impasto, negative: Path, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    write(tmp_path / "film.mp4", [scene(0)] * 2)
+    (tmp_path / "taken.mp4").touch()
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    done = paint(impasto, *arguments, check=False)
+    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_film_of_two_by_three_pixels_is_painted(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    tiny = [np.full((2, 4, 3), shade, np.uint8) for shade in (20, 120, 220)]
+    film = write(tmp_path / "film.mkv", tiny)
+    paint(impasto, film, "--out", "out")
+    painted, _ = read(tmp_path / "out" / "film.mp4")
+    assert [round(float(frame.mean()), -1) for frame in painted] == pytest.approx([235, 135, 35], abs=10)
+
+
+# Steadiness: the paintings here are photos with strokes by chance, new in every frame.
+
+
+def fresh(photo: np.ndarray, seed: int) -> np.ndarray:
+    strokes = np.random.default_rng(1000 + seed).normal(0, 20, photo.shape)
+    found: np.ndarray = (photo + strokes).clip(0, 255).astype(np.uint8)
+    return found
+
+
+def followed(photos: Sequence[np.ndarray]) -> list[np.ndarray]:
+    steady = Steady()
+    return [steady.follow(photo, fresh(photo, number)) for number, photo in enumerate(photos)]
+
+
+def test_strokes_stay_in_a_still_scene_that_a_camera_sees_with_noise() -> None:
+    rng = np.random.default_rng(0)
+    photos = [(scene() + rng.normal(0, 3, (HEIGHT, WIDTH, 3))).clip(0, 255).astype(np.uint8) for _ in range(KEY)]
+    alone = np.stack([fresh(photo, number) for number, photo in enumerate(photos)]).astype(float)
+    together = np.stack(followed(photos)).astype(float)
+    assert together.std(0).mean() < 0.25 * alone.std(0).mean()
+
+
+def test_the_same_scene_stays_as_light_as_it_is_in_every_frame() -> None:
+    """However the light of each painting differs; in the long run it is their mean."""
+    rng = np.random.default_rng(0)
+    photos = [(scene() + rng.normal(0, 3, (HEIGHT, WIDTH, 3))).clip(0, 255).astype(np.uint8) for _ in range(8 * KEY)]
+    paintings = [
+        (fresh(photo, number).astype(float) + rng.normal(12, 6)).clip(0, 255).astype(np.uint8)
+        for number, photo in enumerate(photos)
+    ]
+    steady = Steady()
+    found = [steady.follow(*pair).mean() for pair in zip(photos, paintings, strict=True)]
+    alone = [painting.mean() for painting in paintings]
+    assert np.abs(np.diff(found[1:])).mean() < 0.15 * np.abs(np.diff(alone)).mean()
+    assert abs(np.mean(found[-KEY:]) - np.mean(alone)) < 6
+
+
+def test_strokes_go_along_with_what_moves() -> None:
+    found = [painting.astype(float) for painting in followed([scene(2 * number) for number in range(KEY)])]
+    slips = [np.abs(after[8:-8, 8:-10] - before[8:-8, 10:-8]).mean() for before, after in pairwise(found)]
+    anew = [fresh(scene(2 * number), number).astype(float) for number in range(2)]
+    assert np.mean(slips[1:]) < 0.5 * np.abs(anew[1][8:-8, 8:-10] - anew[0][8:-8, 10:-8]).mean()
+    sharp = [cv2.Laplacian(frame, cv2.CV_64F).std() for frame in (found[-1], anew[0])]
+    assert sharp[0] > 0.5 * sharp[1]
+
+
+def test_nothing_of_the_old_scene_outlives_a_cut() -> None:
+    photos = [scene(seed=1)] * 4 + [255 - scene(seed=2)] * 3
+    found = followed(photos)
+    here = np.abs(photos[4].astype(int) - photos[3]).mean(axis=2) > 60
+    assert np.abs(found[4].astype(int) - fresh(photos[4], 4))[here].mean() < 3
+    assert np.abs(found[5].astype(int) - found[4]).mean() < 5, "and the new one is held at once"
+
+
+def test_where_a_square_has_been_no_ghost_of_it_stays() -> None:
+    ground = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+    photos = []
+    for number in range(6):
+        photos.append(ground.copy())
+        photos[-1][16:32, 4 + 8 * number : 20 + 8 * number] = 240
+    steady = Steady()
+    found = [steady.follow(photo, photo) for photo in photos]
+    for photo, painting in zip(photos, found, strict=True):
+        assert np.abs(painting.astype(int) - photo).max() < 100
+        assert np.abs(painting.astype(int) - photo).mean() < 3
+
+
+@pytest.mark.parametrize("step", [0.05, 0.3, 0.9, 3.0])
+def test_a_scene_that_darkens_slowly_darkens_in_its_painting(step: float) -> None:
+    photos = [(scene() * 0.5 + 120 - step * number).clip(0, 255).astype(np.uint8) for number in range(10 * KEY)]
+    found = followed(photos)
+    for number in range(0, len(found), KEY):
+        there = photos[number] > 30  # where the strokes here are not cut off at black
+        assert there.mean() < 0.5 or abs(found[number][there].mean() - photos[number][there].mean()) < 3

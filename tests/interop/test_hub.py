@@ -1,0 +1,124 @@
+"""A style that is put on the Hub is fetched from there as it was; spoken to is a stand-in, by the Hub's own client."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+from safetensors.torch import save_file
+from torch import zeros
+
+from fixtures.command import Impasto
+from fixtures.hub_server import TOKEN, Hub, running
+from fixtures.noise_style import style as noise_style
+from fixtures.translators import translator
+from impasto.data.decode import decode
+from impasto.data.sources import open_source
+from impasto.interop.model_card import SIDE, model_card, picture
+from impasto.style import Style
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    from huggingface_hub import constants
+
+    with running() as server:
+        monkeypatch.setattr(constants, "ENDPOINT", server.address)
+        template = f"{server.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # whose other end is not to be had
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        yield server
+
+
+def one_line(impasto: Impasto, *arguments: str) -> str:
+    done = impasto(*arguments, check=False)
+    assert done.returncode == 1 and done.stderr.startswith("impasto: ") and done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_what_is_pushed_is_pulled_as_it_was_and_is_at_hand(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
+    translator(-1).save(tmp_path / "mine.safetensors")
+    told = impasto("push", "mine.safetensors", "me/negative").stdout
+    assert f"{hub.address}/me/negative" in told and "impasto pull me/negative" in told
+    assert hub.repositories["me/negative"].keys() == {"negative.safetensors", "README.md", "paintings.jpg"}
+    told = impasto("pull", "me/negative").stdout
+    assert told.startswith("styles/negative.safetensors: photos into paintings, ")
+    assert (tmp_path / "styles" / "negative.safetensors").read_bytes() == (tmp_path / "mine.safetensors").read_bytes()
+    Image.new("RGB", (5, 4), (10, 20, 30)).save(tmp_path / "photo.png")
+    impasto("paint", "photo.png", "--style", "negative", "--out", "painted")
+    assert np.asarray(Image.open(tmp_path / "painted" / "photo.png"))[0, 0].tolist() == [245, 235, 225]
+    assert "overwrite" in one_line(impasto, "pull", "me/negative")
+    impasto("push", "mine.safetensors", "me/negative")  # once more into what is there
+
+
+def test_the_model_card_says_what_the_style_says_of_itself(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
+    for name, made in (("photos", translator(-1)), ("noise", noise_style())):
+        made.save(tmp_path / f"{name}.safetensors")
+        impasto("push", f"{name}.safetensors", f"me/{name}", "--private")
+        files = hub.repositories[f"me/{name}"]
+        _, front, text = files["README.md"].decode().split("---\n", 2)
+        about = yaml.safe_load(front)
+        card = Style.load(tmp_path / f"{name}.safetensors").card
+        assert about["library_name"] == "impasto"
+        assert about["pipeline_tag"].startswith("image-to-image" if name == "photos" else "unconditional")
+        assert about.get("license", "") == card.licence.lower()
+        assert card.turns in text and f"impasto pull me/{name}" in text and "paintings.jpg" in text
+        assert f"{card.steps:,} steps" in text
+        with Image.open(io.BytesIO(files["paintings.jpg"])) as sheet:
+            assert min(sheet.size) >= 64
+        assert f"me/{name}" in hub.private
+
+
+def test_mistakes_are_told_in_one_line_and_leave_nothing(
+    impasto: Impasto, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    translator(-1).save(tmp_path / "mine.safetensors")
+    impasto("push", "mine.safetensors", "me/mine", "--private")
+    hub.repositories["me/empty"] = {"README.md": b"nothing"}
+    hub.repositories["me/two"] = {"a.safetensors": b"a", "b.safetensors": b"b"}
+    hub.repositories["me/cut"] = {"cut.safetensors": (tmp_path / "mine.safetensors").read_bytes()[:200]}
+    save_file({"weight": zeros(3)}, tmp_path / "foreign.safetensors")
+    hub.repositories["me/foreign"] = {"model.safetensors": (tmp_path / "foreign.safetensors").read_bytes()}
+    assert "no file of weights" in one_line(impasto, "pull", "me/empty")
+    assert "a.safetensors, b.safetensors" in one_line(impasto, "pull", "me/two")
+    assert "cut.safetensors of me/cut cannot be read as a style" in one_line(impasto, "pull", "me/cut")
+    assert "model.safetensors of me/foreign holds weights, but not a style" in one_line(impasto, "pull", "me/foreign")
+    assert "no me/nowhere on the Hub" in one_line(impasto, "pull", "me/nowhere")
+    assert "me/mine" in one_line(impasto, "pull", "me/mine@never", "--out", "x.safetensors")
+    assert "OWNER/NAME" in one_line(impasto, "pull", "mine")
+    assert "OWNER/NAME" in one_line(impasto, "push", "mine.safetensors", "a/b/c")
+    assert "no style nowhere" in one_line(impasto, "push", "nowhere", "me/nowhere")
+    assert "does not let you into" in one_line(impasto, "push", "mine.safetensors", "others/mine")
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert "does not let you into" in one_line(impasto, "push", "mine.safetensors", "me/mine")
+    assert "or not for you" in one_line(impasto, "pull", "me/mine")
+    assert not list((tmp_path / "styles").glob("*"))
+
+
+def test_a_hub_that_is_not_there_is_told_in_one_line(
+    impasto: Impasto, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries again, ever later
+    assert "cannot be reached" in one_line(impasto, "pull", "me/mine")
+
+
+def test_a_style_that_makes_photos_shows_paintings_and_says_how_it_is_used() -> None:
+    style = translator()
+    recipe = style.recipe.replace(["direction=painting-to-photo"])
+    turned = replace(style, card=style.card.model_copy(update={"recipe": recipe.values(), "turns": recipe.turns}))
+    assert "impasto paint painting.jpg --style back --out photos" in model_card(turned.card, "someone/back")
+    shown, usual = (np.asarray(picture(each)) for each in (turned, style))
+    with open_source("sample:paintings") as source:
+        first = decode(next(iter(source.entries())).read()).image.resize((SIDE, SIDE))
+    assert np.abs(shown[:SIDE, :SIDE].astype(float) - np.asarray(first)).mean() < 1
+    assert np.abs(shown[:SIDE, :SIDE].astype(float) - usual[:SIDE, :SIDE]).mean() > 10

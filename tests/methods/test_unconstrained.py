@@ -1,0 +1,53 @@
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from lightning_fabric import Fabric
+
+from fixtures.tiny import agree, batch, build, float64, made, pair, plain
+from impasto.methods.unconstrained import Plain
+
+
+@pytest.fixture
+def exact() -> Iterator[Fabric]:
+    with float64() as fabric:
+        yield fabric
+
+
+def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
+    """The discriminator, then the generator against it on the same fakes, drawn to the photo and to leave paintings."""
+    ours = made(Plain, exact, "content=3", "identity=2")
+    g, d = plain(ours.generator), plain(ours.adversary.discriminator)
+    adam_g, adam_d = (torch.optim.Adam(network.parameters(), 1e-4, (0.5, 0.999)) for network in (g, d))
+    bce = F.binary_cross_entropy_with_logits
+    one, zero = torch.ones(2), torch.zeros(2)
+    for step in range(3):
+        given = batch(step)
+        losses = ours.step(given)
+
+        x, y = given.photos, given.paintings
+        fake = g(x)
+        adam_d.zero_grad()
+        loss_d = bce(d(y), one) + bce(d(fake.detach()), zero)
+        loss_d.backward()
+        adam_d.step()
+        adam_g.zero_grad()
+        loss_g = bce(d(fake), one) + 3 * (fake - x).abs().mean() + 2 * (g(y) - y).abs().mean()
+        loss_g.backward()
+        adam_g.step()
+        torch.testing.assert_close(losses["loss_discriminator"], loss_d.detach())
+        torch.testing.assert_close(losses["loss_generator"], loss_g.detach())
+    for network, expected in ((ours.generator, g), (ours.adversary.discriminator, d)):
+        agree(network, expected, atol=1e-9, rtol=1e-6)
+
+
+def test_what_has_no_weight_is_not_computed() -> None:
+    assert not {"loss_content", "loss_identity"} & build("plain").step(batch()).keys()
+    assert {"loss_content", "loss_identity"} <= build("plain", "content=1", "identity=1").step(batch()).keys()
+
+
+def test_held_to_two_photos_it_learns_to_keep_them() -> None:
+    method = build("plain", "content=10", "generator.lr=1e-2")
+    losses = [method.step(pair(step))["loss_content"] for step in range(40)]
+    assert torch.stack(losses[-5:]).mean() < 0.6 * losses[0]

@@ -1,0 +1,125 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from impasto.cache import cache_folder
+from impasto.metrics.feature_extractors import USUAL, FeatureNetwork, open_network
+from impasto.metrics.features import CPU_BLOCK, extract
+from impasto.metrics.image_sets import InFiles
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
+
+
+class Counting(FeatureNetwork):
+    """Mean colours, and how many pictures it was shown."""
+
+    name = "counting"
+    dimension = 3
+    identity = "counting-1"
+
+    def __init__(self) -> None:
+        super().__init__(torch.device("cpu"))
+        self.shown = 0
+
+    def features(self, pixels: Tensor) -> Tensor:
+        self.shown += len(pixels)
+        return pixels.float().mean((1, 2))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Twenty pictures, one of them twice, and one that is none."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for k in range(19):
+        pixels = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{k}.png")
+    shutil.copy(folder / "0.png", folder / "again.png")
+    (folder / "5.text.png").write_text("no picture")
+    return folder
+
+
+def test_a_pictures_features_do_not_depend_on_the_order_or_on_how_many_there_are() -> None:
+    network = open_network(USUAL, torch.device("cpu"))
+    pictures = np.random.default_rng(0).integers(0, 256, (CPU_BLOCK + 3, 64, 64, 3), dtype=np.uint8)
+    features = extract(network, pictures)
+    order = np.random.default_rng(1).permutation(len(pictures))
+    near = 1e-3 * float(np.abs(features).max())
+    np.testing.assert_allclose(extract(network, pictures[order]), features[order], rtol=0, atol=near)
+    np.testing.assert_allclose(extract(network, pictures[2:3]), features[2:3], rtol=0, atol=near)
+    assert extract(network, []).shape == (0, network.dimension)
+
+
+def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+    network = Counting()
+    features = InFiles(str(folder), 32, None).features(network)
+    shown = network.shown
+    assert features.shape == (20, 3) and shown > 0
+    moved = shutil.move(folder, tmp_path / "moved")
+    again = InFiles(str(moved), 32, None)
+    assert (again.features(network) == features).all() and network.shown == shown
+    assert [name for name, _ in again.side().left_out] == ["5.text.png"]
+    assert again.side().duplicates == 1 and again.side().there == 21 and again.side().scored == 20
+
+
+@pytest.mark.parametrize("change", ["another file", "another size", "another network"])
+def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
+    network = Counting()
+    InFiles(str(folder), 32, None).features(network)
+    shown, size = network.shown, 32
+    match change:
+        case "another file":
+            Image.new("RGB", (40, 40), "red").save(folder / "3.png")
+        case "another size":
+            size = 16
+        case "another network":
+            network.identity = "counting-2"
+    InFiles(str(folder), size, None).features(network)
+    assert network.shown > shown
+
+
+def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path) -> None:
+    """Wherever a byte is spoilt, the features are right."""
+    network = Counting()
+    features = InFiles(str(folder), 32, None).features(network)
+    (file,) = (cache_folder() / "features").iterdir()
+    whole = file.read_bytes()
+    for where in range(0, len(whole), len(whole) // 60):
+        file.write_bytes(whole[:where] + bytes([whole[where] ^ 0xFF]) + whole[where + 1 :])
+        assert (InFiles(str(folder), 32, None).features(network) == features).all(), where
+    file.write_bytes(whole[:-30])
+    shown = network.shown
+    assert (InFiles(str(folder), 32, None).features(network) == features).all()
+    assert network.shown > shown
+    mended = network.shown
+    InFiles(str(folder), 32, None).features(network)
+    assert network.shown == mended
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IMPASTO_CACHE", "/proc/nowhere")
+    assert InFiles(str(folder), 32, None).features(Counting()).shape == (20, 3)
+
+
+def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folder: Path) -> None:
+    pictures = InFiles(str(folder), 40, None)
+    pictures.features(Counting())
+    names = pictures.names()
+    for number in (0, 7, 4, 19):
+        expected = np.asarray(Image.open(folder / names[number]).convert("RGB"))
+        assert (pictures.pick([number])[0] == expected).all()
+    assert (pictures.pick([7, 0, 7]) == np.stack([pictures.pick([n])[0] for n in (7, 0, 7)])).all()
+
+
+def test_a_part_of_many_is_the_same_part_every_time(folder: Path) -> None:
+    one, other = InFiles(str(folder), 32, 8), InFiles(str(folder), 32, 8)
+    assert (one.features(Counting()) == other.features(Counting())).all()
+    assert one.count == 8 and one.side().there == 21 and len(set(one.names())) == len(one.names())

@@ -1,0 +1,59 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto.networks.patch_sampler import PatchSampler, draw_places
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+MAPS = [torch.randn(2, 3, 6, 4, generator=seeded(1)), torch.randn(2, 5, 3, 2, generator=seeded(2))]
+
+
+def test_a_feature_is_its_maps_head_at_that_place_alone_with_length_one() -> None:
+    torch.manual_seed(0)
+    sampler = PatchSampler([3, 5])
+    places = [torch.tensor([7, 0, 23]), torch.tensor([5])]
+    found = sampler(MAPS, places)
+    assert [tuple(each.shape) for each in found] == [(2, 3, 256), (2, 1, 256)]
+    for head, features, at, vectors in zip(sampler.heads, MAPS, places, found, strict=True):
+        for b in range(2):
+            for i, place in enumerate(at.tolist()):
+                row, column = divmod(place, features.shape[3])
+                expected = head(features[b, :, row, column])
+                torch.testing.assert_close(vectors[b, i], expected / expected.norm())
+
+
+def test_the_maps_and_the_heads_learn_at_the_chosen_places_only() -> None:
+    maps = [MAPS[0].clone().requires_grad_()]
+    sampler = PatchSampler([3], width=8)
+    (found,) = sampler(maps, [torch.tensor([2])])
+    (found * torch.arange(8.0)).sum().backward()
+    assert maps[0].grad is not None
+    assert maps[0].grad.flatten(2).abs().amax((0, 1)).nonzero().flatten().tolist() == [2]
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in sampler.parameters())
+
+
+def test_it_wants_as_many_maps_as_it_was_built_for() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        PatchSampler([3, 5])(MAPS[:1], [torch.tensor([0])])
+
+
+@given(count=st.integers(1, 40), seed=st.integers(0, 99))
+def test_places_are_different_ones_of_the_map_and_all_where_there_are_fewer(count: int, seed: int) -> None:
+    places = draw_places(MAPS, count, seeded(seed))
+    for at, size in zip(places, (24, 6), strict=True):
+        assert len(set(at.tolist())) == len(at) == min(count, size)
+        assert set(at.tolist()) <= set(range(size))
+    again = draw_places(MAPS, count, seeded(seed))
+    assert all(torch.equal(one, two) for one, two in zip(places, again, strict=True))
+
+
+def test_every_place_is_drawn_as_often() -> None:
+    rng = seeded()
+    drawn = torch.cat([draw_places(MAPS, 6, rng)[0] for _ in range(2000)])
+    counts = drawn.bincount(minlength=24)
+    assert counts.min() > 400 and counts.max() < 600

@@ -1,0 +1,166 @@
+"""The curves show what was logged, quickly however long it went on."""
+
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+from PIL import Image
+
+from fixtures import invented_runs as invented
+from impasto.reports.curves import BINS, DARK, LIGHT, condense, far_apart, figure, losses, png, smooth
+from impasto.reports.run_record import Event, Log, Record
+
+
+def titles(drawn: Figure) -> list[str]:
+    return [axes.get_title(loc="left") for axes in drawn.axes]
+
+
+def legends(drawn: Figure) -> list[list[str]]:
+    return [[text.get_text() for text in legend.get_texts()] for axes in drawn.axes if (legend := axes.get_legend())]
+
+
+def record(folder: Path, rows: list[dict[str, Any]]) -> Record:
+    run = invented.begin(folder / "run")
+    invented.write_log(run, rows)
+    return Record.read(run)
+
+
+def test_every_loss_is_drawn_whatever_the_method_calls_it(tmp_path: Path) -> None:
+    logged = ("loss_discriminator", "loss_whatever_there", "loss_generator", "loss_identity")
+    rows = [{"step": step, "pictures": step} | dict.fromkeys(logged, 1.0 / step) for step in range(1, 9)]
+    drawn = figure(record(tmp_path, rows), LIGHT)
+    assert legends(drawn) == [["generator", "discriminator"], ["identity", "whatever there"]]
+
+
+def test_the_parts_of_a_loss_are_drawn_apart_from_the_whole(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    assert titles(drawn)[:3] == [
+        "Losses",
+        "The generator's adversarial loss",
+        "What else it lowers, unweighted",
+    ]
+    assert legends(drawn)[:3] == [
+        ["generator", "discriminator", "discriminator back"],
+        ["adversarial", "adversarial back"],
+        ["cycle", "cycle back", "identity", "identity back"],
+    ]
+
+
+def test_an_adversarial_loss_that_is_all_of_the_generator_s_is_not_drawn_twice() -> None:
+    ones = dict.fromkeys(("step", "loss_discriminator", "loss_adversarial", "loss_generator"), np.ones(3))
+    assert losses(Log(ones)) == {"Losses": ["loss_generator", "loss_discriminator"]}
+    assert "loss_adversarial" in losses(Log(ones | {"loss_content": np.ones(3)}))["The generator's adversarial loss"]
+
+
+def test_the_way_back_is_dashed_in_the_colour_of_the_way_there(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    lines = {line.get_label(): line for axes in drawn.axes[:3] for line in axes.lines}
+    for name in ("discriminator", "adversarial", "cycle", "identity"):
+        there, back = lines[name], lines[f"{name} back"]
+        assert there.get_color() == back.get_color()
+        assert there.is_dashed() is not back.is_dashed()
+    assert len({lines[name].get_color() for name in ("cycle", "identity")}) == 2
+
+
+def test_a_step_without_a_generator_s_leaves_no_hole_in_its_line(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    (line,) = [line for line in drawn.axes[0].lines if line.get_label() == "generator"]
+    assert np.asarray(line.get_xdata()).tolist() == list(range(1, 60, 2))
+
+
+def test_losses_far_apart_share_a_logarithmic_axis_unless_one_is_below_0(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"step": k, "pictures": k, "loss_generator": 9.0 + 1 / k, "loss_discriminator": 0.2} for k in range(1, 9)
+    ]
+    assert figure(record(tmp_path, rows), LIGHT).axes[0].get_yscale() == "log"
+    rows[3]["loss_discriminator"] = -0.1
+    invented.write_log(tmp_path / "run", rows)
+    assert figure(Record.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
+    assert not far_apart([np.full(3, 0.5), np.full(3, 4.0)])
+    assert not far_apart([np.full(3, 0.01)])
+
+
+def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None:
+    drawn = figure(record(tmp_path, list(invented.log_rows(60))), DARK)
+    assert len(titles(drawn)) == 4
+    assert drawn.axes[-1].get_xlabel() == "step (16 pictures each)"
+    assert all(axes.get_ylabel() for axes in drawn.axes)
+
+
+def test_each_distance_says_its_network_and_counts_and_marks_the_best(tmp_path: Path) -> None:
+    other = "KID[$net$] 128 v 30"
+    rows: list[dict[str, Any]] = [{"step": step, "pictures": step} for step in range(1, 401)]
+    for step, value in {100: 0.5, 250: 0.4, 300: 0.2, 400: 0.3}.items():
+        rows[step - 1] |= {invented.KID: value, other: 2 * value}
+    drawn = figure(record(tmp_path, rows), LIGHT)
+    assert [title.partition(": ")[2] for title in titles(drawn)] == [invented.KID, other]
+    for axes, best in zip(drawn.axes, (0.2, 0.4), strict=True):
+        (ring,) = [line for line in axes.lines if line.get_markersize() == 10]
+        assert (ring.get_xdata(), ring.get_ydata()) == ([300], [best])
+        assert any(f"{best:.3g}" in text.get_text() for text in axes.texts)
+
+
+def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run")
+    measures = ("loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "spread")
+    row = '{"step": %d, "pictures": %d, ' + ", ".join(f'"{name}": 0.%d' for name in measures) + "}\n"
+    lines = (row % (step, 16 * step, *[step * 7919 % 1000] * len(measures)) for step in range(1, 100_001))
+    (run / "log.jsonl").write_text("".join(lines))
+    began = time.process_time()
+    content = png(figure(Record.read(run), LIGHT))
+    assert time.process_time() - began < 5
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.width == 1350
+
+
+def test_one_step_and_numbers_that_are_none_can_be_drawn() -> None:
+    log = Log(
+        {"step": np.ones(1), "pictures": np.ones(1), "loss_generator": np.ones(1), invented.KID: np.full(1, np.nan)}
+    )
+    assert titles(figure(_with(log), LIGHT)) == ["Losses"]
+
+
+def test_every_panel_marks_every_event(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = list(invented.log_rows(60))
+    plain = figure(record(tmp_path, rows), LIGHT)
+    log = Record.read(tmp_path / "run").log
+    marked = figure(_with(Log(log.columns, (Event(20, "went back"), Event(40, "stopped")))), LIGHT)
+    for without, with_events in zip(plain.axes, marked.axes, strict=True):
+        assert len(with_events.lines) == len(without.lines) + 2
+
+
+def test_an_empty_log_has_no_curves() -> None:
+    with pytest.raises(ValueError, match="no step yet"):
+        figure(_with(Log()), LIGHT)
+
+
+@given(count=st.integers(1, 3 * BINS), seed=st.integers(0, 99))
+def test_condensing_keeps_the_extremes_and_the_mean(count: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=count)
+    steps = np.arange(count, dtype=np.float64)
+    centres, low, mean, high = condense(steps, values)
+    assert len(centres) == len(mean) == min(count, BINS)
+    assert low.min() == values.min()
+    assert high.max() == values.max()
+    assert ((low <= mean + 1e-12) & (mean <= high + 1e-12)).all()
+    assert (np.diff(centres) > 0).all()
+
+
+@given(st.integers(1, 700), st.floats(-5, 5))
+def test_smoothing_leaves_a_level_line_level_to_its_very_ends(count: int, level: float) -> None:
+    assert np.allclose(smooth(np.full(count, level)), level)
+
+
+def test_smoothing_takes_most_of_the_noise_away() -> None:
+    noise = np.random.default_rng(0).normal(size=600)
+    assert smooth(noise).std() < 0.3 * noise.std()
+
+
+def _with(log: Log) -> Record:
+    return Record(Path("run"), invented.facts(), {}, log, ())

@@ -1,0 +1,31 @@
+import pytest
+
+from impasto.training.diagnostics import memorises, verdict
+
+
+@pytest.mark.parametrize(
+    ("real", "heldout", "pictures", "expected"),
+    [
+        (0.95, 0.40, 30, True),
+        (0.95, 0.90, 30, False),  # a gap too narrow
+        (0.80, 0.60, 10, False),  # wide, but within what ten pictures vary by
+        (0.80, 0.60, 100, True),
+        (0.40, 0.90, 30, False),
+    ],
+)
+def test_memorising_is_a_gap_that_is_wide_and_sure(real: float, heldout: float, pictures: int, expected: bool) -> None:
+    assert memorises(real, heldout, pictures) is expected
+
+
+@pytest.mark.parametrize(
+    ("real", "fake", "said"),
+    [
+        (0.97, 0.99, "with ease"),
+        (0.55, 0.52, "a coin"),
+        (0.95, 0.35, "most fakes for real"),
+        (0.30, 0.99, "most real paintings for fakes"),
+        (0.80, 0.75, "often fools it"),
+    ],
+)
+def test_every_standing_has_its_words(real: float, fake: float, said: str) -> None:
+    assert said in verdict(real, fake)
