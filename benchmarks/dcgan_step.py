@@ -27,7 +27,7 @@ from impasto.data.pixel_store import pack
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 from turns import Way, seconds_per_step
 
 RECIPE = cast(GanRecipe, Recipe.load("dcgan-64"))
@@ -51,7 +51,7 @@ class Files(Dataset[Tensor]):
 
 
 def networks() -> tuple[nn.Module, nn.Module]:
-    return build_generator(**RECIPE.painter()), build_discriminator(**RECIPE.judge())
+    return build_generator(**RECIPE.generator_kwargs()), build_discriminator(**RECIPE.discriminator_kwargs())
 
 
 def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
@@ -78,7 +78,7 @@ def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
 def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
     """Steps as `impasto train` makes them."""
     method = Gan(RECIPE, open_fabric(device, choose_precision("auto", device)))
-    ema = Ema(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
+    ema = ModelEma(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
     batches = Batches(Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device))
     for number in itertools.count():
         losses = method.step(batches.batch(number))
@@ -121,7 +121,7 @@ def main() -> None:
     arguments = parser.parse_args()
     device = choose_device("auto")
     with tempfile.TemporaryDirectory() as folder:
-        store = pack(arguments.photos, Path(folder) / "pack", size=RECIPE.kept_size)
+        store = pack(arguments.photos, Path(folder) / "pack", size=RECIPE.stored_size)
         ways: dict[str, Way] = {
             "tutorial": lambda: tutorial(arguments.photos, device),
             "ours": lambda: ours(store.pixels, device),

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.inference.options import Manner
+from impasto.inference.options import PaintOptions
 from impasto.inference.translator import load
-from impasto.inference.video.temporal import Steady
+from impasto.inference.video.temporal import TemporalConsistency
 
 HEIGHT, WIDTH = 216, 384
 Frame = NDArray[np.uint8]
@@ -70,9 +70,9 @@ def main() -> None:
     painter = load(arguments.style)
     for moves in (False, True):
         frames = film(photo, arguments.frames, moves)
-        manner = painter.settled(Manner(), frames[0])
+        manner = painter.settled(PaintOptions(), frames[0])
         alone = [painter.paint_pixels(frame[None], manner)[0] for frame in frames]
-        steady = Steady()
+        steady = TemporalConsistency()
         ours = [steady.follow(frame, painting) for frame, painting in zip(frames, alone, strict=True)]
         measures: dict[str, Callable[[list[Frame]], float]] = {
             "warping error": lambda shown, moves=moves: warping_error(shown, moves),  # type: ignore[misc]

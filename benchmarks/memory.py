@@ -2,7 +2,7 @@
 
     python benchmarks/memory.py [RECIPE …] [--set name=value …] [--precision auto]
 
-Without names, all shipped recipes at their own batch. Foretold is what training asks for before it begins; measured is
+Without names, all bundled_recipes recipes at their own batch. Foretold is what training asks for before it begins; measured is
 the most that a process of its own grows by while it builds the networks, makes one step and writes a checkpoint (the
 process's resident memory on the CPU, what torch allocates on CUDA).
 """
@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 import psutil
 import torch
 
-from impasto.config.recipe import Recipe, shipped
+from impasto.config.recipe import Recipe, bundled_recipes
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods import METHODS
 from impasto.training.memory_estimate import needed, rehearse
@@ -57,7 +57,7 @@ def _run(there: Connection, recipe: Recipe, precision: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("recipes", nargs="*", default=shipped())
+    parser.add_argument("recipes", nargs="*", default=bundled_recipes())
     parser.add_argument("--set", action="append", default=[], metavar="name=value")
     parser.add_argument("--precision", default="auto")
     arguments = parser.parse_args()

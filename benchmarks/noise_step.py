@@ -20,10 +20,10 @@ from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batches, Loader
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.losses.adversarial import adversarial
-from impasto.methods.discriminator_step import Rebuilding
+from impasto.methods.discriminator_step import Reconstructing
 from impasto.methods.gan import Gan
 from impasto.networks import build_discriminator, build_generator
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 from turns import Way, seconds_per_step
 
 WARM_UP = 1  # steps that prepare kernels and memory
@@ -32,8 +32,8 @@ PICTURES = 64
 
 def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
     """Steps as one writes them down."""
-    generator = build_generator(**recipe.painter()).to(device)
-    discriminator = build_discriminator(**recipe.judge()).to(device)
+    generator = build_generator(**recipe.generator_kwargs()).to(device)
+    discriminator = build_discriminator(**recipe.discriminator_kwargs()).to(device)
     adam_g = torch.optim.Adam(generator.parameters(), recipe.generator.lr, recipe.generator.betas)
     adam_d = torch.optim.Adam(discriminator.parameters(), recipe.discriminator.lr, recipe.discriminator.betas)
     augment = DiffAugment(**recipe.diffaugment.model_dump()).to(device)
@@ -44,8 +44,8 @@ def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
         fake = generator(torch.randn(recipe.batch, recipe.latent, device=device))
         discriminator.zero_grad()
         shown = augment(real, rng)
-        if isinstance(discriminator, Rebuilding):
-            logits, loss = discriminator.rebuild(shown, rng)
+        if isinstance(discriminator, Reconstructing):
+            logits, loss = discriminator.reconstruct(shown, rng)
         else:
             logits, loss = discriminator(shown), torch.zeros((), device=device)
         (loss + game.discriminator(logits, discriminator(augment(fake.detach(), rng)))).backward()
@@ -62,8 +62,8 @@ def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
 def ours(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
     """Steps as `impasto train` makes them."""
     method = Gan(recipe, open_fabric(device, choose_precision("auto", device)))
-    ema = Ema(method.style(), recipe.ema.halflife, recipe.ema.rampup)
-    store = np.random.default_rng(0).integers(0, 256, (PICTURES, recipe.kept_size, recipe.kept_size, 3), np.uint8)
+    ema = ModelEma(method.style(), recipe.ema.halflife, recipe.ema.rampup)
+    store = np.random.default_rng(0).integers(0, 256, (PICTURES, recipe.stored_size, recipe.stored_size, 3), np.uint8)
     batches = Batches(Loader(store, np.arange(PICTURES), recipe.size, recipe.batch, recipe.augment, 0, device))
     for number in itertools.count():
         losses = method.step(batches.batch(number))

@@ -20,7 +20,7 @@ import psutil
 from numpy.lib.format import open_memmap
 from PIL import Image
 
-from impasto.data.pixel_store import Store, pack
+from impasto.data.pixel_store import PixelStore, pack
 
 
 def plain(folder: Path, out: Path, size: int) -> int:
@@ -76,7 +76,7 @@ def main() -> None:
         print(f" ratio: {rates['ours'] / rates['plain']:.2f}")
 
         before, start = psutil.Process().memory_info().rss, time.perf_counter()
-        store = Store.open(Path(scratch) / "0")
+        store = PixelStore.open(Path(scratch) / "0")
         opened, rss = time.perf_counter() - start, psutil.Process().memory_info().rss - before
         print(f"  open: {1000 * opened:.1f} ms, {rss / 2**20:.1f} MB resident of {store.pixels.nbytes / 2**20:,.0f}")
 

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_pixels
 from impasto.device import choose_device
-from impasto.inference.precision import quicken
+from impasto.inference.precision import optimise_network
 from impasto.networks import build_generator
 from impasto.style import Card, Style
 from translate_step import copy_weights, painter
@@ -51,9 +51,11 @@ def style() -> Style:
     recipe = Recipe.load("cyclegan-resnet")
     torch.manual_seed(0)
     card = Card(
-        turns="photos into paintings",
+        task="translation",
+        source="photos",
+        target="paintings",
         recipe=recipe.values(),
-        source={"name": "none", "pictures": 0},
+        target_data={"name": "none", "pictures": 0},
         steps=0,
         pictures=0,
         seconds=0,
@@ -61,7 +63,7 @@ def style() -> Style:
         created=datetime.now(UTC).isoformat(),
         impasto="benchmark",
     )
-    return Style(build_generator(**recipe.painter()).eval(), card)
+    return Style(build_generator(**recipe.generator_kwargs()).eval(), card)
 
 
 @torch.no_grad()
@@ -80,7 +82,7 @@ def plain(network: nn.Module, photos: list[Path], out: Path) -> None:
 @torch.inference_mode()
 def convolutions(network: nn.Module) -> float:
     """Seconds that the convolutions of a painting of 256 pixels take by themselves, as ours are computed."""
-    quick, seen = quicken(network, DEVICE), list[tuple[nn.Conv2d, Tensor]]()
+    quick, seen = optimise_network(network, DEVICE), list[tuple[nn.Conv2d, Tensor]]()
 
     def notice(module: nn.Module, given: Any) -> None:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):

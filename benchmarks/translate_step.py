@@ -24,11 +24,11 @@ from torch import Tensor, nn
 
 from impasto.config.recipe import Recipe
 from impasto.data.loader import Batch, Batches, Loader
-from impasto.data.pixel_store import Store, pack
+from impasto.data.pixel_store import PixelStore, pack
 from impasto.device import choose_device, choose_layout, choose_precision, open_fabric
 from impasto.methods import METHODS
 from impasto.methods.cyclegan import CycleGan
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 
 RECIPE = Recipe.load("cyclegan-resnet")
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
@@ -102,7 +102,12 @@ class Peer:
 
     def __init__(self, ours: CycleGan, device: torch.device) -> None:
         self.g, self.f, self.d_y, self.d_x = painter(), painter(), critic(), critic()
-        same = (ours.generator, ours.back, ours.adversary.discriminator, ours.adversary_back.discriminator)
+        same = (
+            ours.generator,
+            ours.back,
+            ours.discriminator_step.discriminator,
+            ours.discriminator_step_back.discriminator,
+        )
         for network, other in zip((self.g, self.f, self.d_y, self.d_x), same, strict=True):
             network.to(device)
             copy_weights(other, network)
@@ -158,7 +163,7 @@ class Ours:
 
     def __init__(self, method: CycleGan) -> None:
         self.method, self.seen = method, 0
-        self.ema = Ema(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
+        self.ema = ModelEma(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         losses = self.method.step(batch)
@@ -186,9 +191,9 @@ def main() -> None:
     precision = choose_precision(arguments.precision, device)
     recipe = RECIPE.replace([f"batch={arguments.batch}", f"size={arguments.size}"])
 
-    def loader(store: Store, order: str) -> Loader:
+    def loader(store: PixelStore, order: str) -> Loader:
         every = np.arange(len(store.pixels))
-        layout = choose_layout(device, recipe.normalises_places)
+        layout = choose_layout(device, recipe.normalises_spatially)
         return Loader(store.pixels, every, recipe.size, recipe.batch, recipe.augment, 0, device, order, layout)
 
     with tempfile.TemporaryDirectory() as folder:

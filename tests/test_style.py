@@ -20,10 +20,10 @@ from impasto.losses.self_similarity import self_similarity
 from impasto.networks import build_generator, feature_decoder
 from impasto.networks import edsr as painter_network
 from impasto.networks.pretrained.efficientnet import Stages
-from impasto.style import FORMAT, Style, at_hand, find, shipped
+from impasto.style import FORMAT, Style, available_styles, bundled_styles, find_style
 
 #: The styles that come along, and those in the repository.
-STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | shipped()
+STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | bundled_styles()
 
 
 def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
@@ -39,8 +39,14 @@ def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
 def translator(recipe: Recipe) -> Style:
     """An untrained one, by that recipe."""
     torch.manual_seed(0)
-    network = build_generator(**recipe.painter()).eval().requires_grad_(False)
-    changed = {"turns": "photos into paintings", "recipe": recipe.values(), "photos": {"spec": "photos"}}
+    network = build_generator(**recipe.generator_kwargs()).eval().requires_grad_(False)
+    changed = {
+        "task": "translation",
+        "source": "photos",
+        "target": "paintings",
+        "recipe": recipe.values(),
+        "source_data": {"spec": "photos"},
+    }
     return Style(network, style().card.model_copy(update=changed))
 
 
@@ -137,10 +143,12 @@ def layouts_apart(given: np.ndarray, made: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("name", STYLES)
 def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(name: str) -> None:
     painter = impasto.load(STYLES[name])
-    assert painter.card.licence and painter.card.source["pictures"] > 200 and painter.card.scores
-    assert "/" not in painter.card.source["spec"]
+    assert painter.card.license and painter.card.target_data["pictures"] > 200 and painter.card.scores
+    assert "/" not in painter.card.target_data["spec"]
     if painter.style.recipe.translates:
-        with open_source("sample:photos" if painter.style.recipe.paints else "sample:paintings") as source:
+        with open_source(
+            "sample:photos" if painter.style.recipe.target == "paintings" else "sample:paintings"
+        ) as source:
             sizes = [decode(entry.read()).image.resize((256, 256)) for entry in islice(source.entries(), 5)]
         given = np.stack([np.asarray(each) for each in sizes])
         made = np.concatenate([painter.paint_pixels(each[None]) for each in given])
@@ -149,12 +157,12 @@ def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(na
         assert (away.argmin(0) == np.arange(5)).all() and (away.argmin(1) == np.arange(5)).all()  # still that scene
     else:
         pictures = np.stack(list(painter.stream(32, seed=1)))
-        assert pictures.std(0).mean() > (25 if name in shipped() else 3)  # of 255: as varied as paintings are
+        assert pictures.std(0).mean() > (25 if name in bundled_styles() else 3)  # of 255: as varied as paintings are
     assert STYLES[name].stat().st_size < 16e6
 
 
 def test_the_package_stays_small() -> None:
-    assert sum(path.stat().st_size for path in shipped().values()) < 40e6
+    assert sum(path.stat().st_size for path in bundled_styles().values()) < 40e6
 
 
 def test_a_name_is_that_of_a_style_that_comes_along_then_of_what_lies_here_then_of_one_in_styles(
@@ -166,9 +174,12 @@ def test_a_name_is_that_of_a_style_that_comes_along_then_of_what_lies_here_then_
         style(number).save(tmp_path / "styles" / f"{name}.safetensors")
     Path("run").mkdir()
     style(7).save(tmp_path / "run" / "last.safetensors")
-    assert find("monet") == shipped()["monet"]
-    assert find("mine") == Path("styles/mine.safetensors") and {"mine", *shipped()} <= at_hand().keys()
-    assert find("run") == Path("run") and find("nothing") == Path("nothing")
+    assert find_style("monet") == bundled_styles()["monet"]
+    assert (
+        find_style("mine") == Path("styles/mine.safetensors")
+        and {"mine", *bundled_styles()} <= available_styles().keys()
+    )
+    assert find_style("run") == Path("run") and find_style("nothing") == Path("nothing")
     assert impasto.load("mine").size == 16
     with pytest.raises(ImpastoError, match=r"There is no style nothing: .*mine"):
         Style.load("nothing")

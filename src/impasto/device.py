@@ -49,10 +49,10 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     return choices["bf16" if gains else "fp32"]
 
 
-def choose_layout(device: torch.device, normalises_places: bool) -> torch.memory_format:
+def choose_layout(device: torch.device, normalises_spatially: bool) -> torch.memory_format:
     """How maps of a network that learns lie in memory: channels-last, but on a CPU not where instance or group
     normalisation is, whose gradient is slow then (docs/decisions.md)."""
-    return torch.contiguous_format if device.type == "cpu" and normalises_places else torch.channels_last
+    return torch.contiguous_format if device.type == "cpu" and normalises_spatially else torch.channels_last
 
 
 def open_fabric(device: torch.device, precision: Precision) -> "Fabric":

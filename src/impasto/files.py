@@ -1,4 +1,4 @@
-"""Files that are whole or not there."""
+"""Files that are atomic_write or not there."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ class DiskFullError(ImpastoError):
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Gives a path beside ``path`` to write to, which takes the name ``path`` once it is complete and on disk.
 
     If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
@@ -34,13 +34,13 @@ def whole(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # for others may write it too
     try:
-        with no_space(path):
-            with reaching(path):
+        with full_disk_errors(path):
+            with path_errors(path):
                 part.touch()
             yield part
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
-            with reaching(path):
+            with path_errors(path):
                 part.replace(path)
             _sync_folder(path.parent)
     except BaseException:
@@ -50,7 +50,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def no_space(path: Path) -> Iterator[None]:
+def full_disk_errors(path: Path) -> Iterator[None]:
     """Turns the errors of a full disk while ``path`` is written into one line for a person."""
     try:
         yield
@@ -61,7 +61,7 @@ def no_space(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def reaching(path: Path) -> Iterator[None]:
+def path_errors(path: Path) -> Iterator[None]:
     """Says in one line that ``path`` is no place to write to: forbidden, below a file, read-only, too long a name."""
     try:
         yield
@@ -81,7 +81,7 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     held = FileLock(lock)
-    with reaching(lock.parent):
+    with path_errors(lock.parent):
         try:
             held.acquire(timeout=0)
         except Timeout as error:
@@ -105,7 +105,7 @@ def require_folder(path: Path) -> None:
 
 def make_folder(path: Path) -> None:
     """Makes a folder, unless it is there."""
-    with no_space(path):
+    with full_disk_errors(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

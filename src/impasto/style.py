@@ -1,11 +1,11 @@
-"""A style: a learned painter in one safetensors file that says what it is."""
+"""A style: a learned build_network in one safetensors file that says what it is."""
 
 import json
 import tempfile
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -14,14 +14,15 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError, nearest
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
 
 #: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
-FORMAT = 2
+FORMAT = 3
 #: Begins the names of the tensors of the network for the reverse direction.
 REVERSE = "reverse."
 
@@ -32,26 +33,35 @@ class Card(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: int = FORMAT
-    turns: str  #: what into what, such as "noise into paintings"
+    task: Literal["generation", "translation"]
+    source: str  #: what it begins with: "noise", or the source domain, such as "photos"
+    target: str  #: what it makes: the target domain, such as "paintings"
     recipe: dict[str, Any]
-    source: dict[str, Any]  #: the paintings it learned from: name, count, fingerprint
-    photos: dict[str, Any] | None = None  #: the photos it learned from, if it paints photos
+    target_data: dict[str, Any]  #: the images of the target domain that it was trained on: name, count, fingerprint
+    source_data: dict[str, Any] | None = None  #: the same of the source domain, for translation
     start: str | None = None  #: the style or run whose weights it began with
     steps: int
     pictures: int  #: shown in training, counted as often as shown
     seconds: float
     seed: int
-    budget: str = ""  #: of the whole training, which may be longer than what this style took of it; "" if not known
+    budget: str = (
+        ""  #: of the atomic_write training, which may be longer than what this style took of it; "" if not known
+    )
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that made it
     scores: list[Scores] = []  #: one a network
     scores_reverse: list[Scores] = []  #: the same of the reverse direction, if the style has both
     content: Content | None = None  #: how much of a photo it keeps
-    lattice: Value | None = None  #: in dB, how far a lattice stands out of what it paints
-    licence: str = ""
+    checkerboard: Value | None = None  #: in dB, how far a checkerboard stands out of what it paints
+    license: str = ""  #: SPDX identifier
     imported: str | None = (
         None  #: what it was read from, if another tool made it; nothing is known of its training then
     )
+
+    @property
+    def domains(self) -> str:
+        """Source and target: ``photos → paintings``."""
+        return f"{self.source} → {self.target}"
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -64,12 +74,13 @@ class Card(BaseModel):
         if text is None:
             raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
         try:
-            made = json.loads(text).get("format", 0)
+            values = migrations.card(json.loads(text))
+            made = values.get("format", 0)
             if made != FORMAT:
                 age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
                 raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
-            return cls.model_validate_json(text)
-        except (ValueError, AttributeError, TypeError) as error:
+            return cls.model_validate(values)
+        except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
 
 
@@ -92,18 +103,20 @@ class Style:
         Raises ImpastoError if the style has one direction only.
         """
         card = self.card
-        source, _, target = card.turns.partition(" into ")
         if self.reverse is None:
             raise ImpastoError(
-                f"This style has only the direction {source} → {target}: choose another (impasto styles), or train a "
+                f"This style has only the direction {card.domains}: choose another (impasto styles), or train a "
                 "CycleGAN to have both."
             )
         changed = {
-            "turns": f"{target} into {source}",
+            "source": card.target,
+            "target": card.source,
+            "target_data": card.source_data,
+            "source_data": card.target_data,
             "scores": card.scores_reverse,
             "scores_reverse": card.scores,
             "content": None,
-            "lattice": None,
+            "checkerboard": None,
         }
         return replace(self, network=self.reverse, card=card.model_copy(update=changed), reverse=self.network)
 
@@ -113,7 +126,7 @@ class Style:
         With ``dtype=torch.float16`` it is half as large, and paints the same to the eye.
         """
         data = self.to_bytes(dtype)
-        with whole(path) as part:
+        with atomic_write(path) as part:
             part.write_bytes(data)
 
     def to_bytes(self, dtype: torch.dtype = torch.float32) -> bytes:
@@ -140,7 +153,7 @@ class Style:
     def load(cls, path: str | Path) -> Self:
         """The style that is at hand under that name, or in a file, or in a run folder: its best one, or its last one if
         none was judged."""
-        path = find(path)
+        path = find_style(path)
         if path.is_dir():
             found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
             if not found:
@@ -149,7 +162,7 @@ class Style:
         if not path.is_file():
             if path.suffix == ".safetensors":
                 raise ImpastoError(f"There is no style {path}: the file is not there.")
-            raise ImpastoError(f"There is no style {path}{nearest(str(path), at_hand())}")
+            raise ImpastoError(f"There is no style {path}{nearest(str(path), available_styles())}")
         card = Card.load(path)
         try:
             recipe, weights = Recipe.of(card.recipe), load_file(path)
@@ -162,15 +175,15 @@ class Style:
         return cls(network, card, reverse)
 
 
-def painter(recipe: Recipe) -> nn.Module:
+def build_network(recipe: Recipe) -> nn.Module:
     """The network that a style of this recipe paints with, its weights still to be loaded."""
     with torch.device("meta"), _Uninitialised():
-        network = build_generator(**recipe.painter())
+        network = build_generator(**recipe.generator_kwargs())
     return network.to_empty(device="cpu")
 
 
 def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
-    network = painter(recipe)
+    network = build_network(recipe)
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
 
@@ -186,29 +199,29 @@ class _Uninitialised(TorchFunctionMode):
         return function(*args, **kwargs or {})
 
 
-def shipped() -> dict[str, Path]:
+def bundled_styles() -> dict[str, Path]:
     """The styles that come with impasto, by name."""
     return _within(Path(__file__).parent / "styles")
 
 
-def at_hand() -> dict[str, Path]:
+def available_styles() -> dict[str, Path]:
     """Those, and more by name: of ``styles/`` beside the sources, if that is where impasto was installed from, and of
     ``styles/`` in the current folder."""
-    ours, others = shipped(), _within(Path(__file__).parents[2] / "styles") | _within(Path("styles"))
+    ours, others = bundled_styles(), _within(Path(__file__).parents[2] / "styles") | _within(Path("styles"))
     return ours | {name: path for name, path in others.items() if name not in ours}
 
 
 def require_name(path: Path) -> None:
     """Raises ImpastoError if a style there would not be found by its name, as one that comes along has it."""
-    if path.stem in shipped() and path.absolute().parent == Path("styles").absolute():
+    if path.stem in bundled_styles() and path.absolute().parent == Path("styles").absolute():
         raise ImpastoError(f"A style called {path.stem} comes along: give this one another name (--out).")
 
 
-def find(name: str | Path) -> Path:
+def find_style(name: str | Path) -> Path:
     """Where a style lies: one that comes along, by its name; else what there is of that name, a file or the folder of a
     run; else one that is at hand. The name itself, if there is nothing."""
     path = Path(name)
-    return shipped().get(str(name)) or (path if path.exists() else at_hand().get(str(name), path))
+    return bundled_styles().get(str(name)) or (path if path.exists() else available_styles().get(str(name), path))
 
 
 def _within(folder: Path) -> dict[str, Path]:

@@ -10,8 +10,8 @@ import torch
 from impasto.api.evaluate import compare
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.style import Card, Style, painter
-from impasto.training.run_dir import Run
+from impasto.style import Card, Style, build_network
+from impasto.training.run_dir import RunDir
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
 PROJECTED = Recipe.load("projected-64").replace(["size=32", "generator.width=4", "discriminator.width=4", "latent=10"])
@@ -34,18 +34,20 @@ def run(
         "precision": "32-true",
         "status": "finished",
     }
-    made = Run.create(folder, recipe, known | facts)
+    made = RunDir.create(folder, recipe, known | facts)
     made.log({"step": step, "pictures": 8 * step, "seconds": step, "loss_generator": 1 / step} for step in range(1, 61))
     made.close()
     if styled:
         torch.manual_seed(seed)
-        network = painter(recipe)
+        network = build_network(recipe)
         for tensor in network.state_dict().values():
             tensor.copy_(torch.rand(tensor.shape))
         card = Card(
-            turns="noise into paintings",
+            task="generation",
+            source="noise",
+            target="paintings",
             recipe=recipe.model_dump(mode="json"),
-            source=source,
+            target_data=source,
             steps=60,
             pictures=480,
             seconds=60,

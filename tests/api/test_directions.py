@@ -94,7 +94,7 @@ def test_paint_reverse_makes_photos_of_paintings_and_python_makes_the_same(
     there, back = pixels(tmp_path / "there" / "monet.png"), pixels(tmp_path / "back" / "monet.png")
     assert there.shape == back.shape and not np.array_equal(there, back)
     painter = package.load(trained, reverse=True)
-    assert painter.card.turns == "paintings into photos"
+    assert painter.card.domains == "paintings → photos"
     assert np.array_equal(np.asarray(painter.paint(monet)), back)
     assert package.paint_all([monet], tmp_path / "one.png", style=trained, reverse=True, say=str)
     assert np.array_equal(pixels(tmp_path / "one.png"), back)
@@ -153,7 +153,7 @@ def test_evaluate_scores_the_reverse_direction(trained: Path, impasto: Impasto, 
     assert "12 v 5" in impasto("evaluate", trained, "--reverse", *sides, "--out", "back").stdout
     impasto("evaluate", trained, *sides, "--out", "there")
     back, there = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("back", "there"))
-    assert (back["fakes"]["turns"], there["fakes"]["turns"]) == ("paintings into photos", "photos into paintings")
+    assert (back["fakes"]["domains"], there["fakes"]["domains"]) == ("paintings → photos", "photos → paintings")
     assert back["scores"][0]["values"]["KID"] != there["scores"][0]["values"]["KID"]
     bare = ("evaluate", trained, "--reverse", "--against", "sample:photos")
     assert "turns paintings into photos: say which paintings" in one_line(impasto(*bare, check=False))
@@ -187,7 +187,7 @@ def test_both_directions_are_kept_whole_and_halved_and_can_be_exchanged_back() -
         assert all(same(one, two) for one, two in zip(weights(again), weights(both), strict=True))
         assert again.reverse is not None and not again.reverse.training
     back = both.reversed()
-    assert back.card.turns == "paintings into photos" and back.network is both.reverse
+    assert back.card.domains == "paintings → photos" and back.network is both.reverse
     assert back.reversed().card == both.card and back.reversed().network is both.network
     sent = Style.from_bytes(back.to_bytes())
     assert sent.card == back.card and same(sent.network.state_dict(), mirror(1).state_dict())

@@ -17,7 +17,7 @@ from fixtures.planted import plant, stamped
 from impasto.api import explore as module
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.exploration.speed import Pace
+from impasto.exploration.speed import SpeedEstimate
 from impasto.reports.exploration_text import summary
 
 
@@ -43,7 +43,7 @@ def test_every_planted_fault_is_found(planted: tuple[Path, dict[str, str]], impa
     folder, files = planted
     said = impasto("explore", folder, "--out", "look").stdout
     found = found_in(tmp_path / "look")["paintings"]
-    survey = found["survey"]
+    survey = found["inventory"]
     left_out = {each["name"]: each["reason"] for each in survey["left_out"]}
     kept = {each["name"]: each for each in survey["pictures"]}
     for name, what in files.items():
@@ -77,7 +77,7 @@ def test_the_page_holds_all_and_loads_nothing(impasto: Impasto, tmp_path: Path) 
     there = {path.name for path in (tmp_path / "look").iterdir()}
     assert {"histograms.png", "measures.png", "spectrum.png", "palettes.png", "similarity-paintings.png"} <= there
     found = found_in(tmp_path / "look")
-    assert found["photos"]["survey"]["source"] == "sample:photos" and found["gap"] is None
+    assert found["photos"]["inventory"]["source"] == "sample:photos" and found["gap"] is None
     command = shlex.split(training(found))
     assert command[:3] == ["impasto", "train", "monet"] and "sample:photos" in command
 
@@ -108,7 +108,7 @@ def test_a_mark_that_a_whole_set_bears_is_told_and_shown_as_such(
         for name in sorted(archive.namelist())[:20]:
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
             stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)).save(tmp_path / "set" / f"{Path(name).stem}.png")
-    monkeypatch.setattr(module, "pace", lambda *_: Pace(0.3, 16, 10**9))
+    monkeypatch.setattr(module, "pace", lambda *_: SpeedEstimate(0.3, 16, 10**9))
     found = module.explore(str(tmp_path / "set"), tmp_path / "look", device="cpu")
     assert found.paintings.common and all(each.box[1] > 0.75 for each in found.paintings.common)
     assert not any("edges" in mark.why for mark in found.paintings.marks)

@@ -23,14 +23,16 @@ def untrained(recipe: str, scale: float, path: Path) -> str:
     """A style of a network as it was made, its weights enlarged, so that what it paints differs."""
     torch.manual_seed(0)
     small = Recipe.load(recipe).replace(["size=64", "latent=16", "generator.width=8"])
-    network = build_generator(**small.painter()).eval()
+    network = build_generator(**small.generator_kwargs()).eval()
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(scale if weight.ndim > 1 else 1)
     card = Card(
-        turns="noise into paintings",
+        task="generation",
+        source="noise",
+        target="paintings",
         recipe=small.values(),
-        source={"name": "none", "count": 1, "fingerprint": ""},
+        target_data={"name": "none", "count": 1, "fingerprint": ""},
         steps=1,
         pictures=8,
         seconds=1.0,

@@ -176,10 +176,10 @@ def test_a_submission_of_photos_drops_what_is_there_twice_and_says_so(
 
 
 def test_styles_are_listed_with_their_cards(inside: Inside, negative: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.reports.styles.at_hand", lambda: {"negative": negative})
+    monkeypatch.setattr("impasto.reports.styles.available_styles", lambda: {"negative": negative})
     out, _, code = inside("styles")
     assert code == 0
-    for part in ("negative", "photos into paintings", "6,328 photos", "CC0-1.0", "MB"):
+    for part in ("negative", "photos → paintings", "6,328 photos", "CC0-1.0", "MB"):
         assert part in " ".join(out.split())
 
 

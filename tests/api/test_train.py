@@ -53,8 +53,8 @@ def test_a_run_holds_what_it_promises(trained: Path) -> None:
     assert promised | {"report.html", "paintings.jpg"} <= there
     assert {"real.jpg", "photos.jpg", "step-00000000.jpg"} <= {path.name for path in (trained / "samples").iterdir()}
     card = Style.load(trained).card
-    assert card.turns == "photos into paintings" and card.photos is not None
-    assert (card.source["spec"], card.photos["spec"]) == ("sample:paintings", "sample:photos")
+    assert card.domains == "photos → paintings" and card.source_data is not None
+    assert (card.target_data["spec"], card.source_data["spec"]) == ("sample:paintings", "sample:photos")
     assert card.scores and card.content is not None
     assert {"loss_contrast", "loss_identity", "loss_generator"} <= log_of(trained)[-1].keys()
 
@@ -102,8 +102,8 @@ def test_the_other_direction_is_trained_with_the_same_options(impasto: Impasto, 
     said = impasto(*TRAIN, *turned, "--out", "turned", "--budget", "2steps").stdout
     assert "Photos of paintings: impasto paint PAINTING… --style turned --out photos" in said
     card = Style.load(tmp_path / "turned").card
-    assert card.turns == "paintings into photos" and card.photos is not None
-    assert (card.source["spec"], card.photos["spec"]) == ("sample:photos", "sample:paintings")
+    assert card.domains == "paintings → photos" and card.source_data is not None
+    assert (card.target_data["spec"], card.source_data["spec"]) == ("sample:photos", "sample:paintings")
     samples = tmp_path / "turned" / "samples"
     with Image.open(samples / "photos.jpg") as inputs, Image.open(samples / "real.jpg") as real:
         assert inputs.height > real.height  # sixteen paintings are its inputs; of photos there are five

@@ -67,7 +67,7 @@ def test_photos_held_out_are_those_that_are_painted_and_scored(seen: Seen, tmp_p
     assert photos is not None and subjects is not None and len(heldout) == 24
     assert np.array_equal(photos.indices, learned) and np.array_equal(subjects.indices, heldout)
     assert np.array_equal(trainer.pictures.paintings.indices, learned)
-    names = gather("sample:paintings", RECIPE.kept_size).names
+    names = gather("sample:paintings", RECIPE.stored_size).names
     for side, indices in (("photos", heldout), ("real", learned), ("heldout", heldout)):
         assert seen.assessed[side].names() == [names[index] for index in indices], side
 
@@ -83,9 +83,9 @@ def test_of_too_few_photos_all_are_painted_and_scored(seen: Seen, tmp_path: Path
 def test_a_run_remembers_where_both_sorts_of_pictures_came_from(seen: Seen, tmp_path: Path) -> None:
     trainer = begin(seen, tmp_path / "run", "sample:photos")
     facts = trainer.run.facts
-    assert (facts["source"]["spec"], facts["source"]["pictures"]) == ("sample:paintings", 60)
+    assert (facts["paintings"]["spec"], facts["paintings"]["pictures"]) == ("sample:paintings", 60)
     assert (facts["photos"]["spec"], facts["photos"]["pictures"], facts["photos"]["heldout"]) == ("sample:photos", 5, 1)
-    assert facts["source"]["fingerprint"] != facts["photos"]["fingerprint"] and facts["start"] is None
+    assert facts["paintings"]["fingerprint"] != facts["photos"]["fingerprint"] and facts["start"] is None
 
 
 def test_without_a_recipe_that_of_the_style_to_start_from_is_used(seen: Seen, tmp_path: Path) -> None:

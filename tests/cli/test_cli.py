@@ -18,7 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from fixtures.command import QUICK, TINY, Impasto, begin, end_of, log_of, one_line, wait_for_step
-from impasto.config.recipe import shipped
+from impasto.config.recipe import bundled_recipes
 
 TRAIN = ["train", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--precision", "fp32"]
 
@@ -33,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]
 
 def test_recipes_are_listed_and_shown(impasto: Impasto) -> None:
     listed = impasto("recipes").stdout
-    assert all(name in listed for name in shipped())
+    assert all(name in listed for name in bundled_recipes())
     assert "init_std: 0.02" in impasto("recipes", "dcgan-128").stdout
 
 

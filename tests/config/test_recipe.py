@@ -6,12 +6,12 @@ import pytest
 import yaml
 
 from fixtures import earlier_recipes as earlier
-from impasto.config.recipe import RECIPES, GanRecipe, Recipe, names, shipped
+from impasto.config.recipe import RECIPES, GanRecipe, Recipe, bundled_recipes, setting_names
 from impasto.errors import ImpastoError
-from impasto.metrics.feature_extractors import NETWORKS
+from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS
 from impasto.networks import build_discriminator, build_generator
 
-every_recipe = pytest.mark.parametrize("name", shipped())
+every_recipe = pytest.mark.parametrize("name", bundled_recipes())
 
 
 def gan(name: str = "dcgan-64") -> GanRecipe:
@@ -43,7 +43,7 @@ def test_shipped_recipes_name_their_source_in_a_comment(name: str) -> None:
 def test_every_setting_of_a_recipe_can_be_set_by_its_dotted_name(name: str) -> None:
     recipe = Recipe.load(name).without_search()
     values = recipe.values()
-    dotted = list(names(values))
+    dotted = list(setting_names(values))
     assert {"generator.lr", "penalty.r1", "diffaugment.target", "schedule.shape"} <= set(dotted)
     assert (
         recipe.replace([f"{each}={yaml.safe_dump(_at(values, each), default_flow_style=True)}" for each in dotted])
@@ -59,9 +59,12 @@ def _at(values: Any, dotted: str) -> Any:
 
 @every_recipe
 def test_its_networks_can_be_built(name: str) -> None:
-    """Small ones of the same kind: with these names and settings, none lacking."""
+    """Small ones of the same kind: with these setting_names and settings, none lacking."""
     recipe = Recipe.load(name).replace(["generator.width=4", "discriminator.width=4"])
-    generator, discriminator = build_generator(**recipe.painter()), build_discriminator(**recipe.judge())
+    generator, discriminator = (
+        build_generator(**recipe.generator_kwargs()),
+        build_discriminator(**recipe.discriminator_kwargs()),
+    )
     assert any(True for _ in generator.parameters()) and any(True for _ in discriminator.parameters())
 
 
@@ -69,16 +72,18 @@ def test_its_networks_can_be_built(name: str) -> None:
 def test_translators_are_shown_as_large_as_their_pictures_are_kept(name: str) -> None:
     recipe = Recipe.load(name)
     assert recipe.translates == (recipe.method not in {"gan", "progressive"})
-    assert recipe.kept_size * recipe.augment.scale[0] >= recipe.size > (recipe.kept_size - 1) * recipe.augment.scale[0]
-    assert recipe.shown_size == (recipe.kept_size if recipe.translates else recipe.size)
+    assert (
+        recipe.stored_size * recipe.augment.scale[0] >= recipe.size > (recipe.stored_size - 1) * recipe.augment.scale[0]
+    )
+    assert recipe.sample_size == (recipe.stored_size if recipe.translates else recipe.size)
 
 
 @every_recipe
 def test_a_style_is_scored_by_no_network_of_the_family_that_it_is_trained_against(name: str) -> None:
     recipe = Recipe.load(name)
     against_efficientnet = recipe.discriminator.network == "projected" or recipe.method == "fsesim"
-    assert recipe.scored_by == ("alexnet" if against_efficientnet else "efficientnet-lite0")
-    assert recipe.scored_by in NETWORKS
+    assert recipe.scoring_network == ("alexnet" if against_efficientnet else "efficientnet-lite0")
+    assert recipe.scoring_network in FEATURE_EXTRACTORS
 
 
 @pytest.mark.parametrize("size", [64, 128, 256])
@@ -204,7 +209,7 @@ def test_a_network_is_exchanged_together_with_its_settings() -> None:
     values = Recipe.load("cut").model_dump(mode="json")
     learning = {name: values["generator"][name] for name in ("lr", "betas")}
     values["generator"] = {"network": "painter", "width": 8, "body": 16, "blocks": 2, **learning}
-    assert Recipe.of(values).painter() == {"network": "painter", "width": 8, "body": 16, "blocks": 2}
+    assert Recipe.of(values).generator_kwargs() == {"network": "painter", "width": 8, "body": 16, "blocks": 2}
     values["generator"] = learning | {"width": 8}
     with pytest.raises(ImpastoError, match=r"lacks 'generator\.network'"):
         Recipe.of(values)
@@ -213,14 +218,17 @@ def test_a_network_is_exchanged_together_with_its_settings() -> None:
 def test_a_recipe_from_when_a_discriminator_had_one_backbone_has_that_one() -> None:
     recipe = earlier.monet()
     assert "backbones" not in earlier.MONET["discriminator"]
-    assert recipe.judge() == {"network": "projected", "width": 64, "pixels": 32, "backbones": ("lite1",)}
-    assert recipe.replace(["discriminator.backbones=[lite0, lite1]"]).judge()["backbones"] == ("lite0", "lite1")
+    assert recipe.discriminator_kwargs() == {"network": "projected", "width": 64, "pixels": 32, "backbones": ("lite1",)}
+    assert recipe.replace(["discriminator.backbones=[lite0, lite1]"]).discriminator_kwargs()["backbones"] == (
+        "lite0",
+        "lite1",
+    )
 
 
 def test_a_recipe_that_learns_at_half_the_size_first_changes_its_pace_then() -> None:
     monet = Recipe.load("monet")
-    assert monet.changes_pace == (monet.value("half"),) and 0 < monet.value("half") < 1
-    assert monet.replace(["half=0"]).changes_pace == ()
+    assert monet.speed_changes == (monet.value("half"),) and 0 < monet.value("half") < 1
+    assert monet.replace(["half=0"]).speed_changes == ()
 
 
 @pytest.mark.parametrize("loss", ["bce", "lsgan"])
@@ -240,7 +248,7 @@ def test_a_translator_learns_at_any_size_unless_its_discriminator_is_made_for_on
     values |= {"size": 100, "discriminator": Recipe.load("dcgan-64").model_dump(mode="json")["discriminator"]}
     with pytest.raises(ImpastoError, match="size = 100: must be a power of two"):
         Recipe.of(values)
-    assert Recipe.of(values | {"size": 128}).judge()["size"] == 128
+    assert Recipe.of(values | {"size": 128}).discriminator_kwargs()["size"] == 128
 
 
 def test_an_unknown_recipe_is_refused_with_the_nearest() -> None:

@@ -1,6 +1,6 @@
 """Claims about what a person is told of a source."""
 
-from impasto.data.inventory import Duplicate, LeftOut, Picture, Survey, summarise
+from impasto.data.inventory import Duplicate, Inventory, LeftOut, Picture, summarise
 
 
 def picture(name: str, width: int = 256, height: int = 256, kind: str = "JPEG", **more: object) -> Picture:
@@ -10,12 +10,12 @@ def picture(name: str, width: int = 256, height: int = 256, kind: str = "JPEG", 
 
 
 def test_a_clean_set_takes_one_line() -> None:
-    survey = Survey(source="monets", size=256, pictures=[picture(str(k)) for k in range(1200)])
+    survey = Inventory(source="monets", size=256, pictures=[picture(str(k)) for k in range(1200)])
     assert summarise(survey) == ["1,200 pictures in monets: 1,200 JPEG; each 256×256."]
 
 
 def test_everything_that_was_found_is_told() -> None:
-    survey = Survey(
+    survey = Inventory(
         source="mess",
         size=256,
         pictures=[picture("a"), picture("b", 100, 900, "PNG"), picture("c", 900, 900, frame=(9, 9, 800, 200))],
@@ -40,12 +40,12 @@ def test_everything_that_was_found_is_told() -> None:
 
 
 def test_a_name_cannot_steer_the_terminal() -> None:
-    survey = Survey(
+    survey = Inventory(
         source="s", size=1, pictures=[picture("a")], left_out=[LeftOut(name="\x1b[2Jevil\n.jpg", reason="empty")]
     )
     assert summarise(survey)[-1] == "  �[2Jevil�.jpg: empty"
 
 
 def test_a_survey_survives_json() -> None:
-    survey = Survey(source="s", size=1, pictures=[picture("山水", frame=(1, 2, 3, 4))], near_duplicates=[("a", "b")])
-    assert Survey.model_validate_json(survey.model_dump_json()) == survey
+    survey = Inventory(source="s", size=1, pictures=[picture("山水", frame=(1, 2, 3, 4))], near_duplicates=[("a", "b")])
+    assert Inventory.model_validate_json(survey.model_dump_json()) == survey

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from impasto.data.pixel_store import Store, gather, pack
+from impasto.data.pixel_store import PixelStore, gather, pack
 from impasto.errors import ImpastoError
 
 
@@ -27,16 +27,16 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_a_pack_opens_as_it_was_written_and_as_it_is_gathered(pictures: Path, tmp_path: Path) -> None:
     written = pack(pictures, tmp_path / "out", size=24)
-    opened, gathered = Store.open(tmp_path / "out"), gather(pictures, 24)
+    opened, gathered = PixelStore.open(tmp_path / "out"), gather(pictures, 24)
     for store in (opened, gathered, gather(tmp_path / "out", 99)):
         assert store.fingerprint == written.fingerprint
-        assert store.survey == written.survey
+        assert store.inventory == written.inventory
         assert store.names == [f"{k}.png" for k in range(12)]
         assert store.size == 24
         assert (store.pixels == written.pixels).all()
         with pytest.raises(ValueError, match="read-only"):
             store.pixels[0] = 0
-    assert [each.name for each in opened.survey.left_out] == ["broken.jpg"]
+    assert [each.name for each in opened.inventory.left_out] == ["broken.jpg"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "pixels.npy"]
     assert (np.load(tmp_path / "out" / "pixels.npy") == written.pixels).all()
 
@@ -130,7 +130,7 @@ def test_damage_is_told_in_one_line_when_a_pack_is_opened(pictures: Path, tmp_pa
             gather(tmp_path / "out", 8)
         assert "\n" not in str(error.value)
     with pytest.raises(ImpastoError, match="is no pack"):
-        Store.open(pictures)
+        PixelStore.open(pictures)
 
 
 def test_more_than_the_memory_is_refused_before_it_is_read(pictures: Path) -> None:
@@ -142,6 +142,6 @@ def test_a_pack_opens_at_once_and_takes_no_memory_till_it_is_read(shared_data: P
     pack(shared_data / "kaggle_monet" / "monet_jpg", tmp_path / "out", size=256)
     before = psutil.Process().memory_info().rss
     start = time.process_time()
-    store = Store.open(tmp_path / "out")
+    store = PixelStore.open(tmp_path / "out")
     assert time.process_time() - start < 0.1
     assert psutil.Process().memory_info().rss - before < store.pixels.nbytes / 10

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from impasto.data.inventory import Survey
+from impasto.data.inventory import Inventory
 from impasto.data.preprocess import collect
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
@@ -25,7 +25,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
-def collected(spec: Path | str, size: int = 32, **options: bool | int) -> tuple[np.ndarray, Survey]:
+def collected(spec: Path | str, size: int = 32, **options: bool | int) -> tuple[np.ndarray, Inventory]:
     rows: list[np.ndarray] = []
     with open_source(spec) as source:
         survey = collect(source, size, rows.append, **options)  # type: ignore[arg-type]

@@ -16,9 +16,9 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 import impasto as package
-from impasto.data.inventory import Survey
+from impasto.data.inventory import Inventory
 from impasto.exploration.image_statistics import MEASURES, Measures, decibels, differences, lightness, measure, spreads
-from impasto.exploration.results import Colour, Domain, Looks
+from impasto.exploration.results import Colour, Domain, ImageStatistics
 
 Pixels = NDArray[np.uint8]
 
@@ -37,9 +37,9 @@ def photos() -> list[Pixels]:
         ]
 
 
-def looks_of(measures: Sequence[Measures]) -> list[Looks]:
+def looks_of(measures: Sequence[Measures]) -> list[ImageStatistics]:
     return [
-        Looks(name=f"{number}.jpg", **{name: getattr(each, name) for name in MEASURES})
+        ImageStatistics(name=f"{number}.jpg", **{name: getattr(each, name) for name in MEASURES})
         for number, each in enumerate(measures)
     ]
 
@@ -50,7 +50,7 @@ def domain(pictures: Sequence[Pixels], palette: Sequence[Colour] = ()) -> Domain
     counts = np.sum([each.histogram for each in measures], axis=0)
     return Domain(
         role="paintings",
-        survey=Survey(source="invented", size=len(pictures[0])),
+        inventory=Inventory(source="invented", size=len(pictures[0])),
         looks=looks_of(measures),
         spreads=spreads(looks_of(measures)),
         histogram=(counts / counts.sum(axis=1, keepdims=True)).tolist(),
@@ -169,7 +169,10 @@ def test_decibels_are_of_the_mean() -> None:
 
 
 def test_spreads_are_percentiles() -> None:
-    looks = [Looks(name="", brightness=value, contrast=1, colourfulness=2, sharpness=3 * value) for value in range(101)]
+    looks = [
+        ImageStatistics(name="", brightness=value, contrast=1, colourfulness=2, sharpness=3 * value)
+        for value in range(101)
+    ]
     found = spreads(looks)
     assert list(found) == ["brightness", "contrast", "colourfulness", "sharpness"]
     assert (found["brightness"].low, found["brightness"].median, found["brightness"].high) == (5, 50, 95)

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from fixtures.planted import plant
 from impasto.data.pixel_store import pack
 from impasto.exploration import inspection
-from impasto.exploration.inspection import SHOWN, look_closely
+from impasto.exploration.inspection import SHOWN, inspect_images
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def test_planted_borders_and_stamps_are_found_and_good_pictures_are_left_alone(
     planted: tuple[Path, dict[str, str]],
 ) -> None:
     folder, what = planted
-    close = look_closely(str(folder), what)
+    close = inspect_images(str(folder), what)
     assert {"white-border.png", "dark-frame.jpg"} <= {framed.name for framed in close.framed}
     assert "stamped.jpg" in {mark.name for mark in close.marks}
     suspected = {framed.name for framed in close.framed} | {mark.name for mark in close.marks}
@@ -30,15 +30,15 @@ def test_planted_borders_and_stamps_are_found_and_good_pictures_are_left_alone(
 
 
 def test_the_box_of_a_planted_border_is_that_of_the_picture(planted: tuple[Path, dict[str, str]]) -> None:
-    (framed,) = look_closely(str(planted[0]), ["white-border.png"]).framed
+    (framed,) = inspect_images(str(planted[0]), ["white-border.png"]).framed
     assert np.allclose(framed.box, (24 / 304, 24 / 304, 280 / 304, 280 / 304), atol=0.02)
 
 
 def test_only_the_named_are_looked_at_and_the_unreadable_are_passed_over(planted: tuple[Path, dict[str, str]]) -> None:
     names = ["cut.jpg", "empty.jpg", "bomb.png", "dot.png", "stamped.jpg", "there is no such.jpg"]
-    close = look_closely(str(planted[0]), names)
+    close = inspect_images(str(planted[0]), names)
     assert {mark.name for mark in close.marks} == {"stamped.jpg"}
-    assert look_closely(str(planted[0]), []).crops == []
+    assert inspect_images(str(planted[0]), []).crops == []
 
 
 def test_crops_to_show_are_small_few_and_boxed_in_their_own_pixels(
@@ -50,7 +50,7 @@ def test_crops_to_show_are_small_few_and_boxed_in_their_own_pixels(
     names = [f"{i}.png" for i in range(5)]
     for name in names:
         picture.save(tmp_path / name)
-    close = look_closely(str(tmp_path), names)
+    close = inspect_images(str(tmp_path), names)
     assert [framed.name for framed in close.framed] == names
     assert [crop.name for crop in close.crops] == names[:3]
     for crop in close.crops:
@@ -61,6 +61,6 @@ def test_crops_to_show_are_small_few_and_boxed_in_their_own_pixels(
 def test_a_pack_is_looked_at_as_its_folder_is(planted: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     folder, what = planted
     pack(folder, tmp_path / "packed", 256)
-    close = look_closely(str(tmp_path / "packed"), what)
+    close = inspect_images(str(tmp_path / "packed"), what)
     assert "dark-frame.jpg" in {framed.name for framed in close.framed}
     assert "stamped.jpg" in {mark.name for mark in close.marks}

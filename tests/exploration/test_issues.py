@@ -5,14 +5,14 @@ import pytest
 from fixtures.invented_sets import about, domain, framed, squares
 from impasto.config.recipe import Recipe
 from impasto.data.inventory import Picture
-from impasto.exploration.issues import flaws, spare
-from impasto.exploration.results import Advice, Common, Domain, Framed, Mark
+from impasto.exploration.issues import find_issues, spare
+from impasto.exploration.results import Advice, Common, Domain, Framed, Watermark
 
 DCGAN, MONET = Recipe.load("dcgan-64"), Recipe.load("monet")
 
 
 def found(pictures: Domain) -> list[Advice]:
-    return list(flaws(pictures, DCGAN))
+    return list(find_issues(pictures, DCGAN))
 
 
 def test_a_set_without_flaws_has_none() -> None:
@@ -22,8 +22,8 @@ def test_a_set_without_flaws_has_none() -> None:
 def test_what_was_cropped_counts_as_it_is_shown() -> None:
     pictures = domain(squares(300))
     scroll = Picture(name="s.jpg", format="", mode="", width=500, height=500, digest="", frame=(0, 0, 500, 200))
-    survey = pictures.survey.model_copy(update={"pictures": [scroll]})
-    long = about(found(pictures.model_copy(update={"survey": survey})), "long paintings")
+    survey = pictures.inventory.model_copy(update={"pictures": [scroll]})
+    long = about(found(pictures.model_copy(update={"inventory": survey})), "long paintings")
     assert long is not None and "s.jpg (60%)" in long.why
 
 
@@ -57,7 +57,7 @@ def test_a_tiny_picture_is_named() -> None:
 
 def test_of_pictures_that_are_nearly_the_same_one_is_kept() -> None:
     pairs = [("0.jpg", "1.jpg"), ("1.jpg", "2.jpg"), ("5.jpg", "6.jpg")]
-    double = about(found(domain(squares(300), survey={"near_duplicates": pairs})), "nearly the same")
+    double = about(found(domain(squares(300), inventory={"near_duplicates": pairs})), "nearly the same")
     assert double is not None and "3 pictures of 300" in double.why and "0.jpg and 1.jpg" in double.why
 
 
@@ -69,8 +69,8 @@ def test_one_of_each_group_is_left(pairs: str, count: int) -> None:
 
 
 def test_marks_are_told_by_what_is_to_be_done() -> None:
-    marks = [Mark(name=f"{i}.jpg", kind="watermark", box=(0, 0, 1, 1), why="") for i in (3, 3, 4)]
-    marks += [Mark(name=f"{i}.jpg", kind="seal", box=(0, 0, 1, 1), why="") for i in range(50)]
+    marks = [Watermark(name=f"{i}.jpg", kind="watermark", box=(0, 0, 1, 1), why="") for i in (3, 3, 4)]
+    marks += [Watermark(name=f"{i}.jpg", kind="seal", box=(0, 0, 1, 1), why="") for i in range(50)]
     advice = found(domain(squares(300), marks=marks))
     stamped, sealed = about(advice, "watermark"), about(advice, "seals")
     assert stamped is not None and "2 of 300" in stamped.why and "3.jpg and 4.jpg" in stamped.why
@@ -112,7 +112,7 @@ def test_grey_pictures_among_coloured_ones_are_told_apart() -> None:
     def photos(count: int) -> Domain:
         return domain(squares(500), "photos", looks={f"{i}.jpg": {"colourfulness": 0.5} for i in range(count)})
 
-    mixed = about(flaws(photos(100), MONET), "Part the grey photos")
+    mixed = about(find_issues(photos(100), MONET), "Part the grey photos")
     assert mixed is not None and "100 of 500" in mixed.why
-    assert about(flaws(photos(500), MONET), "in colour") is not None
-    assert not any("grey" in each.what for each in flaws(photos(5), MONET))
+    assert about(find_issues(photos(500), MONET), "in colour") is not None
+    assert not any("grey" in each.what for each in find_issues(photos(5), MONET))

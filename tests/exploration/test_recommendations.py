@@ -13,31 +13,31 @@ import typer
 
 from fixtures.invented_sets import about, domain, framed, squares
 from impasto.cli import app
-from impasto.config.recipe import Recipe, shipped
-from impasto.exploration.recommendations import ADAPTIVE, FOR_SOME, advise, choose_recipe, largest_size, short_sides
+from impasto.config.recipe import Recipe, bundled_recipes
+from impasto.exploration.recommendations import ADAPTIVE, FOR_SOME, choose_recipe, largest_size, recommend, short_sides
 from impasto.exploration.results import Advice, Domain, Gap
-from impasto.exploration.speed import Pace
+from impasto.exploration.speed import SpeedEstimate
 from impasto.metrics.results import Value
 from impasto.training.budget import Budget
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 GIGABYTE = 10**9
-QUICK = Pace(0.276, 16, GIGABYTE // 2, 8 * GIGABYTE)
+QUICK = SpeedEstimate(0.276, 16, GIGABYTE // 2, 8 * GIGABYTE)
 
 
 def given(
     paintings: Domain,
     photos: Domain | None = None,
     gap: Gap | None = None,
-    pace: Pace | None = QUICK,
+    pace: SpeedEstimate | None = QUICK,
     named: str | None = None,
     device: torch.device = CPU,
 ) -> list[Advice]:
     """The advice by the recipe that is chosen."""
-    sides = [picture.short_side for picture in paintings.survey.pictures]
+    sides = [picture.short_side for picture in paintings.inventory.pictures]
     recipe, settings = choose_recipe(sides, photos is not None, device, named)
     paces = {} if pace is None else {recipe.name: pace}
-    return advise(paintings, photos, gap, paces, recipe, settings=settings, named=named)
+    return recommend(paintings, photos, gap, paces, recipe, settings=settings, named=named)
 
 
 def training(advice: Sequence[Advice]) -> str:
@@ -99,13 +99,13 @@ def test_with_two_pictures_nothing_is_to_be_typed() -> None:
     assert about(given(domain(squares(2))), "first look") is None
 
 
-@pytest.mark.parametrize("named", [None, *shipped()])
+@pytest.mark.parametrize("named", [None, *bundled_recipes()])
 def test_every_command_can_be_typed(named: str | None) -> None:
     photos = domain(squares(20), "photos")
     for count, side, device in ((3, 40, CPU), (60, 1024, CUDA), (300, 256, CPU), (1_001, 40, CUDA)):
         for recipe, settings in (choose_recipe([side] * count, given, device, named) for given in (False, True)):
             paintings = domain(squares(count, side), framed=framed([0]))
-            advice = advise(paintings, photos, kid(0.06), {recipe.name: QUICK}, recipe, settings=settings)
+            advice = recommend(paintings, photos, kid(0.06), {recipe.name: QUICK}, recipe, settings=settings)
             for command in filter(None, (each.command for each in advice)):
                 _, again, options = typed(command)
                 assert again.name == recipe.name and options["paintings"] == "my paintings"
@@ -168,7 +168,7 @@ def test_pictures_of_256_pixels_do_for_256_and_no_more() -> None:
 
 def test_a_size_that_most_pictures_lack_is_told() -> None:
     recipe = Recipe.load("dcgan-256")
-    size = about(advise(domain(squares(300, 100)), None, None, {}, recipe), "Learn at 64")
+    size = about(recommend(domain(squares(300, 100)), None, None, {}, recipe), "Learn at 64")
     assert size is not None and "300 have to be enlarged" in size.why
 
 
@@ -182,18 +182,18 @@ def packed(folder: Path, size: int, count: int = 300, role: Literal["paintings",
     folder.mkdir()
     (folder / "pixels.npy").touch()
     found = domain(squares(count), role, framed=framed(range(count // 2)))
-    survey = found.survey.model_copy(update={"source": str(folder), "size": size})
-    return found.model_copy(update={"survey": survey})
+    survey = found.inventory.model_copy(update={"source": str(folder), "size": size})
+    return found.model_copy(update={"inventory": survey})
 
 
 def test_what_is_advised_for_a_pack_is_not_refused(tmp_path: Path) -> None:
     paintings = packed(tmp_path / "pack", 64)
     assert short_sides(paintings) == [64] * 300
     recipe, settings = choose_recipe([64] * 300, True, CPU, packed=64)
-    assert recipe.name == "monet" and recipe.kept_size <= 64
-    advice = advise(paintings, domain(squares(500), "photos"), None, {}, recipe, settings=settings)
+    assert recipe.name == "monet" and recipe.stored_size <= 64
+    advice = recommend(paintings, domain(squares(500), "photos"), None, {}, recipe, settings=settings)
     _, again, options = typed(training(advice))
-    assert again.kept_size <= 64 and not options["crop_frames"]
+    assert again.stored_size <= 64 and not options["crop_frames"]
     assert about(advice, "Pack the paintings again with --crop-frames.") is not None
     larger = about(advice, "Pack the paintings again with --size 256")
     assert larger is not None and "packed at 64" in larger.why
@@ -204,23 +204,23 @@ def test_a_pack_that_is_large_enough_changes_no_recipe(tmp_path: Path) -> None:
     for named, size in (("monet", 256), ("dcgan-64", 64), ("dcgan-128", 128)):
         recipe, settings = choose_recipe([size] * 3_000, named == "monet", CPU, named, packed=size)
         assert recipe == Recipe.load(named) and not settings
-        advice = advise(packed(tmp_path / named, size, 3_000), None, None, {}, recipe, settings=settings)
+        advice = recommend(packed(tmp_path / named, size, 3_000), None, None, {}, recipe, settings=settings)
         assert about(advice, "--size") is about(advice, "would do for") is None
 
 
 def test_photos_of_too_small_a_pack_are_to_be_packed_again(tmp_path: Path) -> None:
     recipe, settings = choose_recipe([256] * 300, True, CPU, packed=128)
     photos = packed(tmp_path / "pack", 128, 500, "photos")
-    advice = advise(domain(squares(300)), photos, None, {}, recipe, settings=settings)
+    advice = recommend(domain(squares(300)), photos, None, {}, recipe, settings=settings)
     assert about(advice, "Pack the photos again with --size 256") is not None
-    assert typed(training(advice))[1].kept_size == 128
+    assert typed(training(advice))[1].stored_size == 128
 
 
 def test_frames_that_were_taken_off_are_taken_off_in_a_training_and_told_no_more() -> None:
     found = domain(squares(100, 400), framed=framed(range(65)))
-    pictures = [each.model_copy(update={"frame": (40, 40, 360, 360)}) for each in found.survey.pictures]
-    survey = found.survey.model_copy(update={"pictures": pictures})
-    advice = given(found.model_copy(update={"survey": survey}))
+    pictures = [each.model_copy(update={"frame": (40, 40, 360, 360)}) for each in found.inventory.pictures]
+    survey = found.inventory.model_copy(update={"pictures": pictures})
+    advice = given(found.model_copy(update={"inventory": survey}))
     assert not any("frames" in each.what for each in advice)
     assert typed(training(advice))[2]["crop_frames"]
 
@@ -257,12 +257,14 @@ def test_the_time_is_that_of_this_machine_and_the_budget_lasts_until_quality() -
     assert time is not None and "about 9 minutes" in time.what and "about 45 minutes" in time.what
     assert "8,700" in time.why and "0.5 GB" in time.why and "8.0 GB" in time.why
     assert typed(training(advice))[2]["budget"] == "45m"
-    twice = given(domain(squares(300)), named="dcgan-64", pace=Pace(2 * 0.276, 16, 1))
+    twice = given(domain(squares(300)), named="dcgan-64", pace=SpeedEstimate(2 * 0.276, 16, 1))
     assert typed(training(twice))[2]["budget"] == "90m"
 
 
 def test_what_takes_days_here_is_told_with_a_way_out() -> None:
-    advice = given(domain(squares(300)), domain(squares(7_028), "photos"), pace=Pace(6, 1, 1), named="cyclegan-resnet")
+    advice = given(
+        domain(squares(300)), domain(squares(7_028), "photos"), pace=SpeedEstimate(6, 1, 1), named="cyclegan-resnet"
+    )
     time = about(advice, "first look")
     assert time is not None and "weeks" in time.what and "monet" in time.what
     assert typed(training(advice))[2]["budget"] == "8h"
@@ -274,22 +276,22 @@ def test_nothing_is_told_of_a_time_that_nobody_measured() -> None:
 
 
 def test_a_batch_that_does_not_fit_is_replaced_by_one_that_does() -> None:
-    advice = given(domain(squares(300)), pace=Pace(0.1, 6, 9 * GIGABYTE, 4 * GIGABYTE, 6))
+    advice = given(domain(squares(300)), pace=SpeedEstimate(0.1, 6, 9 * GIGABYTE, 4 * GIGABYTE, 6))
     assert "batches of 6" in advice[0].what and "9.0 GB" in advice[0].why and "4.0 GB" in advice[0].why
     assert typed(training(advice))[1].batch == 6
 
 
 def test_where_no_batch_fits_a_smaller_recipe_is_advised() -> None:
-    advice = given(domain(squares(300)), pace=Pace(math.inf, 16, 9 * GIGABYTE, GIGABYTE))
+    advice = given(domain(squares(300)), pace=SpeedEstimate(math.inf, 16, 9 * GIGABYTE, GIGABYTE))
     assert "smaller" in advice[0].what
     assert about(advice, "first look") is None
 
 
 def test_what_breaks_a_training_comes_first_then_the_training_then_what_may_help() -> None:
     sick = domain(
-        [*squares(30, 400), (1, 1)], framed=framed(range(20)), survey={"near_duplicates": [("0.jpg", "1.jpg")]}
+        [*squares(30, 400), (1, 1)], framed=framed(range(20)), inventory={"near_duplicates": [("0.jpg", "1.jpg")]}
     )
-    advice = given(sick, pace=Pace(0.1, 6, 9 * GIGABYTE, 4 * GIGABYTE, 6))
+    advice = given(sick, pace=SpeedEstimate(0.1, 6, 9 * GIGABYTE, 4 * GIGABYTE, 6))
     order = ["batches of", "Find more", "--crop-frames", "too small", "nearly the same", "first look", "Train"]
     order += ["no further", "search for better"]
     places = [advice.index(found) for word in order if (found := about(advice, word)) is not None]
@@ -311,7 +313,9 @@ def test_a_search_is_advised_where_its_trials_can_be_waited_for() -> None:
     verb, recipe, options = typed(search.command)
     assert (verb, recipe.name, options["budget"]) == ("tune", "dcgan-64", "10m")
     assert (
-        about(given(domain(squares(300)), named="dcgan-64", pace=Pace(2.76, 16, 1)), "search for better settings")
+        about(
+            given(domain(squares(300)), named="dcgan-64", pace=SpeedEstimate(2.76, 16, 1)), "search for better settings"
+        )
         is None
     )
 
@@ -319,7 +323,7 @@ def test_a_search_is_advised_where_its_trials_can_be_waited_for() -> None:
 def test_a_pace_that_was_measured_on_a_busy_machine_says_so() -> None:
     recipe, settings = choose_recipe([256] * 300, False, torch.device("cpu"))
     for busy, said in ((0.0, False), (0.9, True)):
-        pace = Pace(0.3, recipe.batch, 10**9, 8 * 10**9, busy=busy)
-        told = advise(domain(squares(300)), None, None, {recipe.name: pace}, recipe, settings=settings)
+        pace = SpeedEstimate(0.3, recipe.batch, 10**9, 8 * 10**9, busy=busy)
+        told = recommend(domain(squares(300)), None, None, {recipe.name: pace}, recipe, settings=settings)
         (time,) = [each for each in told if each.what.startswith("Expect")]
         assert ("90% of the processors" in time.why) == said

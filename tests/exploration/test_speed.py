@@ -1,4 +1,4 @@
-"""The pace of a training is that of its steps, and what is foretold follows from it."""
+"""The estimate_speed of a training is that of its steps, and what is foretold follows from it."""
 
 import math
 import time
@@ -8,10 +8,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.config.recipe import Recipe, shipped
+from impasto.config.recipe import Recipe, bundled_recipes
 from impasto.device import open_fabric
 from impasto.exploration import speed as module
-from impasto.exploration.speed import FIRST_LOOK, QUALITY, Measured, Pace, _Steps, about, pace, seconds, until
+from impasto.exploration.speed import (
+    CONVERGED,
+    PREVIEW,
+    Measured,
+    SpeedEstimate,
+    _Steps,
+    about,
+    estimate_speed,
+    seconds,
+    until,
+)
 from impasto.methods import METHODS
 from impasto.training.budget import Budget
 from impasto.training.memory_estimate import needed
@@ -36,7 +46,7 @@ def slowed(monkeypatch: pytest.MonkeyPatch, duration: float) -> list[int]:
 
 def test_a_step_takes_about_what_it_takes_in_a_loop_of_its_own() -> None:
     recipe = SMALL.replace(["size=32", "batch=16"])
-    found = pace(recipe, CPU, "32-true")
+    found = estimate_speed(recipe, CPU, "32-true")
     steps = _Steps(recipe, open_fabric(CPU, "32-true"))
     steps.time(16)
     begun = time.perf_counter()
@@ -49,7 +59,7 @@ def test_a_step_takes_about_what_it_takes_in_a_loop_of_its_own() -> None:
 
 @pytest.mark.parametrize("recipe", [SMALL, Recipe.load("cnn").replace(PLAIN), Recipe.load("cut").replace(COMPARING)])
 def test_recipes_out_of_noise_and_of_photos_have_one(recipe: Recipe) -> None:
-    found = pace(recipe, CPU, "32-true")
+    found = estimate_speed(recipe, CPU, "32-true")
     assert 0 < found.seconds_per_step < 5
     assert found.batch == recipe.batch
     assert found.fits is None
@@ -60,13 +70,13 @@ def test_the_global_random_state_is_left_alone() -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
-    pace(SMALL, CPU, "32-true")
+    estimate_speed(SMALL, CPU, "32-true")
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_a_large_batch_of_slow_steps_is_measured_by_a_smaller_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = slowed(monkeypatch, 0.3)
-    found = pace(SMALL.replace(["batch=64"]), CPU, "32-true")
+    found = estimate_speed(SMALL.replace(["batch=64"]), CPU, "32-true")
     assert found.seconds_per_step == pytest.approx(64 * 0.3)
     assert max(asked) == 4
     assert sum(asked) * 0.3 < 6
@@ -74,7 +84,7 @@ def test_a_large_batch_of_slow_steps_is_measured_by_a_smaller_one(monkeypatch: p
 
 def test_a_first_step_that_is_slow_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = slowed(monkeypatch, 5)
-    assert pace(Recipe.load("cnn").replace([*PLAIN, "batch=3"]), CPU, "32-true").seconds_per_step == 15
+    assert estimate_speed(Recipe.load("cnn").replace([*PLAIN, "batch=3"]), CPU, "32-true").seconds_per_step == 15
     assert asked == [1]
 
 
@@ -86,7 +96,7 @@ def test_a_first_step_that_has_to_prepare_does_not_decide_the_batch(monkeypatch:
         return 0.001 * batch + 2 * (asked.count(batch) == 1 and batch in {2, 8})
 
     monkeypatch.setattr(_Steps, "time", took)
-    found = pace(SMALL.replace(["batch=64"]), CPU, "32-true")
+    found = estimate_speed(SMALL.replace(["batch=64"]), CPU, "32-true")
     assert found.seconds_per_step == pytest.approx(0.064)
     assert max(asked) == 64
 
@@ -96,7 +106,7 @@ def test_a_batch_that_does_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch)
     need = needed(recipe, open_fabric(CPU, "32-true"))
     monkeypatch.setattr(module, "available", lambda _: need - 1)
     asked = slowed(monkeypatch, 0.001)
-    found = pace(recipe, CPU, "32-true")
+    found = estimate_speed(recipe, CPU, "32-true")
     assert found.fits is not None and max(asked) <= found.fits < 2048
     assert (found.batch, found.memory, found.free) == (found.fits, need, need - 1)
 
@@ -104,14 +114,14 @@ def test_a_batch_that_does_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch)
 def test_where_nothing_fits_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda _: 1000)
     asked = slowed(monkeypatch, 0.001)
-    assert pace(SMALL, CPU, "32-true").seconds_per_step == math.inf
+    assert estimate_speed(SMALL, CPU, "32-true").seconds_per_step == math.inf
     assert asked == []
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", bundled_recipes())
 def test_every_recipe_has_a_first_look_and_it_comes_before_quality(name: str) -> None:
     recipe = Recipe.load(name)
-    look, good = until(FIRST_LOOK, recipe), until(QUALITY, recipe)
+    look, good = until(PREVIEW, recipe), until(CONVERGED, recipe)
     assert look is not None
     assert good is not None or recipe.method == "plain"
     for batch in (1, recipe.batch, 512):
@@ -119,7 +129,7 @@ def test_every_recipe_has_a_first_look_and_it_comes_before_quality(name: str) ->
 
 
 def test_every_method_has_a_first_look_whatever_the_recipe_is_called() -> None:
-    assert set(METHODS) <= set(FIRST_LOOK)
+    assert set(METHODS) <= set(PREVIEW)
 
 
 @given(st.integers(1, 100_000), st.integers(1, 512), st.integers(1, 512))
@@ -133,8 +143,8 @@ def test_smaller_batches_take_as_many_pictures_and_larger_ones_fewer_steps(steps
 
 def test_the_monets_take_what_they_took() -> None:
     """8,700 steps of batch 16 in 40 minutes; monet in 113 minutes, of 5.9 s a step at full size (docs)."""
-    dcgan = seconds(QUALITY, Recipe.load("dcgan-64"), Pace(0.276, 16, 0))
-    monet = seconds(QUALITY, Recipe.load("monet"), Pace(5.9, 4, 0))
+    dcgan = seconds(CONVERGED, Recipe.load("dcgan-64"), SpeedEstimate(0.276, 16, 0))
+    monet = seconds(CONVERGED, Recipe.load("monet"), SpeedEstimate(5.9, 4, 0))
     assert dcgan == pytest.approx(40 * 60, rel=0.15)
     assert monet == pytest.approx(6751, rel=0.15)
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 import impasto
 from fixtures.planted import stamped
-from impasto.exploration.watermarks import common_marks, find_marks
+from impasto.exploration.watermarks import common_watermarks, find_watermarks
 
 
 def sample(which: str) -> list[Image.Image]:
@@ -27,7 +27,7 @@ PAINTINGS = sample("paintings")
 
 
 def kinds(picture: Image.Image) -> set[str]:
-    return {mark.kind for mark in find_marks(np.asarray(picture))}
+    return {mark.kind for mark in find_watermarks(np.asarray(picture))}
 
 
 def as_jpeg(picture: Image.Image, quality: int) -> Image.Image:
@@ -43,7 +43,7 @@ def test_most_web_addresses_stamped_on_paintings_are_found_where_they_are() -> N
         side = rng.choice([256, 384])
         size, alpha, place = rng.uniform(0.05, 0.08), rng.uniform(0.5, 0.95), (rng.random(), rng.choice([0.03, 0.97]))
         marked = stamped(picture.resize((side, side)), size=size, alpha=alpha, place=place)
-        marks = find_marks(np.asarray(as_jpeg(marked, rng.randint(75, 95))))
+        marks = find_watermarks(np.asarray(as_jpeg(marked, rng.randint(75, 95))))
         hits.append(any(abs((box[1] + box[3]) / 2 - place[1]) < 0.1 for kind, box, _ in marks if kind == "watermark"))
     assert np.mean(hits) >= 0.7
 
@@ -59,7 +59,7 @@ def test_hardly_any_painting_without_one_is_said_to_have_a_mark() -> None:
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
 def test_boxes_lie_inside_the_picture(size: tuple[int, int], text: str, place: tuple[float, float]) -> None:
-    for mark in find_marks(np.asarray(stamped(PAINTINGS[0].resize(size), text, place=place))):
+    for mark in find_watermarks(np.asarray(stamped(PAINTINGS[0].resize(size), text, place=place))):
         left, top, right, bottom = mark.box
         assert 0 <= left < right <= 1
         assert 0 <= top < bottom <= 1
@@ -68,13 +68,13 @@ def test_boxes_lie_inside_the_picture(size: tuple[int, int], text: str, place: t
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (3000, 2), (40, 40), (64, 64), (2000, 64), (700, 500)])
 def test_plain_pictures_of_any_size_have_no_marks(size: tuple[int, int]) -> None:
     for value in (0, 128, 255):
-        assert find_marks(np.full((size[1], size[0], 3), value, np.uint8)) == []
+        assert find_watermarks(np.full((size[1], size[0], 3), value, np.uint8)) == []
 
 
 def test_a_large_picture_is_looked_at_no_less_than_a_small_one() -> None:
     marked = stamped(Image.new("RGB", (320, 240), (90, 110, 130)), size=0.07)
     for scale in (1, 4):
-        (mark,) = find_marks(np.asarray(marked.resize((320 * scale, 240 * scale))))
+        (mark,) = find_watermarks(np.asarray(marked.resize((320 * scale, 240 * scale))))
         assert mark.kind == "watermark"
         assert mark.box[0] > 0.4
         assert mark.box[1] > 0.8
@@ -95,7 +95,7 @@ def test_a_red_seal_on_paper_is_found_and_red_leaves_are_not() -> None:
     draw = ImageDraw.Draw(sealed)
     draw.rectangle((240, 340, 261, 363), (188, 40, 34))
     draw.line((244, 351, 257, 351), (230, 200, 180), 2)
-    (mark,) = find_marks(np.asarray(as_jpeg(sealed, 88)))
+    (mark,) = find_watermarks(np.asarray(as_jpeg(sealed, 88)))
     assert mark.kind == "seal"
     assert np.allclose(np.multiply(mark.box, (300, 400, 300, 400)), (240, 340, 262, 364), atol=3)
     draw = ImageDraw.Draw(leafy)
@@ -111,15 +111,15 @@ def squares(pictures: list[Image.Image]) -> NDArray[np.uint8]:
 
 def test_what_a_whole_set_was_stamped_with_is_found_although_no_picture_shows_it_clearly() -> None:
     faint = [stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)) for picture in PAINTINGS[:24]]
-    boxes = [box for box, _ in common_marks(squares(faint))]
+    boxes = [box for box, _ in common_watermarks(squares(faint))]
     assert boxes
     assert all(top > 0.75 and bottom > 0.8 for _, top, _, bottom in boxes)
 
 
 def test_pictures_that_share_nothing_have_nothing_in_common() -> None:
     for count in (7, 8, 20, 60):
-        assert common_marks(squares(PAINTINGS[:count])) == []
-    assert common_marks(squares(sample("photos"))) == []
+        assert common_watermarks(squares(PAINTINGS[:count])) == []
+    assert common_watermarks(squares(sample("photos"))) == []
 
 
 def test_the_photos_of_the_competition_carry_their_photographers_names(shared_data: Path) -> None:

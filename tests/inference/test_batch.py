@@ -16,11 +16,11 @@ from PIL import Image
 
 from fixtures.noise_style import style
 from fixtures.translators import translator
+from impasto.config.types import Pixels
 from impasto.errors import ImpastoError
 from impasto.inference.batch import Names, Outcome, ending_of, open_photos, paint_photos, summarise
-from impasto.inference.options import Manner
+from impasto.inference.options import PaintOptions
 from impasto.inference.output import PictureWriter
-from impasto.inference.photo import Pixels
 from impasto.inference.translator import Painter
 
 NEGATIVE = Painter(translator(-1), torch.device("cpu"))
@@ -105,7 +105,7 @@ def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, m
     painter, threads = Painter(translator(-1), torch.device("cpu")), torch.get_num_threads()
     really, guard, under_way, seen = painter.paint_pixels, threading.Lock(), list[int](), list[tuple[int, int, int]]()
 
-    def noted(pixels: Pixels, manner: Manner) -> Pixels:
+    def noted(pixels: Pixels, manner: PaintOptions) -> Pixels:
         side = pixels.shape[1]
         with guard:
             under_way.append(side)
@@ -127,7 +127,7 @@ def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, m
 
 def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) -> None:
     Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
-    written, _ = paint([tmp_path], manner=Manner(strength=0.0))
+    written, _ = paint([tmp_path], manner=PaintOptions(strength=0.0))
     assert np.array_equal(written["a.png"], noise(5, 7))
     written, _ = paint([tmp_path], compare=True)
     assert np.array_equal(written["a.png"], np.concatenate([noise(5, 7), 255 - noise(5, 7)], 1))

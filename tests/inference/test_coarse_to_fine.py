@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.data.augment import to_float
-from impasto.inference.coarse_to_fine import Ground, resized
+from impasto.inference.coarse_to_fine import CoarseToFineInput, resized
 from impasto.inference.tiling.window import Window, partition
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def noise(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("sides", [(20, 31), (39, 62), (40, 61), (13, 7), (1, 1)])
 def test_a_coarse_painting_is_brought_to_the_size_of_the_photo_as_torch_does_it(sides: tuple[int, int]) -> None:
     photos, coarse = noise(2, 40, 62), noise(2, *sides)
-    ground = Ground(photos, CPU, coarse, 0.65)
+    ground = CoarseToFineInput(photos, CPU, coarse, 0.65)
     under = F.interpolate(to_float(torch.from_numpy(coarse)), size=(40, 62), mode="bicubic")
     expected = to_float(torch.from_numpy(photos)).lerp(under, 0.65).clamp(-1, 1)
     torch.testing.assert_close(ground.read(Window(0, 40, 0, 62)), expected, rtol=0, atol=2e-4)
@@ -29,7 +29,7 @@ def test_a_coarse_painting_is_brought_to_the_size_of_the_photo_as_torch_does_it(
 
 @given(side=st.integers(1, 50), height=st.integers(1, 40), width=st.integers(1, 40))
 def test_windows_show_parts_of_one_ground(side: int, height: int, width: int) -> None:
-    ground = Ground(noise(1, height, width), CPU, noise(1, -(-height // 2), -(-width // 2)), 0.65)
+    ground = CoarseToFineInput(noise(1, height, width), CPU, noise(1, -(-height // 2), -(-width // 2)), 0.65)
     whole = ground.read(Window(0, height, 0, width))
     seen = torch.full_like(whole, 9)
     for window in partition(height, width, side):

@@ -21,7 +21,7 @@ from fixtures.command import Impasto
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
 from impasto.files import exclusive
-from impasto.inference.manifest import NAME, open_journal
+from impasto.inference.manifest import NAME, open_manifest
 
 
 @pytest.fixture
@@ -251,7 +251,7 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
 
     def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
         (tmp_path / photo).write_text("painted")
-        with contextlib.suppress(KeyboardInterrupt), open_journal(tmp_path, work, overwrite=overwrite) as journal:
+        with contextlib.suppress(KeyboardInterrupt), open_manifest(tmp_path, work, overwrite=overwrite) as journal:
             before = list(journal.done)
             journal.enter(photo, "digest", photo)
             if stop:
@@ -263,12 +263,12 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
     assert enter(new, "3", overwrite=True, stop=False) == ["2"]
     assert enter(new, "4", overwrite=True, stop=False) == []
     assert enter(new, "5", overwrite=False, stop=False) == ["4"]
-    with pytest.raises(ImpastoError, match="another style"), open_journal(tmp_path, old, overwrite=False):
+    with pytest.raises(ImpastoError, match="another style"), open_manifest(tmp_path, old, overwrite=False):
         pass
 
 
 def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
-    with open_journal(tmp_path / "out", {}, overwrite=False) as journal:
+    with open_manifest(tmp_path / "out", {}, overwrite=False) as journal:
         (tmp_path / "out" / "1").touch()
         journal.enter("1", "digest", "1")
         done = subprocess.run(

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.inference.ordered_map import choose_workers, ordered
+from impasto.inference.ordered_map import choose_workers, ordered_map
 
 
 @given(st.lists(st.integers(0, 3), max_size=20), st.integers(1, 4))
@@ -19,7 +19,7 @@ def test_results_come_in_order_however_long_each_takes(times: list[int], workers
         return each[0] * 10
 
     numbered = list(enumerate(times))
-    assert list(ordered(work, numbered, workers, 1)) == [(each, each[0] * 10) for each in numbered]
+    assert list(ordered_map(work, numbered, workers, 1)) == [(each, each[0] * 10) for each in numbered]
 
 
 def test_no_more_is_begun_than_is_soon_handed_over() -> None:
@@ -30,7 +30,7 @@ def test_no_more_is_begun_than_is_soon_handed_over() -> None:
             begun.append(number)
             yield number
 
-    for done, _ in enumerate(ordered(lambda each: each, given(), 3, 1), 1):
+    for done, _ in enumerate(ordered_map(lambda each: each, given(), 3, 1), 1):
         assert len(begun) <= done + 3
         if done == 50:
             break
@@ -44,14 +44,16 @@ def test_a_mistake_ends_the_work_and_is_told() -> None:
 
     handed = []
     with pytest.raises(ValueError, match="seven"):
-        for _, made in ordered(work, range(1000), 3, 1):
+        for _, made in ordered_map(work, range(1000), 3, 1):
             handed.append(made)
     assert handed == list(range(7))
 
 
 def test_each_worker_computes_on_its_own_threads() -> None:
     here = torch.get_num_threads()
-    seen = {made for _, made in ordered(lambda _: (threading.get_ident(), torch.get_num_threads()), range(40), 2, 1)}
+    seen = {
+        made for _, made in ordered_map(lambda _: (threading.get_ident(), torch.get_num_threads()), range(40), 2, 1)
+    }
     assert {threads for _, threads in seen} == {1}
     assert torch.get_num_threads() == here
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from impasto.inference import postprocess as finishing
-from impasto.inference.options import Manner
-from impasto.inference.postprocess import BRIGHTNESS, blend, finish
+from impasto.inference.options import PaintOptions
+from impasto.inference.postprocess import BRIGHTNESS, blend, postprocess
 
 PIXELS = arrays(np.uint8, (3, 5, 3))
 
@@ -25,7 +25,7 @@ def test_a_blend_is_the_nearest_level_on_the_line_from_photo_to_painting(
 def test_strength_0_is_the_photo_and_strength_1_the_painting(photo: np.ndarray, painting: np.ndarray) -> None:
     for strength, expected in ((0, photo), (1, painting)):
         mixed = painting.copy()
-        finish(photo[None], mixed[None], Manner(strength))
+        postprocess(photo[None], mixed[None], PaintOptions(strength))
         assert np.array_equal(mixed, expected)
 
 
@@ -34,7 +34,7 @@ def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None
     photo = np.full((60, 80, 3), (150, 110, 100), np.uint8)
     painting = rng.integers(90, 160, (60, 80, 3), np.uint8)
     coloured = painting.copy()
-    finish(photo[None], coloured[None], Manner(keep_colour=True))
+    postprocess(photo[None], coloured[None], PaintOptions(keep_colour=True))
     assert np.abs(coloured @ BRIGHTNESS - painting @ BRIGHTNESS).max() <= 0.6
     hue = coloured.mean((0, 1)) - (coloured @ BRIGHTNESS).mean()
     assert np.abs(hue - (np.array([150, 110, 100]) - photo[0, 0] @ BRIGHTNESS)).max() < 1
@@ -44,10 +44,10 @@ def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None
 
 def test_a_painting_in_parts_is_finished_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, painting = np.random.default_rng(0).integers(0, 256, (2, 1, 70, 95, 3), np.uint8)
-    manner, found = Manner(strength=0.7, keep_colour=True), []
+    manner, found = PaintOptions(strength=0.7, keep_colour=True), []
     for part in (1024, 13):
         monkeypatch.setattr(finishing, "PART", part)
         found.append(painting.copy())
-        finish(photo, found[-1], manner)
+        postprocess(photo, found[-1], manner)
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
     assert (found[0] != found[1]).mean() < 1e-3

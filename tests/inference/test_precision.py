@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from fixtures.translators import mirror
 from impasto.data.augment import to_float, to_pixels
-from impasto.inference.precision import Together, quicken
+from impasto.inference.precision import BatchedNetwork, optimise_network
 from impasto.networks import build_generator
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def photos(paintings: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def quickly(network: nn.Module, photos: Tensor) -> Tensor:
-    return quicken(network, CPU)(photos)
+    return optimise_network(network, CPU)(photos)
 
 
 @pytest.mark.usefixtures("bfloat16")
@@ -122,7 +122,7 @@ class Slow:
 
 def ask(slow: Slow, photos: list[Tensor], most: int) -> list[Tensor | BaseException]:
     """Each photo from a thread of its own; all wait before the first is painted."""
-    together = Together(slow, most)
+    together = BatchedNetwork(slow, most)
     with ThreadPoolExecutor(len(photos)) as pool:
         asked = [pool.submit(together, photo) for photo in photos]
         while len(together._waiting) < len(photos) - 1:

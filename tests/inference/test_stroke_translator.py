@@ -14,16 +14,16 @@ from fixtures.decoder_style import COUNT, generator, photo, style
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
 from impasto.inference import stroke_translator
-from impasto.inference.options import Manner
-from impasto.inference.stroke_translator import Sketcher, _mirrored
+from impasto.inference.options import PaintOptions
+from impasto.inference.stroke_translator import StrokeTranslator, _mirrored
 from impasto.inference.stroke_upsampling import enlarge
 from impasto.inference.translator import Painter
 from impasto.inference.video import translate
-from impasto.inference.video.temporal import Steady
+from impasto.inference.video.temporal import TemporalConsistency
 from impasto.networks.feature_decoder import MOOD
 from impasto.style import Style
 
-SKETCHER, PAINTER = Sketcher(generator(), torch.device("cpu"), 256), Painter(style(), torch.device("cpu"))
+SKETCHER, PAINTER = StrokeTranslator(generator(), torch.device("cpu"), 256), Painter(style(), torch.device("cpu"))
 
 
 @settings(max_examples=10)
@@ -51,7 +51,7 @@ def test_strokes_have_the_same_size_against_large_pictures(
 
 
 def test_a_style_of_smaller_pictures_paints_and_measures_at_their_size() -> None:
-    half, long = Sketcher(generator(), torch.device("cpu"), 128), photo(200, 400)
+    half, long = StrokeTranslator(generator(), torch.device("cpu"), 128), photo(200, 400)
     assert half._working_size(1500, 2000, 1) == (194, 259)
     assert half._measured(long).shape == (1, 3, 96, 192) and SKETCHER._measured(long).shape == (1, 3, 192, 352)
 
@@ -63,7 +63,7 @@ def test_the_first_use_by_many_threads_leaves_standard_output_alone() -> None:
         paintings = list(pool.map(lambda _: fresh.paint_pixels(photo(64, 64)[None]), range(8)))
     assert sys.stdout is before
     assert len({painting.tobytes() for painting in paintings}) == 1
-    assert fresh._sketcher is not None and len(fresh._sketcher._network._stages) == 1
+    assert fresh._stroke_translator is not None and len(fresh._stroke_translator._network._stages) == 1
 
 
 def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +75,7 @@ def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not(monkeypatch
 
     monkeypatch.setattr(stroke_translator, "enlarge", noticed)
     with torch.inference_mode():
-        small, large = (SKETCHER.paint(photo(side, side)[None], Manner())[0] for side in (300, 1100))
+        small, large = (SKETCHER.paint(photo(side, side)[None], PaintOptions())[0] for side in (300, 1100))
     assert enlarged == [(448, 448, 3, 1100, 1100, 3)]
     assert small.shape == (300, 300, 3) and large.shape == (1100, 1100, 3)
     shrunk = np.asarray(Image.fromarray(large).resize((300, 300), Image.Resampling.BOX)).astype(float)
@@ -99,7 +99,7 @@ def test_a_photo_is_painted_in_the_mood_of_the_nearest_painting_unless_another_i
     nearest = SKETCHER.nearest(picture)
     with torch.inference_mode():
         usual, same, other = (
-            SKETCHER.paint(picture[None], Manner(mood=mood))
+            SKETCHER.paint(picture[None], PaintOptions(mood=mood))
             for mood in (None, SKETCHER.mood([nearest]), SKETCHER.mood([(nearest + 1) % COUNT]))
         )
     assert np.array_equal(usual, same) and not np.array_equal(usual, other)
@@ -126,9 +126,9 @@ def test_a_mood_that_there_is_not_is_refused_in_one_line() -> None:
 
 
 def test_a_film_keeps_the_mood_of_its_first_frame() -> None:
-    settled = PAINTER.settled(Manner(), photo(64, 96))
+    settled = PAINTER.settled(PaintOptions(), photo(64, 96))
     assert settled.mood == SKETCHER.mood([SKETCHER.nearest(photo(64, 96))])
-    chosen = Manner(mood=SKETCHER.mood([3]))
+    chosen = PaintOptions(mood=SKETCHER.mood([3]))
     assert PAINTER.settled(chosen, photo(64, 96)) is chosen
 
 
@@ -149,7 +149,7 @@ def moods(
     painted: dict[bytes, object] = {}
     plain = Painter.paint_pixels
 
-    def noticed(self: Painter, pixels: np.ndarray, manner: Manner) -> np.ndarray:
+    def noticed(self: Painter, pixels: np.ndarray, manner: PaintOptions) -> np.ndarray:
         painted[pixels.tobytes()] = manner.mood
         return plain(self, pixels, manner)
 
@@ -163,7 +163,7 @@ def test_each_scene_of_a_film_has_a_mood_of_its_own(monkeypatch: pytest.MonkeyPa
     first, second = photo(48, 64, seed=1), photo(48, 64, seed=6)
     known, network = [np.zeros_like(first), second, first], generator()
     painter = Painter(replace(style(), network=network), torch.device("cpu"))
-    sketcher = painter._sketcher
+    sketcher = painter._stroke_translator
     assert sketcher is not None
     network.remember(torch.cat([network.statistics(sketcher._measured(each)) for each in known]))
     black, two, one = (sketcher.mood([number]) for number in range(3))
@@ -171,13 +171,13 @@ def test_each_scene_of_a_film_has_a_mood_of_its_own(monkeypatch: pytest.MonkeyPa
     frames = [np.zeros_like(first)]
     for still in (first, second):
         frames += [(still + noise.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(4)]
-    assert moods(painter, frames, translate.Scene(Manner()), monkeypatch) == [black, *[one] * 4, *[two] * 4]
+    assert moods(painter, frames, translate.Scene(PaintOptions()), monkeypatch) == [black, *[one] * 4, *[two] * 4]
     chosen = sketcher.mood([1, 2])
-    assert moods(painter, frames, translate.Scene(Manner(mood=chosen)), monkeypatch) == [chosen] * 9
+    assert moods(painter, frames, translate.Scene(PaintOptions(mood=chosen)), monkeypatch) == [chosen] * 9
 
 
 def test_noise_alone_is_no_new_scene() -> None:
-    rng, steady = np.random.default_rng(0), Steady()
+    rng, steady = np.random.default_rng(0), TemporalConsistency()
     cuts = []
     for _ in range(4):
         noisy = (photo(180, 320, seed=1) + rng.normal(0, 60, (180, 320, 3))).clip(0, 255).astype(np.uint8)
@@ -187,18 +187,22 @@ def test_noise_alone_is_no_new_scene() -> None:
 
 
 def test_a_scene_is_gone_on_with_in_its_mood(tmp_path: Path) -> None:
-    scene = translate.Scene(Manner(brush=2), SKETCHER.mood([3]), Steady(photo(20, 30), photo(20, 30, 1), 4))
+    scene = translate.Scene(
+        PaintOptions(brush=2), SKETCHER.mood([3]), TemporalConsistency(photo(20, 30), photo(20, 30, 1), 4)
+    )
     translate._keep(tmp_path / "key.npz", scene)
     again = translate._recall(tmp_path / "key.npz", scene.manner)
     assert again.mood == scene.mood and again.manner == scene.manner and again.steady.age == 4
     assert again.steady.photo is not None and np.array_equal(again.steady.photo, photo(20, 30))
-    translate._keep(tmp_path / "none.npz", translate.Scene(Manner()))
-    assert translate._recall(tmp_path / "none.npz", Manner()) == translate.Scene(Manner())
+    translate._keep(tmp_path / "none.npz", translate.Scene(PaintOptions()))
+    assert translate._recall(tmp_path / "none.npz", PaintOptions()) == translate.Scene(PaintOptions())
 
 
 def test_a_film_that_was_begun_before_scenes_had_moods_goes_on_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     still = photo(48, 64, seed=1)
     noise = np.random.default_rng(0)
     frames = [(still + noise.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(3)]
-    first, *others = moods(PAINTER, frames, translate.Scene(Manner(), None, Steady(still, still)), monkeypatch)
+    first, *others = moods(
+        PAINTER, frames, translate.Scene(PaintOptions(), None, TemporalConsistency(still, still)), monkeypatch
+    )
     assert first is not None and others == [first, first]

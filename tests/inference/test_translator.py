@@ -12,7 +12,7 @@ from fixtures.translators import translator
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
-from impasto.inference.options import Manner
+from impasto.inference.options import PaintOptions
 from impasto.inference.photo import TooLargeError
 from impasto.inference.translator import Painter
 from impasto.networks import build_generator
@@ -180,7 +180,9 @@ def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypat
 @pytest.mark.parametrize("identity", [0.0, 1.0])
 def test_a_brush_of_any_size_leaves_the_size_and_the_colours(brush: float, identity: float) -> None:
     flat = np.full((1, 41, 67, 3), (200, 120, 40), np.uint8)
-    painted = Painter(translator(1, identity=identity), torch.device("cpu")).paint_pixels(flat, Manner(brush=brush))
+    painted = Painter(translator(1, identity=identity), torch.device("cpu")).paint_pixels(
+        flat, PaintOptions(brush=brush)
+    )
     assert painted.shape == flat.shape and np.abs(painted.astype(int) - flat).max() <= 1
 
 
@@ -188,7 +190,7 @@ def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not()
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, :, ::2] = 255
     left = [
-        Painter(translator(1), torch.device("cpu")).paint_pixels(stripes, Manner(brush=brush)).std()
+        Painter(translator(1), torch.device("cpu")).paint_pixels(stripes, PaintOptions(brush=brush)).std()
         for brush in (0.5, 1.0, 2.0)
     ]
     assert left[1] == stripes.std() and left[0] > 0.4 * left[1] and left[2] < 0.1 * left[1]
@@ -205,7 +207,7 @@ def test_a_network_that_normalises_over_the_picture_paints_a_large_one_as_at_onc
 ) -> None:
     recipe = Recipe.load("cyclegan-resnet").replace(["generator.width=8", "generator.blocks=3", "identity=0"])
     torch.manual_seed(0)
-    network = build_generator(**recipe.painter()).eval()
+    network = build_generator(**recipe.generator_kwargs()).eval()
     card = translator().card.model_copy(update={"recipe": recipe.values()})
     monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "bf16-mixed")
     monkeypatch.setattr("impasto.inference.translator.AT_ONCE", 1000)

@@ -154,7 +154,7 @@ def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto:
     path = checkpoint(theirs, tmp_path / "checkpoints" / "monet")
     # The name is another than that of a style that comes along.
     path = path.rename(tmp_path / "checkpoints" / "horses.pth")
-    done = impasto("import", path, "--turns", "horses into zebras", "--licence", "CC0-1.0")
+    done = impasto("import", path, "--turns", "horses into zebras", "--license", "CC0-1.0")
     assert "horses.safetensors: a ResNet of 9 blocks, 8 channels, instance norm, 0.7 MB" in done.stdout
     photo = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")

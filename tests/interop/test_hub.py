@@ -68,8 +68,8 @@ def test_the_model_card_says_what_the_style_says_of_itself(impasto: Impasto, hub
         card = Style.load(tmp_path / f"{name}.safetensors").card
         assert about["library_name"] == "impasto"
         assert about["pipeline_tag"].startswith("image-to-image" if name == "photos" else "unconditional")
-        assert about.get("license", "") == card.licence.lower()
-        assert card.turns in text and f"impasto pull me/{name}" in text and "paintings.jpg" in text
+        assert about.get("license", "") == card.license.lower()
+        assert card.domains in text and f"impasto pull me/{name}" in text and "paintings.jpg" in text
         assert f"{card.steps:,} steps" in text
         with Image.open(io.BytesIO(files["paintings.jpg"])) as sheet:
             assert min(sheet.size) >= 64
@@ -115,7 +115,12 @@ def test_a_hub_that_is_not_there_is_told_in_one_line(
 def test_a_style_that_makes_photos_shows_paintings_and_says_how_it_is_used() -> None:
     style = translator()
     recipe = style.recipe.replace(["direction=painting-to-photo"])
-    turned = replace(style, card=style.card.model_copy(update={"recipe": recipe.values(), "turns": recipe.turns}))
+    turned = replace(
+        style,
+        card=style.card.model_copy(
+            update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}
+        ),
+    )
     assert "impasto paint painting.jpg --style back --out photos" in model_card(turned.card, "someone/back")
     shown, usual = (np.asarray(picture(each)) for each in (turned, style))
     with open_source("sample:paintings") as source:

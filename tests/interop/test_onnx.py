@@ -42,7 +42,7 @@ def untrained(name: str) -> Style:
     recipe = shipped.replace(settings)
     torch.manual_seed(0)
     card = translator(1).card.model_copy(update={"recipe": recipe.values()})
-    network = build_generator(**recipe.painter()).eval()
+    network = build_generator(**recipe.generator_kwargs()).eval()
     if isinstance(network, Generator):
         with torch.no_grad():
             network.remember(network.statistics(torch.rand(4, 3, 64, 64) * 2 - 1))
@@ -81,13 +81,13 @@ def test_noise_becomes_the_same_paintings_and_the_card_comes_along(impasto: Impa
     style.save(tmp_path / "style.safetensors")
     told = impasto("export", "style.safetensors", "--onnx", "style.onnx").stdout
     assert told.startswith("style.onnx: ") and "paints as torch does" in told
-    latents = torch.randn(5, style.recipe.painter()["latent"])
+    latents = torch.randn(5, style.recipe.generator_kwargs()["latent"])
     with torch.inference_mode():
         expected = style.network(latents).numpy()
     assert np.abs(painted_by(tmp_path / "style.onnx", latents=latents) - expected).max() < 1e-4
     about = onnxruntime.InferenceSession(tmp_path / "style.onnx").get_modelmeta()
     assert Card.model_validate(json.loads(about.custom_metadata_map["impasto"])) == style.card
-    assert about.producer_name == "impasto" and style.card.turns in about.description
+    assert about.producer_name == "impasto" and style.card.domains in about.description
 
 
 def test_an_export_that_paints_something_else_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def given(name: str, step: int = 0, count: int = 2) -> Batch:
 def subjects(name: str) -> Loader:
     """Five photos, larger than what is learned from."""
     recipe = tiny(name, "augment.scale=[0.8,1.0]")
-    return pictures(recipe, recipe.kept_size)
+    return pictures(recipe, recipe.stored_size)
 
 
 def everything(method: Method) -> dict[str, dict[str, Tensor]]:
@@ -54,8 +54,14 @@ def test_every_method_has_a_recipe_and_a_tiny_one_to_be_tested_with() -> None:
 def test_all_losses_have_names_and_are_finite_in_bf16(name: str) -> None:
     method = build(name, *RICH[name], *AUGMENTED, precision="bf16-mixed")
     losses = method.step(given(name))
-    assert {"loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "spread"} <= losses.keys()
-    assert all(each.startswith(("loss_", "accuracy_")) or each == "spread" for each in losses)
+    assert {
+        "loss_generator",
+        "loss_discriminator",
+        "accuracy_real",
+        "accuracy_fake",
+        "diversity_ratio",
+    } <= losses.keys()
+    assert all(each.startswith(("loss_", "accuracy_")) or each == "diversity_ratio" for each in losses)
     for each, value in losses.items():
         assert value.shape == () and value.isfinite() and not value.requires_grad and value.dtype == torch.float32, each
     weights = [weight for network in method.networks.values() for weight in network.parameters()]
@@ -92,7 +98,7 @@ def test_on_steps_between_the_generator_rests_and_the_discriminator_learns(name:
             rests = each in generators and step % 3 != 0
             assert torch.equal(flat(method.networks[each]), before[each]) == rests, (step, each)
         assert ("loss_generator" in losses) == (step % 3 == 0)
-        assert {"loss_discriminator", "spread"} <= losses.keys()
+        assert {"loss_discriminator", "diversity_ratio"} <= losses.keys()
 
 
 @every_method

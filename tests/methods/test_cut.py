@@ -29,7 +29,7 @@ def squares(logits: Tensor, label: float) -> Tensor:
 def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, on_paintings: bool, identity: int) -> None:
     """The discriminator; then generator and sampler on the adversarial loss and PatchNCE (equations 4 and 5)."""
     ours = made(Cut, exact, f"contrast.identity={on_paintings}", f"identity={identity}", "contrast.weight=2")
-    g, d, s = plain(ours.generator), plain(ours.adversary.discriminator), plain(ours.sampler)
+    g, d, s = plain(ours.generator), plain(ours.discriminator_step.discriminator), plain(ours.sampler)
     adam_g, adam_d, adam_s = (torch.optim.Adam(n.parameters(), 2e-4, (0.5, 0.999)) for n in (g, d, s))
 
     def nce(source: Tensor, painted: Tensor, rng: torch.Generator) -> Tensor:
@@ -66,7 +66,7 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, on_paintings
             adam.step()
         torch.testing.assert_close(losses["loss_discriminator"], loss_d.detach(), atol=1e-6, rtol=1e-5)
         torch.testing.assert_close(losses["loss_generator"], loss_g.detach(), atol=1e-5, rtol=1e-5)
-    for network, expected in ((ours.generator, g), (ours.adversary.discriminator, d), (ours.sampler, s)):
+    for network, expected in ((ours.generator, g), (ours.discriminator_step.discriminator, d), (ours.sampler, s)):
         agree(network, expected, atol=4e-6, rtol=1e-3)  # the similarities are in float32
 
 

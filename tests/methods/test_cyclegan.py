@@ -50,7 +50,7 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, pool: int, i
     """Both generators on equations 1 to 3 and the identity of section 5.2, then each discriminator on its pool."""
     ours = made(CycleGan, exact, f"pool={pool}", f"identity={identity}", "cycle=10")
     g, f = plain(ours.generator), plain(ours.back)
-    d_y, d_x = plain(ours.adversary.discriminator), plain(ours.adversary_back.discriminator)
+    d_y, d_x = plain(ours.discriminator_step.discriminator), plain(ours.discriminator_step_back.discriminator)
     adam = {network: torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, f, d_y, d_x)}
     pools = Pool(pool), Pool(pool)
 
@@ -82,8 +82,8 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, pool: int, i
     for network, expected in (
         (ours.generator, g),
         (ours.back, f),
-        (ours.adversary.discriminator, d_y),
-        (ours.adversary_back.discriminator, d_x),
+        (ours.discriminator_step.discriminator, d_y),
+        (ours.discriminator_step_back.discriminator, d_x),
     ):
         agree(network, expected, atol=1e-8, rtol=1e-5)
 

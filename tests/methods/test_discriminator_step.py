@@ -12,14 +12,14 @@ from impasto.data.loader import Batch
 from impasto.device import open_fabric
 from impasto.losses import adversarial
 from impasto.losses.adversarial import LABELLED
-from impasto.methods.discriminator_step import Adversary
+from impasto.methods.discriminator_step import DiscriminatorStep
 
 every_loss = pytest.mark.parametrize("loss", adversarial.NAMES)
 
 
-def adversary(*settings: str, recipe: Recipe | None = None) -> Adversary:
+def adversary(*settings: str, recipe: Recipe | None = None) -> DiscriminatorStep:
     torch.manual_seed(0)
-    return Adversary(recipe or tiny("cut", "discriminator.norm=none", *settings), open_fabric(CPU, "32-true"))
+    return DiscriminatorStep(recipe or tiny("cut", "discriminator.norm=none", *settings), open_fabric(CPU, "32-true"))
 
 
 def projected(*settings: str) -> Recipe:
@@ -34,14 +34,14 @@ def sides() -> tuple[Tensor, Tensor]:
     return 0.5 * real + 0.4, (0.5 * fake - 0.4).requires_grad_()
 
 
-def lead(one: Adversary, real: Tensor, fake: Tensor) -> Tensor:
+def lead(one: DiscriminatorStep, real: Tensor, fake: Tensor) -> Tensor:
     """How far above the fakes' the logits of the reals are."""
     with torch.no_grad():
         ahead: Tensor = one.discriminator(real).mean() - one.discriminator(fake).mean()
     return ahead
 
 
-def gradients(one: Adversary) -> Tensor:
+def gradients(one: DiscriminatorStep) -> Tensor:
     found = [parameter.grad for parameter in one.discriminator.parameters()]
     return torch.cat([grad.flatten() for grad in found if grad is not None])
 
@@ -268,7 +268,7 @@ def test_what_draws_again_learns_to_beside_judging() -> None:
     real, fake = noise(2, 4, 3, 32, 32)
     drawing = [weight for name, weight in one.discriminator.named_parameters() if "whole" in name or "part" in name]
     before = [weight.detach().clone() for weight in drawing]
-    losses = [one.learn(0.5 * real + 0.4, 0.5 * fake - 0.4, batch(step))["loss_rebuilding"] for step in range(6)]
+    losses = [one.learn(0.5 * real + 0.4, 0.5 * fake - 0.4, batch(step))["loss_reconstruction"] for step in range(6)]
     assert all(not torch.equal(old, new) for old, new in zip(before, drawing, strict=True))
     assert losses[-1] < losses[0]
-    assert "loss_rebuilding" not in adversary().learn(real[:, :, :16, :16], fake[:, :, :16, :16], batch(0))
+    assert "loss_reconstruction" not in adversary().learn(real[:, :, :16, :16], fake[:, :, :16, :16], batch(0))

@@ -77,7 +77,7 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
     which the features tell nothing about the mood."""
     weights = ("structure.weight=2", "mood.features=3", "mood.palette=0.5", "discriminator.lr=3e-4", "size=64")
     ours = listening(*weights, "half=0.5")
-    g, d = plain(ours.generator), plain(ours.adversary.discriminator)
+    g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
     assert isinstance(g, Generator)
     adam_g = torch.optim.Adam(g.parameters(), 5e-4, (0.0, 0.99))
     adam_d = torch.optim.Adam(d.parameters(), 3e-4, (0.0, 0.99))
@@ -116,7 +116,7 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
         seen_y, seen_fake = augment(y, rng), augment(fake.detach(), rng)
         loss_d = F.relu(1 - judged(y, seen_y)).mean() + F.relu(1 + judged(fake.detach(), seen_fake)).mean()
         loss_d.backward()
-        follow(ours.adversary.discriminator, d, adam_d)
+        follow(ours.discriminator_step.discriminator, d, adam_d)
 
         down, right = (int(torch.randint(33, (1,), generator=rng)) - 16 for _ in range(2))
         with torch.no_grad():
@@ -152,13 +152,13 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
 def test_at_half_the_size_it_learns_until_that_share_is_over() -> None:
     sizes: list[int] = []
     method = listening("size=64", "half=0.4")
-    method.adversary.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
+    method.discriminator_step.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
     for progress in (0.0, 0.39, 0.4, 0.9):
         method.step(batch(size=64, progress=progress))
     assert sizes == [32] * 6 + [64] * 6
     sizes.clear()
     whole = listening("half=0")
-    whole.adversary.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
+    whole.discriminator_step.discriminator.register_forward_pre_hook(lambda _, seen: sizes.append(seen[0].shape[-1]))
     whole.step(batch(size=32))
     assert sizes == [32] * 3
 
@@ -170,8 +170,8 @@ def recipe(*settings: str) -> FsesimRecipe:
 
 
 def test_a_recipe_tells_after_which_share_a_step_takes_another_time() -> None:
-    assert recipe("half=0").changes_pace == () and recipe("size=64", "half=0.4").changes_pace == (0.4,)
-    assert recipe("half=0").heaviest == recipe("size=64", "half=0.4").heaviest == 1.0
+    assert recipe("half=0").speed_changes == () and recipe("size=64", "half=0.4").speed_changes == (0.4,)
+    assert recipe("half=0").peak_memory_at == recipe("size=64", "half=0.4").peak_memory_at == 1.0
 
 
 @pytest.fixture
@@ -234,14 +234,14 @@ def test_a_single_painting_to_learn_from_is_refused() -> None:
 @pytest.mark.parametrize("progress", [0.2, 0.5])
 def test_the_discriminator_is_judged_at_the_size_that_it_learns_at(progress: float) -> None:
     method = made(Fsesim, open_fabric(CPU, "32-true"), "size=64", "half=0.3")
-    given, whole = batch(0, size=64, progress=progress), method.adversary.judge
+    given, whole = batch(0, size=64, progress=progress), method.discriminator_step.judge
     sizes: list[torch.Size] = []
 
     def noticed(pictures: Tensor, rng: torch.Generator) -> Tensor:
         sizes.append(pictures.shape)
         return whole(pictures, rng)
 
-    method.adversary.judge = noticed  # type: ignore[method-assign]
+    method.discriminator_step.judge = noticed  # type: ignore[method-assign]
     told = method.judge(replace(given, photos=given.photos[:0]))
     side = 32 if progress < 0.3 else 64
     assert sizes == [(2, 3, side, side)] and 0 <= told["accuracy_heldout"] <= 1

@@ -24,7 +24,7 @@ def batch(step: int = 0) -> Batch:
 def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric) -> None:
     """Adam on each side's loss in turn, the generator against the discriminator just updated, on the same fakes."""
     ours = made(Gan, exact)
-    g, d = plain(ours.generator), plain(ours.adversary.discriminator)
+    g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
     adam_g, adam_d = (torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, d))
     bce = F.binary_cross_entropy_with_logits
     one, zero = torch.ones(8), torch.zeros(8)
@@ -39,7 +39,7 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric) -> None:
         adam_g.zero_grad()
         bce(d(fake), one).backward()
         adam_g.step()
-    for network, expected in ((ours.generator, g), (ours.adversary.discriminator, d)):
+    for network, expected in ((ours.generator, g), (ours.discriminator_step.discriminator, d)):
         agree(network, expected, atol=1e-9, rtol=1e-6)
 
 

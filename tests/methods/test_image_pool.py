@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto.methods.image_pool import ReplayPool
+from impasto.methods.image_pool import ImagePool
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -28,7 +28,7 @@ def numbers(pictures: Tensor) -> list[int]:
 )
 def test_a_batch_at_once_is_one_fake_after_another(capacity: int, batches: list[int], seed: int) -> None:
     """The paper's pool written as a loop, with the same random numbers, also where the batch is the larger."""
-    pool, rng, other, first = ReplayPool(capacity, 2), seeded(seed), seeded(seed), 1
+    pool, rng, other, first = ImagePool(capacity, 2), seeded(seed), seeded(seed), 1
     slots: list[int] = []
     for count in batches:
         returned = numbers(pool(numbered(first, count), rng))
@@ -50,14 +50,14 @@ def test_a_batch_at_once_is_one_fake_after_another(capacity: int, batches: list[
 
 
 def test_until_it_is_full_it_hands_back_what_it_is_given() -> None:
-    pool, rng = ReplayPool(6, 2), seeded()
+    pool, rng = ImagePool(6, 2), seeded()
     assert numbers(pool(numbered(1, 3), rng)) == [1, 2, 3]
     assert numbers(pool(numbered(4, 3), rng)) == [4, 5, 6]
     assert numbers(pool.pictures) == [1, 2, 3, 4, 5, 6]
 
 
 def test_then_half_are_old_and_no_fake_is_lost_or_doubled() -> None:
-    pool, rng = ReplayPool(50, 2), seeded()
+    pool, rng = ImagePool(50, 2), seeded()
     pool(numbered(0, 50), rng)
     returned = [numbers(pool(numbered(first, 4), rng)) for first in range(50, 4050, 4)]
     old = sum(number < first for first, batch in zip(range(50, 4050, 4), returned, strict=True) for number in batch)
@@ -67,10 +67,10 @@ def test_then_half_are_old_and_no_fake_is_lost_or_doubled() -> None:
 
 
 def test_a_pool_saved_and_loaded_goes_on_as_if_nothing_had_happened() -> None:
-    pool, rng = ReplayPool(5, 2), seeded()
+    pool, rng = ImagePool(5, 2), seeded()
     for first in (1, 4, 7):
         pool(numbered(first, 3), rng)
-    resumed = ReplayPool(5, 2)
+    resumed = ImagePool(5, 2)
     resumed.load_state_dict(copy.deepcopy(pool.state_dict()))
     one, two = pool(numbered(10, 8), seeded(1)), resumed(numbered(10, 8), seeded(1))
     assert torch.equal(one, two) and torch.equal(pool.pictures, resumed.pictures)
@@ -78,11 +78,11 @@ def test_a_pool_saved_and_loaded_goes_on_as_if_nothing_had_happened() -> None:
 
 def test_without_capacity_the_fakes_pass_untouched() -> None:
     fakes = numbered(1, 3).requires_grad_()
-    assert ReplayPool(0, 2)(fakes, seeded()) is fakes
+    assert ImagePool(0, 2)(fakes, seeded()) is fakes
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_what_it_returns_is_as_the_fakes_but_leads_back_to_no_generator(dtype: torch.dtype) -> None:
     fakes = numbered(1, 4).to(dtype).requires_grad_()
-    returned = ReplayPool(2, 2)(fakes, seeded())
+    returned = ImagePool(2, 2)(fakes, seeded())
     assert returned.shape == fakes.shape and returned.dtype == dtype and not returned.requires_grad

@@ -30,16 +30,16 @@ def test_it_only_grows_begins_with_the_first_size_and_ends_with_the_last(points:
 
 def test_each_size_has_a_third_of_the_training_and_the_new_ones_fade_in_during_half_of_that() -> None:
     growing = recipe()
-    assert growing.changes_pace == pytest.approx((1 / 3, 2 / 3))
+    assert growing.speed_changes == pytest.approx((1 / 3, 2 / 3))
     assert [growing.growth(p / 12) for p in (0, 2, 3.99, 5, 6, 7.99, 9, 10, 12)] == pytest.approx(
         [0, 0, 0, 0.5, 1, 1, 1.5, 2, 2]
     )
     assert [recipe("fade=0").growth(p) for p in (0.3, 0.4, 0.6, 0.7, 1.0)] == [0, 1, 1, 2, 2]
-    assert recipe("doublings=1").changes_pace == (0.5,)
+    assert recipe("doublings=1").speed_changes == (0.5,)
 
 
 def test_no_size_is_too_small_for_a_dcgan() -> None:
-    assert recipe("size=32").painter()["start"] == recipe("size=32").judge()["start"] == 8
+    assert recipe("size=32").generator_kwargs()["start"] == recipe("size=32").discriminator_kwargs()["start"] == 8
     with pytest.raises(ImpastoError, match="doublings = 3: the first size would be below 8"):
         recipe("size=32", "doublings=3")
 
@@ -48,7 +48,7 @@ def test_both_networks_learn_from_pictures_of_the_size_that_it_is_at() -> None:
     method = build("progressive")
     assert isinstance(method, Progressive)
     seen: list[tuple[int, ...]] = []
-    for network in (method.generator.module, method.adversary.discriminator.module):
+    for network in (method.generator.module, method.discriminator_step.discriminator.module):
         network.register_forward_hook(
             lambda network, given, out: seen.append(tuple(given[0].shape[2:] or out.shape[2:]))
         )

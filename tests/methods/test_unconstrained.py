@@ -18,7 +18,7 @@ def exact() -> Iterator[Fabric]:
 def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
     """The discriminator, then the generator against it on the same fakes, drawn to the photo and to leave paintings."""
     ours = made(Plain, exact, "content=3", "identity=2")
-    g, d = plain(ours.generator), plain(ours.adversary.discriminator)
+    g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
     adam_g, adam_d = (torch.optim.Adam(network.parameters(), 1e-4, (0.5, 0.999)) for network in (g, d))
     bce = F.binary_cross_entropy_with_logits
     one, zero = torch.ones(2), torch.zeros(2)
@@ -38,7 +38,7 @@ def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
         adam_g.step()
         torch.testing.assert_close(losses["loss_discriminator"], loss_d.detach())
         torch.testing.assert_close(losses["loss_generator"], loss_g.detach())
-    for network, expected in ((ours.generator, g), (ours.adversary.discriminator, d)):
+    for network, expected in ((ours.generator, g), (ours.discriminator_step.discriminator, d)):
         agree(network, expected, atol=1e-9, rtol=1e-6)
 
 

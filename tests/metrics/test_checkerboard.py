@@ -1,4 +1,4 @@
-"""A lattice of up-sampling is heard however faint, and nothing else is taken for one."""
+"""A checkerboard of up-sampling is heard however faint, and nothing else is taken for one."""
 
 import io
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from impasto.data.preprocess import Square, squares
 from impasto.data.sources import open_source
-from impasto.metrics.checkerboard import GROUPS, LATTICE, TILE, Spectrum
+from impasto.metrics.checkerboard import CHECKERBOARD, GROUPS, TILE, Spectrum
 from impasto.metrics.results import Value
 
 Pixels = NDArray[np.uint8]
@@ -166,7 +166,7 @@ def test_checks_in_white_noise_stand_out_by_what_their_power_says() -> None:
 
 
 @settings(max_examples=25)
-@given(seed=st.integers(0, 99), place=st.sampled_from(LATTICE), amplitude=st.integers(3, 30))
+@given(seed=st.integers(0, 99), place=st.sampled_from(CHECKERBOARD), amplitude=st.integers(3, 30))
 def test_each_of_its_frequencies_is_heard_and_turning_or_mirroring_changes_nothing(
     seed: int, place: tuple[int, int], amplitude: int
 ) -> None:

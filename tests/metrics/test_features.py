@@ -8,9 +8,9 @@ from PIL import Image
 from torch import Tensor
 
 from impasto.cache import cache_folder
-from impasto.metrics.feature_extractors import USUAL, FeatureNetwork, open_network
+from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import CPU_BLOCK, extract
-from impasto.metrics.image_sets import InFiles
+from impasto.metrics.image_sets import FileImages
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +18,7 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
 
 
-class Counting(FeatureNetwork):
+class Counting(FeatureExtractor):
     """Mean colours, and how many pictures it was shown."""
 
     name = "counting"
@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_pictures_features_do_not_depend_on_the_order_or_on_how_many_there_are() -> None:
-    network = open_network(USUAL, torch.device("cpu"))
+    network = open_feature_extractor(DEFAULT, torch.device("cpu"))
     pictures = np.random.default_rng(0).integers(0, 256, (CPU_BLOCK + 3, 64, 64, 3), dtype=np.uint8)
     features = extract(network, pictures)
     order = np.random.default_rng(1).permutation(len(pictures))
@@ -60,11 +60,11 @@ def test_a_pictures_features_do_not_depend_on_the_order_or_on_how_many_there_are
 
 def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
     network = Counting()
-    features = InFiles(str(folder), 32, None).features(network)
+    features = FileImages(str(folder), 32, None).features(network)
     shown = network.shown
     assert features.shape == (20, 3) and shown > 0
     moved = shutil.move(folder, tmp_path / "moved")
-    again = InFiles(str(moved), 32, None)
+    again = FileImages(str(moved), 32, None)
     assert (again.features(network) == features).all() and network.shown == shown
     assert [name for name, _ in again.side().left_out] == ["5.text.png"]
     assert again.side().duplicates == 1 and again.side().there == 21 and again.side().scored == 20
@@ -73,7 +73,7 @@ def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_p
 @pytest.mark.parametrize("change", ["another file", "another size", "another network"])
 def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
     network = Counting()
-    InFiles(str(folder), 32, None).features(network)
+    FileImages(str(folder), 32, None).features(network)
     shown, size = network.shown, 32
     match change:
         case "another file":
@@ -82,35 +82,35 @@ def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
             size = 16
         case "another network":
             network.identity = "counting-2"
-    InFiles(str(folder), size, None).features(network)
+    FileImages(str(folder), size, None).features(network)
     assert network.shown > shown
 
 
 def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path) -> None:
     """Wherever a byte is spoilt, the features are right."""
     network = Counting()
-    features = InFiles(str(folder), 32, None).features(network)
+    features = FileImages(str(folder), 32, None).features(network)
     (file,) = (cache_folder() / "features").iterdir()
     whole = file.read_bytes()
     for where in range(0, len(whole), len(whole) // 60):
         file.write_bytes(whole[:where] + bytes([whole[where] ^ 0xFF]) + whole[where + 1 :])
-        assert (InFiles(str(folder), 32, None).features(network) == features).all(), where
+        assert (FileImages(str(folder), 32, None).features(network) == features).all(), where
     file.write_bytes(whole[:-30])
     shown = network.shown
-    assert (InFiles(str(folder), 32, None).features(network) == features).all()
+    assert (FileImages(str(folder), 32, None).features(network) == features).all()
     assert network.shown > shown
     mended = network.shown
-    InFiles(str(folder), 32, None).features(network)
+    FileImages(str(folder), 32, None).features(network)
     assert network.shown == mended
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", "/proc/nowhere")
-    assert InFiles(str(folder), 32, None).features(Counting()).shape == (20, 3)
+    assert FileImages(str(folder), 32, None).features(Counting()).shape == (20, 3)
 
 
 def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folder: Path) -> None:
-    pictures = InFiles(str(folder), 40, None)
+    pictures = FileImages(str(folder), 40, None)
     pictures.features(Counting())
     names = pictures.names()
     for number in (0, 7, 4, 19):
@@ -120,6 +120,6 @@ def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folde
 
 
 def test_a_part_of_many_is_the_same_part_every_time(folder: Path) -> None:
-    one, other = InFiles(str(folder), 32, 8), InFiles(str(folder), 32, 8)
+    one, other = FileImages(str(folder), 32, 8), FileImages(str(folder), 32, 8)
     assert (one.features(Counting()) == other.features(Counting())).all()
     assert one.count == 8 and one.side().there == 21 and len(set(one.names())) == len(one.names())

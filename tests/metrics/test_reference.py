@@ -4,11 +4,11 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ImpastoError
-from impasto.metrics.feature_extractors import FeatureNetwork
+from impasto.metrics.feature_extractors import FeatureExtractor
 from impasto.metrics.reference import Reference
 
 
-class Invented(FeatureNetwork):
+class Invented(FeatureExtractor):
     """Only its name and its classifier are asked for here."""
 
     name = "invented"

@@ -3,13 +3,13 @@ import copy
 import torch
 from torch import nn
 
-from impasto.networks.batch_norm import kept
+from impasto.networks.batch_norm import restored_statistics
 
 
 def test_a_network_judged_in_training_mode_is_left_as_it_was() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     before = copy.deepcopy(network.state_dict())
-    with kept(network):
+    with restored_statistics(network):
         network(torch.randn(2, 3, 8, 8))
         assert not torch.equal(network.state_dict()["1.running_mean"], before["1.running_mean"])
     for name, value in network.state_dict().items():

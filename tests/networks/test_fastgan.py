@@ -76,7 +76,7 @@ def test_what_the_discriminator_sees_it_learns_to_draw_again() -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for step in range(60):
-        logits, loss = network.rebuild(seen, rng(step))
+        logits, loss = network.reconstruct(seen, rng(step))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -93,11 +93,11 @@ def test_the_part_that_is_drawn_again_is_the_part_that_was_seen() -> None:
     network.whole = network.part = nn.Identity()  # type: ignore[assignment]
     network.judge = nn.Flatten()  # type: ignore[assignment]
     for seed in range(10):
-        assert network.rebuild(seen, rng(seed))[1] < 1e-6
+        assert network.reconstruct(seen, rng(seed))[1] < 1e-6
 
 
 def test_drawing_again_gives_the_logits_that_judging_gives() -> None:
     torch.manual_seed(0)
     network, seen = Discriminator(32, 8).eval(), pictures(2, 32)
     with torch.no_grad():
-        torch.testing.assert_close(network.rebuild(seen, rng())[0], network(seen))
+        torch.testing.assert_close(network.reconstruct(seen, rng())[0], network(seen))

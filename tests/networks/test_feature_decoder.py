@@ -15,7 +15,7 @@ from impasto.networks import feature_decoder as module
 from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, STRIDE, Generator
 from impasto.networks.moods import PALETTE, moments, palette
 from impasto.networks.pretrained.efficientnet import Stages
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 
 
 def fresh(width: int = 6, body: int = 8, blocks: int = 1, soften: int = 2) -> Generator:
@@ -380,7 +380,7 @@ def test_half_precision_of_a_style_file_loads_as_float32(network: Generator) -> 
 
 def test_the_moving_average_keeps_the_moods(network: Generator) -> None:
     learning = copy.deepcopy(network)
-    ema = Ema(learning, 10, 1)
+    ema = ModelEma(learning, 10, 1)
     with torch.no_grad():
         for weight in learning.parameters():
             weight.add_(1)

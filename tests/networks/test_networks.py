@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.methods.discriminator_step import Rebuilding
+from impasto.methods.discriminator_step import Reconstructing
 from impasto.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
 from impasto.networks.progressive import Growing
 
@@ -130,8 +130,8 @@ def test_every_parameter_learns(kind: str, name: str) -> None:
             nn.init.normal_(weight, std=0.02)
     outputs = network(inputs(kind, name))
     loss = F.mse_loss(outputs, torch.full_like(outputs, 0.5))
-    if isinstance(network, Rebuilding):
-        loss = loss + network.rebuild(photos(2), torch.Generator())[1]
+    if isinstance(network, Reconstructing):
+        loss = loss + network.reconstruct(photos(2), torch.Generator())[1]
     loss.backward()
     for parameter_name, parameter in network.named_parameters():
         if parameter.requires_grad:

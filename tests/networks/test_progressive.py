@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from impasto.networks import dcgan
 from impasto.networks.progressive import Discriminator, Generator, Growing
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 
 SIZE, START, LATENT = 64, 16, 6
 SHAPE = {"size": SIZE, "width": 4, "max_width": 16, "init_std": 0.2}
@@ -88,7 +88,7 @@ def test_a_finished_one_paints_at_its_whole_size_however_far_it_is_grown() -> No
 
 def test_the_average_of_a_growing_painter_grows_after_it() -> None:
     g = generator()
-    ema = Ema(g, halflife=8, rampup=1.0)
+    ema = ModelEma(g, halflife=8, rampup=1.0)
     average = ema.network
     assert isinstance(average, Growing)
     sides = []

@@ -16,7 +16,7 @@ from impasto.reports.comparison import score_blocks, shared_photos, summary, wri
 from impasto.reports.comparison_table import Comparison, Entry
 from impasto.reports.curve_overlay import overlay, panels
 from impasto.reports.curves import DARK, LIGHT
-from impasto.reports.run_record import Record
+from impasto.reports.run_record import RunRecord
 
 SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
 
@@ -85,19 +85,19 @@ def test_scores_that_cannot_be_compared_stand_in_different_tables(entries: list[
 
 def test_lattices_are_compared_and_the_lower_is_better(tmp_path: Path) -> None:
     made = [
-        entry(tmp_path / name, invented.evaluation(lattice=lattice))
-        for name, lattice in (
+        entry(tmp_path / name, invented.evaluation(checkerboard=checkerboard))
+        for name, checkerboard in (
             ("woven", Value(value=6.5, error=0.3, floor=0.2)),
             ("smooth", Value(value=0.4, error=0.1, floor=0.2)),
             ("older", None),
         )
     ]
     blocks = score_blocks(Comparison.of(made).runs)
-    lines = [line for line in blocks[0].lines if line.label == "lattice"]
+    lines = [line for line in blocks[0].lines if line.label == "checkerboard"]
     assert [plain(text) for text in lines[0].texts] == ["6.50 ± 0.30", "0.40 ± 0.10", "—"]
     assert lines[0].best == [False, True, False]
     assert lines[0].notes == ["the reals 0.20", "the reals 0.20", ""]
-    assert not any(line.label == "lattice" for line in blocks[1].lines)  # once, not once a network
+    assert not any(line.label == "checkerboard" for line in blocks[1].lines)  # once, not once a network
 
 
 def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: list[Entry]) -> None:
@@ -177,17 +177,17 @@ def test_a_loss_that_one_run_alone_has_is_left_to_its_report(tmp_path: Path) -> 
     cycle, gan = invented.begin(tmp_path / "cycle"), invented.begin(tmp_path / "gan")
     invented.write_log(cycle, invented.cycle_rows(20))
     invented.write_log(gan, invented.log_rows(20))
-    both = [Record.read(cycle), Record.read(gan)]
+    both = [RunRecord.read(cycle), RunRecord.read(gan)]
     drawn = [panel.measure for panel in panels(both) if panel.measure.startswith("loss_")]
     assert drawn == ["loss_generator", "loss_discriminator"]
     assert "loss_cycle_back" in {panel.measure for panel in panels(both[:1])}
 
 
 def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(tmp_path: Path) -> None:
-    begun = Entry("begun", Record.read(invented.begin(tmp_path / "begun", status="running", total_steps=None)))
+    begun = Entry("begun", RunRecord.read(invented.begin(tmp_path / "begun", status="running", total_steps=None)))
     other = invented.begin(tmp_path / "other")
     invented.write_log(other, [{"step": step, "pictures": step, "loss_cycle": 1.0} for step in range(1, 5)])
-    both = [begun, Entry("other", Record.read(other))]
+    both = [begun, Entry("other", RunRecord.read(other))]
     (tmp_path / "out").mkdir()
     page = Page(write_comparison(both, Comparison.of(both), tmp_path / "out"))
     text = plain(page.text)
@@ -222,7 +222,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
     (tmp_path / "run" / "log.jsonl").write_text(
         json.dumps({"step": 1, "pictures": 1, "seconds": 1, f"KID[{plot}] 1 v 1": 1.0, f"loss_{plot}": 1.0})
     )
-    both = [Entry(marked, Record.read(made.record.folder), made.evaluation), other]
+    both = [Entry(marked, RunRecord.read(made.record.folder), made.evaluation), other]
     page = Page(write_comparison(both, Comparison.of(both), tmp_path))
     assert {"script", "img"}.isdisjoint(tag for tag, attributes in page.elements if attributes.get("src") == "x")
     assert "script" not in {tag for tag, _ in page.elements}

@@ -13,7 +13,7 @@ from fixtures.parsed import plain
 from impasto.data.image_grid import tile
 from impasto.metrics.results import Evaluation, Value
 from impasto.reports.comparison_table import Comparison, Entry, best, differences, names
-from impasto.reports.run_record import Record
+from impasto.reports.run_record import RunRecord
 
 
 def test_folders_are_called_by_what_tells_them_apart() -> None:
@@ -66,17 +66,17 @@ def test_a_reader_is_told_who_paints_photos_and_that_they_are_not_the_same(tmp_p
 
 def test_a_run_is_shown_by_its_newest_samples_and_their_photos(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", 16, photos=invented.PHOTOS | {"size": 16})
-    assert Entry.of_samples("run", Record.read(run), None, False, 9).pictures is None
+    assert Entry.of_samples("run", RunRecord.read(run), None, False, 9).pictures is None
     (run / "samples").mkdir()
     for name, shade in (("photos", 40), ("step-00000010", 99), ("step-00000020", 200)):
         tile(np.full((16, 16, 16, 3), shade, np.uint8)).save(run / "samples" / f"{name}.jpg")
-    shown = Entry.of_samples("run", Record.read(run), None, False, 9)
+    shown = Entry.of_samples("run", RunRecord.read(run), None, False, 9)
     assert shown.pictures is not None
     assert shown.photos is not None
     assert (len(shown.pictures), shown.pictures.mean().round(), shown.photos.mean().round()) == (9, 200, 40)
     assert shown.painted_at == "samples of step 20"
     (run / "run.json").write_text(json.dumps(invented.FACTS))
-    noise = Entry.of_samples("run", Record.read(run), None, False, 9)
+    noise = Entry.of_samples("run", RunRecord.read(run), None, False, 9)
     assert noise.photos is None
     assert noise.painted_at == "samples of step 20, for it has no style yet"
 

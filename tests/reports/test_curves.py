@@ -14,7 +14,7 @@ from PIL import Image
 
 from fixtures import invented_runs as invented
 from impasto.reports.curves import BINS, DARK, LIGHT, condense, far_apart, figure, losses, png, smooth
-from impasto.reports.run_record import Event, Log, Record
+from impasto.reports.run_record import Event, Log, RunRecord
 
 
 def titles(drawn: Figure) -> list[str]:
@@ -25,10 +25,10 @@ def legends(drawn: Figure) -> list[list[str]]:
     return [[text.get_text() for text in legend.get_texts()] for axes in drawn.axes if (legend := axes.get_legend())]
 
 
-def record(folder: Path, rows: list[dict[str, Any]]) -> Record:
+def record(folder: Path, rows: list[dict[str, Any]]) -> RunRecord:
     run = invented.begin(folder / "run")
     invented.write_log(run, rows)
-    return Record.read(run)
+    return RunRecord.read(run)
 
 
 def test_every_loss_is_drawn_whatever_the_method_calls_it(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_losses_far_apart_share_a_logarithmic_axis_unless_one_is_below_0(tmp_pat
     assert figure(record(tmp_path, rows), LIGHT).axes[0].get_yscale() == "log"
     rows[3]["loss_discriminator"] = -0.1
     invented.write_log(tmp_path / "run", rows)
-    assert figure(Record.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
+    assert figure(RunRecord.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
     assert not far_apart([np.full(3, 0.5), np.full(3, 4.0)])
     assert not far_apart([np.full(3, 0.01)])
 
@@ -108,12 +108,12 @@ def test_each_distance_says_its_network_and_counts_and_marks_the_best(tmp_path: 
 
 def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run")
-    measures = ("loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "spread")
+    measures = ("loss_generator", "loss_discriminator", "accuracy_real", "accuracy_fake", "diversity_ratio")
     row = '{"step": %d, "pictures": %d, ' + ", ".join(f'"{name}": 0.%d' for name in measures) + "}\n"
     lines = (row % (step, 16 * step, *[step * 7919 % 1000] * len(measures)) for step in range(1, 100_001))
     (run / "log.jsonl").write_text("".join(lines))
     began = time.process_time()
-    content = png(figure(Record.read(run), LIGHT))
+    content = png(figure(RunRecord.read(run), LIGHT))
     assert time.process_time() - began < 5
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.width == 1350
@@ -129,7 +129,7 @@ def test_one_step_and_numbers_that_are_none_can_be_drawn() -> None:
 def test_every_panel_marks_every_event(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = list(invented.log_rows(60))
     plain = figure(record(tmp_path, rows), LIGHT)
-    log = Record.read(tmp_path / "run").log
+    log = RunRecord.read(tmp_path / "run").log
     marked = figure(_with(Log(log.columns, (Event(20, "went back"), Event(40, "stopped")))), LIGHT)
     for without, with_events in zip(plain.axes, marked.axes, strict=True):
         assert len(with_events.lines) == len(without.lines) + 2
@@ -162,5 +162,5 @@ def test_smoothing_takes_most_of_the_noise_away() -> None:
     assert smooth(noise).std() < 0.3 * noise.std()
 
 
-def _with(log: Log) -> Record:
-    return Record(Path("run"), invented.facts(), {}, log, ())
+def _with(log: Log) -> RunRecord:
+    return RunRecord(Path("run"), invented.facts(), {}, log, ())

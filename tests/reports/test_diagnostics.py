@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures import invented_runs as invented
-from impasto.reports.diagnostics import Standing, percent
-from impasto.reports.run_record import Record
+from impasto.reports.diagnostics import Diagnostics, percent
+from impasto.reports.run_record import RunRecord
 
 
-def standing(folder: Path, rows: list[dict[str, Any]], heldout: int = 30) -> Standing | None:
-    run = invented.begin(folder / "run", source=invented.FACTS["source"] | {"heldout": heldout})
+def standing(folder: Path, rows: list[dict[str, Any]], heldout: int = 30) -> Diagnostics | None:
+    run = invented.begin(folder / "run", source=invented.FACTS["paintings"] | {"heldout": heldout})
     invented.write_log(run, rows)
-    return Standing.of(Record.read(run))
+    return Diagnostics.of(RunRecord.read(run))
 
 
 def duel(folder: Path, heldout: int = 30, **measures: float) -> str:
@@ -61,7 +61,7 @@ def test_a_method_without_accuracies_is_not_judged(tmp_path: Path) -> None:
 
 
 def test_a_generator_that_repeats_itself_is_told_of(tmp_path: Path) -> None:
-    rows = [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "spread": 0.2} for step in range(1, 30)]
+    rows = [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "diversity_ratio": 0.2} for step in range(1, 30)]
     stands = standing(tmp_path, rows)
     assert stands is not None
     assert "repeats itself" in stands.sentences()[1]
@@ -70,9 +70,9 @@ def test_a_generator_that_repeats_itself_is_told_of(tmp_path: Path) -> None:
 def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", photos=invented.PHOTOS)
     invented.write_log(
-        run, [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "spread": 0.2} for step in (1, 2)]
+        run, [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "diversity_ratio": 0.2} for step in (1, 2)]
     )
-    stands = Standing.of(Record.read(run))
+    stands = Diagnostics.of(RunRecord.read(run))
     assert stands is not None
     assert "dull, or all alike" in stands.sentences()[1]
 

@@ -112,12 +112,12 @@ def test_held_out_pictures_have_a_table_of_their_own(scored: Evaluation, tmp_pat
 
 
 def test_the_lattice_of_the_fakes_stands_beside_that_of_the_reals(scored: Evaluation, tmp_path: Path) -> None:
-    shown = scored.model_copy(update={"lattice": Value(value=2.13, error=0.21, floor=0.18)})
+    shown = scored.model_copy(update={"checkerboard": Value(value=2.13, error=0.21, floor=0.18)})
     text = plain(Page(write_evaluation(shown, None, None, tmp_path)).text)
-    assert re.search("Fakes ?Reals ?lattice how far a pattern", text)
+    assert re.search("Fakes ?Reals ?checkerboard how far a pattern", text)
     assert re.search("2.13 ± 0.21 ?0.18", text)
-    assert "lattice 2.13 ± 0.21 (the reals 0.18): how far" in plain(shell(summary(shown)))
-    assert "lattice" not in plain(shell(summary(scored)))  # where none was measured
+    assert "checkerboard 2.13 ± 0.21 (the reals 0.18): how far" in plain(shell(summary(shown)))
+    assert "checkerboard" not in plain(shell(summary(scored)))  # where none was measured
 
 
 def test_a_copyist_is_told_first_of_all(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_the_shell_is_told_the_same(scored: Evaluation) -> None:
 @given(name=st.text(st.sampled_from("<>&\"'/{}%$[]ab "), min_size=1, max_size=12))
 def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
     marked = f"{name}<script>x</script><img src=x>[red]"
-    side = Side(name=marked, turns=marked, there=1, scored=1, left_out=[(marked, marked)])
+    side = Side(name=marked, domains=marked, there=1, scored=1, left_out=[(marked, marked)])
     suspect = Copy(fake=marked, reals=[marked], distances=[0.1])
     hostile = invented.evaluation().model_copy(
         update={

@@ -125,8 +125,8 @@ def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed(dimensions: int)
 def test_a_lattice_is_spoken_of_where_it_is_plain_and_not_the_reals_own(
     value: float, error: float | None, floor: float | None, told: bool
 ) -> None:
-    found = evaluation(lattice=Value(value=value, error=error, floor=floor))
-    said = [plain(each) for each in sentences(found) if "lattice" in each]
+    found = evaluation(checkerboard=Value(value=value, error=error, floor=floor))
+    said = [plain(each) for each in sentences(found) if "checkerboard" in each]
     assert len(said) == told
     if told and floor is not None:
         assert "by 9.40 ± 0.50 dB; that of the reals by 0.20." in said[0]

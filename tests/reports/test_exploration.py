@@ -14,7 +14,7 @@ from PIL import Image
 from fixtures.explored import ADVICE, blobs, domain, exploration, pictures
 from impasto.data.inventory import Duplicate, LeftOut
 from impasto.exploration.contact_sheet import Crop
-from impasto.exploration.results import Exploration, Framed, Mark
+from impasto.exploration.results import Exploration, Framed, Watermark
 from impasto.reports import exploration as page
 from impasto.reports.exploration import MAP_BYTES, write_page
 
@@ -133,7 +133,7 @@ def test_faults_are_told_and_shown(tmp_path: Path) -> None:
     shown = blobs(6)
     names = list(shown)
     whole = domain("paintings", shown)
-    survey = whole.survey.model_copy(
+    survey = whole.inventory.model_copy(
         update={
             "left_out": [LeftOut(name="notes.txt", reason="no picture")],
             "duplicates": [Duplicate(name="again.jpg", of=names[0])],
@@ -142,8 +142,8 @@ def test_faults_are_told_and_shown(tmp_path: Path) -> None:
         }
     )
     box = (0.1, 0.1, 0.9, 0.9)
-    marks = [Mark(name=names[4], kind="seal", box=box, why="a red square in a corner")]
-    ill = whole.model_copy(update={"survey": survey, "framed": [Framed(name=names[3], box=box)], "marks": marks})
+    marks = [Watermark(name=names[4], kind="seal", box=box, why="a red square in a corner")]
+    ill = whole.model_copy(update={"inventory": survey, "framed": [Framed(name=names[3], box=box)], "marks": marks})
     crops = [Crop(names[i], Image.fromarray(shown[names[i]]), (6, 6, 58, 58)) for i in (3, 4)]
     files = write_page(exploration(ill), [pictures(shown, crops=crops[:1], marked=crops[1:])], tmp_path)
     source, text = read(tmp_path)
@@ -159,8 +159,8 @@ def test_faults_are_told_and_shown(tmp_path: Path) -> None:
 def test_where_only_one_domain_has_faults_the_other_is_said_to_have_none(tmp_path: Path) -> None:
     shown = [blobs(4), blobs(4, seed=1)]
     photos = domain("photos", shown[1])
-    same = photos.survey.model_copy(update={"duplicates": [Duplicate(name="a", of="b")]})
-    found = exploration(domain("paintings", shown[0]), photos.model_copy(update={"survey": same}))
+    same = photos.inventory.model_copy(update={"duplicates": [Duplicate(name="a", of="b")]})
+    found = exploration(domain("paintings", shown[0]), photos.model_copy(update={"inventory": same}))
     write_page(found, [pictures(each) for each in shown], tmp_path)
     assert "Paintings: nothing was found." in read(tmp_path)[1]
 
@@ -169,11 +169,11 @@ def test_where_only_one_domain_has_faults_the_other_is_said_to_have_none(tmp_pat
 def test_a_name_is_text_whatever_it_looks_like(tmp_path: Path) -> None:
     shown = {HOSTILE: next(iter(blobs(1).values())), **blobs(4, seed=2)}
     found = domain("paintings", shown)
-    survey = found.survey.model_copy(
+    survey = found.inventory.model_copy(
         update={"near_duplicates": [(HOSTILE, "2-0.jpg")], "left_out": [LeftOut(name=HOSTILE, reason=HOSTILE)]}
     )
     crop = Crop(HOSTILE, Image.fromarray(shown[HOSTILE]), (1, 1, 60, 60))
-    ill = found.model_copy(update={"survey": survey, "framed": [Framed(name=HOSTILE, box=(0, 0, 1, 1))]})
+    ill = found.model_copy(update={"inventory": survey, "framed": [Framed(name=HOSTILE, box=(0, 0, 1, 1))]})
     write_page(exploration(ill), [pictures(shown, crops=[crop])], tmp_path)
     source, _ = read(tmp_path)
     assert "<script" not in source and "&lt;script&gt;" in source

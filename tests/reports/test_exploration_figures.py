@@ -24,7 +24,7 @@ def sized(found: Domain, extents: list[tuple[int, int]]) -> Domain:
         inventory.Picture(name=str(i), format="PNG", mode="RGB", width=width, height=height, digest=str(i))
         for i, (width, height) in enumerate(extents)
     ]
-    return found.model_copy(update={"survey": found.survey.model_copy(update={"pictures": files})})
+    return found.model_copy(update={"inventory": found.inventory.model_copy(update={"pictures": files})})
 
 
 def legend(figure: Figure) -> list[str]:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from fixtures.explored import blobs, domain, exploration
 from impasto.data.inventory import Duplicate
-from impasto.exploration.results import Advice, Domain, Exploration, Framed, Gap, Mark
+from impasto.exploration.results import Advice, Domain, Exploration, Framed, Gap, Watermark
 from impasto.metrics.results import Value
 from impasto.reports import exploration_text
 
@@ -90,10 +90,10 @@ def test_what_was_looked_at_whole_is_not_called_a_sample() -> None:
 def test_the_summary_is_short_and_ends_with_the_advice() -> None:
     found = of(300, 7028)
     paintings = found.paintings
-    survey = paintings.survey.model_copy(update={"duplicates": [Duplicate(name=str(i), of="a") for i in range(40)]})
-    mark = Mark(name="a", kind="signature", box=(0, 0, 1, 1), why="strokes")
+    survey = paintings.inventory.model_copy(update={"duplicates": [Duplicate(name=str(i), of="a") for i in range(40)]})
+    mark = Watermark(name="a", kind="signature", box=(0, 0, 1, 1), why="strokes")
     framed = [Framed(name="a", box=(0, 0, 0.9, 1))]
-    ill = paintings.model_copy(update={"survey": survey, "framed": framed, "marks": [mark, mark]})
+    ill = paintings.model_copy(update={"inventory": survey, "framed": framed, "marks": [mark, mark]})
     advice = [
         Advice(what="Crop the frames.", why="1 has one.", command="impasto explore"),
         Advice(what="Train", why="!"),

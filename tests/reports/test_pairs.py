@@ -9,7 +9,7 @@ from PIL import Image
 from fixtures import invented_runs as invented
 from impasto.data.image_grid import tile
 from impasto.reports.pairs import BETWEEN, WITHIN, beside, painted, sampled, sheet
-from impasto.reports.run_record import Record
+from impasto.reports.run_record import RunRecord
 
 SIZE = 16
 
@@ -25,7 +25,7 @@ def shades(pairs: NDArray[np.uint8]) -> list[list[int]]:
     return [[round(shade / 10) * 10 for shade in pair] for pair in middles.tolist()]
 
 
-def run(folder: Path, photos: NDArray[np.uint8], paintings: NDArray[np.uint8], translates: bool = True) -> Record:
+def run(folder: Path, photos: NDArray[np.uint8], paintings: NDArray[np.uint8], translates: bool = True) -> RunRecord:
     facts = {"photos": invented.PHOTOS | {"size": SIZE}} if translates else {}
     made = invented.begin(folder / "run", size=SIZE, **facts)
     (made / "samples").mkdir()
@@ -33,7 +33,7 @@ def run(folder: Path, photos: NDArray[np.uint8], paintings: NDArray[np.uint8], t
         tile(pictures).save(made / "samples" / f"{name}.jpg", quality=95)
     both = np.stack([photos, paintings], axis=1).reshape(-1, *photos.shape[1:])
     tile(both, columns=4).save(made / "paintings.jpg", quality=95)
-    return Record.read(made)
+    return RunRecord.read(made)
 
 
 def test_a_photo_is_on_the_left_and_its_painting_on_the_right(tmp_path: Path) -> None:

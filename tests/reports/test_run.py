@@ -277,7 +277,7 @@ def test_a_sheet_of_pictures_of_another_size_is_told(finished: Path, tmp_path: P
 def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
     marked = f"{name}<script>x</script><img src=x>"
-    run = invented.begin(tmp_path / "run", source=invented.FACTS["source"] | {"spec": marked}, device=marked)
+    run = invented.begin(tmp_path / "run", source=invented.FACTS["paintings"] | {"spec": marked}, device=marked)
     recipe = invented.RECIPE | {"name": marked, marked: {"deep": {marked: [marked]}}}
     (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     invented.write_log(run, [{"step": 1, "event": marked}])

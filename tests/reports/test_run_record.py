@@ -10,7 +10,7 @@ import yaml
 
 from fixtures import invented_runs as invented
 from impasto.errors import ImpastoError
-from impasto.reports.run_record import Record, read_log
+from impasto.reports.run_record import RunRecord, read_log
 
 
 def test_a_line_cut_off_by_a_kill_costs_nothing_but_itself(tmp_path: Path) -> None:
@@ -48,16 +48,16 @@ def test_the_best_is_the_lowest(tmp_path: Path) -> None:
     values = {10: 0.6, 20: 0.5, 30: 0.3, 40: 0.4}
     run = invented.begin(tmp_path / "run")
     invented.write_log(run, [{"step": step, invented.KID: value} for step, value in values.items()])
-    assert Record.read(run).chosen(invented.KID) == (30, 0.3)
-    assert Record.read(run).chosen("no such measure") is None
+    assert RunRecord.read(run).chosen(invented.KID) == (30, 0.3)
+    assert RunRecord.read(run).chosen("no such measure") is None
 
 
 def test_scores_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run")
-    assert Record.read(run).evaluation is None
+    assert RunRecord.read(run).evaluation is None
     scores = invented.evaluation(content=invented.CONTENT)
     invented.score(run, scores)
-    assert Record.read(run).evaluation == scores
+    assert RunRecord.read(run).evaluation == scores
 
 
 def test_after_going_back_only_the_path_that_led_on_is_kept(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_numbers_that_are_none_are_not_measured(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ImpastoError) as raised:
-            Record.read(folder)
+            RunRecord.read(folder)
         assert "is no run" in str(raised.value)
         assert "\n" not in str(raised.value)
 
@@ -101,14 +101,14 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path: Path, file: str, content: 
     run = invented.begin(tmp_path / "run")
     (run / file).write_text(content)
     with pytest.raises(ImpastoError) as raised:
-        Record.read(run)
+        RunRecord.read(run)
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
 
 
 def test_what_later_versions_add_to_a_run_is_no_obstacle(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", parameters=12, host={"cores": 2})
-    assert Record.read(run).facts.seed == 0
+    assert RunRecord.read(run).facts.seed == 0
 
 
 def test_a_translator_s_pictures_are_as_large_as_the_photos_it_cuts_squares_from(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_translator_s_pictures_are_as_large_as_the_photos_it_cuts_squares_from
         invented.begin(run, size, photos=photos)
         augment = {"augment": {"flip": True, "scale": [least, 1.0]}}
         (run / "recipe.yaml").write_text(yaml.safe_dump(invented.RECIPE | augment | {"size": size}))
-        return Record.read(run).shown_size
+        return RunRecord.read(run).sample_size
 
     assert shown(128, 0.5, invented.PHOTOS | {"size": 256}) == 256
     assert shown(128, 0.8, invented.PHOTOS | {"size": 512}) == 160
@@ -127,7 +127,7 @@ def test_a_translator_s_pictures_are_as_large_as_the_photos_it_cuts_squares_from
 
 def test_a_sample_knows_how_many_pictures_came_before(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run")
-    assert Record.read(run).pictures_at(0) == 0
+    assert RunRecord.read(run).pictures_at(0) == 0
     invented.write_log(run, invented.log_rows(10))
-    assert Record.read(run).pictures_at(7) == 7 * invented.BATCH
-    assert Record.read(run).pictures_at(11) is None
+    assert RunRecord.read(run).pictures_at(7) == 7 * invented.BATCH
+    assert RunRecord.read(run).pictures_at(11) is None

@@ -10,21 +10,21 @@ from impasto.reports.styles import command, describe
 
 def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
     content = Content(pairs=50, size=256, values={"SSIM": Value(value=0.71, error=0.01)})
-    told = {"content": content, "scores": style().card.scores, "lattice": Value(value=0.4, error=0.1, floor=0.22)}
+    told = {"content": content, "scores": style().card.scores, "checkerboard": Value(value=0.4, error=0.1, floor=0.22)}
     card = translator().card.model_copy(update=told)
     lines = describe(card, 4_200_000)
-    assert "photos into paintings" in lines[0] and "270 paintings and 6,328 photos" in lines[0]
+    assert "photos → paintings" in lines[0] and "270 paintings and 6,328 photos" in lines[0]
     assert "tiny" in lines[0] and "1.5 hours" in lines[0] and "16×16" in lines[0]
     assert lines[1].startswith("KID[invented] 0.25")
     assert "SSIM 0.71" in lines[2] and "50 photos" in lines[2]
-    assert lines[3] == f"lattice 0.40{SPACE}±{SPACE}0.10 dB, where the paintings have 0.220"
+    assert lines[3] == f"checkerboard 0.40{SPACE}±{SPACE}0.10 dB, where the paintings have 0.220"
     assert lines[4] == "CC0-1.0, 4.2 MB"
     assert lines[5] == "impasto train tiny.yaml --paintings monets --photos photos --budget 1steps --out run"
 
 
 def test_what_a_card_does_not_know_is_not_said() -> None:
     lines = describe(style().card)
-    assert "noise into paintings" in lines[0] and "300 pictures" in lines[0] and len(lines) == 3
+    assert "noise → paintings" in lines[0] and "300 pictures" in lines[0] and len(lines) == 3
     assert all(lines)
 
 
@@ -33,7 +33,14 @@ def test_a_cards_command_trains_such_a_style() -> None:
     settings = ["half=0.6", "direction=painting-to-photo", "augment.scale=[0.5, 1.0]", "generator.betas=[0.5, 0.9]"]
     trained = Recipe.load("monet").replace(settings)
     card = translator().card.model_copy(
-        update={"recipe": trained.values(), "start": "my style", "seed": 3, "steps": 1234, "turns": trained.turns}
+        update={
+            "recipe": trained.values(),
+            "start": "my style",
+            "seed": 3,
+            "steps": 1234,
+            "source": trained.source,
+            "target": trained.target,
+        }
     )
     words = shlex.split(str(command(card)))
     assert words[:3] == ["impasto", "train", "monet"]
@@ -53,5 +60,7 @@ def test_a_style_of_an_earlier_recipe_of_that_name_has_no_command() -> None:
 
 def test_pictures_of_the_other_direction_are_counted_by_what_they_are() -> None:
     recipe = Recipe.load("monet").replace(["direction=painting-to-photo"])
-    card = translator().card.model_copy(update={"recipe": recipe.values(), "turns": recipe.turns})
-    assert "paintings into photos" in describe(card)[0] and "6,328 paintings and 270 photos" in describe(card)[0]
+    card = translator().card.model_copy(
+        update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}
+    )
+    assert "paintings → photos" in describe(card)[0] and "6,328 paintings and 270 photos" in describe(card)[0]

@@ -11,16 +11,16 @@ from PIL import Image
 
 from fixtures import invented_runs as invented
 from impasto.data.image_grid import tile
-from impasto.reports.run_record import Record, Sample
+from impasto.reports.run_record import RunRecord, Sample
 from impasto.reports.time_lapse import LOOP_BYTES, RATE, SECONDS, evenly, holds, write_film, write_loop
 
 
-def run_with(folder: Path, sheets: list[Image.Image]) -> Record:
+def run_with(folder: Path, sheets: list[Image.Image]) -> RunRecord:
     run = invented.begin(folder / "run")
     (run / "samples").mkdir()
     for index, sheet in enumerate(sheets):
         sheet.save(run / "samples" / f"step-{index * 10:08d}.jpg", quality=95)
-    return Record.read(run)
+    return RunRecord.read(run)
 
 
 def plain(*colours: tuple[int, int, int], size: tuple[int, int] = (130, 130)) -> list[Image.Image]:
@@ -94,7 +94,7 @@ def test_a_film_of_photos_shows_each_beside_its_painting(tmp_path: Path) -> None
     (run / "samples").mkdir()
     for name, shade in (("photos", 40), ("step-00000000", 120), ("step-00000010", 200)):
         tile(np.full((8, 64, 64, 3), shade, np.uint8)).save(run / "samples" / f"{name}.jpg", quality=95)
-    write_film(Record.read(run), tmp_path / "film.mp4")
+    write_film(RunRecord.read(run), tmp_path / "film.mp4")
     frames = decoded(tmp_path / "film.mp4")
     for frame, shade in ((frames[0], 120), (frames[-1], 200)):
         height, width = frame[:690].shape[:2]
@@ -114,7 +114,7 @@ def test_a_film_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
 
 
 def test_without_samples_there_is_no_film(tmp_path: Path) -> None:
-    record = Record.read(invented.begin(tmp_path / "run"))
+    record = RunRecord.read(invented.begin(tmp_path / "run"))
     for write in (write_film, write_loop):
         with pytest.raises(ValueError, match="without samples"):
             write(record, tmp_path / "film")

@@ -45,8 +45,8 @@ def test_the_attribution_names_every_photograph_with_its_maker_and_licence() -> 
     rows = {row.split("`")[1]: row for row in text.splitlines() if row.startswith("| `")}
     assert rows.keys() == pictures("photos.zip").keys()
     for name, row in rows.items():
-        maker, licence = ("Clemens Engelhardt", "CC0") if name == "seeding.jpg" else ("Aitzol Berasategi", "CC-BY-4.0")
-        assert maker in row and licence in row
+        maker, license = ("Clemens Engelhardt", "CC0") if name == "seeding.jpg" else ("Aitzol Berasategi", "CC-BY-4.0")
+        assert maker in row and license in row
     assert "Claude Monet" in text and "public domain" in text and "1926" in text
 
 

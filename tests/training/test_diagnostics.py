@@ -1,6 +1,6 @@
 import pytest
 
-from impasto.training.diagnostics import memorises, verdict
+from impasto.training.diagnostics import diagnose, memorises
 
 
 @pytest.mark.parametrize(
@@ -28,4 +28,4 @@ def test_memorising_is_a_gap_that_is_wide_and_sure(real: float, heldout: float, 
     ],
 )
 def test_every_standing_has_its_words(real: float, fake: float, said: str) -> None:
-    assert said in verdict(real, fake)
+    assert said in diagnose(real, fake)

@@ -10,7 +10,7 @@ import torch
 from lightning_fabric import Fabric
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from impasto.config.recipe import Recipe, shipped
+from impasto.config.recipe import Recipe, bundled_recipes
 from impasto.device import open_fabric
 from impasto.errors import ImpastoError
 from impasto.networks import build_discriminator, build_generator
@@ -53,13 +53,13 @@ def test_what_autograd_keeps_for_the_backward_counts() -> None:
         assert account.taken == 2 * 4000 + 4  # the weight and its gradient are left
 
 
-@pytest.mark.parametrize("name", shipped())
+@pytest.mark.parametrize("name", bundled_recipes())
 def test_every_recipe_is_foretold_to_take_more_than_weights_gradients_and_moments(name: str, fabric: Fabric) -> None:
     recipe = Recipe.load(name)
     narrow = {"width": 8, "max_width": 32, "body": 16, "blocks": 2}
     held = recipe.generator.model_dump()
     recipe = recipe.replace([f"generator.{key}={value}" for key, value in narrow.items() if held.get(key)])
-    networks = [build_generator(**recipe.painter()), build_discriminator(**recipe.judge())]
+    networks = [build_generator(**recipe.generator_kwargs()), build_discriminator(**recipe.discriminator_kwargs())]
     weights = [sum(weight.nbytes for weight in network.parameters()) for network in networks]
     pairs = 2 if recipe.method == "cyclegan" else 1
     assert needed(recipe, fabric) - BESIDE > 4 * pairs * sum(weights) + weights[0]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.training.budget import Budget
-from impasto.training.schedule import Costs, Plan, passes
+from impasto.training.schedule import Costs, StepSchedule, passes
 
 
 @pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**5])
@@ -23,36 +23,36 @@ def test_looks_are_denser_at_the_beginning_end_with_the_last_step_and_stay_few(t
 
 
 def test_who_watches_says_where_to_score() -> None:
-    plan = Plan(Budget.parse("90steps"), batch=4, epoch=100, scored_at=(1 / 9, 1 / 3, 1.0))
+    plan = StepSchedule(Budget.parse("90steps"), batch=4, epoch=100, scored_at=(1 / 9, 1 / 3, 1.0))
     assert [step for step in range(1, 91) if plan.due(step)[1]] == [10, 30, 90]
 
 
 def test_a_time_is_laid_out_in_the_steps_that_are_left_when_sampling_and_scoring_are_paid_for() -> None:
-    plan = Plan(Budget.parse("100s"), batch=4, epoch=100, scored_at=(0.5, 1.0))
+    plan = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, scored_at=(0.5, 1.0))
     assert plan.total is None and plan.due(1) == (False, False)
     plan.lay_out(step=10, spent=10.0, per_step=0.5, costs=Costs(sample=0.0, score=5.0))
     assert plan.total == 10 + (100 - 10 - 2 * 5) / 0.5
 
 
 def test_a_plan_goes_on_as_it_was_laid_out_unless_the_budget_is_another() -> None:
-    plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    plan = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
     plan.lay_out(step=10, spent=10.0, per_step=0.5, costs=Costs(sample=0.1, score=0.1))
-    again, longer = (Plan(Budget.parse(text), batch=4, epoch=100) for text in ("100s", "200s"))
+    again, longer = (StepSchedule(Budget.parse(text), batch=4, epoch=100) for text in ("100s", "200s"))
     again.restore(plan.state())
     longer.restore(plan.state())
     assert again.state() == plan.state() and longer.total is None
 
 
 def test_a_time_that_was_laid_out_in_a_busy_moment_is_corrected_once_by_the_mean_speed() -> None:
-    plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    plan = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
     plan.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
     assert plan.total == 20 and not plan.corrected(9) and plan.corrected(10)
     plan.correct(step=10, spent=20.0, per_step=20 / 10, costs=Costs())
     assert plan.total == 10 + (100 - 20) * 10 / 20 and not plan.corrected(49)
-    again = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    again = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
     again.restore(plan.state())
     assert again.total == 50 and not again.corrected(49) and again.progress(30) == plan.progress(30)
-    late = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    late = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
     late.lay_out(step=2, spent=1.0, per_step=0.5, costs=Costs())
     late.correct(step=100, spent=120.0, per_step=1.2, costs=Costs())
     assert late.total == 101  # a last step, in which all ends as it should
@@ -60,14 +60,14 @@ def test_a_time_that_was_laid_out_in_a_busy_moment_is_corrected_once_by_the_mean
 
 def test_it_is_corrected_where_the_learning_rate_begins_to_fall_but_neither_at_once_nor_late() -> None:
     for decay_from, at in ((0.0, 25), (0.3, 30), (1.0, 50)):
-        plan = Plan(Budget.parse("100s"), batch=4, epoch=100, decay_from=decay_from)
+        plan = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, decay_from=decay_from)
         plan.lay_out(step=0, spent=0.0, per_step=1.0, costs=Costs())
         assert not plan.corrected(at - 1) and plan.corrected(at)
 
 
 def test_steps_that_were_asked_for_and_those_of_trials_that_are_compared_are_kept() -> None:
-    assert not any(Plan(Budget.parse("90steps"), batch=4, epoch=100).corrected(step) for step in range(1, 91))
-    watched = Plan(Budget.parse("100s"), batch=4, epoch=100, scored_at=(1 / 3, 1.0))
+    assert not any(StepSchedule(Budget.parse("90steps"), batch=4, epoch=100).corrected(step) for step in range(1, 91))
+    watched = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, scored_at=(1 / 3, 1.0))
     watched.lay_out(step=2, spent=10.0, per_step=5.0, costs=Costs())
     assert not any(watched.corrected(step) for step in range(2, 21))
 
@@ -76,7 +76,7 @@ def test_steps_that_were_asked_for_and_those_of_trials_that_are_compared_are_kep
 def test_where_steps_become_slower_each_part_keeps_its_share_of_the_time(costs: Costs) -> None:
     """Steps of 1, 4 and 16 ms, as the sides of pictures double: each takes about a third of the time."""
     budget, thirds, seconds = 60.0, (1 / 3, 2 / 3), (0.001, 0.004, 0.016)
-    plan = Plan(Budget.parse("60s"), batch=4, epoch=100, scored_at=(0.5, 1.0), changes_pace=thirds)
+    plan = StepSchedule(Budget.parse("60s"), batch=4, epoch=100, scored_at=(0.5, 1.0), speed_changes=thirds)
     plan.lay_out(step=0, spent=0.0, per_step=seconds[0], costs=costs)
     step, spent, progress, scored, turns = 0, 0.0, [0.0], [], []
     within, samples = [0.0, 0.0, 0.0], [0, 0, 0]
@@ -108,7 +108,7 @@ def test_where_steps_become_slower_each_part_keeps_its_share_of_the_time(costs: 
 def test_progress_only_grows_from_0_to_1_also_for_what_goes_back_to_before_a_correction(
     total: int, at: float, slower: float
 ) -> None:
-    plan = Plan(Budget.parse("100s"), batch=4, epoch=100)
+    plan = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
     plan.lay_out(step=0, spent=0.0, per_step=100 / total, costs=Costs())
     plan.correct(max(1, int(at * total)), 100 * at, slower * 100 / total, Costs())
     assert plan.total is not None

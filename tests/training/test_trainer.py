@@ -28,8 +28,8 @@ from impasto.metrics.results import Scores
 from impasto.networks.feature_decoder import Generator
 from impasto.style import Style
 from impasto.training import checkpoint
-from impasto.training.ema import Ema
-from impasto.training.run_dir import Run
+from impasto.training.ema import ModelEma
+from impasto.training.run_dir import RunDir
 from impasto.training.trainer import CHANCES, Trainer, grid_count
 
 #: What tells of the machine rather than of the training.
@@ -67,7 +67,7 @@ def test_ctrl_c_while_the_last_scores_are_taken_is_heard(tmp_path: Path) -> None
     assert again.train().finished and again.step == 40
 
 
-def log(run: Run) -> list[dict[str, Any]]:
+def log(run: RunDir) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in run.log_file.read_text().splitlines()]
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
@@ -196,7 +196,7 @@ def test_a_translators_card_tells_of_its_photos(tmp_path: Path) -> None:
     t = translator(tmp_path / "run", budget="2steps")
     t.train()
     card = Style.load(t.run.last).card
-    assert (card.turns, card.photos, card.start) == ("photos into paintings", {"spec": "colours"}, None)
+    assert (card.domains, card.source_data, card.start) == ("photos → paintings", {"spec": "colours"}, None)
     assert [set(row) >= {"loss_generator", "loss_content"} for row in log(t.run)] == [True, True]
 
 
@@ -204,7 +204,7 @@ def test_a_cyclegan_keeps_the_averages_of_both_directions_and_shows_both(tmp_pat
     t = translator(tmp_path / "run", "cyclegan-resnet", settings=("ema.halflife=4",))
     back = t.method.reverse()
     assert back is not None
-    average, step = Ema(back, 4, t.recipe.ema.rampup), t.method.step
+    average, step = ModelEma(back, 4, t.recipe.ema.rampup), t.method.step
 
     def followed(batch: Batch) -> Any:
         losses = step(batch)
@@ -348,7 +348,7 @@ def test_the_best_style_is_the_one_with_the_lowest_score(tmp_path: Path, monkeyp
     assert all(each.dtype == np.uint8 for each in seen)
     best = Style.load(t.run.best).card
     assert best.steps == 117 and best.scores == [judged(4.0)]
-    assert Style.load(t.run.last).card.licence == "CC0-1.0"
+    assert Style.load(t.run.last).card.license == "CC0-1.0"
 
 
 def test_scores_take_a_twentieth_of_a_budget_in_time_at_most(tmp_path: Path) -> None:

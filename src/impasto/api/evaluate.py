@@ -10,20 +10,20 @@ import numpy as np
 import torch
 
 from impasto.config.recipe import Recipe
+from impasto.config.types import Progress
 from impasto.device import choose_device
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder
 from impasto.inference.translator import Painter, load
 from impasto.metrics.evaluation import assess
-from impasto.metrics.feature_extractors import NETWORKS, USUAL, FeatureNetwork, open_network
+from impasto.metrics.feature_extractors import DEFAULT, FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
 from impasto.metrics.feature_extractors.vgg16 import SMALLEST as LEAST
 from impasto.metrics.image_sets import (
     LARGEST,
     MADE,
-    InFiles,
-    Painted,
-    Pictures,
-    Progress,
+    FileImages,
+    ImageSet,
+    TranslatedImages,
     look,
     open_side,
     own_size,
@@ -33,11 +33,11 @@ from impasto.metrics.results import Evaluation
 from impasto.reports.comparison import write_comparison
 from impasto.reports.comparison_table import Comparison, Entry, names
 from impasto.reports.evaluation import write_evaluation
-from impasto.reports.run_record import Record
+from impasto.reports.run_record import RunRecord
 
 #: Smaller pictures than this say nothing to a network.
 SMALLEST = 16
-#: Pictures of each style in the page of a comparison.
+#: ImageSet of each style in the page of a comparison.
 SHOWN = 16
 
 
@@ -46,7 +46,7 @@ def evaluate(
     against: str | Path,
     out: str | Path | None = None,
     *,
-    networks: str | Sequence[str] = (USUAL,),
+    networks: str | Sequence[str] = (DEFAULT,),
     photos: str | Path | None = None,
     count: int | None = None,
     size: int | None = None,
@@ -89,10 +89,10 @@ def evaluate(
     opened = [look(str(fakes), device, reverse=reverse), look(str(against), device)]
     judged, reference = opened
     if translates(judged) and photos is None:
-        source = judged.card.turns.partition(" into ")[0]
-        raise ImpastoError(f"{fakes} turns {judged.card.turns}: say which {source}, with --photos.")
+        source = judged.card.domains.partition(" into ")[0]
+        raise ImpastoError(f"{fakes} turns {judged.card.domains}: say which {source}, with --photos.")
     if photos is not None and isinstance(judged, Painter) and not translates(judged):
-        raise ImpastoError(f"{fakes} turns {judged.card.turns}, which asks for no photos: leave out --photos.")
+        raise ImpastoError(f"{fakes} turns {judged.card.domains}, which asks for no photos: leave out --photos.")
     if translates(reference):
         raise ImpastoError(f"{against} paints nothing without photos: give real pictures to compare with.")
     common = size or min(map(own_size, opened))
@@ -102,13 +102,13 @@ def evaluate(
         raise ImpastoError(f"Content cannot be compared at {common} pixels: give --size {LEAST} or more.")
     judges = _open_networks(list(dict.fromkeys(networks)), where, None if weights is None else Path(weights))
     say(f"Comparing {fakes} with {against} at {common}×{common} pixels …")
-    taken: InFiles | None = None
+    taken: FileImages | None = None
     if translates(judged):
         sitters = open_side(look(str(photos), device), str(photos), common, count or MADE, seed)
-        made: Pictures = Painted(judged, str(fakes), sitters)
+        made: ImageSet = TranslatedImages(judged, str(fakes), sitters)
     else:
         made = open_side(judged, str(fakes), common, count, seed)
-        taken = None if photos is None else InFiles(str(photos), common, sys.maxsize)
+        taken = None if photos is None else FileImages(str(photos), common, sys.maxsize)
     # Two styles of one run would paint nearly the same of the same latents, and be near for that.
     real = open_side(reference, str(against), common, count, seed + 1)
     found = assess(made, real, judges, photos=taken, intervals=intervals, progress=progress)
@@ -119,11 +119,11 @@ def evaluate(
     return found.evaluation
 
 
-def _open_networks(names: Sequence[str], device: torch.device, weights: Path | None) -> list[FeatureNetwork]:
+def _open_networks(names: Sequence[str], device: torch.device, weights: Path | None) -> list[FeatureExtractor]:
     """The networks, of which one that brings no weights gets these."""
-    bare = [name for name in names if name in NETWORKS and not NETWORKS[name].installed]
+    bare = [name for name in names if name in FEATURE_EXTRACTORS and not FEATURE_EXTRACTORS[name].installed]
     given = bare or names[:1]  # which says that it brings its own
-    return [open_network(name, device, weights if name in given else None) for name in names]
+    return [open_feature_extractor(name, device, weights if name in given else None) for name in names]
 
 
 def compare(
@@ -168,7 +168,7 @@ def compare(
             different[run.resolve()] = run
     if not different:
         raise ImpastoError("There is nothing to compare: name some run folders.")
-    records = [Record.read(run) for run in different.values()]
+    records = [RunRecord.read(run) for run in different.values()]
     scores = (
         [record.evaluation if record.ended else None for record in records]
         if against is None
@@ -184,7 +184,7 @@ def compare(
     return comparison
 
 
-def _entry(name: str, record: Record, evaluation: Evaluation | None, fresh: bool, device: str) -> Entry:
+def _entry(name: str, record: RunRecord, evaluation: Evaluation | None, fresh: bool, device: str) -> Entry:
     """A run with its paintings: by its style, or the newest samples, of photos or of a run that has no style yet."""
     if record.translates or not _has_style(record):
         return Entry.of_samples(name, record, evaluation, fresh and evaluation is not None, SHOWN)
@@ -194,12 +194,12 @@ def _entry(name: str, record: Record, evaluation: Evaluation | None, fresh: bool
     return Entry(name, record, evaluation, fresh and evaluation is not None, pictures, painted_at)
 
 
-def _has_style(record: Record) -> bool:
+def _has_style(record: RunRecord) -> bool:
     return any((record.folder / name).exists() for name in ("best.safetensors", "last.safetensors"))
 
 
 def _afresh(
-    records: Sequence[Record],
+    records: Sequence[RunRecord],
     against: str,
     photos: str | None,
     count: int | None,
@@ -208,16 +208,16 @@ def _afresh(
 ) -> list[Evaluation | None]:
     """Every style against the same pictures: the same counts, seed and photos, the size of the smallest of all, through
     all networks that chose one of them."""
-    size = min(LARGEST, own_size(look(against, device)), *(record.shown_size for record in records))
-    chose = {Recipe.of(record.recipe).scored_by for record in records if _has_style(record)}
-    networks = (*sorted(chose - {USUAL}), USUAL)  # by the first one it is told who is best
+    size = min(LARGEST, own_size(look(against, device)), *(record.sample_size for record in records))
+    chose = {Recipe.of(record.recipe).scoring_network for record in records if _has_style(record)}
+    networks = (*sorted(chose - {DEFAULT}), DEFAULT)  # by the first one it is told who is best
     scores: list[Evaluation | None] = []
     for record in records:
         if not _has_style(record):
             say(f"{record.folder} has no style yet, so it is not scored.")
             scores.append(None)
             continue
-        if not record.paints:
+        if record.target != "paintings":
             say(f"{record.folder} makes photos of paintings, so it is not scored against paintings.")
             scores.append(None)
             continue

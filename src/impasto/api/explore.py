@@ -9,21 +9,21 @@ import torch
 
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
-from impasto.data.pixel_store import Store, is_pack
-from impasto.data.preprocess import Progress
+from impasto.config.types import Progress
+from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
 from impasto.device import Precision, choose_device, choose_precision, out_of_memory
 from impasto.exploration.image_statistics import decibels, differences, spreads
-from impasto.exploration.inspection import Closely, look_closely
+from impasto.exploration.inspection import Inspection, inspect_images
 from impasto.exploration.palette import palette, set_palette
-from impasto.exploration.recommendations import advise, choose_recipe, short_sides
+from impasto.exploration.recommendations import choose_recipe, recommend, short_sides
 from impasto.exploration.results import Common, Domain, Exploration, Gap, Group
 from impasto.exploration.scan import Look, common_size, look, see
 from impasto.exploration.similarity import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
-from impasto.exploration.speed import Pace, pace
-from impasto.exploration.watermarks import common_marks
+from impasto.exploration.speed import SpeedEstimate, estimate_speed
+from impasto.exploration.watermarks import common_watermarks
 from impasto.files import make_folder, require_folder
-from impasto.metrics.feature_extractors import USUAL, FeatureNetwork, open_network
+from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
 from impasto.metrics.results import Value
@@ -73,7 +73,7 @@ def explore(
             with open_source(source):  # so that a mistyped one is told before the other is read
                 pass
     size = common_size(paintings, *([photos] if photos else []))
-    network = open_network(USUAL, where)
+    network = open_feature_extractor(DEFAULT, where)
     found = [_domain("paintings", paintings, size, crop_frames, network, progress)]
     if photos is not None:
         found.append(_domain("photos", photos, size, False, network, progress))
@@ -81,9 +81,9 @@ def explore(
     first, second = domains[0], domains[1] if photos is not None else None
     gap = None if second is None else _gap(first, second, found[0][2], found[1][2])
     learned = [paintings, *([photos] if photos and (asked is None or asked.translates) else [])]
-    packed = min((Store.open(source).size for source in learned if is_pack(source)), default=None)
+    packed = min((PixelStore.open(source).size for source in learned if is_pack(source)), default=None)
     chosen, settings = choose_recipe(short_sides(first), photos is not None, where, recipe, packed=packed)
-    told = advise(first, second, gap, _paces(chosen, where, how), chosen, settings=settings, named=recipe)
+    told = recommend(first, second, gap, _paces(chosen, where, how), chosen, settings=settings, named=recipe)
     exploration = Exploration(
         impasto=__version__,
         created=datetime.now(UTC).replace(microsecond=0),
@@ -100,7 +100,7 @@ def explore(
 
 
 def _domain(
-    role: str, source: str, size: int, crop_frames: bool, network: FeatureNetwork, progress: Progress | None
+    role: str, source: str, size: int, crop_frames: bool, network: FeatureExtractor, progress: Progress | None
 ) -> tuple[Domain, Pictures, np.ndarray]:
     """What is in one set, what of it is shown, and the features of its sample."""
     seen = look(source, size, crop_frames=crop_frames, progress=progress)
@@ -113,7 +113,7 @@ def _domain(
     domain = Domain.model_validate(
         {
             "role": role,
-            "survey": seen.survey.model_copy(update={"source": source}),  # a pack remembers what it was made of
+            "inventory": seen.inventory.model_copy(update={"source": source}),  # a pack remembers what it was made of
             "looks": [
                 each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
                 for each in seen.looks
@@ -125,7 +125,7 @@ def _domain(
             "closely": min(CLOSELY[role], len(seen.looks)),
             "framed": close.framed,
             "marks": close.marks,
-            "common": [Common(box=box, why=why) for box, why in common_marks(seen.squares)],
+            "common": [Common(box=box, why=why) for box, why in common_watermarks(seen.squares)],
             "sample": names,
             "alike": {"pixels": alike(vectors), network.name: alike(features)},
             "typical": [names[place] for place in most],
@@ -139,16 +139,16 @@ def _domain(
     return domain, _pictures(seen, close, features, vectors, source, size, crop_frames), features
 
 
-def _closely(role: str, source: str, seen: Look) -> Closely:
+def _closely(role: str, source: str, seen: Look) -> Inspection:
     """Frames and marks, in pictures evenly spread over the set."""
     places = np.linspace(0, len(seen.looks) - 1, min(CLOSELY[role], len(seen.looks))).round().astype(int)
-    return look_closely(source, [seen.looks[place].name for place in places])
+    return inspect_images(source, [seen.looks[place].name for place in places])
 
 
-def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, Pace]:
-    """The recipe's pace by its name; nothing where the memory does not suffice to measure it."""
+def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, SpeedEstimate]:
+    """The recipe's estimate_speed by its name; nothing where the memory does not suffice to measure it."""
     try:
-        return {recipe.name: pace(recipe, device, precision)}
+        return {recipe.name: estimate_speed(recipe, device, precision)}
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -156,12 +156,12 @@ def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[s
 
 
 def _pictures(
-    seen: Look, close: Closely, features: np.ndarray, vectors: np.ndarray, source: str, size: int, crop_frames: bool
+    seen: Look, close: Inspection, features: np.ndarray, vectors: np.ndarray, source: str, size: int, crop_frames: bool
 ) -> Pictures:
     """What the page shows of a set."""
     shown = dict(zip(seen.names, seen.squares, strict=True))
-    same = [(each.of, each.name) for each in seen.survey.duplicates[:DOUBLES]]
-    pairs = same + seen.survey.near_duplicates[:DOUBLES]
+    same = [(each.of, each.name) for each in seen.inventory.duplicates[:DOUBLES]]
+    pairs = same + seen.inventory.near_duplicates[:DOUBLES]
     doubles = [name for pair in pairs for name in pair if name not in shown]
     by_pixels, by_features = similarity(vectors), similarity(features)
     order_pixels, order_features = order(by_pixels), order(by_features)
@@ -185,7 +185,7 @@ def _gap(paintings: Domain, photos: Domain, reals: np.ndarray, others: np.ndarra
     shuffled = reals[np.random.default_rng(0).permutation(len(reals))]
     floor, _ = kernel_distance(shuffled[: len(reals) // 2], shuffled[len(reals) // 2 :])
     return Gap(
-        network=USUAL,
+        network=DEFAULT,
         counts=f"{len(others):,} v {len(reals):,}",
         distance=Value(value=kid, error=error, floor=floor),
         words=differences(paintings, photos),

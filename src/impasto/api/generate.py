@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.config.types import Pixels
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.inference.latents import Latent, around, truncated, walk
-from impasto.inference.output import claim, encode, open_output
+from impasto.inference.output import encode, open_output, reserve
 from impasto.inference.translator import Painter, load
 from impasto.inference.video.writer import FILMS, write_film
 
@@ -27,7 +27,6 @@ SIDE, REACH = 7, 0.8
 #: Pictures that were learned from, shown beside each painting.
 NEAREST = 3
 
-Pixels = NDArray[np.uint8]
 Shown = Literal["paintings", "neighbours", "mixtures"]
 Way = Literal["loop", "walk"]
 Progress = Callable[[int], object]
@@ -92,16 +91,16 @@ def generate(
     latents = [truncated(painter.latent(seed, number), truncation) for number in numbers]
     size = f"{painter.size}×{painter.size}"
     if ending in FILMS:
-        claim(place, file=True, overwrite=overwrite)
+        reserve(place, file=True, overwrite=overwrite)
         way = interpolate or "loop"
         pictures = _told(painter.develop(walk(latents, round(seconds * RATE), closed=way == "loop")), progress)
         write_film(place, ((picture, 1) for picture in pictures), RATE)
         length = frames(count, out, show, interpolate, seconds) / RATE
         return f"A {way} of {count:,} {_paintings(count)} of {size}, {length:.1f} s long, in {place}"
     if ending in SHEETS:
-        claim(place, file=True, overwrite=overwrite)
+        reserve(place, file=True, overwrite=overwrite)
         sheet, what = _sheet(painter, latents, show, nearest, seed, progress)
-        with whole(place) as part:
+        with atomic_write(place) as part:
             part.write_bytes(encode(place.name, sheet))
         return f"{what} of {size} on {place}"
     with open_output(place, overwrite=overwrite) as writer:
@@ -165,11 +164,11 @@ def _mixtures(painter: Painter, latents: list[Latent], progress: Progress | None
 def _with_nearest(paintings: Pixels, source: str | Path, painter: Painter) -> Pixels:
     """Each painting, and behind it the pictures of ``source`` that a network finds most like it, nearest first."""
     from impasto.data.pixel_store import gather
-    from impasto.metrics.feature_extractors import USUAL, open_network
+    from impasto.metrics.feature_extractors import DEFAULT, open_feature_extractor
     from impasto.metrics.features import extract
     from impasto.metrics.memorisation import nearest
 
-    network, learned = open_network(USUAL, painter.device), gather(source, painter.size).pixels
+    network, learned = open_feature_extractor(DEFAULT, painter.device), gather(source, painter.size).pixels
     _, places = nearest(extract(network, paintings), extract(network, learned), NEAREST)
     rows = np.full((len(paintings), 1 + NEAREST, *paintings.shape[1:]), 255, np.uint8)
     rows[:, 0] = paintings

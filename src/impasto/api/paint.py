@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
-from impasto.files import make_folder, reaching, whole
+from impasto.files import atomic_write, make_folder, path_errors
 from impasto.inference.batch import Format, Outcome, open_gallery, open_photos, paint_file, paint_photos, summarise
 from impasto.inference.manifest import job
-from impasto.inference.options import Manner
-from impasto.inference.output import LONGEST, claim, encode
+from impasto.inference.options import PaintOptions
+from impasto.inference.output import LONGEST, encode, reserve
 from impasto.inference.photo import open_photo
 from impasto.inference.translator import load
 
@@ -20,8 +21,6 @@ from impasto.inference.translator import load
 FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 #: Endings of films and pictures that are not written: whoever gives one does not want a folder of that name.
 NOT_WRITTEN = (*FILMS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
-
-Progress = Callable[[int, int | None], object]
 
 
 def paint_all(
@@ -67,7 +66,7 @@ def paint_all(
     Returns whether everything is painted; what is not was said, with the reason. Raises
     :class:`impasto.errors.ImpastoError` for what a person can mend.
     """
-    manner, given = Manner(strength, brush, keep_colour), [str(photo) for photo in photos]
+    manner, given = PaintOptions(strength, brush, keep_colour), [str(photo) for photo in photos]
     if engine == "ray":
         if len(given) > 1 or overwrite:
             raise ImpastoError("On a cluster, photos are painted from one folder into another; what is there stays.")
@@ -147,9 +146,9 @@ def show_moods(
     if place.suffix.lower() not in LONGEST:
         make_folder(place)
         place = place / "moods.jpg"
-    claim(place, file=True, overwrite=overwrite)
-    sheet = mood_sheet(painter, pixels, Manner(strength, brush, keep_colour), progress)
-    with whole(place) as part:
+    reserve(place, file=True, overwrite=overwrite)
+    sheet = mood_sheet(painter, pixels, PaintOptions(strength, brush, keep_colour), progress)
+    with atomic_write(place) as part:
         part.write_bytes(encode(place.name, sheet))
     return place
 
@@ -169,7 +168,7 @@ def _ending(place: Path, films: list[Path], pictures: list[str], kind: Format) -
 
     Raises ImpastoError where what is given does not go into that.
     """
-    with reaching(place):
+    with path_errors(place):
         ending = "" if place.is_dir() else place.suffix.lower()
     if ending in LONGEST:
         kinds = {"keep": tuple(LONGEST), "jpg": (".jpg", ".jpeg"), "png": (".png",)}

@@ -17,15 +17,15 @@ from impasto.api import train
 from impasto.config.recipe import Recipe
 from impasto.config.settings import Searched
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, make_folder, require_folder, whole
+from impasto.files import DiskFullError, atomic_write, make_folder, require_folder
 from impasto.metrics.results import Evaluation, Scores
 from impasto.reports.tuning import write_tuning
 from impasto.reports.tuning_results import Trial, Tuning, said, without_password
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.progress import Progress
-from impasto.training.run_dir import Run
-from impasto.training.schedule import Watch
+from impasto.training.run_dir import RunDir
+from impasto.training.schedule import Observer
 from impasto.training.trainer import DECIDING
 from impasto.tuning.study import (
     FACTOR,
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 LEFT = ("recipe.yaml", "best.yaml", "report.html", "tuning.json")
 #: What can be searched for, lower being better: its name in an evaluation of that recipe's paintings.
 OBJECTIVES: dict[str, Callable[[Recipe], str]] = {
-    "score": lambda recipe: f"{DECIDING}[{recipe.scored_by}]",
+    "score": lambda recipe: f"{DECIDING}[{recipe.scoring_network}]",
     "content": lambda recipe: "ST-LPIPS[vgg16]",
 }
 
@@ -139,7 +139,7 @@ def tune(
     trying = f"{trials} trials" if trials > 1 else "a trial"
     say(f"Study '{name}' in {without_password(where)}: {len(base.tune)} settings, {trying} of {budget}.")
     make_folder(Path(out))
-    with whole(Path(out) / "recipe.yaml") as part:
+    with atomic_write(Path(out) / "recipe.yaml") as part:
         part.write_text(base.to_yaml(), encoding="utf-8")
     signal = None
     try:
@@ -297,7 +297,7 @@ class _Worker:
         found |= {} if evaluation.content is None else evaluation.content.values
         return [found[name].value for name in self.names()]
 
-    def _learn(self, study: "optuna.Study", trial: "optuna.Trial", recipe: Recipe, number: int) -> Run:
+    def _learn(self, study: "optuna.Study", trial: "optuna.Trial", recipe: Recipe, number: int) -> RunDir:
         """Trains by the trial's settings with its seed of that ``number``, or goes on with what was begun.
 
         Raises _Stopped if a signal ends it.
@@ -307,14 +307,14 @@ class _Worker:
         folder = self.out / (name if number == 0 else f"{name}-seed-{self.seed + number}")
         begun = self._begun(folder, recipe)
         if begun and (folder / "evaluation.json").exists():
-            return Run.open(folder)
+            return RunDir.open(folder)
         with_trial: dict[str, Any] = {
             "photos": self.photos,
             "budget": self.budget,
             "device": self.device,
             "say": lambda _: None,
             "progress": Progress(console=Console(quiet=True)),
-            "watch": self._watch(trial) if number == 0 else Watch(RUNGS, lambda *_: True),
+            "watch": self._watch(trial) if number == 0 else Observer(RUNGS, lambda *_: True),
         }
         threads = torch.get_num_threads()
         if begun and checkpoint.steps(folder / "checkpoints"):
@@ -334,7 +334,7 @@ class _Worker:
         torch.set_num_threads(threads)  # which may have been those of the machine that began
         if outcome.signal is not None:
             raise _Stopped(outcome.signal)
-        run = Run.open(folder)
+        run = RunDir.open(folder)
         trial.set_user_attr("seconds", trial.user_attrs.get("seconds", 0.0) + run.facts["seconds"])
         trial.set_user_attr("steps", run.facts["steps"])
         shutil.rmtree(run.checkpoints)  # those of many trials would fill a disk
@@ -344,10 +344,10 @@ class _Worker:
         """Whether a run was begun there for this very training, not for another study of the same name."""
         if not (folder / "run.json").exists() or not (folder / "recipe.yaml").exists():
             return False
-        run = Run.open(folder)
+        run = RunDir.open(folder)
         return run.recipe == recipe.without_search() and run.facts["budget"] == self.budget
 
-    def _watch(self, trial: "optuna.Trial") -> Watch:
+    def _watch(self, trial: "optuna.Trial") -> Observer:
         """Tells the study the scores on the way, and ends a training that promises little; but not by the recipe's
         own settings, which the others are compared with."""
 
@@ -363,7 +363,7 @@ class _Worker:
             bad = trial.should_prune()  # asked of each, for that is what the others are compared with
             return RUNGS[rung] == RUNGS[-1] or first(trial) == 0 or not bad
 
-        return Watch(RUNGS, told)
+        return Observer(RUNGS, told)
 
     def _looks(self, trial: "optuna.Trial") -> str:
         looks: dict[str, float] = trial.user_attrs.get("looks", {})
@@ -378,7 +378,7 @@ class _Worker:
         chosen = min(best, key=lambda trial: trial.values[0])
         drawn = settings(chosen, self.recipe.tune)
         recipe = self.recipe.model_copy(update={"name": f"{self.recipe.name}-tuned"})
-        with whole(self.out / "best.yaml") as part:
+        with atomic_write(self.out / "best.yaml") as part:
             part.write_text(
                 recipe.replace(f"{name}={yaml.safe_dump(value)}" for name, value in drawn.items()).to_yaml(),
                 encoding="utf-8",

@@ -44,7 +44,7 @@ def evaluate(
     from rich.console import Console
 
     from impasto.api.evaluate import evaluate
-    from impasto.metrics.feature_extractors import USUAL
+    from impasto.metrics.feature_extractors import DEFAULT
     from impasto.reports.evaluation import summary
 
     with bar("looking") as advance:
@@ -52,7 +52,7 @@ def evaluate(
             fakes,
             against,
             out,
-            networks=network or (USUAL,),
+            networks=network or (DEFAULT,),
             photos=photos,
             count=count,
             size=size,

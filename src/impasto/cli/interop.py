@@ -14,16 +14,15 @@ def import_(
     out: Annotated[
         Path | None, typer.Option(help="The style to write (.safetensors); in styles/, under its name, if not given.")
     ] = None,
-    turns: Annotated[
-        str, typer.Option(help="What it turns into what, such as 'horses into zebras'.")
-    ] = "pictures into pictures",
-    licence: Annotated[str, typer.Option(help="Under which it may be used: the style says so.")] = "",
+    source: Annotated[str, typer.Option(help="Source domain, such as 'horses'.")] = "images",
+    target: Annotated[str, typer.Option(help="Target domain, such as 'zebras'.")] = "images",
+    license: Annotated[str, typer.Option(help="Under which it may be used: the style says so.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the style.")] = False,
 ) -> None:
     """Make a style of a generator that pytorch-CycleGAN-and-pix2pix or CUT saved: ResNet or U-Net, found by itself."""
     from impasto.interop.cyclegan_checkpoints import import_style
 
-    style, found = import_style(file, out, turns=turns, licence=licence, overwrite=overwrite)
+    style, found = import_style(file, out, source=source, target=target, license=license, overwrite=overwrite)
     print(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
     print(f"Paint with it: impasto paint PHOTO --style {style} --out painted")
 
@@ -70,6 +69,6 @@ def pull(
 
     style, card = pull(repository, out, overwrite=overwrite)
     name = style.stem if style.parent == Path("styles") else style
-    work = "paint PHOTO --style" if card.photos is not None or card.imported is not None else "generate"
-    print(f"{style}: {card.turns}, {style.stat().st_size / 1e6:.1f} MB")
+    work = "paint PHOTO --style" if card.source_data is not None or card.imported is not None else "generate"
+    print(f"{style}: {card.domains}, {style.stat().st_size / 1e6:.1f} MB")
     print(f"Paint with it: impasto {work} {name} --out painted")

@@ -17,13 +17,13 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as
     from rich.console import Console
     from rich.table import Table
 
-    from impasto.config.recipe import Recipe, shipped
+    from impasto.config.recipe import Recipe, bundled_recipes
 
     if name is not None:
         print(Recipe.load(name).to_yaml(), end="")
         return
     table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
-    for each in map(Recipe.load, shipped()):
+    for each in map(Recipe.load, bundled_recipes()):
         table.add_row(each.name, each.method, str(each.size), str(each.batch), each.generator.network)
     Console().print(table)
     print("\nimpasto recipes NAME shows all of one's settings; --set NAME=VALUE changes one of them in training.")
@@ -71,7 +71,7 @@ def pack(
 
     with bar("packing") as advance:
         store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
-    for line in summarise(store.survey):
+    for line in summarise(store.inventory):
         print(line)
     print(f"{out} holds {len(store.pixels):,} pictures of {size}×{size}.")
 
@@ -97,14 +97,14 @@ def train(
     crop_frames: CropFrames = False,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Under which the style may be used: its file says so.")] = None,
+    license: Annotated[str | None, typer.Option(help="Under which the style may be used: its file says so.")] = None,
 ) -> None:
     """Learn a painter from pictures, or go on learning (--resume RUN)."""
     from impasto.api import train
     from impasto.style import Style
 
     if resume is not None:
-        if recipe or out or start or setting or crop_frames or seed is not None or precision or licence:
+        if recipe or out or start or setting or crop_frames or seed is not None or precision or license:
             raise ImpastoError(
                 "--resume goes on with a run as it is: only --budget, --paintings, --photos and --device go with it."
             )
@@ -128,14 +128,14 @@ def train(
             crop_frames=crop_frames,
             device=device or "auto",
             precision=precision or "auto",
-            licence=licence or "",
+            license=license or "",
         )
     print(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
     style = Style.load(run)
     quoted = shlex.quote(str(run))
-    if not style.recipe.paints:
+    if style.recipe.target != "paintings":
         print(f"Photos of paintings: impasto paint PAINTING… --style {quoted} --out photos")
     elif style.recipe.translates:
         print(f"New paintings: impasto paint PHOTO… --style {quoted} --out paintings")

@@ -59,7 +59,7 @@ class Recipe(Settings):
     heldout: Fraction
     tune: dict[str, Searched] = Field(
         default_factory=dict
-    )  #: where `impasto tune` searches, by the settings' dotted names
+    )  #: where `impasto tune` searches, by the settings' dotted setting_names
 
     @field_validator("smoothing")
     @classmethod
@@ -79,12 +79,12 @@ class Recipe(Settings):
         return self
 
     @property
-    def least_side(self) -> int:
+    def min_size(self) -> int:
         """The smallest size that it may have."""
         return self.discriminator.least
 
     @property
-    def least_batch(self) -> int:
+    def min_batch(self) -> int:
         """Of pictures in a step: those from noise are normalised over the batch."""
         return 2 if isinstance(self, NoiseRecipe) else 1
 
@@ -94,57 +94,57 @@ class Recipe(Settings):
         return isinstance(self, TranslatorRecipe)
 
     @property
-    def turns(self) -> str:
-        """What into what, as the style's card says."""
-        return "noise into paintings"
+    def source(self) -> str:
+        """The source domain, or "noise"."""
+        return "noise"
 
     @property
-    def paints(self) -> bool:
-        """Whether paintings are what it makes, rather than what it begins with."""
-        return True
+    def target(self) -> str:
+        """The target domain."""
+        return "paintings"
 
     @property
-    def leaves_paintings(self) -> bool:
+    def preserves_target(self) -> bool:
         """Whether it learns to leave paintings what they are."""
         return False
 
     @property
-    def changes_pace(self) -> tuple[float, ...]:
+    def speed_changes(self) -> tuple[float, ...]:
         """The shares of the training, within 0…1, after which a step takes another time than before."""
         return ()
 
     @property
-    def heaviest(self) -> float:
+    def peak_memory_at(self) -> float:
         """How much of the training is over, 0…1, when a step takes most memory."""
         return 1.0
 
     @property
-    def kept_size(self) -> int:
+    def stored_size(self) -> int:
         """The size to keep pictures at, to cut out those that are learned from."""
-        return self.augment.kept_size(self.size)
+        return self.augment.stored_size(self.size)
 
     @property
-    def shown_size(self) -> int:
+    def sample_size(self) -> int:
         """The size at which its paintings are shown and scored: translators paint whole pictures."""
-        return self.kept_size if self.translates else self.size
+        return self.stored_size if self.translates else self.size
 
     @property
-    def scored_by(self) -> str:
+    def scoring_network(self) -> str:
         """The feature network that chooses the best style: of another family than those whose features are trained
         against."""
         return "alexnet" if isinstance(self.discriminator, ProjectedDiscriminator) else "efficientnet-lite0"
 
     @property
-    def normalises_places(self) -> bool:
+    def normalises_spatially(self) -> bool:
         """Whether a network normalises over the places of each picture."""
         norms = {getattr(network, "norm", "none") for network in (self.generator, self.discriminator)}
         return not norms.isdisjoint({"instance", "group"})
 
-    def painter(self) -> dict[str, Any]:
+    def generator_kwargs(self) -> dict[str, Any]:
         """What the network is made of that paints."""
         return self.generator.architecture()
 
-    def judge(self) -> dict[str, Any]:
+    def discriminator_kwargs(self) -> dict[str, Any]:
         """What the network is made of that judges."""
         return self.discriminator.architecture() | ({"size": self.size} if self.discriminator.sized else {})
 
@@ -157,7 +157,7 @@ class Recipe(Settings):
                 raise ImpastoError(f"There is no recipe file {path}.")
             text = path.read_text(encoding="utf-8")
         else:
-            known = shipped()
+            known = bundled_recipes()
             if str(name_or_file) not in known and path.is_file():
                 raise ImpastoError(f"{path} is no recipe: the file of one ends in .yaml.")
             if str(name_or_file) not in known:
@@ -186,7 +186,7 @@ class Recipe(Settings):
                 network = given["network"]
                 raise ImpastoError(f"{method} has no {group} '{network}'{nearest(str(network), networks)}")
         known = _settings(model, values)
-        for name in names({key: value for key, value in values.items() if key != "tune"}):
+        for name in setting_names({key: value for key, value in values.items() if key != "tune"}):
             if name not in known:
                 raise ImpastoError(f"There is no setting '{name}'{nearest(name, known)}")
         try:
@@ -259,13 +259,13 @@ class Recipe(Settings):
         return self.of(values)
 
     def changes(self) -> list[str]:
-        """The settings that differ from the shipped recipe of the same name, as :meth:`replace` takes them."""
+        """The settings that differ from the bundled_recipes recipe of the same name, as :meth:`replace` takes them."""
         own, other = self.values(), Recipe.load(self.name).values()
-        known = set(names(other))
+        known = set(setting_names(other))
         own.pop("tune", None)
         return [
             f"{name}={json.dumps(_value(own, name))}"
-            for name in names(own)
+            for name in setting_names(own)
             if name not in known or _value(own, name) != _value(other, name)
         ]
 
@@ -280,8 +280,8 @@ class NoiseRecipe(Recipe):
     batch: int = Field(ge=2, le=4096)
     latent: int = Field(ge=1, le=4096)
 
-    def painter(self) -> dict[str, Any]:
-        return super().painter() | {"size": self.size, "latent": self.latent}
+    def generator_kwargs(self) -> dict[str, Any]:
+        return super().generator_kwargs() | {"size": self.size, "latent": self.latent}
 
 
 class GanRecipe(NoiseRecipe):
@@ -310,11 +310,11 @@ class ProgressiveRecipe(NoiseRecipe):
         return doublings
 
     @property
-    def changes_pace(self) -> tuple[float, ...]:
+    def speed_changes(self) -> tuple[float, ...]:
         return tuple(number / (self.doublings + 1) for number in range(1, self.doublings + 1))
 
     @property
-    def heaviest(self) -> float:
+    def peak_memory_at(self) -> float:
         return (self.doublings + self.fade / 2) / (self.doublings + 1)  # while the largest size fades in
 
     def growth(self, progress: float) -> float:
@@ -324,11 +324,11 @@ class ProgressiveRecipe(NoiseRecipe):
         within = progress * (self.doublings + 1) - number
         return number - 1 + min(within / self.fade, 1.0) if number and self.fade else float(number)
 
-    def painter(self) -> dict[str, Any]:
-        return super().painter() | {"start": self.size >> self.doublings}
+    def generator_kwargs(self) -> dict[str, Any]:
+        return super().generator_kwargs() | {"start": self.size >> self.doublings}
 
-    def judge(self) -> dict[str, Any]:
-        return super().judge() | {"start": self.size >> self.doublings}
+    def discriminator_kwargs(self) -> dict[str, Any]:
+        return super().discriminator_kwargs() | {"start": self.size >> self.doublings}
 
 
 class TranslatorRecipe(Recipe):
@@ -340,15 +340,15 @@ class TranslatorRecipe(Recipe):
     identity: NotNegative = 0.0
 
     @property
-    def turns(self) -> str:
-        return "photos into paintings" if self.paints else "paintings into photos"
+    def source(self) -> str:
+        return "photos" if self.direction == "photo-to-painting" else "paintings"
 
     @property
-    def paints(self) -> bool:
-        return self.direction == "photo-to-painting"
+    def target(self) -> str:
+        return "paintings" if self.direction == "photo-to-painting" else "photos"
 
     @property
-    def leaves_paintings(self) -> bool:
+    def preserves_target(self) -> bool:
         return self.identity > 0
 
 
@@ -384,8 +384,8 @@ class CutRecipe(TranslatorRecipe):
     contrast: Contrast
 
     @property
-    def leaves_paintings(self) -> bool:
-        return super().leaves_paintings or self.contrast.identity
+    def preserves_target(self) -> bool:
+        return super().preserves_target or self.contrast.identity
 
 
 class FsesimRecipe(TranslatorRecipe):
@@ -406,21 +406,21 @@ class FsesimRecipe(TranslatorRecipe):
 
     @model_validator(mode="after")
     def _whole_maps(self) -> Self:
-        if self.size % self.least_side:
+        if self.size % self.min_size:
             half = ", as the first part of the training is at half the size (half > 0)" if self.half else ""
-            raise ValueError(f"must be a multiple of {self.least_side}{half}")
+            raise ValueError(f"must be a multiple of {self.min_size}{half}")
         return self
 
     @property
-    def least_side(self) -> int:
+    def min_size(self) -> int:
         return 2 * self.generator.stride if self.half else self.generator.stride
 
     @property
-    def changes_pace(self) -> tuple[float, ...]:
+    def speed_changes(self) -> tuple[float, ...]:
         return (self.half,) if self.half else ()
 
     @property
-    def scored_by(self) -> str:
+    def scoring_network(self) -> str:
         return "alexnet"  # whatever the discriminator: the losses compare features of an EfficientNet
 
 
@@ -434,18 +434,18 @@ RECIPES: dict[str, type[Recipe]] = {
 }
 
 
-def shipped() -> list[str]:
-    """The names of the recipes that come with impasto, in order."""
+def bundled_recipes() -> list[str]:
+    """The setting_names of the recipes that come with impasto, in order."""
     files = (resources.files("impasto") / "config" / "recipes").iterdir()
     stems = (Path(file.name).stem for file in files if file.name.endswith(".yaml"))
     return sorted(stems, key=lambda stem: (stem.rpartition("-")[0], len(stem), stem))
 
 
-def names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted names of the settings in nested ``values``."""
+def setting_names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """The dotted setting_names of the settings in nested ``values``."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from names(value, f"{prefix}{key}.")
+            yield from setting_names(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}"
 
@@ -457,7 +457,7 @@ def _value(values: Mapping[str, Any], name: str) -> Any:
 
 
 def _settings(model: type[BaseModel], values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """The dotted names of all settings that a model knows, its networks being those that ``values`` name."""
+    """The dotted setting_names of all settings that a model knows, its networks being those that ``values`` name."""
     found: list[str] = []
     for key, field in model.model_fields.items():
         if key == "tune":
@@ -476,7 +476,7 @@ def _group(annotation: Any, values: Mapping[str, Any]) -> type[BaseModel] | None
 
 
 def _choices(model: type[BaseModel]) -> Iterator[tuple[str, list[str]]]:
-    """The groups of a model that are networks, and the names that each may have."""
+    """The groups of a model that are networks, and the setting_names that each may have."""
     for key, field in model.model_fields.items():
         networks = [name for group in _groups(field.annotation) for name in _network(group)]
         if networks:
@@ -495,5 +495,5 @@ def _network(group: type[Settings]) -> tuple[str, ...]:
 
 
 def _networks(values: Mapping[str, Any]) -> set[str]:
-    """The names of the networks, which pydantic puts into the places of its errors."""
+    """The setting_names of the networks, which pydantic puts into the places of its errors."""
     return {str(each["network"]) for each in values.values() if isinstance(each, Mapping) and "network" in each}

@@ -307,7 +307,7 @@ class Augment(Settings):
             raise ValueError("the smaller scale comes first")
         return scale
 
-    def kept_size(self, size: int) -> int:
+    def stored_size(self, size: int) -> int:
         """The size to keep pictures at, so that a square of the smallest scale still has ``size`` pixels of its own."""
         return math.ceil(size / self.scale[0])
 

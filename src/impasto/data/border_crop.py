@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.config.types import Floats
+
 WORKING_SIDE = 480  # pixels: borders narrower than a 240th of the picture do no harm to what is learned
 LAYERS = 8  # more borders inside one another than any mount has
 SMALLEST = 24  # pixels at working size: less is no picture
@@ -24,8 +26,6 @@ CERTAIN = 0.96  # of that belief: no need to look further
 LEAST_STEPS = (7.0, 24.0)  # levels of 255: a faint edge; a strong one, which JPEG surrounds with ripples
 DEAD = 2.5  # levels of 255 by which the lines of a printed or digital border may differ
 LONE = 0.08  # of the side: a single border deeper than this is rather a sky above a horizon
-
-Pixels = NDArray[np.float32]
 
 
 class Box(NamedTuple):
@@ -69,7 +69,7 @@ def find_frame(rgb: NDArray[np.uint8]) -> Box:
     return Box(box.left * factor, box.top * factor, min(box.right * factor, width), min(box.bottom * factor, height))
 
 
-def _peel(picture: Pixels) -> Box | None:
+def _peel(picture: Floats) -> Box | None:
     """The picture without its outermost border, on whichever sides it has one."""
     height, width = picture.shape[:2]
     if min(height, width) < SMALLEST:
@@ -112,11 +112,11 @@ def _consistent(edges: dict[str, _Edge], height: int, width: int) -> dict[str, _
             return edges
 
 
-def _edge(view: Pixels) -> _Edge | None:
+def _edge(view: Floats) -> _Edge | None:
     """The end of the border at the top of ``view``, if there surely is one."""
     found: list[_Edge] = []
     rim = _blur_along(view[: max(start + lines for start, lines in SEEDS)])
-    blurred: Pixels | None = None
+    blurred: Floats | None = None
     for start, lines in SEEDS:
         seed = rim[start : start + lines]
         colour = np.median(seed, axis=0)
@@ -143,7 +143,7 @@ def _longest(edges: list[_Edge]) -> _Edge | None:
 
 
 def _steps(
-    view: Pixels, blurred: Pixels, sums: Pixels, trend: Pixels, noise: float, start: int, first: int
+    view: Floats, blurred: Floats, sums: Floats, trend: Floats, noise: float, start: int, first: int
 ) -> list[_Edge]:
     """Straight steps, one for each tilt, that end a border which begins with line ``start``.
 
@@ -194,7 +194,7 @@ def _steps(
     return edges
 
 
-def _cut_out(picture: Pixels) -> Box | None:
+def _cut_out(picture: Floats) -> Box | None:
     """The box of a solid shape, such as a fan, that lies on an even ground seen in all four corners."""
     height, width = picture.shape[:2]
     if min(height, width) < 2 * SMALLEST:
@@ -250,7 +250,7 @@ def _is_even(deviation: NDArray[np.floating], tolerance: float) -> bool:
     return bool((_apart(deviation) <= tolerance).mean() >= 0.9)
 
 
-def _is_dead_even(band: Pixels) -> bool:
+def _is_dead_even(band: Floats) -> bool:
     """Whether neither the lines of a border nor its parts along the side differ in colour, noise aside.
 
     No sky passes: each grows lighter towards the horizon, or has its clouds.
@@ -260,7 +260,7 @@ def _is_dead_even(band: Pixels) -> bool:
     return all(_is_even(means[None] - np.median(means, axis=0), DEAD) for means in (lines, parts))
 
 
-def _blur_along(view: Pixels) -> Pixels:
+def _blur_along(view: Floats) -> Floats:
     """Average over a sixtieth of the side: it calms texture, and leaves an edge along the side sharp."""
     n = max(view.shape[1] // 60, 1) | 1
     padded = np.pad(view, ((0, 0), (n // 2 + 1, n // 2), (0, 0)), "edge")
@@ -269,7 +269,7 @@ def _blur_along(view: Pixels) -> Pixels:
     return (sums[:, n:] - sums[:, :-n]) / np.float32(n)
 
 
-def _trend(colour: Pixels) -> Pixels:
+def _trend(colour: Floats) -> Floats:
     """A parabola through the colours along a side, as uneven light bends them; what sticks out counts little."""
     spare = len(colour) % 12  # pixels, of which each end is spared some
     even = colour[spare // 2 : len(colour) - spare + spare // 2]

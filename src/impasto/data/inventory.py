@@ -44,7 +44,7 @@ class Duplicate(BaseModel, frozen=True):
     of: str
 
 
-class Survey(BaseModel):
+class Inventory(BaseModel):
     """All that a source held, by name: nothing is missing from it.
 
     ``near_duplicates`` are pairs of pictures that were kept though they look alike. ``junk`` counts what
@@ -62,7 +62,7 @@ class Survey(BaseModel):
     junk: int = 0
 
 
-def summarise(survey: Survey) -> list[str]:
+def summarise(survey: Inventory) -> list[str]:
     """The survey as lines for a shell."""
     pictures = survey.pictures
     formats = Counter(picture.format for picture in pictures).most_common()
@@ -91,7 +91,7 @@ def summarise(survey: Survey) -> list[str]:
     return lines
 
 
-def _sizes(survey: Survey) -> str:
+def _sizes(survey: Inventory) -> str:
     sizes = Counter((picture.width, picture.height) for picture in survey.pictures)
     if len(sizes) == 1:
         ((width, height),) = sizes

@@ -70,7 +70,7 @@ class Loader:
         self.pixels, self.indices = pixels, indices
         self.size, self.batch_size, self.augment = size, batch, augment
         self.seed, self.device, self._stream, self.layout = seed, device, order, layout
-        self.side = min(augment.kept_size(size), pixels.shape[1])
+        self.side = min(augment.stored_size(size), pixels.shape[1])
         self._fits = pixels.shape[1] == self.side
         self._epoch = -1
         self._order = indices

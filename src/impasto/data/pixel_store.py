@@ -13,11 +13,12 @@ import psutil
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from impasto.data.inventory import Survey
-from impasto.data.preprocess import Progress, collect
+from impasto.config.types import Progress
+from impasto.data.inventory import Inventory
+from impasto.data.preprocess import collect
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
-from impasto.files import no_space
+from impasto.files import full_disk_errors
 
 PIXELS, INDEX = "pixels.npy", "index.json"
 
@@ -25,35 +26,35 @@ PIXELS, INDEX = "pixels.npy", "index.json"
 class _Index(BaseModel):
     format: Literal["impasto pack"] = "impasto pack"
     version: Literal[1] = 1
-    survey: Survey
+    inventory: Inventory
 
 
 @dataclass(frozen=True)
-class Store:
+class PixelStore:
     """Pictures of one size.
 
     Attributes:
         pixels: (N, size, size, 3) uint8, read-only.
-        survey: what the pictures are, and what was left out of their source.
+        inventory: what the pictures are, and what was left out of their source.
     """
 
     pixels: NDArray[np.uint8]
-    survey: Survey
+    inventory: Inventory
 
     @property
     def size(self) -> int:
         """Side of every picture, in pixels."""
-        return self.survey.size
+        return self.inventory.size
 
     @property
     def fingerprint(self) -> str:
         """A digest of all pixels in their order: equal if and only if those are."""
-        return self.survey.fingerprint
+        return self.inventory.fingerprint
 
     @property
     def names(self) -> list[str]:
         """Where each picture lay in its source."""
-        return [picture.name for picture in self.survey.pictures]
+        return [picture.name for picture in self.inventory.pictures]
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -63,7 +64,7 @@ class Store:
             ImpastoError: it is no pack, is damaged, or was made by a later impasto.
         """
         folder = Path(path)
-        survey = _read_index(folder).survey
+        survey = _read_index(folder).inventory
         try:
             pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
@@ -80,7 +81,7 @@ def pack(
     size: int = 256,
     crop_frames: bool = False,
     progress: Progress | None = None,
-) -> Store:
+) -> PixelStore:
     """Read a source once and keep it as a folder ``out`` of ``pixels.npy`` and ``index.json``.
 
     Pixels are written as they come, so the memory that it takes does not grow with the source. The folder has
@@ -94,16 +95,16 @@ def pack(
         raise ImpastoError(f"{out} exists already: choose another name, or remove it.")
     if is_pack(spec):
         raise ImpastoError(f"{spec} is a pack already: give what it was made of.")
-    with open_source(spec) as source, no_space(folder), _whole_folder(folder) as part:
+    with open_source(spec) as source, full_disk_errors(folder), _whole_folder(folder) as part:
         with (part / PIXELS).open("wb") as file:
             rows = _Rows(file, size)
             survey = collect(source, size, rows.add, crop_frames=crop_frames, progress=progress)
             rows.finish()
-        (part / INDEX).write_text(_Index(survey=survey).model_dump_json(), encoding="utf-8")
-    return Store.open(folder)
+        (part / INDEX).write_text(_Index(inventory=survey).model_dump_json(), encoding="utf-8")
+    return PixelStore.open(folder)
 
 
-def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Progress | None = None) -> Store:
+def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Progress | None = None) -> PixelStore:
     """Open a pack as it is, whatever its size; read any other source into memory at ``size``.
 
     Raises:
@@ -112,7 +113,7 @@ def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Pro
     if is_pack(spec):
         if crop_frames:
             raise ImpastoError(f"{spec} is a pack: take the frames off when packing (impasto pack --crop-frames).")
-        return Store.open(spec)
+        return PixelStore.open(spec)
     with open_source(spec) as source:
         _require_memory(str(spec), source.total or 0, size)
         pixels = np.empty((source.total or 1024, size, size, 3), np.uint8)
@@ -129,7 +130,7 @@ def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Pro
         survey = collect(source, size, keep, crop_frames=crop_frames, progress=progress)
     kept = pixels[:count]
     kept.setflags(write=False)
-    return Store(kept, survey)
+    return PixelStore(kept, survey)
 
 
 class _Rows:

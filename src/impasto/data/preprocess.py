@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.config.types import Progress
 from impasto.data.border_crop import Box, find_frame
 from impasto.data.decode import Decoded, decode
 from impasto.data.entry import Entry, Unreadable
-from impasto.data.inventory import Duplicate, LeftOut, Picture, Survey
+from impasto.data.inventory import Duplicate, Inventory, LeftOut, Picture
 from impasto.data.near_duplicates import Thumbnail, near_pairs, thumbnail
-from impasto.data.sources import Source
+from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
-
-Progress = Callable[[int, int | None], object]  # how many entries are done, and of how many if that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +34,14 @@ class Square:
 
 
 def collect(
-    source: Source,
+    source: ImageSource,
     size: int,
     keep: Callable[[NDArray[np.uint8]], object],
     *,
     crop_frames: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
-) -> Survey:
+) -> Inventory:
     """Decode every entry of a source, hand each distinct picture on, and tell what became of all.
 
     Args:
@@ -56,7 +55,7 @@ def collect(
     Raises:
         ImpastoError: not one usable picture is left.
     """
-    survey = Survey(source=source.name, size=size, junk=source.junk)
+    survey = Inventory(source=source.name, size=size, junk=source.junk)
     fingerprint = hashlib.sha256(str(size).encode())
     first_of: dict[str, str] = {}
     thumbnails: list[Thumbnail] = []
@@ -153,7 +152,7 @@ def _at_full_size(box: Box, decoded: Decoded) -> tuple[int, int, int, int] | Non
     )
 
 
-def _nothing_left(survey: Survey) -> str:
+def _nothing_left(survey: Inventory) -> str:
     reasons = "; ".join(f"{each.name}: {each.reason}" for each in survey.left_out[:3])
     more = len(survey.left_out) - 3
     return (

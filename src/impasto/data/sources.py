@@ -23,7 +23,7 @@ SAMPLES = ("paintings", "photos")
 JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"}
 
 
-class Source:
+class ImageSource:
     """Pictures to be read, from wherever they lie; close it, or use it as a context, when done.
 
     Attributes:
@@ -86,7 +86,7 @@ class Source:
         self.close()
 
 
-def open_source(spec: str | Path) -> Source:
+def open_source(spec: str | Path) -> ImageSource:
     """Open what the user names, telling its kind by itself.
 
     ``spec`` is a folder (with all below it), a zip, a TFRecord, a single picture, a pattern (``photos/**/*.jpg``),
@@ -109,7 +109,7 @@ def open_source(spec: str | Path) -> Source:
     return _open_path(name, path) if path.exists() or not glob.has_magic(name) else _open_glob(name)
 
 
-def open_list(lines: IO[bytes]) -> Source:
+def open_list(lines: IO[bytes]) -> ImageSource:
     """The files that are listed, one a line or, as ``find -print0`` has it, each ended by a zero byte. A picture is
     called by its path; what is not there is found out when it is read.
 
@@ -120,7 +120,7 @@ def open_list(lines: IO[bytes]) -> Source:
     paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
     if not paths:
         raise ImpastoError("The list is empty: write the path of a picture on each line.")
-    return Source("-", [_file(_printable(Path(path).as_posix()), Path(path)) for path in paths])
+    return ImageSource("-", [_file(_printable(Path(path).as_posix()), Path(path)) for path in paths])
 
 
 def find_files(pattern: str) -> list[Path]:
@@ -130,13 +130,13 @@ def find_files(pattern: str) -> list[Path]:
     return sorted(found, key=lambda each: natural(str(each))) or [path]
 
 
-def _open_glob(pattern: str) -> Source:
+def _open_glob(pattern: str) -> ImageSource:
     """The files that a pattern such as ``photos/**/*.jpg`` stands for, called as in the folder where it begins to be
     one."""
     root, paths = _matching(pattern)
     if not paths:
         raise ImpastoError(f"There is no file like {pattern}: check the pattern.")
-    return Source(str(root), [_file(_inside(root, path), path) for path in paths])
+    return ImageSource(str(root), [_file(_inside(root, path), path) for path in paths])
 
 
 def _matching(pattern: str) -> tuple[Path, list[Path]]:
@@ -147,7 +147,7 @@ def _matching(pattern: str) -> tuple[Path, list[Path]]:
     return root, [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
 
 
-def _open_path(name: str, path: Path) -> Source:
+def _open_path(name: str, path: Path) -> ImageSource:
     if path.is_dir():
         return _open_folder(name, path)
     if not path.is_file():
@@ -162,10 +162,10 @@ def _open_path(name: str, path: Path) -> Source:
     single = _file(path.name, path)
     if holds_records(head) and not is_records(path.name):  # an unhelpful name, but its first checksum is right
         single = _file(f"{path.name}.tfrecord", path)
-    return Source(name, [single])
+    return ImageSource(name, [single])
 
 
-def _open_folder(name: str, root: Path) -> Source:
+def _open_folder(name: str, root: Path) -> ImageSource:
     files: list[File] = []
     junk = 0
     seen: set[tuple[int, int]] = set()
@@ -190,10 +190,10 @@ def _open_folder(name: str, root: Path) -> Source:
                 files.append(File(inside, partial(refuse, "no regular file, or a link to nothing")))
     if not files:
         raise ImpastoError(f"The folder {name} is empty: give one with pictures in it.")
-    return Source(name, files, junk)
+    return ImageSource(name, files, junk)
 
 
-def _open_zip(name: str, file: IO[bytes]) -> Source:
+def _open_zip(name: str, file: IO[bytes]) -> ImageSource:
     with contextlib.ExitStack() as undo:
         undo.callback(file.close)
         try:
@@ -208,10 +208,10 @@ def _open_zip(name: str, file: IO[bytes]) -> Source:
         if all(member.flag_bits & 1 for member in pictures):
             raise ImpastoError(f"The zip {name} is encrypted: unpack it with its password and give the folder.")
         files = [File(_zip_name(member), partial(_open_member, archive, member)) for member in pictures]
-        return Source(name, files, len(members) - len(pictures), undo.pop_all().close)
+        return ImageSource(name, files, len(members) - len(pictures), undo.pop_all().close)
 
 
-def _open_sample(name: str, which: str) -> Source:
+def _open_sample(name: str, which: str) -> ImageSource:
     if which not in SAMPLES:
         raise ImpastoError(f"there is no {name}: the samples are {' and '.join(f'sample:{s}' for s in SAMPLES)}")
     archive = importlib.resources.files("impasto") / "sample" / f"{which}.zip"

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import fft
 
+from impasto.config.types import Pixels
 from impasto.exploration.palette import name_of
-from impasto.exploration.results import Domain, Looks, Spread
+from impasto.exploration.results import Domain, ImageStatistics, Spread
 
-#: The numbers of :class:`Looks`, in the order in which they are told.
+#: The numbers of :class:`ImageStatistics`, in the order in which they are told.
 MEASURES = ("brightness", "contrast", "colourfulness", "sharpness")
 #: Relative luminance of linear sRGB: IEC 61966-2-1, with the primaries of ITU-R BT.709 and white D65.
 LUMINANCE = (0.2126, 0.7152, 0.0722)
@@ -30,12 +31,10 @@ POWER_DEVIATION = 4.0
 #: Of a channel's mean over that of the others, in levels, of red, green and blue: 21, 10, 24 and 24, 10, 25.
 CAST_DEVIATIONS = (22.0, 10.0, 25.0)
 
-Pixels = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class Measures:
-    """One picture in numbers: those of :class:`Looks`, and those that add up over a set.
+    """One picture in numbers: those of :class:`ImageStatistics`, and those that add up over a set.
 
     Attributes:
         histogram: how many pixels have each level, by channel, (3, 256).
@@ -148,7 +147,7 @@ def _rings(side: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np
     return window.astype(np.float32), ring, weight.astype(np.float32), total * np.square(window).sum()
 
 
-def spreads(looks: Sequence[Looks]) -> dict[str, Spread]:
+def spreads(looks: Sequence[ImageStatistics]) -> dict[str, Spread]:
     """How each of :data:`MEASURES` lies over a set of at least one picture."""
     return {name: _spread([getattr(each, name) for each in looks]) for name in MEASURES}
 

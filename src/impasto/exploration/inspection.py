@@ -12,11 +12,11 @@ from PIL import Image
 from impasto.data.border_crop import Box, find_frame
 from impasto.data.decode import decode
 from impasto.data.entry import Unreadable
-from impasto.data.pixel_store import Store, is_pack
+from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
 from impasto.exploration.contact_sheet import Crop
-from impasto.exploration.results import Framed, Mark, Shares
-from impasto.exploration.watermarks import find_marks
+from impasto.exploration.results import Framed, Shares, Watermark
+from impasto.exploration.watermarks import find_watermarks
 
 SEEN_AT = 480  # pixels that the short side of a larger picture is decoded to at least
 SHOWN = 400  # pixels of the long side of a picture that is kept to be shown
@@ -27,11 +27,11 @@ _Pixels = tuple[str, Callable[[], NDArray[np.uint8]]]
 
 
 @dataclass
-class Closely:
+class Inspection:
     """What a close look found, in the order of the set; ``crops`` and ``marked`` hold the first few, to show."""
 
     framed: list[Framed] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
+    marks: list[Watermark] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
     marked: list[Crop] = field(default_factory=list)
 
@@ -39,12 +39,12 @@ class Closely:
 @dataclass(frozen=True)
 class _Seen:
     framed: Framed | None
-    marks: list[Mark]
+    marks: list[Watermark]
     crop: Crop | None
     marked: list[Crop]
 
 
-def look_closely(source: str, names: Collection[str]) -> Closely:
+def inspect_images(source: str, names: Collection[str]) -> Inspection:
     """Look for frames, watermarks, signatures and seals on the pictures of a source that have one of ``names``.
 
     What cannot be read is passed over, as are names that the source has not. Marks are looked for inside the frame
@@ -56,7 +56,7 @@ def look_closely(source: str, names: Collection[str]) -> Closely:
     Raises:
         ImpastoError: the source cannot be opened.
     """
-    found, wanted = Closely(), frozenset(names)
+    found, wanted = Inspection(), frozenset(names)
     with ExitStack() as stack:
         pictures = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
         for name, pixels in pictures:  # one by one: two threads of many short steps only wait for each other
@@ -71,7 +71,7 @@ def look_closely(source: str, names: Collection[str]) -> Closely:
 
 
 def _pack(source: str, wanted: frozenset[str]) -> Iterator[_Pixels]:
-    store = Store.open(source)
+    store = PixelStore.open(source)
     for name, pixels in zip(store.names, store.pixels, strict=True):
         if name in wanted:
             yield name, partial(np.asarray, pixels)
@@ -95,8 +95,8 @@ def _look(name: str, pixels: Callable[[], NDArray[np.uint8]]) -> _Seen:
     box = find_frame(rgb)
     inside = rgb[box.top : box.bottom, box.left : box.right]
     marks = [
-        Mark(name=name, kind=kind, box=_outwards(shares, box, width, height), why=why)
-        for kind, shares, why in find_marks(inside)
+        Watermark(name=name, kind=kind, box=_outwards(shares, box, width, height), why=why)
+        for kind, shares, why in find_watermarks(inside)
     ]
     marked = [crop(name, mark.box, rgb) for mark in marks]
     if box == (0, 0, width, height):

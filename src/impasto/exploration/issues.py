@@ -21,7 +21,7 @@ CUT = 0.4
 NAMED = 3
 
 
-def flaws(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
+def find_issues(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
     """All of them, the most important first."""
     yield from framed(domain)
     yield from tiny(domain, recipe)
@@ -41,7 +41,7 @@ def common_frames(domain: Domain) -> bool:
 def framed(domain: Domain) -> Iterator[Advice]:
     """Borders, mounts and frames, unless they are taken off already; a training can take them off paintings alone."""
     names = [each.name for each in domain.framed]
-    if not names or any(picture.frame for picture in domain.survey.pictures):
+    if not names or any(picture.frame for picture in domain.inventory.pictures):
         return
     found = f"{len(names):,} of {domain.closely:,} {domain.role} that were looked at closely"
     thin = f" Of {domain.thin_edges:,} it is but an edge of less than {THIN:.0%}." if domain.thin_edges else ""
@@ -56,7 +56,7 @@ def framed(domain: Domain) -> Iterator[Advice]:
             what=f"Look at the frames that were found around {domain.role} before you crop.",
             why=f"Only {found} may have one, so few that all may be mistaken: {some(names)}.",
         )
-    elif is_pack(domain.survey.source):
+    elif is_pack(domain.inventory.source):
         yield Advice(
             what=f"Pack the {domain.role} again with --crop-frames.",
             why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the picture."
@@ -72,8 +72,8 @@ def framed(domain: Domain) -> Iterator[Advice]:
 
 def tiny(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
     """Pictures that would have to be enlarged more than twice."""
-    kept = recipe.kept_size
-    found = sorted(domain.survey.pictures, key=lambda picture: picture.short_side)
+    kept = recipe.stored_size
+    found = sorted(domain.inventory.pictures, key=lambda picture: picture.short_side)
     sizes = [f"{each.name} ({each.width}×{each.height})" for each in found if 2 * each.short_side < kept]
     if sizes:
         yield Advice(
@@ -85,7 +85,7 @@ def tiny(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
 
 def doubles(domain: Domain) -> Iterator[Advice]:
     """Pictures that are nearly the same as others."""
-    pairs = domain.survey.near_duplicates
+    pairs = domain.inventory.near_duplicates
     if pairs:
         count = spare(pairs)
         yield Advice(
@@ -152,7 +152,7 @@ def marked(domain: Domain) -> Iterator[Advice]:
 def long(domain: Domain) -> Iterator[Advice]:
     """Pictures that lose more than half, since their middle square is learned from."""
     lost: dict[str, float] = {}
-    for picture in domain.survey.pictures:
+    for picture in domain.inventory.pictures:
         left, top, right, bottom = picture.frame or (0, 0, picture.width, picture.height)
         lost[picture.name] = 1 - picture.short_side / max(right - left, bottom - top)
     names = sorted((name for name, share in lost.items() if share > 0.5), key=lambda name: -lost[name])

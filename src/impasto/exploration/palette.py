@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.config.types import Values
 from impasto.exploration.results import Colour
 
 #: Pixels that colours are sought among: of 1,024, shares are right within 3 %, and a search takes a few milliseconds.
@@ -50,9 +51,6 @@ HUES = (
 )
 #: Chroma below which a colour is called black, grey or white.
 GREYISH = 0.025
-
-
-Values = NDArray[np.float64]
 
 
 def palette(pixels: NDArray[np.uint8], count: int = 6) -> list[Colour]:

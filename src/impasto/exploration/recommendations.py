@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto.config.recipe import Recipe, shipped
+from impasto.config.recipe import Recipe, bundled_recipes
 from impasto.data.loader import FEW, FEW_HELDOUT, FEWEST
 from impasto.data.pixel_store import is_pack
-from impasto.exploration.issues import common_frames, flaws
+from impasto.exploration.issues import common_frames, find_issues
 from impasto.exploration.results import Advice, Domain, Gap
-from impasto.exploration.speed import FIRST_LOOK, QUALITY, Measured, Pace, about, seconds, until
+from impasto.exploration.speed import CONVERGED, PREVIEW, Measured, SpeedEstimate, about, seconds, until
 from impasto.reports.evaluation_text import SURE, listed, number
 from impasto.reports.exploration_text import many
 from impasto.training.memory_estimate import gigabytes
@@ -56,13 +56,13 @@ def choose_recipe(
     Raises :class:`impasto.errors.ImpastoError` if there is no such recipe.
     """
     chosen = Recipe.load(named or _fitting(sides, translates, device))
-    if named is not None and named not in shipped():
+    if named is not None and named not in bundled_recipes():
         return chosen, []
     settings: list[str] = []
     if chosen.generator.network in {"dcgan", "progressive"} and len(sides) <= SOME:
         settings += FOR_SOME
         settings += ADAPTIVE if len(sides) < 2 * FEW else ()
-    size, least = chosen.size, max(SMALLEST, chosen.least_side)
+    size, least = chosen.size, max(SMALLEST, chosen.min_size)
     while sides and size // 2 >= least and size > float(np.median(sides)):
         size //= 2
     while packed and size // 2 >= least and least_size(chosen.replace([f"size={size}"])) > packed:
@@ -73,28 +73,28 @@ def choose_recipe(
 
 def least_size(recipe: Recipe) -> int:
     """The size that a pack must have at least for a recipe to learn from it."""
-    return recipe.kept_size if recipe.translates else recipe.size
+    return recipe.stored_size if recipe.translates else recipe.size
 
 
 def short_sides(domain: Domain) -> list[int]:
     """What a training has of the pictures' short sides, in pixels: of a pack no more than its size."""
-    sides = [picture.short_side for picture in domain.survey.pictures]
-    return [min(side, domain.survey.size) for side in sides] if is_pack(domain.survey.source) else sides
+    sides = [picture.short_side for picture in domain.inventory.pictures]
+    return [min(side, domain.inventory.size) for side in sides] if is_pack(domain.inventory.source) else sides
 
 
 def _fitting(sides: Sequence[int], translates: bool, device: "torch.device") -> str:
-    """The shipped recipe that learns best from such pictures on such a device."""
+    """The bundled_recipes recipe that learns best from such pictures on such a device."""
     if translates:
         return "monet"
     larger = ("projected-256", "projected-128") if sides and device.type == "cuda" else ()
-    return next((name for name in larger if Recipe.load(name).kept_size <= _low(sides)), "projected-64")
+    return next((name for name in larger if Recipe.load(name).stored_size <= _low(sides)), "projected-64")
 
 
-def advise(
+def recommend(
     paintings: Domain,
     photos: Domain | None,
     gap: Gap | None,
-    paces: Mapping[str, Pace],
+    paces: Mapping[str, SpeedEstimate],
     recipe: Recipe,
     *,
     settings: Sequence[str] = (),
@@ -115,7 +115,7 @@ def advise(
     return [
         *_memory(case),
         *_count(case),
-        *(advice for domain in case.domains for advice in flaws(domain, recipe)),
+        *(advice for domain in case.domains for advice in find_issues(domain, recipe)),
         *_packed(case),
         *_size(case),
         *(_gap(gap) if gap and case.photos else ()),
@@ -134,7 +134,7 @@ class _Case:
     paintings: Domain
     photos: Domain | None
     recipe: Recipe
-    paces: Mapping[str, Pace]
+    paces: Mapping[str, SpeedEstimate]
     settings: Sequence[str]
     named: str
 
@@ -144,13 +144,13 @@ class _Case:
         return [self.paintings, *([self.photos] if self.photos else [])]
 
     @property
-    def pace(self) -> Pace | None:
+    def pace(self) -> SpeedEstimate | None:
         return self.paces.get(self.recipe.name)
 
     @property
     def crops(self) -> bool:
         """Whether to take frames off: they are common, or were taken off already. Of a pack nothing can be."""
-        survey = self.paintings.survey
+        survey = self.paintings.inventory
         cropped = any(picture.frame for picture in survey.pictures)
         return not is_pack(survey.source) and (cropped or common_frames(self.paintings))
 
@@ -163,7 +163,7 @@ class _Case:
         """Seconds until quality, if that is known and no more than a night."""
         if self.pace is None or not math.isfinite(self.pace.seconds_per_step):
             return USUAL
-        good = seconds(QUALITY, self.recipe, self.pace) or seconds(FIRST_LOOK, self.recipe, self.pace)
+        good = seconds(CONVERGED, self.recipe, self.pace) or seconds(PREVIEW, self.recipe, self.pace)
         return min(good or USUAL, LONGEST)
 
     def command(self, verb: str, *, out: str, lasting: float | None = None, more: Sequence[str] = ()) -> str:
@@ -172,9 +172,9 @@ class _Case:
         if self.pace and self.pace.fits:
             settings["batch"] = str(self.pace.fits)
         settings |= dict(setting.split("=", 1) for setting in more)
-        words = ["impasto", verb, self.named, "--paintings", self.paintings.survey.source]
+        words = ["impasto", verb, self.named, "--paintings", self.paintings.inventory.source]
         if self.recipe.translates:
-            words += ["--photos", self.photos.survey.source if self.photos else "my-photos"]
+            words += ["--photos", self.photos.inventory.source if self.photos else "my-photos"]
         budget = "--budget" if verb == "train" else "--budget-per-trial"
         words += ["--out", out, budget, _budget(self.lasting if lasting is None else lasting)]
         words += ["--crop-frames"] if self.crops else []
@@ -219,7 +219,7 @@ def _count(case: _Case) -> Iterator[Advice]:
 def _packed(case: _Case) -> Iterator[Advice]:
     """Packs that are smaller than what the recipe, as it comes, would learn from."""
     for domain in case.domains:
-        survey = domain.survey
+        survey = domain.inventory
         if not is_pack(survey.source) or survey.size >= (least := least_size(Recipe.load(case.named))):
             continue
         fits = least_size(case.recipe) <= survey.size
@@ -241,7 +241,7 @@ def _size(case: _Case) -> Iterator[Advice]:
         small = sum(side < recipe.size for side in sides)
         yield Advice(
             what=f"Learn at {smaller} pixels, or do without the small paintings."
-            if (smaller := max(allowed, SMALLEST, recipe.least_side)) < recipe.size
+            if (smaller := max(allowed, SMALLEST, recipe.min_size)) < recipe.size
             else "Find larger paintings.",
             why=f"{short}; {recipe.name} learns at {recipe.size}, for which {small:,} have to be enlarged.",
         )
@@ -323,11 +323,11 @@ def _time(case: _Case) -> Iterator[Advice]:
     pace, recipe = case.pace, case.recipe
     if pace is None or not math.isfinite(pace.seconds_per_step) or case.paintings.count < FEWEST:
         return
-    look, good = seconds(FIRST_LOOK, recipe, pace), seconds(QUALITY, recipe, pace)
+    look, good = seconds(PREVIEW, recipe, pace), seconds(CONVERGED, recipe, pace)
     free = "" if pace.free is None else f", of {gigabytes(pace.free)} that are free"
     why = (
         f"A step of {many(pace.batch, 'picture')} takes {number(pace.seconds_per_step)} s here, and it takes about "
-        f"{_steps(until(FIRST_LOOK, recipe), until(QUALITY, recipe), pace)}. It needs {gigabytes(pace.memory)} of "
+        f"{_steps(until(PREVIEW, recipe), until(CONVERGED, recipe), pace)}. It needs {gigabytes(pace.memory)} of "
         f"memory{free}."
     )
     if pace.busy > BUSY:
@@ -345,7 +345,7 @@ def _time(case: _Case) -> Iterator[Advice]:
     yield Advice(what=what, why=why)
 
 
-def _steps(look: Measured | None, good: Measured | None, pace: Pace) -> str:
+def _steps(look: Measured | None, good: Measured | None, pace: SpeedEstimate) -> str:
     """How many steps it took elsewhere, and where."""
     goals = [(each, goal) for each, goal in ((look, "a first look"), (good, "quality")) if each is not None]
     told = []
@@ -358,7 +358,7 @@ def _steps(look: Measured | None, good: Measured | None, pace: Pace) -> str:
 def _search(case: _Case) -> Iterator[Advice]:
     if case.paintings.count < FEWEST or not case.recipe.tune:
         return
-    look = None if case.pace is None else seconds(FIRST_LOOK, case.recipe, case.pace)
+    look = None if case.pace is None else seconds(PREVIEW, case.recipe, case.pace)
     if look is not None and TRIALS * look <= 2 * LONGEST:
         yield Advice(
             what="If that is not good enough, search for better settings.",

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from impasto.data.inventory import Survey
+from impasto.data.inventory import Inventory
 from impasto.metrics.results import Value
 
 #: A box as shares of a picture's width and height: left, top, right, bottom.
@@ -19,7 +19,7 @@ class Colour(BaseModel, frozen=True):
     share: float
 
 
-class Looks(BaseModel, frozen=True):
+class ImageStatistics(BaseModel, frozen=True):
     """One picture in numbers."""
 
     name: str
@@ -45,7 +45,7 @@ class Framed(BaseModel, frozen=True):
     box: Shares
 
 
-class Mark(BaseModel, frozen=True):
+class Watermark(BaseModel, frozen=True):
     """Something that is suspected not to belong to the picture."""
 
     name: str
@@ -80,15 +80,15 @@ class Domain(BaseModel, frozen=True):
     """
 
     role: Literal["paintings", "photos"]
-    survey: Survey
-    looks: list[Looks]
-    spreads: dict[str, Spread]  #: by the names of the numbers of :class:`Looks`
+    inventory: Inventory
+    looks: list[ImageStatistics]
+    spreads: dict[str, Spread]  #: by the names of the numbers of :class:`ImageStatistics`
     histogram: list[list[float]]  #: 3 × 256, each channel's shares of the pixels by level
     spectrum: list[float]  #: mean power in dB by spatial frequency, from 1 cycle per picture to half the side
     palette: list[Colour]
     closely: int  #: how many were looked at for frames and marks
     framed: list[Framed]
-    marks: list[Mark]
+    marks: list[Watermark]
     common: list[Common] = []  #: found in all of the sample at once
     sample: list[str]  #: the names of those that were compared with each other, in the order of the set
     alike: dict[str, float]  #: mean similarity of two, -1…1, by what saw them: "pixels", "efficientnet-lite0"

@@ -6,19 +6,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.data.inventory import Survey
-from impasto.data.pixel_store import Store, gather, is_pack
-from impasto.data.preprocess import Progress, Square, collect, squares
+from impasto.config.types import Pixels, Progress
+from impasto.data.inventory import Inventory
+from impasto.data.pixel_store import PixelStore, gather, is_pack
+from impasto.data.preprocess import Square, collect, squares
 from impasto.data.sources import open_source
 from impasto.exploration.image_statistics import Measures, measure
-from impasto.exploration.results import Looks
+from impasto.exploration.results import ImageStatistics
 
 #: Side of the squares that are measured, if no pack is smaller.
 SIZE = 256
 #: Pictures of a set that are compared with each other, at most: what that takes grows with the square.
 SAMPLE = 400
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Look:
     """What a pass over a set leaves.
 
     Attributes:
-        survey: what there is, and what was left out.
+        inventory: what there is, and what was left out.
         looks: of every picture, in order, without palettes.
         histogram: (3, 256) shares of the pixels of all, by channel and level.
         power: (S/2,) sum over all pictures of their power by spatial frequency.
@@ -34,8 +33,8 @@ class Look:
         squares: those pictures, uint8 (n, S, S, 3).
     """
 
-    survey: Survey
-    looks: list[Looks]
+    inventory: Inventory
+    looks: list[ImageStatistics]
     histogram: NDArray[np.float64]
     power: NDArray[np.float64]
     sample: list[int]
@@ -49,7 +48,7 @@ class Look:
 
 def common_size(*sources: str) -> int:
     """The side at which the pictures of all sources can be measured: a pack cannot be enlarged."""
-    return min([SIZE, *(Store.open(source).size for source in sources if is_pack(source))])
+    return min([SIZE, *(PixelStore.open(source).size for source in sources if is_pack(source))])
 
 
 def look(source: str, size: int, *, crop_frames: bool = False, progress: Progress | None = None) -> Look:
@@ -60,7 +59,7 @@ def look(source: str, size: int, *, crop_frames: bool = False, progress: Progres
     kept = _Kept()
     if is_pack(source):
         store = gather(source, size, crop_frames=crop_frames)
-        survey = store.survey
+        survey = store.inventory
         for done, picture in enumerate(store.pixels, 1):
             kept.add(_sized(picture, size))
             if progress is not None:
@@ -71,9 +70,9 @@ def look(source: str, size: int, *, crop_frames: bool = False, progress: Progres
     names = [picture.name for picture in survey.pictures]
     chosen = np.linspace(0, len(kept.squares) - 1, min(SAMPLE, len(kept.squares))).round().astype(int)
     return Look(
-        survey=survey,
+        inventory=survey,
         looks=[
-            Looks(
+            ImageStatistics(
                 name=name,
                 brightness=each.brightness,
                 contrast=each.contrast,
@@ -93,7 +92,7 @@ def see(source: str, names: list[str], size: int, crop_frames: bool) -> dict[str
     """The squares of a few pictures by name, decoded once more."""
     wanted = set(names)
     if is_pack(source):
-        store = Store.open(source)
+        store = PixelStore.open(source)
         found = zip(store.names, store.pixels, strict=True)
         return {name: _sized(picture, size) for name, picture in found if name in wanted}
     with open_source(source) as opened:

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.config.types import Features, Values
+
 #: Side of the thumbnails that pictures are compared by, pixel by pixel.
 THUMBNAIL = 16
 #: How many of the nearest others tell how typical a picture is.
@@ -19,8 +21,6 @@ DIRECTIONS = 50
 #: A set is divided into so many groups at most, and not at all if it has fewer pictures than this.
 MOST_GROUPS, FEWEST_PICTURES = 10, 12
 
-Features = NDArray[np.float32]
-Values = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 

@@ -13,7 +13,7 @@ from impasto.config.recipe import Recipe
 from impasto.data.loader import Batches, Loader
 from impasto.device import Precision, available, choose_layout, open_fabric
 from impasto.methods import METHODS
-from impasto.training.ema import Ema
+from impasto.training.ema import ModelEma
 from impasto.training.memory_estimate import fitting, needed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ WATCHING = 1.1
 
 
 @dataclass(frozen=True)
-class Pace:
+class SpeedEstimate:
     """How fast a recipe learns, and what it needs for that."""
 
     seconds_per_step: float  #: of ``batch`` pictures; infinite where not one fits into the memory
@@ -58,7 +58,7 @@ class Measured(NamedTuple):
 
 
 #: When pictures are blurred or coarse, but one sees what they will be. By a recipe's name, else by its method.
-FIRST_LOOK = {
+PREVIEW = {
     "gan": Measured(1_800, 16, "dcgan-64 on 270 Monets"),
     "dcgan-128": Measured(3_600, 16, "twice that of dcgan-64, not measured"),
     "dcgan-256": Measured(7_200, 16, "four times that of dcgan-64, not measured"),
@@ -72,7 +72,7 @@ FIRST_LOOK = {
     "plain": Measured(229, 7, "cnn at 128 pixels on a hundred photos, 20 rounds, still far from painting"),
 }
 #: When going on changes little. What is missing there never got so far.
-QUALITY = {
+CONVERGED = {
     "gan": Measured(8_700, 16, "dcgan-64 on 270 Monets"),
     "dcgan-128": Measured(17_400, 16, "twice that of dcgan-64, not measured"),
     "dcgan-256": Measured(34_800, 16, "four times that of dcgan-64, not measured"),
@@ -91,14 +91,16 @@ QUALITY = {
 
 
 def until(table: dict[str, Measured], recipe: Recipe) -> Measured | None:
-    """The watched training that is nearest to a recipe, of :data:`FIRST_LOOK` or :data:`QUALITY`."""
+    """The watched training that is nearest to a recipe, of :data:`PREVIEW` or :data:`CONVERGED`."""
     return table.get(recipe.name) or table.get(recipe.method)
 
 
-def seconds(table: dict[str, Measured], recipe: Recipe, pace: Pace) -> float | None:
-    """About how long that takes at this pace; None where nobody got so far."""
+def seconds(table: dict[str, Measured], recipe: Recipe, estimate_speed: SpeedEstimate) -> float | None:
+    """About how long that takes at this estimate_speed; None where nobody got so far."""
     watched = until(table, recipe)
-    return None if watched is None else WATCHING * pace.seconds_per_step * watched.steps_of(pace.batch)
+    return (
+        None if watched is None else WATCHING * estimate_speed.seconds_per_step * watched.steps_of(estimate_speed.batch)
+    )
 
 
 def about(seconds: float) -> str:
@@ -117,7 +119,7 @@ def about(seconds: float) -> str:
     return f"about {round(days)} days" if days < 14 else f"about {round(days / 7)} weeks"
 
 
-def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
+def estimate_speed(recipe: Recipe, device: torch.device, precision: Precision) -> SpeedEstimate:
     """Measures a few steps of a training, as the loop makes them, on pictures of noise. torch's global random state
     stays as it was.
 
@@ -131,8 +133,8 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
     fits = None if need <= free else fitting(recipe, fabric, need, free)
     most = recipe.batch if need <= free else fits
     if most is None:
-        return Pace(math.inf, recipe.batch, need, free)
-    batch = recipe.least_batch
+        return SpeedEstimate(math.inf, recipe.batch, need, free)
+    batch = recipe.min_batch
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         steps = _Steps(recipe, fabric)
         took, more = steps.settled(batch), 0.0
@@ -149,7 +151,9 @@ def pace(recipe: Recipe, device: torch.device, precision: Precision) -> Pace:
     # A picture more costs less than the first did; how much less is told by two times, which may be those of a busy
     # moment.
     share = took / batch
-    return Pace(took + (most - batch) * min(max(more or share, share / 2), share), most, need, free, fits, busy)
+    return SpeedEstimate(
+        took + (most - batch) * min(max(more or share, share / 2), share), most, need, free, fits, busy
+    )
 
 
 class _Steps:
@@ -158,8 +162,8 @@ class _Steps:
     def __init__(self, recipe: Recipe, fabric: "Fabric") -> None:
         self.recipe, self.device = recipe, fabric.device
         self.method = METHODS[recipe.method](recipe, fabric)
-        self.ema = Ema(self.method.style(), recipe.ema.halflife, recipe.ema.rampup)
-        shape = (PICTURES, recipe.kept_size, recipe.kept_size, 3)
+        self.ema = ModelEma(self.method.style(), recipe.ema.halflife, recipe.ema.rampup)
+        shape = (PICTURES, recipe.stored_size, recipe.stored_size, 3)
         self.pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         self.made = 0
 
@@ -175,7 +179,7 @@ class _Steps:
         paintings = self._loader(batch)
         batches = Batches(paintings, self._loader(batch) if self.recipe.translates else None)
         begun = time.perf_counter()
-        losses = self.method.step(batches.batch(self.made, progress=self.recipe.heaviest))
+        losses = self.method.step(batches.batch(self.made, progress=self.recipe.peak_memory_at))
         self.made += 1
         self.ema.update(self.method.style(), batch, self.made * batch)
         for loss in losses.values():
@@ -185,6 +189,6 @@ class _Steps:
         return time.perf_counter() - begun
 
     def _loader(self, batch: int) -> Loader:
-        recipe, layout = self.recipe, choose_layout(self.device, self.recipe.normalises_places)
+        recipe, layout = self.recipe, choose_layout(self.device, self.recipe.normalises_spatially)
         indices = np.arange(PICTURES)
         return Loader(self.pixels, indices, recipe.size, batch, recipe.augment, 0, self.device, layout=layout)

@@ -60,7 +60,7 @@ class _Line(NamedTuple):
     light: bool
 
 
-def find_marks(rgb: NDArray[np.uint8]) -> list[Found]:
+def find_watermarks(rgb: NDArray[np.uint8]) -> list[Found]:
     """The lettering laid over one picture, and the red seals on it.
 
     Found are level lines of at least six letters or so, lighter than their ground, or darker and in the lower fifth.
@@ -81,7 +81,7 @@ def find_marks(rgb: NDArray[np.uint8]) -> list[Found]:
     return _lettering(small) + _seals(rgb if scale > 0.5 else small)
 
 
-def common_marks(pictures: NDArray[np.uint8]) -> list[tuple[Shares, str]]:
+def common_watermarks(pictures: NDArray[np.uint8]) -> list[tuple[Shares, str]]:
     """What many pictures of a set have at the same place, such as a site's watermark: boxes in shares, and why.
 
     The gradients of unlike pictures cancel out in their mean, which has 1/N of their power; what is on all of them

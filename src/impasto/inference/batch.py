@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,21 +12,21 @@ from typing import Any, Literal
 
 from PIL import Image
 
+from impasto.config.types import Progress
 from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import Entry, File, Unreadable
 from impasto.data.inventory import LeftOut
-from impasto.data.sources import Source, open_source
+from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
-from impasto.files import BadNameError, whole
-from impasto.inference.manifest import NAME, Journal, open_journal
-from impasto.inference.options import USUAL, Manner
-from impasto.inference.ordered_map import ordered
-from impasto.inference.output import LONGEST, PictureWriter, claim, encode, open_output
+from impasto.files import BadNameError, atomic_write
+from impasto.inference.manifest import NAME, Manifest, open_manifest
+from impasto.inference.options import DEFAULT, PaintOptions
+from impasto.inference.ordered_map import ordered_map
+from impasto.inference.output import LONGEST, PictureWriter, encode, open_output, reserve
 from impasto.inference.photo import TooLargeError, beside, pixels
 from impasto.inference.translator import Painter
 
 Format = Literal["keep", "jpg", "png"]
-Progress = Callable[[int, int | None], object]  # how many photos are done, and of how many if that is known
 
 #: What is said of single photos, at most.
 SAID = 20
@@ -67,13 +67,13 @@ class Painted:
 
 def paint_photos(
     painter: Painter,
-    sources: Sequence[Source],
+    sources: Sequence[ImageSource],
     writer: PictureWriter,
     *,
-    manner: Manner = USUAL,
+    manner: PaintOptions = DEFAULT,
     compare: bool = False,
     kind: Format = "keep",
-    journal: Journal | None = None,
+    journal: Manifest | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Paint every photo of all sources, each at its own size, and hand the paintings on in that order.
@@ -94,7 +94,7 @@ def paint_photos(
         ImpastoError: the style paints no photos, not one photo could be painted, or the writer has no more room.
     """
     painter.require_photos()
-    journal = journal or Journal()
+    journal = journal or Manifest()
     before = dict(journal.done)
     totals = [source.total for source in sources if source.total is not None]
     total = sum(totals) if len(totals) == len(sources) else None
@@ -108,7 +108,7 @@ def paint_photos(
     if progress is not None:
         progress(0, total)
     workers = 1 if total is not None and total < MANY else painter.workers()
-    for done, ((photo, entry), painted) in enumerate(ordered(work, _named(sources), workers, threads=1), 1):
+    for done, ((photo, entry), painted) in enumerate(ordered_map(work, _named(sources), workers, threads=1), 1):
         if painted.reason is not None:
             outcome.left_out.append(LeftOut(name=photo, reason=painted.reason))
         elif painted.data is None:
@@ -131,7 +131,7 @@ def paint_photos(
     return outcome
 
 
-def _named(sources: Iterable[Source]) -> Iterator[tuple[str, Entry]]:
+def _named(sources: Iterable[ImageSource]) -> Iterator[tuple[str, Entry]]:
     """Each entry with what its photo is called; where several are called the same, they are told apart by a number."""
     times = Counter[str]()
     for source in sources:
@@ -141,7 +141,9 @@ def _named(sources: Iterable[Source]) -> Iterator[tuple[str, Entry]]:
             yield called if times[called] == 1 else f"{called} ({times[called]})", entry
 
 
-def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, kind: Format, known: str) -> Painted:
+def paint_one(
+    painter: Painter, entry: Entry, *, manner: PaintOptions, compare: bool, kind: Format, known: str
+) -> Painted:
     """Read, paint and encode one photo, unless its file has the digest that is ``known``. Any thread may call this."""
     try:
         data = entry.read()
@@ -167,7 +169,7 @@ def paint_one(painter: Painter, entry: Entry, *, manner: Manner, compare: bool, 
 
 
 def paint_file(
-    painter: Painter, photo: Path, out: Path, *, manner: Manner, compare: bool = False, overwrite: bool = False
+    painter: Painter, photo: Path, out: Path, *, manner: PaintOptions, compare: bool = False, overwrite: bool = False
 ) -> None:
     """Paint one photo into one file, of the kind that its name asks for.
 
@@ -177,31 +179,31 @@ def paint_file(
         raise ImpastoError(f"{out} would be one painting: give one photo, or choose a folder or a zip.")
     if photo.resolve() == out.resolve():
         raise ImpastoError(f"{photo} is not to be painted over: choose another place.")
-    claim(out, file=True, overwrite=overwrite)
+    reserve(out, file=True, overwrite=overwrite)
     entry = Entry(out.name, File(photo.name, lambda: photo.open("rb")).read)
     painted = paint_one(painter, entry, manner=manner, compare=compare, kind="keep", known="")
     if painted.data is None:
         raise ImpastoError(f"{photo} cannot be painted: {painted.reason}.")
-    with whole(out) as part:
+    with atomic_write(out) as part:
         part.write_bytes(painted.data)
 
 
 @contextmanager
 def open_gallery(
-    out: Path, work: dict[str, Any], sources: Sequence[Source] = (), *, overwrite: bool = False
-) -> Iterator[tuple[PictureWriter, Journal]]:
+    out: Path, work: dict[str, Any], sources: Sequence[ImageSource] = (), *, overwrite: bool = False
+) -> Iterator[tuple[PictureWriter, Manifest]]:
     """A place for paintings, a folder or a zip, with its journal, by which the same ``work`` is gone on with.
 
     Until all is painted, the paintings of a zip lie in a folder beside it. No file of the ``sources`` is painted over.
-    Raises ImpastoError as :func:`impasto.inference.output.open_output` and :func:`impasto.inference.manifest.open_journal` do.
+    Raises ImpastoError as :func:`impasto.inference.output.open_output` and :func:`impasto.inference.manifest.open_manifest` do.
     """
     folder = _folder(out)
     if folder != out:
-        claim(out, file=True, overwrite=overwrite)
+        reserve(out, file=True, overwrite=overwrite)
     begun = (folder / NAME).is_file()
     with (
         open_output(folder, overwrite=overwrite or begun, spare=partial(_paths, sources)) as writer,
-        open_journal(folder, work, overwrite=overwrite) as journal,
+        open_manifest(folder, work, overwrite=overwrite) as journal,
     ):
         yield writer, journal
         if folder != out:
@@ -212,7 +214,7 @@ def open_gallery(
         shutil.rmtree(folder)
 
 
-def _paths(sources: Iterable[Source]) -> set[Path]:
+def _paths(sources: Iterable[ImageSource]) -> set[Path]:
     return {path for source in sources for path in source.paths()}
 
 
@@ -222,7 +224,7 @@ def _folder(out: Path) -> Path:
 
 
 @contextmanager
-def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source]]:
+def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[ImageSource]]:
     """All sources open together, so that a mistyped one is told before any painting begins.
 
     Paintings that lie in ``out`` already are no photos, where ``out`` is among these. A file that is named twice is
@@ -231,7 +233,7 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[Source
     would take the places of their photos.
     """
     with ExitStack() as stack:
-        sources, seen = list[Source](), set[str]()
+        sources, seen = list[ImageSource](), set[str]()
         for photo in photos:
             path = Path(photo).expanduser()
             holds = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
@@ -298,7 +300,7 @@ def _is_ending(ending: str) -> bool:
     return ending.lower() in LONGEST or ending.lower() in _OTHERS
 
 
-def _called(source: Source, name: str) -> str:
+def _called(source: ImageSource, name: str) -> str:
     """A photo as a user knows it: where it was looked for, and its name there."""
     if source.name == "-":
         return name

@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from impasto.config.types import Pixels
 from impasto.data.augment import to_float
-from impasto.inference.photo import Pixels, pixels
+from impasto.inference.photo import pixels
 from impasto.inference.tiling.window import Window
 
 
 @dataclass(frozen=True)
-class Ground:
+class CoarseToFineInput:
     """Photos on the way to a network on ``device``, in windows.
 
     Attributes:
@@ -37,7 +38,7 @@ class Ground:
     def width(self) -> int:
         return int(self.photos.shape[2])
 
-    def each(self) -> "Iterator[Ground]":
+    def each(self) -> "Iterator[CoarseToFineInput]":
         """One for each photo."""
         for number in range(len(self.photos)):
             here = slice(number, number + 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import exclusive, no_space, reaching
-from impasto.inference.options import Manner
+from impasto.files import exclusive, full_disk_errors, path_errors
+from impasto.inference.options import PaintOptions
 from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
@@ -19,7 +19,7 @@ NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
 ANEW, WHOLE = "anew", "whole"
 
 
-def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
+def job(style: Style, manner: PaintOptions, **choices: Any) -> dict[str, Any]:
     """What decides how photos are painted: where that differs, so do the paintings. The direction of a style is told by
     the weights of its network."""
     weights = hashlib.sha256()
@@ -36,7 +36,7 @@ def job(style: Style, manner: Manner, **choices: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Journal:
+class Manifest:
     """Of each photo that was painted, by where it is: a digest of its file, and the name of its painting; and the
     names of the paintings of this time, also of those that were there, in the order of their photos."""
 
@@ -56,27 +56,27 @@ class Journal:
 
     def _write(self, line: dict[str, Any]) -> None:
         if self.file is not None:
-            with no_space(Path(self.file.name)):
+            with full_disk_errors(Path(self.file.name)):
                 self.file.write(json.dumps(line) + "\n")
                 self.file.flush()
 
 
 @contextmanager
-def open_journal(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iterator[Journal]:
+def open_manifest(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iterator[Manifest]:
     """The journal of an output folder, with what was painted there before, if that was the same ``work``.
 
     With ``overwrite`` all begins anew, unless that was begun before and stopped: then it is gone on with.
     Raises ImpastoError if there was other work, without ``overwrite``, or if there is now, by another process.
     """
-    with reaching(folder), no_space(folder):
+    with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / LOCK, f"Another impasto paints into {folder}: wait for it, or choose another place."):
         yield from _journal(folder, work, overwrite)
 
 
-def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Journal]:
+def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Manifest]:
     path = folder / NAME
-    journal = Journal()
+    journal = Manifest()
     first, *lines = _read(path) if path.is_file() else [{}]
     anew = first.pop(ANEW, False)
     if overwrite and (first != work or not anew or {WHOLE: True} in lines):
@@ -90,7 +90,7 @@ def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Jo
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
         journal.done = {photo: done for photo, done in entered.items() if _is_there(folder / done[1])}
-    with reaching(path), no_space(path):
+    with path_errors(path), full_disk_errors(path):
         file = path.open("a" if going_on else "w", encoding="utf-8")
     try:
         journal.file = file

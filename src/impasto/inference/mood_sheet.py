@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
+from impasto.config.types import Pixels
 from impasto.data.image_grid import tile
 from impasto.inference.coarse_to_fine import resized
-from impasto.inference.options import USUAL, Manner
-from impasto.inference.photo import Pixels
+from impasto.inference.options import DEFAULT, PaintOptions
 from impasto.inference.translator import Painter
 
 #: A photo is as large on the sheet as a square of that side, with so many pixels under it for the number.
@@ -20,7 +20,10 @@ SIDE, CAPTION = 128, 14
 
 @torch.inference_mode()
 def mood_sheet(
-    painter: Painter, photo: Pixels, manner: Manner = USUAL, progress: Callable[[int, int | None], object] | None = None
+    painter: Painter,
+    photo: Pixels,
+    manner: PaintOptions = DEFAULT,
+    progress: Callable[[int, int | None], object] | None = None,
 ) -> Image.Image:
     """A photo, uint8 (H, W, 3), painted small in each mood, else in that manner, with its number under it; ``progress``
     is told how many are done, and of how many.

@@ -9,7 +9,7 @@ FINEST, BROADEST = 0.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class PaintOptions:
     """How much of the painting is seen, how broad its strokes are, and in whose colours.
 
     Attributes:
@@ -35,4 +35,4 @@ class Manner:
 
 
 #: The painting itself, as the style has learned it.
-USUAL = Manner()
+DEFAULT = PaintOptions()

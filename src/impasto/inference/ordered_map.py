@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 GAIN = 1.05
 
 
-def ordered(
+def ordered_map(
     work: Callable[[Given], Made], given: Iterable[Given], workers: int, threads: int
 ) -> Iterator[tuple[Given, Made]]:
     """What ``work`` makes of each, in order: by so many workers, each of whom computes on so many threads.
@@ -54,7 +54,7 @@ def choose_workers(work: Callable[[], object]) -> int:
         work()
         alone.append(time.perf_counter() - start)
     start = time.perf_counter()
-    for _ in ordered(lambda _: work(), range(2 * cores), cores, threads=1):
+    for _ in ordered_map(lambda _: work(), range(2 * cores), cores, threads=1):
         pass
     together = (time.perf_counter() - start) / (2 * cores)
     return cores if together * GAIN < min(alone) else 1

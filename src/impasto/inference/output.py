@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.files import no_space, reaching, whole
+from impasto.files import atomic_write, full_disk_errors, path_errors
 from impasto.inference.photo import TooLargeError
 
 #: The kinds of file that are written, by their endings, and the longest side that each can have.
@@ -96,9 +96,9 @@ def open_output(
     Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
     """
     zipped = path.suffix.lower() == ".zip"
-    claim(path, file=zipped, overwrite=overwrite)
+    reserve(path, file=zipped, overwrite=overwrite)
     if zipped:
-        with whole(path) as part, zip_writer(part) as writer:
+        with atomic_write(path) as part, zip_writer(part) as writer:
             yield writer
     else:
         new = not path.exists()
@@ -109,7 +109,7 @@ def open_output(
                 path.rmdir()
 
 
-def claim(path: Path, *, file: bool, overwrite: bool = False) -> None:
+def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
     """Make the folders above ``path``, a ``file`` or a folder, or raise ImpastoError if that is taken."""
     if file:
         if path.is_dir():
@@ -121,7 +121,7 @@ def claim(path: Path, *, file: bool, overwrite: bool = False) -> None:
         taken = path.is_dir() and any(path.iterdir())
     if taken and not overwrite:
         raise ImpastoError(f"{path} already holds something: choose another place, or overwrite it (--overwrite).")
-    with reaching(path):
+    with path_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -131,7 +131,7 @@ def zip_writer(path: Path) -> Iterator[PictureWriter]:
 
     Raises ImpastoError if ``path`` cannot be opened, OSError if the disk fails while it is written.
     """
-    with reaching(path):
+    with path_errors(path):
         archive = ZipFile(path, "w", ZIP_STORED)
 
     def put(name: str, data: bytes) -> None:
@@ -146,21 +146,21 @@ def zip_writer(path: Path) -> Iterator[PictureWriter]:
 
 def _folder_writer(folder: Path, spare: Callable[[], Collection[Path]]) -> PictureWriter:
     spared = cache(spare)
-    with reaching(folder):
+    with path_errors(folder):
         folder.mkdir(exist_ok=True)
 
     def put(name: str, data: bytes) -> None:
-        # Not whole(): waiting for the disk after each picture would make thousands of them many times slower.
+        # Not atomic_write(): waiting for the disk after each picture would make thousands of them many times slower.
         path = folder / name
-        with reaching(path):
+        with path_errors(path):
             there = path.exists()
         if there and path.resolve() in spared():
             raise ImpastoError(f"{path} is one of the photos, which are not to be painted over: choose another place.")
         part = path.with_name("painting.part")  # a name of its own might be too long
-        with reaching(path.parent), no_space(path.parent):
+        with path_errors(path.parent), full_disk_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with reaching(path), no_space(path):
+            with path_errors(path), full_disk_errors(path):
                 part.write_bytes(data)
                 part.replace(path)
         finally:

@@ -3,14 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.config.types import Pixels
 from impasto.data.decode import decode, upright
 from impasto.data.entry import File, Unreadable
 from impasto.errors import ImpastoError
-
-Pixels = NDArray[np.uint8]
 
 #: Rows of an image that are handed over at a time.
 BAND = 256

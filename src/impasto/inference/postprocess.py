@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from impasto.config.types import Pixels
 from impasto.inference.coarse_to_fine import Taps
-from impasto.inference.options import Manner
-from impasto.inference.photo import Pixels
+from impasto.inference.options import PaintOptions
 from impasto.inference.tiling.window import Window, partition
 
 #: Colours are compared in cells, so many along the longer side of a picture, of so many pixels at least: strokes keep
@@ -22,7 +22,7 @@ BRIGHTNESS = np.array([0.299, 0.587, 0.114], np.float32)
 PART = 1024
 
 
-def finish(photos: Pixels, paintings: Pixels, manner: Manner) -> None:
+def postprocess(photos: Pixels, paintings: Pixels, manner: PaintOptions) -> None:
     """Changes paintings in their place: to the colours of their photos, and towards these, as the manner has it."""
     if manner.strength == 1 and not manner.keep_colour:
         return

@@ -13,7 +13,7 @@ from impasto.device import choose_precision
 Network = Callable[..., Tensor]
 
 
-def quicken(network: nn.Module, device: torch.device) -> Network:
+def optimise_network(network: nn.Module, device: torch.device) -> Network:
     """A copy of a network that turns photos into paintings, made for painting fast on ``device``.
 
     It takes photos (B, 3, H, W), float32 in −1…1 on the device, and what else the network takes, and gives float32 of
@@ -51,7 +51,7 @@ def _widen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Ten
     return output.float()
 
 
-class Together:
+class BatchedNetwork:
     """A network that many threads ask at a time: it is given what is of one size together.
 
     Whichever thread's turn it is takes along what others wait for. A GPU is little slower with several than with one.

@@ -14,7 +14,7 @@ from impasto.data.sources import is_junk
 from impasto.errors import ImpastoError
 from impasto.inference.batch import Format, Names, Outcome, ending_of, paint_one
 from impasto.inference.manifest import job
-from impasto.inference.options import Manner
+from impasto.inference.options import PaintOptions
 from impasto.style import Style
 
 #: What was painted in which manner stands in the folder of paintings under this name.
@@ -27,12 +27,12 @@ class Task:
 
     style: bytes
     out: str
-    manner: Manner
+    manner: PaintOptions
     compare: bool
 
 
 def paint_on_cluster(
-    style: Style, photos: str, out: str, *, manner: Manner, compare: bool = False, kind: Format = "keep"
+    style: Style, photos: str, out: str, *, manner: PaintOptions, compare: bool = False, kind: Format = "keep"
 ) -> Outcome:
     """Paint the photos of a folder on the cluster at ``RAY_ADDRESS``, or else on one that is begun on this machine.
 
@@ -52,7 +52,7 @@ def paint_on_cluster(
     be painted, or what is in ``out`` was painted by another style or in another manner.
     """
     if not style.recipe.translates:
-        raise ImpastoError(f"This style turns {style.card.turns} and cannot paint photos: choose another.")
+        raise ImpastoError(f"This style turns {style.card.domains} and cannot paint photos: choose another.")
     if not all(importlib.util.find_spec(name) for name in ("ray", "fsspec")):
         raise ImpastoError("To paint on a cluster, install more: pip install 'ray[data]' fsspec")
     import ray

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto.config.types import Pixels
 from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
 from impasto.inference.coarse_to_fine import resized
-from impasto.inference.options import Manner
-from impasto.inference.photo import Pixels, open_photo
-from impasto.inference.precision import quicken
+from impasto.inference.options import PaintOptions
+from impasto.inference.photo import open_photo
+from impasto.inference.precision import optimise_network
 from impasto.inference.stroke_upsampling import enlarge
 from impasto.networks.feature_decoder import STRIDE, Generator
 
@@ -32,20 +33,20 @@ GROWN = 1.15
 Mood = tuple[float, ...]
 
 
-class Sketcher:
+class StrokeTranslator:
     """A feature-decoder generator at work on ``device``, trained on pictures of ``size``² pixels."""
 
     def __init__(self, network: Generator, device: torch.device, size: int) -> None:
         self.device, self._size = device, size
         self._network = network.to(device)
-        self._paint = quicken(network, device)
+        self._paint = optimise_network(network, device)
 
     @property
     def moods(self) -> int:
         """How many training paintings it can paint in the mood of: numbers 0 to that, less one."""
         return len(self._network.moods)
 
-    def paint(self, photos: Pixels, manner: Manner) -> Pixels:
+    def paint(self, photos: Pixels, manner: PaintOptions) -> Pixels:
         """The paintings of photos of one size. To be called in inference mode."""
         _, height, width, _ = photos.shape
         sides = self._working_size(height, width, manner.brush)

@@ -19,9 +19,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from impasto.inference.photo import Pixels
+from impasto.config.types import Floats, Pixels
 
-Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
 
 

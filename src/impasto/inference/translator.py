@@ -18,18 +18,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from impasto.config.recipe import NoiseRecipe
+from impasto.config.types import Pixels
 from impasto.data.augment import to_pixels
 from impasto.data.loader import stream_seed
 from impasto.device import available, choose_device, out_of_memory
 from impasto.errors import ImpastoError
-from impasto.inference.coarse_to_fine import Ground, resized
+from impasto.inference.coarse_to_fine import CoarseToFineInput, resized
 from impasto.inference.latents import Latent, truncated
-from impasto.inference.options import USUAL, Manner
+from impasto.inference.options import DEFAULT, PaintOptions
 from impasto.inference.ordered_map import choose_workers
-from impasto.inference.photo import Pixels, TooLargeError, open_photo
-from impasto.inference.postprocess import finish
-from impasto.inference.precision import Together, quicken
-from impasto.inference.stroke_translator import Mood, Sketcher
+from impasto.inference.photo import TooLargeError, open_photo
+from impasto.inference.postprocess import postprocess
+from impasto.inference.precision import BatchedNetwork, optimise_network
+from impasto.inference.stroke_translator import Mood, StrokeTranslator
 from impasto.inference.tiling.executor import paint as paint_piecewise
 from impasto.inference.tiling.window import Window
 from impasto.networks.feature_decoder import Generator
@@ -69,12 +70,12 @@ class Painter:
         self.style, self.device = style, device
         self._turn, self._threads = threading.RLock(), torch.get_num_threads()
         self._latent_size = recipe.latent if isinstance(recipe := style.recipe, NoiseRecipe) else 0
-        self._sketcher = None
+        self._stroke_translator = None
         if isinstance(style.network, Generator):
-            self._sketcher = Sketcher(style.network, device, recipe.size)
+            self._stroke_translator = StrokeTranslator(style.network, device, recipe.size)
         elif recipe.translates:
-            self._network = quicken(style.network, device)
-            self._together = self._network if device.type == "cpu" else Together(self._network, AT_ONCE_GPU)
+            self._network = optimise_network(style.network, device)
+            self._together = self._network if device.type == "cpu" else BatchedNetwork(self._network, AT_ONCE_GPU)
         else:
             self._network = style.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -85,13 +86,13 @@ class Painter:
     @property
     def makes(self) -> str:
         """What one of the pictures that it makes is called."""
-        return "photo" if self.card.turns.endswith(" into photos") else "painting"
+        return "photo" if self.card.domains.endswith(" into photos") else "painting"
 
     @property
     def size(self) -> int:
         """Side of the pictures that it makes, in pixels, or of the photos that it was shown; others may be of any
         size."""
-        return self.style.recipe.shown_size
+        return self.style.recipe.sample_size
 
     @property
     def _at_once(self) -> int:
@@ -154,7 +155,7 @@ class Painter:
     def _require_noise(self) -> None:
         if self.style.recipe.translates:
             raise ImpastoError(
-                f"This style turns {self.card.turns} and makes none out of nothing: give it photos (impasto paint)."
+                f"This style turns {self.card.domains} and makes none out of nothing: give it photos (impasto paint)."
             )
 
     # Of photos.
@@ -169,19 +170,19 @@ class Painter:
         like: str | Path | Sequence[str | Path] = (),
     ) -> Image.Image:
         """The painting of one photo, a file or a Pillow image, of its size and shape, in that
-        :class:`impasto.inference.options.Manner`.
+        :class:`impasto.inference.options.PaintOptions`.
 
         ``mood`` and ``like`` are those of :meth:`mood`.
 
         Raises ImpastoError if the style paints no photos, the photo cannot be read or takes more memory than there is.
         """
         self.require_photos()
-        manner = Manner(strength, brush, keep_colour, self.mood(mood, like))
+        manner = PaintOptions(strength, brush, keep_colour, self.mood(mood, like))
         pixels = open_photo(photo)
         return Image.fromarray(self.paint_pixels(pixels[None], manner)[0])
 
     @torch.inference_mode()
-    def paint_pixels(self, pixels: Pixels, manner: Manner = USUAL) -> Pixels:
+    def paint_pixels(self, pixels: Pixels, manner: PaintOptions = DEFAULT) -> Pixels:
         """The paintings of photos of one size, both uint8 (B, H, W, 3): on a CPU the same, however many come together.
         Any thread may call this.
 
@@ -193,7 +194,7 @@ class Painter:
         try:
             blocks = [self._stroked(pixels[first : first + together], manner) for first in range(0, count, together)]
             paintings = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-            finish(pixels, paintings, manner)
+            postprocess(pixels, paintings, manner)
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -203,13 +204,13 @@ class Painter:
     @property
     def moods(self) -> int:
         """How many moods the style has, by number from 0: one a training painting; 0 if it has none."""
-        return 0 if self._sketcher is None else self._sketcher.moods
+        return 0 if self._stroke_translator is None else self._stroke_translator.moods
 
     def mood(
         self, numbers: SupportsIndex | Sequence[SupportsIndex] = (), like: str | Path | Sequence[str | Path] = ()
     ) -> Mood | None:
         """The light and palette of training paintings by number and of any pictures, a mean of all: as
-        :class:`impasto.inference.options.Manner` takes it. None without either.
+        :class:`impasto.inference.options.PaintOptions` takes it. None without either.
 
         Raises ImpastoError for a number that there is not, a picture that cannot be read, or a style without moods.
         """
@@ -218,8 +219,8 @@ class Painter:
         if not (numbers or like):
             return None
         self.require_moods()
-        assert self._sketcher is not None
-        return self._sketcher.mood([index(number) for number in numbers], like)
+        assert self._stroke_translator is not None
+        return self._stroke_translator.mood([index(number) for number in numbers], like)
 
     def require_moods(self) -> None:
         """Raises ImpastoError if the style has no moods."""
@@ -228,12 +229,12 @@ class Painter:
                 "This style has no moods: leave out --mood, --moods and --like, or choose monet (impasto styles)."
             )
 
-    def settled(self, manner: Manner, photo: Pixels) -> Manner:
+    def settled(self, manner: PaintOptions, photo: Pixels) -> PaintOptions:
         """The same for all frames of a film: without a mood of its own, that of the painting nearest to ``photo``
         (H, W, 3)."""
-        if self._sketcher is None or manner.mood is not None or not self.moods:
+        if self._stroke_translator is None or manner.mood is not None or not self.moods:
             return manner
-        return replace(manner, mood=self._sketcher.mood([self._sketcher.nearest(photo)]))
+        return replace(manner, mood=self._stroke_translator.mood([self._stroke_translator.nearest(photo)]))
 
     def workers(self) -> int:
         """How many photos are painted at a time where there are many: found out by painting some of grey."""
@@ -273,11 +274,11 @@ class Painter:
             return copy.deepcopy(self.style.network).to(self.device)
         return self._network
 
-    def _stroked(self, photos: Pixels, manner: Manner) -> Pixels:
+    def _stroked(self, photos: Pixels, manner: PaintOptions) -> Pixels:
         """Paintings of photos (B, H, W, 3) in strokes of that size: with those of the style, at another size of the
         photos, and brought back to this one. What is enlarged is painted over again, by a style that can do so."""
-        if self._sketcher is not None:
-            return self._sketcher.paint(photos, manner)
+        if self._stroke_translator is not None:
+            return self._stroke_translator.paint(photos, manner)
         brush = manner.brush
         _, height, width, _ = photos.shape
         layers = self._layers(height, width)
@@ -285,9 +286,9 @@ class Painter:
             return self._layered(photos, layers)
         sides = [max(round(side / brush), 1) for side in (height, width)]
         paintings = self._layered(resized(photos, *sides), layers)
-        while brush > 1 and self.style.recipe.leaves_paintings and sides != [height, width]:
+        while brush > 1 and self.style.recipe.preserves_target and sides != [height, width]:
             sides = [min(2 * now, end) for now, end in zip(sides, (height, width), strict=True)]
-            paintings = self._on(Ground(resized(photos, *sides), self.device, paintings, ENLARGED))
+            paintings = self._on(CoarseToFineInput(resized(photos, *sides), self.device, paintings, ENLARGED))
         return resized(paintings, height, width)
 
     def _layers(self, height: int, width: int) -> int:
@@ -298,19 +299,19 @@ class Painter:
         at half its size first, and again on top of that. Only a style that has learned to leave paintings what they are
         can go over its own.
         """
-        if not self.style.recipe.leaves_paintings:
+        if not self.style.recipe.preserves_target:
             return 0
         return max(math.ceil(math.log2(max(height, width) / (LARGE * self.size))), 0)
 
     def _layered(self, photos: Pixels, layers: int) -> Pixels:
         """Paintings of photos (B, H, W, 3), from coarse to fine."""
         if layers == 0:
-            return self._on(Ground(photos, self.device))
+            return self._on(CoarseToFineInput(photos, self.device))
         _, height, width, _ = photos.shape
         coarse = self._layered(resized(photos, -(-height // 2), -(-width // 2)), layers - 1)
-        return self._on(Ground(photos, self.device, coarse, UNDER))
+        return self._on(CoarseToFineInput(photos, self.device, coarse, UNDER))
 
-    def _on(self, ground: Ground) -> Pixels:
+    def _on(self, ground: CoarseToFineInput) -> Pixels:
         """What the network paints on some ground, (B, H, W, 3)."""
         whole = Window(0, ground.height, 0, ground.width)
         if whole.places * len(ground.photos) <= self._at_once:
@@ -329,7 +330,7 @@ class Painter:
         """Raises ImpastoError if the style paints no photos."""
         if not self.style.recipe.translates:
             raise ImpastoError(
-                f"This style turns {self.card.turns} and cannot paint photos: choose another (impasto styles)."
+                f"This style turns {self.card.domains} and cannot paint photos: choose another (impasto styles)."
             )
 
 

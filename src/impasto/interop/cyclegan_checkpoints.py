@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.inference.output import claim
+from impasto.inference.output import reserve
 from impasto.networks import build_generator
 from impasto.style import Card, Style, require_name
 
@@ -38,8 +38,9 @@ def import_style(
     file: str | Path,
     out: str | Path | None = None,
     *,
-    turns: str = "pictures into pictures",
-    licence: str = "",
+    source: str = "images",
+    target: str = "images",
+    license: str = "",
     overwrite: bool = False,
 ) -> tuple[Path, str]:
     """Makes a style of a generator that another tool saved.
@@ -47,8 +48,8 @@ def import_style(
     Args:
         file: ``latest_net_G.pth`` or another checkpoint, also as safetensors. No code in it is ever run.
         out: the style's file; if not given, in ``styles/``, where it is found by name.
-        turns: what into what, such as ``horses into zebras``: the file does not say.
-        licence: under which it may be used.
+        source, target: the domains, such as ``horses`` and ``zebras``: the file does not say.
+        license: under which it may be used.
         overwrite: replace ``out``.
 
     Returns the style's file, and what the network is, in words.
@@ -62,22 +63,24 @@ def import_style(
     tensors = _load(file)
     found = _inspect(tensors, file)
     recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())
-    network = build_generator(**recipe.painter())
+    network = build_generator(**recipe.generator_kwargs())
     _fill(network, found, file)
     card = Card(
-        turns=turns,
+        task="translation",
+        source=source,
+        target=target,
         recipe=recipe.values(),
-        source={"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "pictures": 0},
+        target_data={"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "pictures": 0},
         steps=0,
         pictures=0,
         seconds=0.0,
         seed=0,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         impasto=__version__,
-        licence=licence,
+        license=license,
         imported=file.name,
     )
-    claim(out, file=True, overwrite=overwrite)
+    reserve(out, file=True, overwrite=overwrite)
     Style(network.eval(), card).save(out)
     return out, found.words
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from impasto.errors import ImpastoError
-from impasto.files import whole
-from impasto.inference.output import claim
+from impasto.files import atomic_write
+from impasto.inference.output import reserve
 from impasto.interop.model_card import model_card, picture
-from impasto.style import Card, Style, find, require_name
+from impasto.style import Card, Style, find_style, require_name
 
 #: The libraries by which huggingface_hub speaks to the Hub.
 CLIENTS = ("httpx", "httpx2", "requests", "huggingface_hub")
@@ -37,7 +37,7 @@ def push(style: str | Path, repository: str, *, private: bool = False, token: st
     picture(loaded).save(data, "JPEG", quality=90)
     with tempfile.TemporaryDirectory() as scratch, _told(repository):
         weights = Path(scratch) / f"{name}.safetensors"
-        path = find(style)
+        path = find_style(style)
         if path.is_file():
             shutil.copy(path, weights)
         else:
@@ -72,7 +72,7 @@ def pull(
     name = _name(repository)
     out = Path("styles") / f"{name}.safetensors" if out is None else Path(out)
     require_name(out)
-    claim(out, file=True, overwrite=overwrite)
+    reserve(out, file=True, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as scratch, _told(repository):
         api = HfApi(token=token)
         files = [file for file in api.list_repo_files(repository, revision=revision or None) if _is_style(file)]
@@ -87,7 +87,7 @@ def pull(
         except ImpastoError as error:
             reason = str(error).removeprefix(f"{fetched} ")
             raise ImpastoError(f"{files[0]} of {repository} {reason}") from error
-        with whole(out) as part:
+        with atomic_write(out) as part:
             shutil.copy(fetched, part)
     return out, card
 

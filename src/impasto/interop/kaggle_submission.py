@@ -22,10 +22,10 @@ from PIL import Image, UnidentifiedImageError
 from impasto.cli.progress_bar import bar
 from impasto.data.inventory import Duplicate, LeftOut
 from impasto.data.preprocess import Square, squares
-from impasto.data.sources import Source, open_source
+from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
-from impasto.files import whole
-from impasto.inference.output import claim, zip_writer
+from impasto.files import atomic_write
+from impasto.inference.output import reserve, zip_writer
 
 if TYPE_CHECKING:
     from impasto.inference.translator import Painter
@@ -102,7 +102,7 @@ def make_submission(
     overwrite: bool = False,
     say: Callable[[str], object] = print,
 ) -> int:
-    """Paint a whole submission, and return of how many pictures: of ``photos``, or else out of nothing from ``seed``.
+    """Paint a atomic_write submission, and return of how many pictures: of ``photos``, or else out of nothing from ``seed``.
 
     ``count`` is 7,000, or that of all photos that differ, if not given; ``say`` is told what becomes of the photos.
     Raises ImpastoError for what a person can mend.
@@ -140,9 +140,9 @@ def write_submission(
     """
     if not FEWEST <= count <= MOST:
         raise ImpastoError(_wrong_count(count))
-    claim(out, file=True, overwrite=overwrite)
+    reserve(out, file=True, overwrite=overwrite)
     done = 0
-    with whole(out) as part:
+    with atomic_write(out) as part:
         with zip_writer(part) as writer:
             for done, picture in enumerate(islice(pictures, count), start=1):
                 writer.write(f"{done:05d}.jpg", _at_size(picture))
@@ -159,7 +159,7 @@ def write_submission(
 class Subjects:
     """Photos to paint for a submission: those that differ, and what is not among them."""
 
-    source: Source
+    source: ImageSource
     places: tuple[int, ...]  #: in the source
     duplicates: tuple[Duplicate, ...]
     left_out: tuple[LeftOut, ...]
@@ -174,7 +174,7 @@ class Subjects:
 
 
 def find_subjects(
-    source: Source, count: int | None = None, progress: Callable[[int, int | None], object] | None = None
+    source: ImageSource, count: int | None = None, progress: Callable[[int, int | None], object] | None = None
 ) -> Subjects:
     """The photos of a source that can be painted for a submission: at most ``count``, or 10,000.
 

@@ -30,11 +30,11 @@ def model_card(card: Card, repository: str) -> str:
         "pipeline_tag": "image-to-image" if recipe.translates else "unconditional-image-generation",
         "tags": ["impasto", "gan", "painting"],
     }
-    if card.licence:
-        front["license"] = card.licence.lower()
+    if card.license:
+        front["license"] = card.license.lower()
     if not recipe.translates:
         command = f"impasto generate {name} --count 16 --out paintings"
-    elif recipe.paints:
+    elif recipe.target == "paintings":
         command = f"impasto paint photo.jpg --style {name} --out painted"
     else:
         command = f"impasto paint painting.jpg --style {name} --out photos"
@@ -50,7 +50,7 @@ def model_card(card: Card, repository: str) -> str:
 
 # {name}
 
-A style of impasto: {card.turns}.
+A style of impasto: {card.domains}.
 
 ![What it paints](paintings.jpg)
 
@@ -74,7 +74,7 @@ def picture(style: Style) -> Image.Image:
     painter = Painter(style, choose_device("auto"))
     if not style.recipe.translates:
         return tile(np.stack(list(painter.stream(COUNT))))
-    with open_source("sample:photos" if style.recipe.paints else "sample:paintings") as source:
+    with open_source("sample:photos" if style.recipe.target == "paintings" else "sample:paintings") as source:
         photos = [decode(entry.read()).image for entry in islice(source.entries(), 4)]
     squares = (np.asarray(photo.resize((SIDE, SIDE), box=_square(photo))) for photo in photos)
     pairs = [beside(photo, painter.paint_pixels(photo[None])[0]) for photo in squares]

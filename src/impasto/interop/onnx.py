@@ -19,8 +19,8 @@ from impasto.data.augment import to_float
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
-from impasto.files import whole
-from impasto.inference.output import claim
+from impasto.files import atomic_write
+from impasto.inference.output import reserve
 from impasto.inference.photo import pixels
 from impasto.style import Style
 
@@ -64,8 +64,8 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
     if not all(importlib.util.find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")):
         raise ImpastoError("To export, install more: pip install onnx onnxruntime onnxscript")
     loaded = Style.load(style)
-    claim(out, file=True, overwrite=overwrite)
-    with whole(out) as part:
+    reserve(out, file=True, overwrite=overwrite)
+    with atomic_write(out) as part:
         _write(loaded, _halved(loaded.network) if fp16 else loaded.network, part)
         errors = np.concatenate([error.ravel() for error in _errors(loaded, part)])
         found = Exported(float(errors.max()), float(errors.mean()), part.stat().st_size / 1e6)
@@ -103,7 +103,7 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
     _name_sides(program.model.graph)
     card = style.card
     program.model.producer_name, program.model.producer_version = "impasto", card.impasto
-    program.model.doc_string = f"{card.turns}, by impasto{f', under {card.licence}' if card.licence else ''}"
+    program.model.doc_string = f"{card.domains}, by impasto{f', under {card.license}' if card.license else ''}"
     program.model.metadata_props["impasto"] = card.model_dump_json()
     program.save(path)
 

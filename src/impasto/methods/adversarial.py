@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Loader
 from impasto.methods.base import Method
-from impasto.methods.discriminator_step import Adversary, layout, set_up, update
+from impasto.methods.discriminator_step import DiscriminatorStep, layout, set_up, update
 from impasto.networks import build_generator
 
 if TYPE_CHECKING:
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from impasto.config.recipe import Recipe
 
 
-class Duel(Method):
+class AdversarialMethod(Method):
     """A generator against a discriminator: how they are made, judged and kept."""
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         self.fabric, self._settings, self.layout = fabric, recipe.generator, layout(recipe, fabric)
         self.generator, self.optimizer_g = set_up(
-            fabric, build_generator(**recipe.painter()), recipe.generator, self.layout
+            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
         )
-        self.adversary = Adversary(recipe, fabric)
-        self.networks = {"generator": self.generator, **self.adversary.networks}
-        self.optimizers = {"generator": self.optimizer_g, "discriminator": self.adversary.optimizer}
+        self.discriminator_step = DiscriminatorStep(recipe, fabric)
+        self.networks = {"generator": self.generator, **self.discriminator_step.networks}
+        self.optimizers = {"generator": self.optimizer_g, "discriminator": self.discriminator_step.optimizer}
 
     def learn(self, loss: Tensor) -> None:
         """One update of the generator."""
@@ -34,14 +34,14 @@ class Duel(Method):
         update(self.fabric, self.generator, self.optimizer_g, self._settings)
 
     def judge(self, batch: Batch) -> dict[str, Tensor]:
-        return {"accuracy_heldout": self.adversary.judge(batch.paintings, batch.rng)}
+        return {"accuracy_heldout": self.discriminator_step.judge(batch.paintings, batch.rng)}
 
     def style(self) -> nn.Module:
         network: nn.Module = self.generator.module
         return network
 
 
-class Translator(Duel):
+class TranslationMethod(AdversarialMethod):
     """Image-to-image translation: what is looked at are pictures of the source domain that were not learned from.
 
     A batch's ``photos`` are of the source domain, its ``paintings`` of the target domain.
@@ -57,7 +57,7 @@ class Translator(Duel):
         return pictures
 
 
-def spread(pictures: Tensor) -> Tensor:
+def pixel_std(pictures: Tensor) -> Tensor:
     """How much pictures (B, 3, S, S) differ from each other: the mean deviation of a pixel, of every 16th one. A single
     picture has only its own contrast to tell."""
     seen = pictures[:, :, ::4, ::4]

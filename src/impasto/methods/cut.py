@@ -8,7 +8,7 @@ from torch import Tensor
 
 from impasto.data.loader import Batch
 from impasto.losses.patch_nce import patch_nce
-from impasto.methods.adversarial import Translator, spread
+from impasto.methods.adversarial import TranslationMethod, pixel_std
 from impasto.methods.discriminator_step import set_up, update
 from impasto.networks.patch_sampler import PatchSampler, draw_places
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from impasto.config.recipe import CutRecipe
 
 
-class Cut(Translator):
+class Cut(TranslationMethod):
     """One discriminator step, then one step of the generator and of the small networks that compare places."""
 
     def __init__(self, recipe: "CutRecipe", fabric: "Fabric") -> None:
@@ -37,10 +37,10 @@ class Cut(Translator):
         kept = real[: self._kept(len(real))]
         made = self.generator(torch.cat([photo, kept]))
         fake, same = made[: len(photo)], made[len(photo) :]
-        losses = self.adversary.learn(real, fake, batch)
+        losses = self.discriminator_step.learn(real, fake, batch)
         if batch.step % self.every == 0:
             parts = {
-                "loss_adversarial": self.adversary.against(fake, real, batch),
+                "loss_adversarial": self.discriminator_step.against(fake, real, batch),
                 "loss_contrast": self._contrast(photo, fake, batch.rng),  # equation 4
             }
             contrast = parts["loss_contrast"]
@@ -55,7 +55,7 @@ class Cut(Translator):
             self.learn(loss)
             update(self.fabric, self.sampler, self.optimizer_s, self._settings)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
-        return losses | {"spread": spread(fake.detach()) / spread(real)}
+        return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}
 
     def _kept(self, count: int) -> int:
         """Of how many paintings it is watched that they stay what they are: all for the paper's contrast, a quarter for

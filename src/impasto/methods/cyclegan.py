@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.data.loader import Batch
-from impasto.methods.adversarial import Translator, spread
-from impasto.methods.discriminator_step import Adversary, set_up, update
-from impasto.methods.image_pool import ReplayPool
+from impasto.methods.adversarial import TranslationMethod, pixel_std
+from impasto.methods.discriminator_step import DiscriminatorStep, set_up, update
+from impasto.methods.image_pool import ImagePool
 from impasto.networks import build_generator
 
 if TYPE_CHECKING:
@@ -18,26 +18,28 @@ if TYPE_CHECKING:
     from impasto.config.recipe import CycleRecipe
 
 
-class CycleGan(Translator):
+class CycleGan(TranslationMethod):
     """Two generators, one for each direction: G makes paintings of photos, F photos of paintings. Both are kept.
 
-    In the paper's names: x a photo, y a painting, G and D_Y ``generator`` and ``adversary``, F and D_X ``back`` and
-    ``adversary_back``. The generators step first, the discriminators after them on a pool of old fakes (section 4).
+    In the paper's names: x a photo, y a painting, G and D_Y ``generator`` and ``discriminator_step``, F and D_X ``back`` and
+    ``discriminator_step_back``. The generators step first, the discriminators after them on a pool of old fakes (section 4).
     """
 
     def __init__(self, recipe: "CycleRecipe", fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
-        self.back, self.optimizer_b = set_up(fabric, build_generator(**recipe.painter()), recipe.generator, self.layout)
-        self.adversary_back = Adversary(recipe, fabric)
-        self.pools = [ReplayPool(recipe.pool, recipe.size).to(fabric.device) for _ in range(2)]
+        self.back, self.optimizer_b = set_up(
+            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
+        )
+        self.discriminator_step_back = DiscriminatorStep(recipe, fabric)
+        self.pools = [ImagePool(recipe.pool, recipe.size).to(fabric.device) for _ in range(2)]
         self.networks |= {
             "back": self.back,
-            **{f"{name}_back": network for name, network in self.adversary_back.networks.items()},
+            **{f"{name}_back": network for name, network in self.discriminator_step_back.networks.items()},
             "pool": self.pools[0],
             "pool_back": self.pools[1],
         }
-        self.optimizers |= {"back": self.optimizer_b, "discriminator_back": self.adversary_back.optimizer}
+        self.optimizers |= {"back": self.optimizer_b, "discriminator_back": self.discriminator_step_back.optimizer}
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         x, y = batch.photos, batch.paintings  # (B, 3, S, S)
@@ -49,8 +51,8 @@ class CycleGan(Translator):
         losses: dict[str, Tensor] = {}
         if batch.step % self.every == 0:
             parts = {
-                "loss_adversarial": self.adversary.against(fake_y, y, batch),
-                "loss_adversarial_back": self.adversary_back.against(fake_x, x, batch),
+                "loss_adversarial": self.discriminator_step.against(fake_y, y, batch),
+                "loss_adversarial_back": self.discriminator_step_back.against(fake_x, x, batch),
                 "loss_cycle": F.l1_loss(self.back(fake_y), x),  # equation 2
                 "loss_cycle_back": F.l1_loss(self.generator(fake_x), y),
             }
@@ -68,9 +70,9 @@ class CycleGan(Translator):
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
 
         fakes = [pool(fake.detach(), batch.rng) for pool, fake in zip(self.pools, (fake_y, fake_x), strict=True)]
-        losses |= self.adversary.learn(y, fakes[0], batch)
-        losses["loss_discriminator_back"] = self.adversary_back.learn(x, fakes[1], batch)["loss_discriminator"]
-        return losses | {"spread": spread(fake_y.detach()) / spread(y)}
+        losses |= self.discriminator_step.learn(y, fakes[0], batch)
+        losses["loss_discriminator_back"] = self.discriminator_step_back.learn(x, fakes[1], batch)["loss_discriminator"]
+        return losses | {"diversity_ratio": pixel_std(fake_y.detach()) / pixel_std(y)}
 
     def reverse(self) -> nn.Module:
         network: nn.Module = self.back.module

@@ -11,7 +11,7 @@ from impasto.device import choose_layout
 from impasto.losses.adversarial import adversarial
 from impasto.losses.penalties import gradient_penalty, r1, r2
 from impasto.networks import build_discriminator
-from impasto.networks.batch_norm import kept
+from impasto.networks.batch_norm import restored_statistics
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class Rebuilding(Protocol):
+class Reconstructing(Protocol):
     """A discriminator that also learns to draw again what it sees: logits, and a loss that is added to its own."""
 
-    def rebuild(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]: ...
+    def reconstruct(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]: ...
 
 
-class Adversary:
+class DiscriminatorStep:
     """One discriminator of a recipe, learning beside the generator that it judges."""
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         self.fabric, self.settings, self.penalty = fabric, recipe.discriminator, recipe.penalty
         self.loss = adversarial(recipe.loss, recipe.smoothing)
         self.discriminator, self.optimizer = set_up(
-            fabric, build_discriminator(**recipe.judge()), self.settings, layout(recipe, fabric)
+            fabric, build_discriminator(**recipe.discriminator_kwargs()), self.settings, layout(recipe, fabric)
         )
-        self._rebuilds = isinstance(self.discriminator.module, Rebuilding)
+        self._reconstructs = isinstance(self.discriminator.module, Reconstructing)
         self._sees_plain = getattr(self.discriminator.module, "sees_plain", False)
-        if self._rebuilds:
-            self.discriminator.mark_forward_method("rebuild")
+        if self._reconstructs:
+            self.discriminator.mark_forward_method("reconstruct")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
         self._absolute = recipe.loss in {"bce", "lsgan", "hinge"}  # other losses leave open where 0 lies
         self._boundary = torch.zeros((), device=fabric.device)
@@ -55,15 +55,15 @@ class Adversary:
         """One update: real up, fake down. Returns its loss, and how often it was right before."""
         fake = fake.detach()
         seen_real, seen_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
-        if self._rebuilds:
-            logits_real, rebuilding = self.discriminator.rebuild(seen_real, batch.rng)
+        if self._reconstructs:
+            logits_real, reconstruction = self.discriminator.reconstruct(seen_real, batch.rng)
         else:
-            logits_real, rebuilding = self._logits(seen_real, real), None
+            logits_real, reconstruction = self._logits(seen_real, real), None
         logits_fake = self._logits(seen_fake, fake)
         loss = self.loss.discriminator(logits_real, logits_fake)
         self.optimizer.zero_grad()
         more = self._penalties(seen_real, seen_fake, batch)
-        self.fabric.backward(loss + more if rebuilding is None else loss + more + rebuilding)
+        self.fabric.backward(loss + more if reconstruction is None else loss + more + reconstruction)
         update(self.fabric, self.discriminator, self.optimizer, self.settings)
         with torch.no_grad():
             if self.settings.clip_weights is not None:
@@ -72,8 +72,8 @@ class Adversary:
             if not self._absolute:
                 self._boundary = (logits_real.mean() + logits_fake.mean()) / 2
             self.augment.adapt((logits_real - self._boundary).sign(), len(real))
-            rebuilt = {} if rebuilding is None else {"loss_rebuilding": rebuilding.detach()}
-            return rebuilt | {
+            reconstructed = {} if reconstruction is None else {"loss_reconstruction": reconstruction.detach()}
+            return reconstructed | {
                 "loss_discriminator": loss.detach(),
                 "accuracy_real": (logits_real > self._boundary).float().mean(),
                 "accuracy_fake": (logits_fake < self._boundary).float().mean(),
@@ -94,7 +94,10 @@ class Adversary:
         # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
         # wrongly.
         forked = [pictures.device] if pictures.device.type == "cuda" else []
-        with kept(self.discriminator), torch.random.fork_rng(forked):  # it may look at a part chosen at random
+        with (
+            restored_statistics(self.discriminator),
+            torch.random.fork_rng(forked),
+        ):  # it may look at a part chosen at random
             logits = self._logits(self.augment(pictures, rng), pictures)
         return (logits > self._boundary).float().mean()
 
@@ -118,7 +121,7 @@ class Adversary:
 
 def layout(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
     """How the maps of this recipe's networks lie in memory while they learn."""
-    return choose_layout(fabric.device, recipe.normalises_places)
+    return choose_layout(fabric.device, recipe.normalises_spatially)
 
 
 def set_up(

@@ -18,7 +18,7 @@ from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision
 from impasto.errors import ImpastoError
 from impasto.losses.self_similarity import self_similarity
-from impasto.methods.adversarial import Translator, spread
+from impasto.methods.adversarial import TranslationMethod, pixel_std
 from impasto.networks.feature_decoder import Generator
 from impasto.networks.moods import PALETTE
 from impasto.networks.patch_sampler import draw_places
@@ -34,12 +34,12 @@ STAGES = (1, 2)
 SHIFT = 16
 #: A statistic further than so many standard deviations from its mood pulls no harder.
 FAR = 6.0
-#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly spread: fewer
+#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly pixel_std: fewer
 #: photos than the third would tell too little about others. Pictures that are measured at a time.
 PAINTINGS, PHOTOS, FEW, BLOCK = 300, 500, 100, 4
 
 
-class Fsesim(Translator):
+class Fsesim(TranslationMethod):
     """One discriminator step, then one generator step, on the same fakes."""
 
     def __init__(self, recipe: "FsesimRecipe", fabric: "Fabric") -> None:
@@ -78,7 +78,7 @@ class Fsesim(Translator):
         learns = batch.step % self.every == 0
         with torch.set_grad_enabled(learns):
             fake = self.generator(photo, self.generator.encode(seen, mood), seen)
-        losses = self.adversary.learn(real, fake, batch)
+        losses = self.discriminator_step.learn(real, fake, batch)
         if learns:
             # Moved alike, so that no pattern stays in phase with the strides of the network that compares them.
             moved_photo, moved_fake = jitter(torch.stack([photo, fake]), SHIFT, batch.rng)
@@ -88,7 +88,7 @@ class Fsesim(Translator):
             away = self.generator.standardised(self.generator.statistics(fake, painted)) - mood
             away = away.abs().clamp(max=FAR)
             parts = {
-                "loss_adversarial": self.adversary.against(fake, real, batch),
+                "loss_adversarial": self.discriminator_step.against(fake, real, batch),
                 "loss_structure": self._structure(kept, painted, batch.rng),
                 "loss_mood": away[:, :-PALETTE].mean(),
                 "loss_palette": away[:, -PALETTE:].mean(),
@@ -99,7 +99,7 @@ class Fsesim(Translator):
                 loss = loss + self.mood.features * parts["loss_mood"]
             self.learn(loss)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
-        return losses | {"spread": spread(fake.detach()) / spread(real)}
+        return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}
 
     def judge(self, batch: Batch) -> dict[str, Tensor]:
         return super().judge(self._sized(batch))

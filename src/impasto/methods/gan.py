@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Loader
-from impasto.methods.adversarial import Duel, spread
+from impasto.methods.adversarial import AdversarialMethod, pixel_std
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from impasto.config.recipe import NoiseRecipe
 
 
-class Gan(Duel):
+class Gan(AdversarialMethod):
     """One discriminator step, then one generator step against it, on the same fakes."""
 
     def __init__(self, recipe: "NoiseRecipe", fabric: "Fabric") -> None:
@@ -24,12 +24,12 @@ class Gan(Duel):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         real = batch.paintings  # (B, 3, S, S)
         fake = self.generator(torch.randn(len(real), self.latent, device=real.device, generator=batch.rng))
-        losses = self.adversary.learn(real, fake, batch)
+        losses = self.discriminator_step.learn(real, fake, batch)
         if batch.step % self.every == 0:
-            loss = self.adversary.against(fake, real, batch)
+            loss = self.discriminator_step.against(fake, real, batch)
             self.learn(loss)
             losses["loss_generator"] = loss.detach()
-        return losses | {"spread": spread(fake.detach()) / spread(real)}
+        return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}
 
     def inputs(self, count: int, seed: int, photos: Loader | None) -> Tensor:
         rng = torch.Generator().manual_seed(seed)

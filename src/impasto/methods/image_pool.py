@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 
-class ReplayPool(nn.Module):
+class ImagePool(nn.Module):
     """Up to ``capacity`` fakes (3, size, size): Shrivastava et al. 2017, arXiv:1612.07828, section 2.3, one at a time
     as CycleGAN does (Zhu et al. 2017, arXiv:1703.10593, section 4: 50 fakes).
 

@@ -24,7 +24,7 @@ class Progressive(Gan):
     def __init__(self, recipe: "ProgressiveRecipe", fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self._growth = recipe.growth
-        networks = self.generator.module, self.adversary.discriminator.module
+        networks = self.generator.module, self.discriminator_step.discriminator.module
         self._growing = [network for network in networks if isinstance(network, Growing)]
 
     def step(self, batch: Batch) -> dict[str, Tensor]:

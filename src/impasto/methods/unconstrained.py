@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.data.loader import Batch
-from impasto.methods.adversarial import Translator, spread
+from impasto.methods.adversarial import TranslationMethod, pixel_std
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impasto.config.recipe import PlainRecipe
 
 
-class Plain(Translator):
+class Plain(TranslationMethod):
     """One discriminator step, then one generator step against it, on the same fakes."""
 
     def __init__(self, recipe: "PlainRecipe", fabric: "Fabric") -> None:
@@ -31,9 +31,9 @@ class Plain(Translator):
         learns = batch.step % self.every == 0
         with torch.set_grad_enabled(learns):
             fake = self.generator(photo)
-        losses = self.adversary.learn(real, fake, batch)
+        losses = self.discriminator_step.learn(real, fake, batch)
         if learns:
-            parts = {"loss_adversarial": self.adversary.against(fake, real, batch)}
+            parts = {"loss_adversarial": self.discriminator_step.against(fake, real, batch)}
             loss = parts["loss_adversarial"]
             if self.content:
                 parts["loss_content"] = F.l1_loss(fake, photo)
@@ -43,4 +43,4 @@ class Plain(Translator):
                 loss = loss + self.identity * parts["loss_identity"]
             self.learn(loss)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
-        return losses | {"spread": spread(fake.detach()) / spread(real)}
+        return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}

@@ -1,4 +1,4 @@
-"""Whether a lattice lies over the pictures: what stands out of their spectrum at the frequencies of up-sampling."""
+"""Whether a checkerboard lies over the pictures: what stands out of their spectrum at the frequencies of up-sampling."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from impasto.config.types import Pixels
 from impasto.metrics.results import Value
 
 #: Side of the tiles that pictures are cut into, in pixels, each half over the next; smaller pictures have no spectrum.
@@ -15,20 +16,18 @@ TILE = 32
 #: Pictures take turns in so many groups, of which each is left out once to know the error.
 GROUPS = 20
 #: Frequencies of a painter's last two doublings, in cycles by tile, vertical and horizontal; the others are mirrored.
-LATTICE = tuple(
+CHECKERBOARD = tuple(
     (TILE * y // 4, TILE * x // 4) for y, x in ((0, 1), (0, 2), (1, 0), (2, 0), (1, 1), (1, 3), (1, 2), (2, 1), (2, 2))
 )
 #: How far a frequency's neighbours are from it: beyond the window's own width, before the eighths where JPEG's blocks
 #: have theirs.
 APART = 2
 #: Luma of RGB, as JPEG has it. Of colour nothing is asked: most files store it at half the resolution, and whoever
-#: doubles it again leaves a lattice in photos too.
+#: doubles it again leaves a checkerboard in photos too.
 LUMA = (0.299, 0.587, 0.114)
 #: Noise taken to be in every tile, half a level: no eye sees less, and where JPEG has left a sky dead even, what single
 #: coefficients of it remain would otherwise stand out a thousandfold.
 NOISE = 0.5**2
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass
@@ -64,7 +63,7 @@ class Spectrum:
             yield picture
 
     def excess(self) -> Value | None:
-        """How far the most conspicuous of the lattice's frequencies stands out of its neighbours, in dB; None without
+        """How far the most conspicuous of the checkerboard's frequencies stands out of its neighbours, in dB; None without
         pictures.
 
         About 0 for photos and paintings. The error is the jackknife's over groups of pictures, None for one picture.
@@ -107,19 +106,19 @@ def _window() -> Tensor:
 
 
 def _between() -> Tensor:
-    """The frequencies that a tile's level is read from: the high ones, (TILE, TILE/2 + 1), without the lattice's."""
+    """The frequencies that a tile's level is read from: the high ones, (TILE, TILE/2 + 1), without the checkerboard's."""
     y, x = torch.arange(TILE)[:, None], torch.arange(TILE // 2 + 1)
-    at_lattice = (_from_lattice(y) <= 1) & (_from_lattice(x) <= 1)
+    at_lattice = (_from_checkerboard(y) <= 1) & (_from_checkerboard(x) <= 1)
     return (torch.maximum(torch.minimum(y, TILE - y), x) >= 3 * TILE / 16) & ~at_lattice
 
 
-def _from_lattice(frequency: Tensor) -> Tensor:
+def _from_checkerboard(frequency: Tensor) -> Tensor:
     """How far a frequency along one axis is from the nearest multiple of a quarter of the sampling rate."""
     return torch.minimum(frequency % (TILE // 4), -frequency % (TILE // 4))
 
 
 def _excesses(half: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far a mean spectrum (TILE, TILE/2 + 1) stands out at the lattice's frequencies, in dB: peaks, then valleys.
+    """How far a mean spectrum (TILE, TILE/2 + 1) stands out at the checkerboard's frequencies, in dB: peaks, then valleys.
 
     A peak's height is the lesser of two: above its neighbours left and right, and above those over and under it.
     Upright and level edges make ridges along the axes of any picture's spectrum, which stand out one way only. A valley
@@ -129,7 +128,7 @@ def _excesses(half: NDArray[np.float64]) -> NDArray[np.float64]:
     mirrored = np.roll(half[::-1], 1, axis=0)[:, TILE // 2 - 1 : 0 : -1]
     level = 10 * np.log10(np.concatenate([half, mirrored], axis=1))  # (TILE, TILE)
     over, aside = (level - (np.roll(level, APART, axis) + np.roll(level, -APART, axis)) / 2 for axis in (0, 1))
-    elsewhere = _from_lattice(torch.arange(TILE)).numpy() > 1
-    peaks = [min(over[place], aside[place]) for place in LATTICE]
+    elsewhere = _from_checkerboard(torch.arange(TILE)).numpy() > 1
+    peaks = [min(over[place], aside[place]) for place in CHECKERBOARD]
     valleys = [-over[TILE // 4, elsewhere].mean(), -aside[elsewhere, TILE // 4].mean()]
     return np.array([*peaks, *valleys])

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto._version import __version__
+from impasto.config.types import Features, Pixels, Progress
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
-from impasto.files import whole
-from impasto.metrics.feature_extractors import USUAL, FeatureNetwork
+from impasto.files import atomic_write
+from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor
 from impasto.metrics.features import CPU_BLOCK
-from impasto.metrics.image_sets import InFiles, Painted, Pictures, Pixels, Progress
+from impasto.metrics.image_sets import FileImages, ImageSet, TranslatedImages
 from impasto.metrics.memorisation import nearest, nearest_others
 from impasto.metrics.reference import Reference
 from impasto.metrics.results import Content, Copies, Copy, Evaluation, Scores, Value
@@ -26,14 +27,12 @@ from impasto.metrics.results import Content, Copies, Copy, Evaluation, Scores, V
 #: The fakes shown beside their nearest reals, how many of those, and how many fakes may have the same nearest one:
 #: twelve times the same picture would tell less.
 SUSPECTS, NEAREST, ALIKE = 12, 3, 2
-#: Pictures of each side shown.
+#: ImageSet of each side shown.
 SHOWN, COLUMNS = 32, 8
 #: Pairs of photo and painting in memory at a time.
 PAIRS = 128
 #: Paintings of a style whose content is compared with their photos.
 COMPARED = 128
-
-Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,19 +50,19 @@ class Assessment:
 
     def save(self, folder: Path) -> None:
         """Writes ``evaluation.json`` and ``copies.jpg``."""
-        with whole(folder / "evaluation.json") as part:
+        with atomic_write(folder / "evaluation.json") as part:
             part.write_text(self.evaluation.model_dump_json(indent=1), encoding="utf-8")
-        with whole(folder / "copies.jpg") as part:
+        with atomic_write(folder / "copies.jpg") as part:
             self.copies.save(part, format="JPEG", quality=92, subsampling=0)
 
 
 def assess(
-    fakes: Pictures,
-    reals: Pictures,
-    networks: Sequence[FeatureNetwork],
+    fakes: ImageSet,
+    reals: ImageSet,
+    networks: Sequence[FeatureExtractor],
     *,
-    unseen: Pictures | None = None,
-    photos: InFiles | None = None,
+    unseen: ImageSet | None = None,
+    photos: FileImages | None = None,
     intervals: bool = False,
     progress: Progress | None = None,
 ) -> Assessment:
@@ -81,7 +80,7 @@ def assess(
     """
     if not networks:
         raise ValueError("no network to look through")
-    looking = next((network for network in networks if network.name == USUAL), networks[0])
+    looking = next((network for network in networks if network.name == DEFAULT), networks[0])
     found: list[Scores] = []
     against_unseen: Scores | None = None
     suspects: tuple[Copies, Image.Image] | None = None
@@ -99,7 +98,7 @@ def assess(
     assert suspects is not None
     pairs = (
         islice(fakes.pairs(), COMPARED // CPU_BLOCK)  # they are painted once more for it
-        if isinstance(fakes, Painted)
+        if isinstance(fakes, TranslatedImages)
         else None
         if photos is None
         else _by_name(fakes, photos)
@@ -113,13 +112,13 @@ def assess(
         unseen=against_unseen,
         copies=suspects[0],
         content=None if pairs is None else _content(pairs, networks[0].device),
-        lattice=_lattice(fakes, reals),
+        checkerboard=_checkerboard(fakes, reals),
     )
     return Assessment(evaluation, suspects[1], (_sheet(fakes), _sheet(reals)))
 
 
 def _copies(
-    network: FeatureNetwork, fakes: tuple[Pictures, Features], reals: tuple[Pictures, Features]
+    network: FeatureExtractor, fakes: tuple[ImageSet, Features], reals: tuple[ImageSet, Features]
 ) -> tuple[Copies, Image.Image]:
     """Who is near to whom, and the sheet of the most suspicious."""
     (made, made_features), (real, real_features) = fakes, reals
@@ -161,19 +160,19 @@ def _rounded(values: NDArray[np.float64]) -> list[float]:
     return [round(float(value), 5) for value in values]
 
 
-def _sheet(pictures: Pictures) -> Image.Image:
+def _sheet(pictures: ImageSet) -> Image.Image:
     """Some of them, evenly spread."""
     count = len(pictures.names())
     return tile(pictures.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
 
 
-def _lattice(fakes: Pictures, reals: Pictures) -> Value | None:
-    """How far a lattice stands out of the fakes, beside how far one does of the reals."""
+def _checkerboard(fakes: ImageSet, reals: ImageSet) -> Value | None:
+    """How far a checkerboard stands out of the fakes, beside how far one does of the reals."""
     made, real = fakes.spectrum.excess(), reals.spectrum.excess()
     return made and made.model_copy(update={"floor": real and real.value})
 
 
-def _by_name(fakes: Pictures, photos: InFiles) -> Iterator[tuple[Pixels, Pixels]]:
+def _by_name(fakes: ImageSet, photos: FileImages) -> Iterator[tuple[Pixels, Pixels]]:
     """Photos and the paintings that have the same names."""
     places = photos.find(fakes.names())
     if not places:

@@ -1,4 +1,4 @@
-"""Pictures into features, and features kept so that the same pictures are looked at once."""
+"""Pictures into features, and features cached_features so that the same pictures are looked at once."""
 
 import contextlib
 import hashlib
@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.cache import cache_folder
-from impasto.files import DiskFullError, whole
-from impasto.metrics.feature_extractors import FeatureNetwork
+from impasto.files import DiskFullError, atomic_write
+from impasto.metrics.feature_extractors import FeatureExtractor
 
 #: Pictures computed together, always, so that the features of a picture do not depend on how many there are. On a CPU
 #: few at a time stay in its cache: 240 pictures a second in blocks of 8, 129 in blocks of 64.
@@ -22,7 +22,7 @@ VERSION = 2
 
 
 def extract(
-    network: FeatureNetwork,
+    network: FeatureExtractor,
     pictures: Iterable[NDArray[np.uint8]],
     progress: Callable[[int], object] | None = None,
 ) -> NDArray[np.float32]:
@@ -40,8 +40,8 @@ def extract(
     return np.concatenate(found)
 
 
-def kept(
-    network: FeatureNetwork, content: str, compute: Callable[[], dict[str, NDArray[np.generic]]]
+def cached_features(
+    network: FeatureExtractor, content: str, compute: Callable[[], dict[str, NDArray[np.generic]]]
 ) -> dict[str, NDArray[np.generic]]:
     """The arrays that ``compute`` finds, or found before for the same network and ``content``, a digest of all that
     they depend on. A damaged file is computed anew."""
@@ -54,13 +54,13 @@ def kept(
     # To keep them saves time and no more: a full disk or a home that cannot be written to is no failure here.
     with contextlib.suppress(OSError, DiskFullError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole(path) as part, part.open("wb") as file:
+        with atomic_write(path) as part, part.open("wb") as file:
             np.savez(file, checksum=np.array(_checksum(arrays)), **arrays)  # type: ignore[arg-type]
     return arrays
 
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]] | None:
-    """What a file holds, None if it is not there or not whole: its checksum is beside the arrays."""
+    """What a file holds, None if it is not there or not atomic_write: its checksum is beside the arrays."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

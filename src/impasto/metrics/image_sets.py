@@ -16,46 +16,43 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.config.types import Features, Pixels, Progress
 from impasto.data.augment import shrink, to_float, to_pixels
 from impasto.data.entry import Entry, Unreadable
 from impasto.data.inventory import LeftOut
-from impasto.data.pixel_store import Store, is_pack
+from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.preprocess import Square, squares
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 from impasto.inference.translator import Painter, load
 from impasto.metrics.checkerboard import Spectrum
-from impasto.metrics.feature_extractors import FeatureNetwork
-from impasto.metrics.features import CPU_BLOCK, extract, kept
+from impasto.metrics.feature_extractors import FeatureExtractor
+from impasto.metrics.features import CPU_BLOCK, cached_features, extract
 from impasto.metrics.results import Side
-from impasto.style import Card, find
+from impasto.style import Card, find_style
 
-#: Pictures of a side that are scored at most, unless asked for: what pairs of them cost grows with the square.
+#: ImageSet of a side that are scored at most, unless asked for: what pairs of them cost grows with the square.
 MOST = 10_000
-#: Pictures that a style makes to be scored, unless asked for.
+#: ImageSet that a style makes to be scored, unless asked for.
 MADE = 1_000
 #: The largest side at which pictures in files are compared, unless asked for: the competition's.
 LARGEST = 256
 #: Files whose sizes are looked at to know a folder's size.
 MEASURED = 64
 
-Features = NDArray[np.float32]
-Pixels = NDArray[np.uint8]
-Progress = Callable[[int, int | None], object]
 
-
-class Pictures(ABC):
-    """Pictures of one side, all brought to ``size`` pixels. Numbers are places among those that are scored."""
+class ImageSet(ABC):
+    """ImageSet of one side, all brought to ``size`` pixels. Numbers are places among those that are scored."""
 
     size: int
     count: int  #: how many are to be scored
     spectrum: Spectrum  #: of all, once features have been asked for
 
-    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+    def features(self, network: FeatureExtractor, progress: Progress | None = None) -> Features:
         """Features (N, D) of all, in order; N is below ``count`` where some cannot be read."""
         return self._known(self._measured(network, progress))
 
-    def _measured(self, network: FeatureNetwork, progress: Progress | None) -> dict[str, NDArray[np.generic]]:
+    def _measured(self, network: FeatureExtractor, progress: Progress | None) -> dict[str, NDArray[np.generic]]:
         """Features and spectrum, by looking once at each picture."""
         spectrum = Spectrum()
         features = extract(network, spectrum.passing(self.stream()), _told(progress, self.count))
@@ -82,8 +79,8 @@ class Pictures(ABC):
         """What a person should know of them, once all have been looked at."""
 
 
-class InFiles(Pictures):
-    """Pictures of any source of files, decoded a few at a time. They are known by their bytes: features of the same
+class FileImages(ImageSet):
+    """ImageSet of any source of files, decoded a few at a time. They are known by their bytes: features of the same
     files are found again wherever those lie."""
 
     def __init__(self, spec: str, size: int, count: int | None) -> None:
@@ -98,14 +95,14 @@ class InFiles(Pictures):
         self._readable: NDArray[np.int64] = np.arange(self.count)
         self._left_out: list[tuple[int, str]] = []
 
-    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+    def features(self, network: FeatureExtractor, progress: Progress | None = None) -> Features:
         content = hashlib.sha256(b"".join(self._digests)).hexdigest()
 
         def compute() -> dict[str, NDArray[np.generic]]:
             measured = self._measured(network, progress)
             return measured | {"readable": self._readable, "left_out": np.array(json.dumps(self._left_out))}
 
-        arrays = kept(network, f"files/{self.size}/{content}", compute)
+        arrays = cached_features(network, f"files/{self.size}/{content}", compute)
         self._readable = arrays["readable"].astype(np.int64)
         self._left_out = json.loads(str(arrays["left_out"]))
         return self._known(arrays)
@@ -180,11 +177,11 @@ class InFiles(Pictures):
             yield from squares(chosen, self.size)
 
 
-class InStore(Pictures):
-    """Pictures of a store: a pack, or what a training learns from."""
+class StoreImages(ImageSet):
+    """ImageSet of a store: a pack, or what a training learns from."""
 
     def __init__(
-        self, store: Store, size: int, count: int | None = None, indices: NDArray[np.int64] | None = None
+        self, store: PixelStore, size: int, count: int | None = None, indices: NDArray[np.int64] | None = None
     ) -> None:
         self.store, self.size = store, size
         among = np.arange(len(store.pixels)) if indices is None else indices
@@ -192,9 +189,11 @@ class InStore(Pictures):
         self._chosen = among[_spread(self._there, count or MOST)]
         self.count = len(self._chosen)
 
-    def features(self, network: FeatureNetwork, progress: Progress | None = None) -> Features:
+    def features(self, network: FeatureExtractor, progress: Progress | None = None) -> Features:
         content = hashlib.sha256(self.store.fingerprint.encode() + self._chosen.astype("<i8").tobytes()).hexdigest()
-        return self._known(kept(network, f"store/{self.size}/{content}", lambda: self._measured(network, progress)))
+        return self._known(
+            cached_features(network, f"store/{self.size}/{content}", lambda: self._measured(network, progress))
+        )
 
     def stream(self) -> Iterator[Pixels]:
         for first in range(0, self.count, 64):
@@ -211,11 +210,11 @@ class InStore(Pictures):
         return [self.store.names[place] for place in self._chosen]
 
     def side(self) -> Side:
-        return Side(name=self.store.survey.source, there=self._there, scored=self.count)
+        return Side(name=self.store.inventory.source, there=self._there, scored=self.count)
 
 
-class Made(Pictures):
-    """Pictures that a style makes out of nothing: those numbered 0, 1, … of a seed."""
+class GeneratedImages(ImageSet):
+    """ImageSet that a style makes out of nothing: those numbered 0, 1, … of a seed."""
 
     def __init__(self, painter: Painter, name: str, size: int, count: int | None, seed: int) -> None:
         self.painter, self.name, self.size, self.seed = painter, name, size, seed
@@ -237,7 +236,7 @@ class Made(Pictures):
     def side(self) -> Side:
         return Side(
             name=self.name,
-            turns=self.painter.card.turns,
+            domains=self.painter.card.domains,
             there=self.count,
             scored=self.count,
             duplicates=self.count - len(self._different),
@@ -259,10 +258,10 @@ class Translator(Protocol):
         """Paintings of photos, both uint8 (B, H, W, 3)."""
 
 
-class Painted(Pictures):
+class TranslatedImages(ImageSet):
     """Paintings that a style makes of photos, called as those are. A painting is made again when it is picked."""
 
-    def __init__(self, painter: Translator, name: str, photos: Pictures) -> None:
+    def __init__(self, painter: Translator, name: str, photos: ImageSet) -> None:
         self.painter, self.name, self.photos = painter, name, photos
         self.size, self.count = photos.size, photos.count
         self._different: set[bytes] = set()
@@ -289,7 +288,7 @@ class Painted(Pictures):
         photos = self.photos.side()
         return Side(
             name=self.name,
-            turns=self.painter.card.turns,
+            domains=self.painter.card.domains,
             there=photos.there,
             scored=photos.scored,
             duplicates=photos.scored - len(self._different),
@@ -297,18 +296,18 @@ class Painted(Pictures):
         )
 
 
-Opened = str | Store | Painter
+Opened = str | PixelStore | Painter
 
 
 def look(spec: str, device: str, *, reverse: bool = False) -> Opened:
     """What a side's name stands for: a style at work, a store, or the name of a source of files. With ``reverse``, a
     style at work in its reverse direction."""
-    style = find(spec)
+    style = find_style(spec)
     if style.suffix == ".safetensors" or (style / "run.json").is_file():
         return load(spec, device, reverse=reverse)
     if reverse:
         raise ImpastoError(f"{spec} is not a style and has no reverse direction: leave out --reverse.")
-    return Store.open(spec) if is_pack(spec) else spec
+    return PixelStore.open(spec) if is_pack(spec) else spec
 
 
 def own_size(opened: Opened) -> int:
@@ -325,15 +324,15 @@ def translates(opened: Opened) -> TypeGuard[Painter]:
     return isinstance(opened, Painter) and opened.style.recipe.translates
 
 
-def open_side(opened: Opened, name: str, size: int, count: int | None, seed: int) -> Pictures:
+def open_side(opened: Opened, name: str, size: int, count: int | None, seed: int) -> ImageSet:
     """The pictures of a side, at ``size``."""
     match opened:
         case Painter():
-            return Made(opened, name, size, count, seed)
-        case Store():
-            return InStore(opened, size, count)
+            return GeneratedImages(opened, name, size, count, seed)
+        case PixelStore():
+            return StoreImages(opened, size, count)
         case str():
-            return InFiles(opened, size, count)
+            return FileImages(opened, size, count)
 
 
 def _spread(there: int, most: int) -> list[int]:

@@ -6,10 +6,10 @@ Bai et al. 2021, "On Training Sample Memorization" (arXiv:2106.03062), and the c
 import numpy as np
 from numpy.typing import NDArray
 
+from impasto.config.types import Values
+
 THRESHOLD, EPSILON = 0.1, 1e-15
 BLOCK = 1024  #: rows of the matrix of distances in memory at a time
-
-Values = NDArray[np.float64]
 
 
 def nearest(

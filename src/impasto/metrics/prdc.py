@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+
+from impasto.config.types import Values
 
 PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS = 3, 5
 BLOCK = 1024  #: rows of the matrix of distances in memory at a time
-
-Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

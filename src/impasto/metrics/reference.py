@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from impasto.config.types import Features
 from impasto.errors import ImpastoError
-from impasto.metrics.feature_extractors import FeatureNetwork
+from impasto.metrics.feature_extractors import FeatureExtractor
 from impasto.metrics.fid import Gaussian, frechet_distance
 from impasto.metrics.inception_score import inception_score
 from impasto.metrics.kid import kernel_distance
@@ -22,13 +23,11 @@ FEWEST = 2
 #: Resamples behind an interval.
 RESAMPLES = 200
 
-Features = NDArray[np.float32]
-
 
 class Reference:
     """Real pictures' features (M, D), to which any number of sets of fakes are compared."""
 
-    def __init__(self, network: FeatureNetwork, size: int, features: Features) -> None:
+    def __init__(self, network: FeatureExtractor, size: int, features: Features) -> None:
         _require_enough(features, "real")
         self.network, self.size, self.features = network, size, features
         self._gaussian = Gaussian.of(features)

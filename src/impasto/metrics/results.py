@@ -17,7 +17,7 @@ MEANINGS = {
     "density": "how many neighbourhoods of reals a fake lies in, 1 for reals: quality, steadier than precision",
     "coverage": "share of the reals with a fake in their neighbourhood: variety, steadier than recall",
     "IS": "how sure, and how varied, a classifier is of the fakes; higher is better, for photos of things",
-    "lattice": "how far a pattern of every second or fourth pixel, as up-sampling leaves it, stands out of the fakes' "
+    "checkerboard": "how far a pattern of every second or fourth pixel, as up-sampling leaves it, stands out of the fakes' "
     "spectrum, in dB; about 0 where there is none; lower is better",
 }
 
@@ -60,7 +60,7 @@ class Side(BaseModel, frozen=True):
     """One side of an evaluation: what pictures they were."""
 
     name: str  #: as the user wrote it
-    turns: str = ""  #: what a style turns into what; empty for pictures that were there
+    domains: str = ""  #: what a style turns into what; empty for pictures that were there
     there: int  #: pictures there, or made
     scored: int  #: how many of them were looked at
     duplicates: int = 0  #: exact copies among those
@@ -110,4 +110,4 @@ class Evaluation(BaseModel, frozen=True):
     unseen: Scores | None = None  #: against real pictures that were held out of a training, through the first network
     copies: Copies
     content: Content | None = None
-    lattice: Value | None = None  #: of the fakes' pixels, and as its floor of the reals'; None below 32 pixels
+    checkerboard: Value | None = None  #: of the fakes' pixels, and as its floor of the reals'; None below 32 pixels

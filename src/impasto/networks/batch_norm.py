@@ -7,7 +7,7 @@ from torch import nn
 
 
 @contextmanager
-def kept(network: nn.Module) -> Iterator[None]:
+def restored_statistics(network: nn.Module) -> Iterator[None]:
     """Inside, the network may run on other batches in training mode; its running statistics come back after."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:

@@ -11,7 +11,7 @@ of the picture's size wide in its body. Three things are ours, each against a fa
   and lets far parts of a picture change each other, so that it could not be painted in tiles.
 
 After the last up-sampling three convolutions follow at full size, and every change of size is smoothed (Zhang 2019,
-arXiv:1904.11486; Odena et al. 2016), so that there is nothing to leave a lattice.
+arXiv:1904.11486; Odena et al. 2016), so that there is nothing to leave a checkerboard.
 """
 
 import torch

@@ -136,7 +136,7 @@ class _Down(nn.Module):
 class Discriminator(nn.Module):
     """Pictures (B, 3, size, size) in −1…1 to logits (B, 5, 5), above 0 for real; ``width`` channels at 128×128.
 
-    ``rebuild`` also draws real pictures again, for the loss of section 3.2.
+    ``reconstruct`` also draws real pictures again, for the loss of section 3.2.
     """
 
     def __init__(self, size: int, width: int) -> None:
@@ -163,7 +163,7 @@ class Discriminator(nn.Module):
         logits: Tensor = self.judge(self._maps(pictures)[1])
         return logits.squeeze(1)
 
-    def rebuild(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    def reconstruct(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The logits of pictures, and how far they are from what is drawn again: of each the whole from the map of 8×8,
         and one quarter of it, the same of all, from that quarter of the map of 16×16. The mean absolute difference
         stands for the paper's perceptual one, which takes a network larger than this."""

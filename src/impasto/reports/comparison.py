@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from impasto.data.image_grid import tile
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.metrics.results import MEANINGS, Scores, Value
 from impasto.reports import pairs
 from impasto.reports.comparison_table import Comparison, Entry, Lowest, Training, best, conditions, progress, text
@@ -72,9 +72,9 @@ def write_comparison(entries: Sequence[Entry], comparison: Comparison, out: Path
         times=time_block(comparison),
         curves=drawing(lambda theme: overlay(records, theme)) if panels(records) else None,
     )
-    with whole(out / "comparison.json") as part:
+    with atomic_write(out / "comparison.json") as part:
         part.write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    with whole(page) as part:
+    with atomic_write(page) as part:
         part.write_text(shown, encoding="utf-8")
     return page
 
@@ -129,21 +129,21 @@ def score_blocks(runs: Sequence[Training]) -> list[Block]:
             lines.append(Line(label, MEANINGS.get(measure, ""), texts, best(measure, values), floors))
         found = [evaluation.copies for place in places if (evaluation := runs[place].evaluation)]
         if not condition.unseen and all(each.network == condition.network for each in found):
-            lattices = [evaluation.lattice if (evaluation := runs[place].evaluation) else None for place in places]
+            lattices = [evaluation.checkerboard if (evaluation := runs[place].evaluation) else None for place in places]
             if any(lattices):
-                lines.append(_lattice(lattices))
+                lines.append(_checkerboard(lattices))
             lines.append(Line("copies", "", [copying(each).short for each in found]))
         blocks.append(Block(str(condition), places, lines))
     return blocks
 
 
-def _lattice(values: Sequence[Value | None]) -> Line:
+def _checkerboard(values: Sequence[Value | None]) -> Line:
     texts = ["—" if value is None else measured(value) for value in values]
     floors = [
         "" if value is None or value.floor is None else f"the reals {number(value.floor, decimals(value))}"
         for value in values
     ]
-    return Line("lattice", MEANINGS["lattice"], texts, best("lattice", values), floors)
+    return Line("checkerboard", MEANINGS["checkerboard"], texts, best("checkerboard", values), floors)
 
 
 def _floor(value: Value | None, scores: Scores) -> str:
@@ -216,7 +216,7 @@ def _paintings(entry: Entry, paired: bool) -> Picture | None:
 
 def _sheet(pictures: NDArray[np.uint8]) -> Picture:
     size = pictures.shape[1]
-    # Small pictures enlarged here, to whole pixels: a browser's smoothing would differ from run to run.
+    # Small pictures enlarged here, to atomic_write pixels: a browser's smoothing would differ from run to run.
     factor = max(1, round(SHEET_SIDE / COLUMNS / size)) if size < SHEET_SIDE / COLUMNS else 1
     sheet = tile(pictures, columns=COLUMNS)
     if factor > 1:

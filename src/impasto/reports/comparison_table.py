@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from impasto._version import __version__
 from impasto.metrics.results import Evaluation, Scores, Side, Value
 from impasto.reports.evaluation_text import HIGHER, LOWER, SURE, copying, listed, measured
-from impasto.reports.run_record import Record, Source
+from impasto.reports.run_record import RecordedData, RunRecord
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Entry:
     """One run of a comparison, with what is not in its record."""
 
     name: str
-    record: Record
+    record: RunRecord
     evaluation: Evaluation | None = None
     afresh: bool = False
     """Whether it was evaluated for this comparison, against pictures that may be others than it learned from."""
@@ -36,7 +36,7 @@ class Entry:
     """What they are of, (N, S, S, 3), for a run that paints photos."""
 
     @classmethod
-    def of_samples(cls, name: str, record: Record, evaluation: Evaluation | None, afresh: bool, count: int) -> Self:
+    def of_samples(cls, name: str, record: RunRecord, evaluation: Evaluation | None, afresh: bool, count: int) -> Self:
         """A run with at most ``count`` of its newest samples, and the photos that they are of; without, where there are
         none yet."""
         if not record.samples:
@@ -75,7 +75,7 @@ class Training(BaseModel, frozen=True):
     fingerprint: str
     learned: int
     heldout: int
-    turns: str  #: what into what
+    domains: str  #: what into what
     photos: str | None  #: that it learned to paint
     photos_fingerprint: str | None
     start: str | None  #: the style or run whose weights it began with
@@ -99,7 +99,7 @@ class Training(BaseModel, frozen=True):
     def of(cls, entry: Entry, price: float | None) -> "Training":
         """What a run's record says."""
         record, facts = entry.record, entry.record.facts
-        log, source = record.log, record.facts.source
+        log, source = record.log, record.facts.paintings
         seconds, shown = log.last("seconds") or 0.0, int(log.last("pictures") or 0)
         _, memory = log.measured("memory")
         during = []
@@ -114,7 +114,7 @@ class Training(BaseModel, frozen=True):
             created=facts.created,
             impasto=facts.impasto,
             recipe=str(record.recipe.get("name", "")),
-            size=record.shown_size,
+            size=record.sample_size,
             seed=facts.seed,
             budget=facts.budget,
             device=facts.device,
@@ -123,7 +123,7 @@ class Training(BaseModel, frozen=True):
             fingerprint=source.fingerprint,
             learned=source.learned,
             heldout=source.heldout,
-            turns=record.turns,
+            domains=record.domains,
             photos=None if facts.photos is None else facts.photos.spec,
             photos_fingerprint=None if facts.photos is None else facts.photos.fingerprint,
             start=facts.start,
@@ -186,7 +186,7 @@ def differences(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     recipes = (name for entry in entries for name, _ in _flat(entry.record.recipe))
     every = dict.fromkeys([*recipes, *(name for entry in entries for name in _facts(entry.record))])
     for kind, found in (
-        ("paintings", [entry.record.facts.source for entry in entries]),
+        ("paintings", [entry.record.facts.paintings for entry in entries]),
         ("photos", [entry.record.facts.photos for entry in entries]),
     ):
         if len({source and source.fingerprint for source in found}) == 1:
@@ -199,27 +199,27 @@ def differences(entries: Sequence[Entry]) -> dict[str, dict[str, Any]]:
     return differ
 
 
-def _settings(record: Record) -> dict[str, Any]:
+def _settings(record: RunRecord) -> dict[str, Any]:
     """All of a recipe by dotted names, and what else a training depends on."""
     return dict(_flat(record.recipe)) | _facts(record)
 
 
-def _facts(record: Record) -> dict[str, Any]:
+def _facts(record: RunRecord) -> dict[str, Any]:
     facts = record.facts
     found = {
         "seed": facts.seed,
         "budget": facts.budget,
         "device": facts.device,
         "precision": facts.precision,
-        "paintings": _source(facts.source),
-        "frames cropped": facts.source.crop_frames,
+        "paintings": _source(facts.paintings),
+        "frames cropped": facts.paintings.crop_frames,
     }
     found |= {"photos": _source(facts.photos)} if facts.photos is not None else {}
     found |= {"started from": facts.start} if facts.start is not None else {}
     return found | {"impasto": facts.impasto}
 
 
-def _source(source: Source) -> str:
+def _source(source: RecordedData) -> str:
     return f"{PurePath(source.spec).name or source.spec}: {source.pictures:,} ({source.fingerprint[:8]})"
 
 
@@ -373,9 +373,11 @@ def _warnings(runs: Sequence[Training]) -> Iterator[str]:
     yield from _unlike(runs)
     if len({run.fingerprint for run in runs}) > 1:
         yield "The runs learned from different paintings."
-    if len({run.turns for run in runs}) > 1:
-        kinds = {turns: [run.name for run in runs if run.turns == turns] for turns in (run.turns for run in runs)}
-        told = (f"{listed(mine)} turn{'s' * (len(mine) == 1)} {turns}" for turns, mine in kinds.items())
+    if len({run.domains for run in runs}) > 1:
+        kinds = {
+            domains: [run.name for run in runs if run.domains == domains] for domains in (run.domains for run in runs)
+        }
+        told = (f"{listed(mine)} turn{'s' * (len(mine) == 1)} {domains}" for domains, mine in kinds.items())
         yield f"They do different things: {', '.join(told)}."
     if len({run.photos_fingerprint for run in runs} - {None}) > 1:
         yield "They paint different photos: some are nearer to paintings than others, whoever paints them."

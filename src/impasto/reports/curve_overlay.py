@@ -10,8 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from impasto.reports.curves import SPARSE, Theme, Values, condense, loss_name, losses, smooth
-from impasto.reports.run_record import Log, Record
+from impasto.config.types import Values
+from impasto.reports.curves import SPARSE, Theme, condense, loss_name, losses, smooth
+from impasto.reports.run_record import Log, RunRecord
 
 DASHES = ("-", "--", ":")
 """Beyond as many trainings as there are colours, lines are dashed, then dotted."""
@@ -42,7 +43,7 @@ class Panel:
     """Whether the lowest is circled."""
 
 
-def panels(records: Sequence[Record]) -> list[Panel]:
+def panels(records: Sequence[RunRecord]) -> list[Panel]:
     """What there is to draw: scores by pictures shown and by time, then losses and accuracies by pictures shown.
 
     A loss that only one of several trainings has is left to its own report: there is nothing to lay it over.
@@ -58,7 +59,7 @@ def panels(records: Sequence[Record]) -> list[Panel]:
     ]
     found += [Panel(f"Loss: {loss_name(name)}", name) for name in shared]
     found += [Panel(title, name, unit="%", shown=(0, 1)) for name, title in ACCURACIES.items()]
-    found.append(Panel("Spread of the fakes (real paintings: 1)", "spread", shown=(0,)))
+    found.append(Panel("Spread of the fakes (real paintings: 1)", "diversity_ratio", shown=(0,)))
     return [panel for panel in found if any(len(series(log, panel)[0]) for log in logs)]
 
 
@@ -71,7 +72,7 @@ def series(log: Log, panel: Panel) -> tuple[Values, Values]:
     return places[known], values[known]
 
 
-def overlay(records: Sequence[Record], theme: Theme) -> Figure:
+def overlay(records: Sequence[RunRecord], theme: Theme) -> Figure:
     """Every panel, two beside each other; the n-th training's line has the n-th colour of the theme.
 
     The names of the trainings are not written: they may be long, and in any script.
@@ -93,7 +94,7 @@ def overlay(records: Sequence[Record], theme: Theme) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, panel: Panel, records: Sequence[Record], theme: Theme) -> None:
+def _draw(axes: Axes, panel: Panel, records: Sequence[RunRecord], theme: Theme) -> None:
     extent = [*panel.shown]
     longest = max(float(places[-1]) for places, _ in (series(each.log, panel) for each in records) if len(places))
     name, unit = _axis(panel.along, longest)

@@ -9,11 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
-from numpy.typing import NDArray
 
-from impasto.reports.run_record import Log, Record
-
-Values = NDArray[np.float64]
+from impasto.config.types import Values
+from impasto.reports.run_record import Log, RunRecord
 
 BINS = 600
 """Points of a line: no screen shows more, and 100,000 steps are drawn as quickly as 1,000."""
@@ -82,7 +80,7 @@ class Panel:
         return any(len(log.measured(line.measure)[0]) for line in self.lines)
 
 
-def figure(record: Record, theme: Theme) -> Figure:
+def figure(record: RunRecord, theme: Theme) -> Figure:
     """Draws every curve that a log holds, one panel above the other over the same steps.
 
     Raises:
@@ -109,7 +107,7 @@ def png(drawn: Figure) -> bytes:
     return file.getvalue()
 
 
-def _panels(record: Record) -> tuple[Panel, ...]:
+def _panels(record: RunRecord) -> tuple[Panel, ...]:
     log = record.log
     return (
         *(
@@ -130,7 +128,7 @@ def _panels(record: Record) -> tuple[Panel, ...]:
         Panel(
             "Spread of the fakes",
             "relative to real",
-            (Line("spread", "spread"),),
+            (Line("diversity_ratio", "diversity_ratio"),),
             shown=(0,),
             reference=(1, "as varied as the real paintings"),
         ),

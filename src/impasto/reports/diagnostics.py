@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
-from impasto.reports.run_record import Log, Record
-from impasto.training.diagnostics import memorises, verdict
+from impasto.reports.run_record import Log, RunRecord
+from impasto.training.diagnostics import diagnose, memorises
 
 RECENT_SHARE, RECENT_ROWS = 0.05, 20
 """What counts as now: the last 5 % of the steps, but at least 20, as single batches are noisy."""
@@ -15,7 +15,7 @@ MONOTONOUS = 0.5
 
 
 @dataclass(frozen=True)
-class Standing:
+class Diagnostics:
     """The latest measures: accuracies and spread as recent means, None where the log has none."""
 
     steps: tuple[int, int]
@@ -31,7 +31,7 @@ class Standing:
     """What the real pictures are."""
 
     @classmethod
-    def of(cls, record: Record) -> Self | None:
+    def of(cls, record: RunRecord) -> Self | None:
         """How a run stands, or None before its first step."""
         log = record.log
         if not len(log):
@@ -39,16 +39,16 @@ class Standing:
         steps = log.columns["step"]
         first = int(steps[-min(len(steps), max(RECENT_ROWS, math.ceil(RECENT_SHARE * len(steps))))])
         photos = record.facts.photos
-        real = record.facts.source if record.paints or photos is None else photos
+        real = record.facts.paintings if record.target == "paintings" or photos is None else photos
         return cls(
             steps=(first, int(steps[-1])),
             real=_recent(log, "accuracy_real", first),
             fake=_recent(log, "accuracy_fake", first),
             heldout=_recent(log, "accuracy_heldout", first),
             heldout_pictures=real.heldout,
-            spread=_recent(log, "spread", first),
+            spread=_recent(log, "diversity_ratio", first),
             translates=record.translates,
-            target="paintings" if record.paints else "photos",
+            target="paintings" if record.target == "paintings" else "photos",
         )
 
     def sentences(self) -> list[str]:
@@ -72,7 +72,7 @@ class Standing:
             f"The discriminator recognises {percent(self.real)} of its training {self.target}{unseen} "
             f"and {percent(self.fake)} of the fakes"
         )
-        return f"{numbers}: {verdict(self.real, self.fake)}."
+        return f"{numbers}: {diagnose(self.real, self.fake)}."
 
 
 def percent(share: float) -> str:

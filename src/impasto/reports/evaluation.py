@@ -13,7 +13,7 @@ from rich.text import Text
 
 from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.metrics.results import MEANINGS, Copies, Copy, Evaluation, Scores, Side, Value
 from impasto.reports.curves import Theme
 from impasto.reports.embed import Drawing, Picture, drawing, jpeg, lossless, render
@@ -97,7 +97,7 @@ class Findings:
     histogram: Drawing | None
     suspects: list[Suspect]
     content: list[Row]
-    lattice: Row | None
+    checkerboard: Row | None
 
     @classmethod
     def of(cls, evaluation: Evaluation, copies: Image.Image | None) -> "Findings":
@@ -121,7 +121,7 @@ class Findings:
             histogram=drawing(lambda theme: histogram(found, theme)) if drawable else None,
             suspects=_suspects(evaluation, copies),
             content=_content(evaluation),
-            lattice=_lattice(evaluation),
+            checkerboard=_checkerboard(evaluation),
         )
 
     @property
@@ -159,7 +159,7 @@ def write_evaluation(
         sides=[(kind, _side(side)) for kind, side in (("Fakes", evaluation.fakes), ("Reals", evaluation.reals))],
         pictures=[jpeg(sheet, SHEET_SIDE) for sheet in pictures] if pictures else None,
     )
-    with whole(page) as part:
+    with atomic_write(page) as part:
         part.write_text(shown, encoding="utf-8")
     return page
 
@@ -185,9 +185,9 @@ def summary(evaluation: Evaluation) -> RenderableType:
         parts += [Text(caption, style="italic"), shown, Text()]
     if evaluation.content:
         parts += [Text(line) for line in _content_lines(evaluation)]
-    if lattice := _lattice(evaluation):
-        beside = f" (the reals {lattice.floor})" if lattice.floor else ""
-        parts.append(Text(f"{lattice.label} {lattice.value}{beside}: {lattice.meaning}"))
+    if checkerboard := _checkerboard(evaluation):
+        beside = f" (the reals {checkerboard.floor})" if checkerboard.floor else ""
+        parts.append(Text(f"{checkerboard.label} {checkerboard.value}{beside}: {checkerboard.meaning}"))
     parts += [Text(sentence) for sentence in sentences(evaluation)]
     judged = copying(evaluation.copies)
     parts.append(Text(judged.sentence, style="bold" if judged.suspicious else ""))
@@ -259,9 +259,9 @@ def _content(evaluation: Evaluation) -> list[Row]:
     ]
 
 
-def _lattice(evaluation: Evaluation) -> Row | None:
-    value = evaluation.lattice
-    return None if value is None else _row("lattice", MEANINGS["lattice"], value)
+def _checkerboard(evaluation: Evaluation) -> Row | None:
+    value = evaluation.checkerboard
+    return None if value is None else _row("checkerboard", MEANINGS["checkerboard"], value)
 
 
 def _content_lines(evaluation: Evaluation) -> list[str]:
@@ -305,10 +305,10 @@ def _cell(pixels: np.ndarray) -> Picture:
 
 def _side(side: Side) -> list[tuple[str, str]]:
     rows = [("Name", side.name)]
-    if side.turns:
-        rows.append(("A style that turns", side.turns))
+    if side.domains:
+        rows.append(("A style that turns", side.domains))
     rows += [
-        ("Made" if side.turns else "There", f"{side.there:,}"),
+        ("Made" if side.domains else "There", f"{side.there:,}"),
         ("Looked at", f"{side.scored:,}" + (" (all)" if side.scored == side.there else "")),
         ("Exact doubles", f"{side.duplicates:,}"),
         ("Left out", f"{len(side.left_out):,}"),

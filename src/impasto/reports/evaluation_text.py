@@ -26,12 +26,12 @@ SURE = 2.0
 """Standard errors apart from which on two numbers count as different: once in twenty by chance."""
 
 PLAIN = 3.0
-"""Decibels by which the fakes' lattice has to exceed that of the reals to be spoken of: twice the power. Photos saved
+"""Decibels by which the fakes' checkerboard has to exceed that of the reals to be spoken of: twice the power. Photos saved
 as JPEG of quality 50, sharpened, brightened or a little blurred stay below."""
 
 SPACE = "\N{NO-BREAK SPACE}"
 
-LOWER, HIGHER = ("KID", "FD", "MiFID", "lattice"), ("precision", "recall", "density", "coverage")
+LOWER, HIGHER = ("KID", "FD", "MiFID", "checkerboard"), ("precision", "recall", "density", "coverage")
 """Measures of which less, and of which more, is better. Of d neither: a copyist has little, and so has a master. Nor of
 IS: what it asks about is photos of things."""
 
@@ -111,26 +111,26 @@ def halves(scores: Scores) -> str:
 
 def sentences(evaluation: Evaluation) -> Iterator[str]:
     """How far the fakes are from the reals, how good and how varied they are, where that was measured, whether a
-    lattice lies over them, and how far the photos are that a style makes of paintings, if it has both directions."""
+    checkerboard lies over them, and how far the photos are that a style makes of paintings, if it has both directions."""
     for scores in evaluation.scores[:1]:
         if "KID" in scores.values:
             yield _distance(scores)
         shares = list(_shares(scores))
         if shares:
             yield f"Through {scores.network}, {scores.counts}: {' and '.join(shares)}."
-    if evaluation.lattice is not None:
-        yield from _lattice(evaluation.lattice)
+    if evaluation.checkerboard is not None:
+        yield from _checkerboard(evaluation.checkerboard)
     for scores in evaluation.scores_reverse[:1]:
         distance = _distance(scores)
         yield f"In the reverse direction, photos of paintings, {distance[0].lower()}{distance[1:]}"
 
 
-def _lattice(found: Value) -> Iterator[str]:
+def _checkerboard(found: Value) -> Iterator[str]:
     floor = found.floor or 0.0
     if found.value - floor > max(PLAIN, SURE * (found.error or 0.0)):
         beside = "" if found.floor is None else f"; that of the reals by {number(floor, decimals(found))}"
         yield (
-            f"A lattice lies over the fakes, every second or fourth pixel: their spectrum stands out there by "
+            f"A checkerboard lies over the fakes, every second or fourth pixel: their spectrum stands out there by "
             f"{measured(found)} dB{beside}."
         )
 

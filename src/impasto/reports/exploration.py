@@ -13,15 +13,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from impasto.config.types import Pixels
 from impasto.data.image_grid import tile
 from impasto.exploration.contact_sheet import PANELS, Crop, around, before_after, contact_sheet, marked, pair, scattered
 from impasto.exploration.inspection import crop
 from impasto.exploration.results import Domain, Exploration
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.reports import embed, exploration_figures, exploration_text
 from impasto.reports.curves import Theme
 from impasto.reports.evaluation_text import number
-from impasto.reports.exploration_figures import Pixels
 from impasto.reports.run import duration
 
 Item = TypeVar("Item")
@@ -159,16 +159,16 @@ def write_page(found: Exploration, pictures: Sequence[Pictures], out: Path) -> l
         took=duration(found.seconds),
     )
     names = ["exploration.html", "exploration.json"]
-    with whole(out / names[0]) as file:
+    with atomic_write(out / names[0]) as file:
         file.write_text(html, encoding="utf-8")
-    with whole(out / names[1]) as file:
+    with atomic_write(out / names[1]) as file:
         file.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for name, content in beside.items():
-        with whole(out / name) as file:
+        with atomic_write(out / name) as file:
             file.write_bytes(content)
         names.append(name)
     for name, sheet in _sheets(found, pictures):
-        with whole(out / name) as file:
+        with atomic_write(out / name) as file:
             sheet.save(file, "JPEG", quality=90)
         names.append(name)
     return names
@@ -240,7 +240,7 @@ def _coloured(domain: Domain, seen: Pictures) -> list[exploration_figures.Colour
 
 
 def _part(domain: Domain, seen: Pictures, similarity: embed.Drawing | None) -> Part:
-    survey = domain.survey
+    survey = domain.inventory
     same = _pairs([(each.of, each.name) for each in survey.duplicates], seen)
     near = _pairs(survey.near_duplicates, seen)
     sample = _squares(domain.sample, seen)
@@ -354,7 +354,7 @@ def _sheets(found: Exploration, pictures: Sequence[Pictures]) -> Iterator[tuple[
         if any(members):
             rows = [_row(squares, MEMBERS, 2 * THUMB) for squares in members if squares]
             yield f"groups-{role}.jpg", tile(np.stack([np.asarray(row) for row in rows]), 1, gap=12)
-        near = _pairs(domain.survey.near_duplicates, seen)
+        near = _pairs(domain.inventory.near_duplicates, seen)
         if near:
             pairs_of = [np.asarray(_row(_squares(each, seen), 2, 2 * THUMB)) for each in near[:100]]
             yield f"duplicates-{role}.jpg", tile(np.stack(pairs_of), gap=20)

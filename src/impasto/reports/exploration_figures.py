@@ -12,10 +12,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
-from impasto.exploration.results import Colour, Domain, Looks
-from impasto.reports.curves import Theme, Values, smooth
+from impasto.config.types import Pixels, Values
+from impasto.exploration.results import Colour, Domain, ImageStatistics
+from impasto.reports.curves import Theme, smooth
 
-Pixels = NDArray[np.uint8]
 Coloured = tuple[Pixels, Sequence[Colour]]
 
 WIDTH, DPI = 10.5, 120
@@ -59,7 +59,7 @@ PENS = {"paintings": Pen(0, "-", "o"), "photos": Pen(1, (0, (4, 1.6)), "^")}
 
 def sizes_differ(domains: Sequence[Domain]) -> bool:
     """Whether the pictures have more than one size, so that :func:`sizes` shows anything."""
-    return len({(each.width, each.height) for domain in domains for each in domain.survey.pictures}) > 1
+    return len({(each.width, each.height) for domain in domains for each in domain.inventory.pictures}) > 1
 
 
 def sizes(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
@@ -70,7 +70,7 @@ def sizes(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
     ratios = []
     for domain in domains:
         pen, colour = PENS[domain.role], theme.lines[PENS[domain.role].place]
-        counted = Counter((each.width, each.height) for each in domain.survey.pictures).most_common(3000)
+        counted = Counter((each.width, each.height) for each in domain.inventory.pictures).most_common(3000)
         if not counted:
             continue
         extents = np.array([extent for extent, _ in counted], float)
@@ -321,7 +321,7 @@ def _shape_extent(columns: Sequence[Values]) -> tuple[float, float]:
     return -min(far, 2) - 0.1, min(far, 2) + 0.1
 
 
-def _column(looks: Sequence[Looks], name: str) -> Values:
+def _column(looks: Sequence[ImageStatistics], name: str) -> Values:
     return np.array([getattr(each, name) for each in looks], float)
 
 

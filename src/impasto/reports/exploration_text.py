@@ -86,7 +86,7 @@ def distance(gap: Gap) -> str:
 
 def details(domain: Domain) -> Iterator[tuple[str, str]]:
     """What the files are, in words."""
-    survey = domain.survey
+    survey = domain.inventory
     files = survey.pictures
     yield "pictures", f"{domain.count:,}"
     if not files:
@@ -138,7 +138,7 @@ def sampling(domain: Domain) -> list[str]:
 
 def faults(domain: Domain) -> list[str]:
     """What is wrong with the pictures of a domain, a sentence for each kind; empty where nothing was found."""
-    survey = domain.survey
+    survey = domain.inventory
     left_out, same, near = len(survey.left_out), len(survey.duplicates), len(survey.near_duplicates)
     small = sum(picture.short_side < survey.size for picture in survey.pictures)
     lines = []
@@ -176,7 +176,7 @@ def summary(found: Exploration) -> list[str]:
     """The exploration as lines for a shell: what is there, what is wrong with it, and what to do."""
     lines = []
     for domain in found.domains:
-        lines += [*_cut(summarise(domain.survey)), *suspects(domain)]
+        lines += [*_cut(summarise(domain.inventory)), *suspects(domain)]
     if found.gap is not None:
         lines.append(distance(found.gap))
     lines += [" ".join(balance(found)[:-1])] if found.photos is not None else []

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.data.image_grid import tile
-from impasto.reports.run_record import Record, Sample
+from impasto.reports.run_record import RunRecord, Sample
 
 WITHIN, BETWEEN = 2, 16
 """Pixels between a photo and its painting, and between one pair and the next."""
@@ -23,7 +23,7 @@ def beside(photos: NDArray[np.uint8], paintings: NDArray[np.uint8]) -> NDArray[n
     return np.concatenate([photos[:count], gap, paintings[:count]], axis=2)
 
 
-def painted(record: Record) -> NDArray[np.uint8]:
+def painted(record: RunRecord) -> NDArray[np.uint8]:
     """The pairs of a translator's final sheet, where each photo is followed by its painting.
 
     Raises:
@@ -33,7 +33,7 @@ def painted(record: Record) -> NDArray[np.uint8]:
     return beside(row[: len(row) // 2 * 2 : 2], row[1::2])
 
 
-def sampled(record: Record, sample: Sample) -> NDArray[np.uint8] | None:
+def sampled(record: RunRecord, sample: Sample) -> NDArray[np.uint8] | None:
     """The pairs of a translator's sample; None for any other painter, and where nobody knows its photos any more.
 
     Raises:

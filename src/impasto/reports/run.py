@@ -11,13 +11,13 @@ import numpy as np
 from PIL import Image
 
 from impasto.data.image_grid import tile
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.reports import curves, pairs
-from impasto.reports.diagnostics import Standing, percent
+from impasto.reports.diagnostics import Diagnostics, percent
 from impasto.reports.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
 from impasto.reports.evaluation import Findings
 from impasto.reports.evaluation_text import number
-from impasto.reports.run_record import Record, Sample, Source, open_picture
+from impasto.reports.run_record import RecordedData, RunRecord, Sample, open_picture
 from impasto.reports.time_lapse import write_film, write_loop
 
 MILESTONES = 8
@@ -49,13 +49,13 @@ def write_report(run: Path) -> Path:
     Raises:
         ImpastoError: the folder is no run, or one of its files is damaged.
     """
-    record = Record.read(run)
+    record = RunRecord.read(run)
     page = run / "report.html"
     shown: dict[str, Any] = {"curves": None, "film": None, "findings": None}
     if len(record.log):
         drawn = drawing(lambda theme: curves.figure(record, theme))
         shown["curves"] = drawn
-        with whole(run / "curves.png") as part:
+        with atomic_write(run / "curves.png") as part:
             part.write_bytes(drawn.light.content)
     if record.samples:
         write_film(record, run / "evolution.mp4")
@@ -64,23 +64,23 @@ def write_report(run: Path) -> Path:
     if record.evaluation is not None and record.ended:
         copies = open_picture(record.copies) if record.copies.exists() else None
         shown["findings"] = Findings.of(record.evaluation, copies)
-    with whole(page) as part:
+    with atomic_write(page) as part:
         part.write_text(render("page.html", **shown, **_words(record), **_pictures(record)), encoding="utf-8")
     return page
 
 
-def _words(record: Record) -> dict[str, Any]:
+def _words(record: RunRecord) -> dict[str, Any]:
     """Everything on the page that is not a picture."""
-    facts, standing = record.facts, Standing.of(record)
+    facts, standing = record.facts, Diagnostics.of(record)
     return {
         "run": record.folder.resolve().name,
         "facts": facts,
         "size": record.size,
         "translates": record.translates,
-        "paints": record.paints,
-        "turns": record.turns,
+        "paints": record.target == "paintings",
+        "domains": record.domains,
         "there_and_back": any(name.endswith(curves.BACK) for name in record.log.columns),
-        "after": _named(facts.source.spec),
+        "after": _named(facts.paintings.spec),
         "start": None if facts.start is None else _named(facts.start),
         "duration": duration(record.log.last("seconds") or 0.0),
         "steps": int(record.log.last("step") or 0),
@@ -93,7 +93,7 @@ def _words(record: Record) -> dict[str, Any]:
     }
 
 
-def _pictures(record: Record) -> dict[str, Any]:
+def _pictures(record: RunRecord) -> dict[str, Any]:
     """The paintings on the page, None or empty where there are none yet."""
     newest = record.samples[-1] if record.samples else None
     real = record.real if record.real.exists() else None
@@ -140,7 +140,7 @@ def _named(spec: str) -> str:
     return PurePath(spec).name or spec
 
 
-def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
+def _measures(record: RunRecord, standing: Diagnostics) -> Iterator[Measure]:
     if standing.real is not None:
         yield Measure(percent(standing.real), f"of its training {standing.target} the discriminator takes for real")
     if standing.heldout is not None:
@@ -161,9 +161,9 @@ def _measures(record: Record, standing: Standing) -> Iterator[Measure]:
             yield Measure(number(lowest), f"{name}: the lowest, at step {step:,}{since}")
 
 
-def _details(record: Record) -> Iterator[tuple[str, str]]:
-    facts, source, photos, log = record.facts, record.facts.source, record.facts.photos, record.log
-    yield "Turns", record.turns
+def _details(record: RunRecord) -> Iterator[tuple[str, str]]:
+    facts, source, photos, log = record.facts, record.facts.paintings, record.facts.photos, record.log
+    yield "Turns", record.domains
     yield "Status", facts.status
     yield "Begun", f"{facts.created:%Y-%m-%d %H:%M} {facts.created:%Z}".strip()
     if len(log):
@@ -190,23 +190,23 @@ def _details(record: Record) -> Iterator[tuple[str, str]]:
     yield "impasto", facts.impasto
 
 
-def _shown(seen: float, source: Source) -> str:
+def _shown(seen: float, source: RecordedData) -> str:
     times = seen / max(source.learned, 1)
     return f"{seen:,.0f}, each about {times:,.{0 if times >= 10 else 1}f} times"
 
 
-def _source(kind: str, source: Source) -> Iterator[tuple[str, str]]:
+def _source(kind: str, source: RecordedData) -> Iterator[tuple[str, str]]:
     yield kind, source.spec
     yield f"{kind}: fingerprint", source.fingerprint
     yield f"{kind} used", f"{source.learned:,} to learn from, {source.heldout:,} held out"
     yield f"{kind} left out", f"{source.left_out:,} unusable, {source.duplicates:,} duplicate"
 
 
-def _commands(record: Record) -> Iterator[tuple[str, str]]:
+def _commands(record: RunRecord) -> Iterator[tuple[str, str]]:
     """What to type next, as a shell takes it, and what it is for."""
     facts, run = record.facts, str(record.folder)
     if record.paintings.exists() and record.translates:
-        inputs, made = ("PHOTO…", "paintings") if record.paints else ("PAINTING…", "photos")
+        inputs, made = ("PHOTO…", "paintings") if record.target == "paintings" else ("PAINTING…", "photos")
         yield f"Make {made}", f"impasto paint {inputs} {shlex.join(['--style', run, '--out', made])}"
     elif record.paintings.exists():
         yield (
@@ -215,8 +215,8 @@ def _commands(record: Record) -> Iterator[tuple[str, str]]:
         )
     if facts.status != "finished":
         yield "Go on with this training", shlex.join(["impasto", "train", "--resume", run])
-    again = ["impasto", "train", str(record.folder / "recipe.yaml"), "--paintings", facts.source.spec]
-    again += ["--crop-frames"] if facts.source.crop_frames else []
+    again = ["impasto", "train", str(record.folder / "recipe.yaml"), "--paintings", facts.paintings.spec]
+    again += ["--crop-frames"] if facts.paintings.crop_frames else []
     again += ["--photos", facts.photos.spec] if facts.photos is not None else []
     again += ["--from", facts.start] if facts.start is not None else []
     # The same time is not the same number of steps, on another machine or another day.
@@ -251,14 +251,14 @@ def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _paintings(record: Record) -> Picture:
+def _paintings(record: RunRecord) -> Picture:
     """The final paintings; those of photos each to the right of its photo."""
     if not record.translates:
         return _sheet(record.paintings)
     return jpeg(pairs.sheet(pairs.painted(record), columns=ACROSS), SHEET_SIDE)
 
 
-def _newest(record: Record, sample: Sample) -> Picture:
+def _newest(record: RunRecord, sample: Sample) -> Picture:
     """The same of a sample."""
     found = pairs.sampled(record, sample)
     return _sheet(sample.path) if found is None else jpeg(pairs.sheet(found, columns=ACROSS), SHEET_SIDE)
@@ -272,12 +272,12 @@ def _sheet(path: Path) -> Picture:
     return jpeg(picture, SHEET_SIDE)
 
 
-def _single(record: Record, path: Path) -> Picture:
+def _single(record: RunRecord, path: Path) -> Picture:
     """The first picture of a sheet, by itself."""
     return lossless(Image.fromarray(record.cells(path)[0, 0]))
 
 
-def _strip(record: Record, path: Path) -> Picture:
+def _strip(record: RunRecord, path: Path) -> Picture:
     """The first pictures of a sheet, side by side."""
     first = record.pictures(path)[:MILESTONES]
     return jpeg(tile(first, columns=len(first)), STRIP_SIDE)

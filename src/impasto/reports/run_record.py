@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
+from impasto.config import migrations
 from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation
 
 
-class Source(BaseModel):
+class RecordedData(BaseModel):
     """The pictures that were learned from: where they lie, how many were used, and why not all."""
 
     spec: str
@@ -45,8 +46,8 @@ class Facts(BaseModel):
     seed: int
     budget: str
     total_steps: int | None = None
-    source: Source
-    photos: Source | None = None  #: that it learned to paint; None if it paints out of noise
+    paintings: RecordedData
+    photos: RecordedData | None = None  #: that it learned to paint; None if it paints out of noise
     start: str | None = None  #: the style or run whose weights it began with
     device: str
     precision: str
@@ -101,7 +102,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Record:
+class RunRecord:
     """All that a run folder tells."""
 
     folder: Path
@@ -137,7 +138,7 @@ class Record:
         return int(self.recipe["size"])
 
     @property
-    def shown_size(self) -> int:
+    def sample_size(self) -> int:
         """Height and width of the pictures in its sheets: who learns from squares of photos still paints whole ones."""
         if self.facts.photos is None:
             return self.size
@@ -150,16 +151,21 @@ class Record:
         return self.facts.photos is not None
 
     @property
-    def turns(self) -> str:
-        """What it turns into what."""
+    def source(self) -> str:
+        """The source domain, or "noise"."""
         if not self.translates:
-            return "noise into paintings"
-        return "photos into paintings" if self.paints else "paintings into photos"
+            return "noise"
+        return "photos" if self.target == "paintings" else "paintings"
 
     @property
-    def paints(self) -> bool:
-        """Whether paintings are what it makes, rather than what it begins with."""
-        return self.recipe.get("direction") != "painting-to-photo"
+    def target(self) -> str:
+        """The target domain."""
+        return "photos" if self.recipe.get("direction") == "painting-to-photo" else "paintings"
+
+    @property
+    def domains(self) -> str:
+        """Source and target: ``photos → paintings``."""
+        return f"{self.source} → {self.target}"
 
     @property
     def reverse(self) -> Path | None:
@@ -206,7 +212,7 @@ class Record:
             ImpastoError: the sheet is damaged, or made of pictures of another size.
         """
         try:
-            return cut(open_picture(path), self.shown_size, self.shown_size)
+            return cut(open_picture(path), self.sample_size, self.sample_size)
         except ValueError as error:
             raise ImpastoError(f"{path}: {error}; delete it and report again.") from error
 
@@ -251,9 +257,9 @@ def read_log(path: Path) -> Log:
     lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            row = json.loads(line)
+            row = migrations.log_row(json.loads(line))
             step = int(row["step"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines):
                 break
             raise ImpastoError(f"{path}, line {number} is damaged: delete that line.") from error
@@ -271,7 +277,9 @@ def read_log(path: Path) -> Log:
 
 def _read_facts(path: Path) -> Facts:
     try:
-        return Facts.model_validate_json(path.read_bytes())
+        return Facts.model_validate(migrations.run_facts(json.loads(path.read_bytes())))
+    except json.JSONDecodeError as error:
+        raise ImpastoError(f"{path} does not describe a run: it is not JSON ({error}).") from error
     except ValidationError as error:
         raise ImpastoError(f"{path} does not describe a run: {_first(error)}.") from error
 
@@ -280,7 +288,9 @@ def _read_evaluation(path: Path) -> Evaluation | None:
     if not path.exists():
         return None
     try:
-        return Evaluation.model_validate_json(path.read_bytes())
+        return Evaluation.model_validate(migrations.evaluation(json.loads(path.read_bytes())))
+    except json.JSONDecodeError as error:
+        raise ImpastoError(f"{path} holds no scores: it is not JSON. Delete it, or evaluate again.") from error
     except ValidationError as error:
         raise ImpastoError(f"{path} holds no scores: {_first(error)}. Delete it, or evaluate again.") from error
     except OSError as error:
@@ -301,4 +311,4 @@ def _read_recipe(path: Path) -> Mapping[str, Any]:
         raise ImpastoError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(recipe, dict) or not isinstance(recipe.get("size"), int):
         raise ImpastoError(f"{path} is no recipe: it does not say the size of the paintings, as in 'size: 64'.")
-    return recipe
+    return migrations.recipe(recipe)

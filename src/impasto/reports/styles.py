@@ -5,16 +5,16 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from impasto.config.recipe import Recipe, shipped
+from impasto.config.recipe import Recipe, bundled_recipes
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Scores
 from impasto.reports.evaluation_text import measured, number
-from impasto.style import Card, at_hand
+from impasto.style import Card, available_styles
 
 
 def list_styles() -> Iterator[tuple[str, list[str]]]:
     """The styles that are at hand: their names, and what is to be said of each."""
-    for name, path in at_hand().items():
+    for name, path in available_styles().items():
         try:
             yield name, describe(Card.load(path), path.stat().st_size)
         except (ImpastoError, KeyError) as error:
@@ -32,9 +32,11 @@ def describe(card: Card, size: int | None = None) -> list[str]:
     if card.content is not None:
         kept = ", ".join(f"{name} {measured(value)}" for name, value in card.content.values.items())
         lines.append(f"content kept: {kept} ({card.content.pairs:,} photos)")
-    if card.lattice is not None:
-        lines.append(f"lattice {measured(card.lattice)} dB, where the paintings have {number(card.lattice.floor or 0)}")
-    about = [card.licence] if card.licence else []
+    if card.checkerboard is not None:
+        lines.append(
+            f"checkerboard {measured(card.checkerboard)} dB, where the paintings have {number(card.checkerboard.floor or 0)}"
+        )
+    about = [card.license] if card.license else []
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     lines += [", ".join(about)] if about else []
@@ -45,12 +47,12 @@ def describe(card: Card, size: int | None = None) -> list[str]:
 def command(card: Card) -> str | None:
     """What trains such a style again; None if the recipe of its name is another today, which no settings make of it."""
     recipe, name, changes = Recipe.of(card.recipe), f"{card.recipe['name']}.yaml", list[str]()
-    if recipe.name in shipped():
+    if recipe.name in bundled_recipes():
         name, changes = recipe.name, recipe.changes()
         if not _made_by(changes, recipe):
             return None
-    paintings, photos = card.source, card.photos
-    if photos is not None and not recipe.paints:
+    paintings, photos = card.target_data, card.source_data
+    if photos is not None and recipe.target != "paintings":
         paintings, photos = photos, paintings
     words = ["impasto", "train", name]
     words += ["--from", card.start] if card.start is not None else []
@@ -63,7 +65,7 @@ def command(card: Card) -> str | None:
 
 
 def _made_by(changes: Sequence[str], recipe: Recipe) -> bool:
-    """Whether these changes make this recipe of the shipped one of its name."""
+    """Whether these changes make this recipe of the bundled_recipes one of its name."""
     with contextlib.suppress(ImpastoError):
         made = Recipe.load(recipe.name).replace(changes)
         return made.model_copy(update={"tune": {}}) == recipe.model_copy(update={"tune": {}})
@@ -76,9 +78,9 @@ def _kid(scores: Scores) -> str:
 
 def _origin(card: Card) -> str:
     if card.imported is not None:
-        return f"{card.turns}, imported from {card.imported}: a {card.recipe['generator']['network']} of another tool"
+        return f"{card.domains}, imported from {card.imported}: a {card.recipe['generator']['network']} of another tool"
     return (
-        f"{card.turns}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
+        f"{card.domains}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
         f"by {card.recipe['name']} in {_time(card.seconds)}"
     )
 
@@ -88,10 +90,10 @@ def _time(seconds: float) -> str:
 
 
 def _pictures(card: Card) -> str:
-    if card.photos is None:
-        return f"{_learned(card.source):,} pictures"
-    counts = [f"{_learned(card.source):,}", f"{_learned(card.photos):,}"]
-    paintings, photos = counts if Recipe.of(card.recipe).paints else reversed(counts)
+    if card.source_data is None:
+        return f"{_learned(card.target_data):,} pictures"
+    counts = [f"{_learned(card.target_data):,}", f"{_learned(card.source_data):,}"]
+    paintings, photos = counts if card.target == "paintings" else reversed(counts)
     return f"{paintings} paintings and {photos} photos"
 
 

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.inference.video import writer
 from impasto.reports import pairs
-from impasto.reports.run_record import Record, Sample, open_picture
+from impasto.reports.run_record import RunRecord, Sample, open_picture
 
 RATE = 30
 """Frames a second."""
@@ -33,14 +33,14 @@ INK, FAINT = "#3a3732", "#d8d3c8"
 class Reel:
     """Samples, and the sizes at which they are shown: each sheet over a strip that says its step."""
 
-    record: Record
+    record: RunRecord
     samples: tuple[Sample, ...]
     sheet: tuple[int, int]
     size: tuple[int, int]
     """Width and height of a frame in pixels, both even, as yuv420p wants them."""
 
     @classmethod
-    def of(cls, record: Record, most: int, side: int) -> Self:
+    def of(cls, record: RunRecord, most: int, side: int) -> Self:
         """At most ``most`` of a run's samples, fitted into ``side`` pixels.
 
         Raises:
@@ -74,7 +74,7 @@ class Reel:
             yield frame
 
 
-def write_film(record: Record, path: Path) -> None:
+def write_film(record: RunRecord, path: Path) -> None:
     """Writes the samples as a film of 8 to 13 s, or less if they are few (MP4, H.264, yuv420p, ready to stream).
 
     Raises:
@@ -86,7 +86,7 @@ def write_film(record: Record, path: Path) -> None:
     writer.write_film(path, shown, RATE)
 
 
-def write_loop(record: Record, path: Path) -> None:
+def write_loop(record: RunRecord, path: Path) -> None:
     """Writes the samples as a small endless animation (WebP) that can stand where a picture can.
 
     Raises:
@@ -99,7 +99,7 @@ def write_loop(record: Record, path: Path) -> None:
         first.save(file, "WEBP", save_all=True, append_images=others, duration=times, loop=0, quality=70)
         if file.tell() <= LOOP_BYTES:
             break
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(file.getvalue())
 
 
@@ -115,7 +115,7 @@ def evenly(samples: tuple[Sample, ...], most: int) -> tuple[Sample, ...]:
     return tuple(samples[index * (len(samples) - 1) // (most - 1)] for index in range(most))
 
 
-def _sheet(record: Record, sample: Sample, side: int) -> Image.Image:
+def _sheet(record: RunRecord, sample: Sample, side: int) -> Image.Image:
     """A sample, at least about ``side`` pixels wide; beside the paintings, the photos that they are of."""
     found = pairs.sampled(record, sample)
     return open_picture(sample.path, side) if found is None else pairs.sheet(found)

@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.reports.diagnostics import percent
 from impasto.reports.embed import Drawing, Picture, drawing, jpeg, render
 from impasto.reports.evaluation_text import number
@@ -75,9 +75,9 @@ def write_tuning(found: Tuning, out: Path) -> Path:
         trials=_table(found),
         details=_details(found),
     )
-    with whole(out / "tuning.json") as part:
+    with atomic_write(out / "tuning.json") as part:
         part.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    with whole(page) as part:
+    with atomic_write(page) as part:
         part.write_text(shown, encoding="utf-8")
     return page
 
@@ -87,7 +87,7 @@ def _draw(found: Tuning, out: Path) -> dict[str, Drawing | None]:
     for name, draw in figures(found).items():
         drawn = drawing(partial(draw, found))
         drawings[name] = drawn
-        with whole(out / f"{name}.png") as part:
+        with atomic_write(out / f"{name}.png") as part:
             part.write_bytes(drawn.light.content)
     return drawings
 
@@ -126,7 +126,7 @@ def _at_last(found: Tuning, trial: Trial) -> str:
 
 
 def _paintings(trial: Trial, out: Path) -> Picture | None:
-    """A trial's final paintings, or its newest samples; None where it has none that are whole."""
+    """A trial's final paintings, or its newest samples; None where it has none that are atomic_write."""
     if trial.run is None:
         return None
     folder = out / trial.run

@@ -1,4 +1,4 @@
-"""The whole state of a training in one file, of which the newest whole one can always be read."""
+"""The atomic_write state of a training in one file, of which the newest atomic_write one can always be read."""
 
 import io
 import pickle
@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from impasto.config import migrations
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 
 _KEEP = 3
 
@@ -23,7 +24,7 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     torch.save(state, buffer)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"step-{step:08d}.pt"
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(buffer.getbuffer())
     for old in steps(folder)[:-_KEEP]:
         old.unlink()
@@ -37,7 +38,7 @@ def load(path: Path) -> dict[str, Any]:
             damaged = archive.testzip()
         if damaged:
             raise zipfile.BadZipFile(damaged)
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = migrations.checkpoint(torch.load(path, map_location="cpu", weights_only=True))
     except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
         raise ImpastoError(f"The checkpoint {path} cannot be read: it is damaged or not a checkpoint.") from error
     return state

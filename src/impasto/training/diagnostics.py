@@ -18,7 +18,7 @@ def memorises(real: float, heldout: float, heldout_pictures: int) -> bool:
     return real - heldout > max(MEMORISING_GAP, 2 * error)
 
 
-def verdict(real: float, fake: float) -> str:
+def diagnose(real: float, fake: float) -> str:
     """What it means that D recognises these shares of real paintings and of fakes: said of it."""
     balanced = (real + fake) / 2
     if balanced >= CERTAIN:

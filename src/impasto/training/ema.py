@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Ema:
+class ModelEma:
     """Follows a network with a half-life given in pictures.
 
     At first the half-life is ``rampup`` × the pictures seen so far, so that the random start is soon forgotten

@@ -14,31 +14,31 @@ COLLAPSED = 0.05
 GRACE, WINDOW = 200, 20
 
 
-class Guard:
+class FailureDetector:
     """Watches the rows of the log for the two ways in which a GAN is lost."""
 
     def __init__(self) -> None:
-        self.spreads: deque[float] = deque(maxlen=WINDOW)
+        self.diversity_ratios: deque[float] = deque(maxlen=WINDOW)
 
     def see(self, row: Mapping[str, float]) -> str | None:
         """What is wrong, in plain words, now that ``row`` has come; None if nothing."""
-        watched = {name: value for name, value in row.items() if name.startswith("loss_") or name == "spread"}
+        watched = {name: value for name, value in row.items() if name.startswith("loss_") or name == "diversity_ratio"}
         bad = [name for name, value in watched.items() if not math.isfinite(value)]
         if bad:
             return f"{bad[0].replace('_', ' ')} is no longer a number"
         if row["step"] > GRACE:
-            self.spreads.append(row["spread"])
-        if len(self.spreads) == WINDOW and max(self.spreads) < COLLAPSED:
+            self.diversity_ratios.append(row["diversity_ratio"])
+        if len(self.diversity_ratios) == WINDOW and max(self.diversity_ratios) < COLLAPSED:
             return (
                 f"the generator has collapsed, its pictures are all alike "
-                f"(they vary {max(self.spreads):.1%} as much as the real ones)"
+                f"(they vary {max(self.diversity_ratios):.1%} as much as the real ones)"
             )
         return None
 
     @property
     def healthy(self) -> bool:
         """Whether the state now is one to come back to."""
-        return not self.spreads or self.spreads[-1] > 2 * COLLAPSED
+        return not self.diversity_ratios or self.diversity_ratios[-1] > 2 * COLLAPSED
 
 
 class Interruption:

@@ -65,7 +65,7 @@ def needed(recipe: "Recipe", fabric: "Fabric") -> int:
 def fitting(recipe: "Recipe", fabric: "Fabric", need: int, free: int) -> int | None:
     """The largest batch for which ``free`` bytes are enough, where that of ``recipe`` needs more, ``need``; None if
     there is none."""
-    least = recipe.least_batch
+    least = recipe.min_batch
     fixed = needed(recipe.model_copy(update={"batch": least}), fabric)
     if fixed > free:
         return None
@@ -84,11 +84,11 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
                 weight.grad = torch.zeros_like(weight)
         optimizer.step()
     shape = (recipe.batch, 3, recipe.size, recipe.size)
-    layout = choose_layout(device, recipe.normalises_places)
+    layout = choose_layout(device, recipe.normalises_spatially)
     pictures = torch.zeros(shape, device=device).contiguous(memory_format=layout)
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
     # At step 0 everything is done that is not done at every step.
-    method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.heaviest))
+    method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.peak_memory_at))
     return averages
 
 

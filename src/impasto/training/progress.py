@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from impasto.training.diagnostics import memorises, verdict
+from impasto.training.diagnostics import diagnose, memorises
 
 #: Seconds between plain lines.
 PLAIN_EVERY = 10.0
@@ -60,7 +60,7 @@ def _standing(recent: Mapping[str, float], heldout: int) -> str:
     real, unseen = recent["accuracy_real"], recent.get("accuracy_heldout")
     if unseen is not None and memorises(real, unseen, heldout):
         return "it is memorising"
-    return verdict(real, recent["accuracy_fake"])
+    return diagnose(real, recent["accuracy_fake"])
 
 
 class Progress:

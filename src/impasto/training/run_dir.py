@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.files import exclusive, no_space, whole
+from impasto.files import atomic_write, exclusive, full_disk_errors
 from impasto.training.tensorboard import EventFile
 
 
-class Run:
+class RunDir:
     """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``samples/``, ``checkpoints/`` and styles."""
 
     def __init__(self, path: Path) -> None:
@@ -37,11 +38,11 @@ class Run:
         """A new run in a folder that does not exist yet, or is empty."""
         cls.require_free(path)
         run = cls(path)
-        with no_space(path):
+        with full_disk_errors(path):
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
             run.log_file.touch()
-        with whole(path / "recipe.yaml") as part:
+        with atomic_write(path / "recipe.yaml") as part:
             part.write_text(recipe.without_search().to_yaml(), encoding="utf-8")
         run.note(**facts)
         return run
@@ -63,24 +64,23 @@ class Run:
         file = self.path / "run.json"
         if not file.exists():
             return {}
-        facts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        return facts
+        return migrations.run_facts(json.loads(file.read_text(encoding="utf-8")))
 
     def note(self, **facts: Any) -> None:
         """Adds to, or changes, what ``run.json`` says."""
         known = self.facts | facts
-        with whole(self.path / "run.json") as part:
+        with atomic_write(self.path / "run.json") as part:
             part.write_text(json.dumps(known, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
     def log(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Appends rows to ``log.jsonl``, and their numbers to TensorBoard's files."""
         rows = list(rows)
-        with no_space(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
+        with full_disk_errors(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row) + "\n" for row in rows)
         numbers = [row for row in rows if "event" not in row]
         if not numbers:
             return
-        with no_space(self.tensorboard):
+        with full_disk_errors(self.tensorboard):
             if self._events is None:
                 self._events = EventFile(self.tensorboard, numbers[0]["step"])
             for row in numbers:
@@ -101,14 +101,14 @@ class Run:
         for sample in self.samples.glob("*step-*.jpg"):
             if int(sample.stem.rpartition("-")[2]) > step:
                 sample.unlink()
-        with whole(self.log_file) as part:
+        with atomic_write(self.log_file) as part:
             part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
     def close(self) -> None:
         """Ends TensorBoard's file; more rows begin another."""
         events, self._events = self._events, None
         if events is not None:
-            with no_space(self.tensorboard):
+            with full_disk_errors(self.tensorboard):
                 events.close()
 
     @contextmanager

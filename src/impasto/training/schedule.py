@@ -26,7 +26,7 @@ DENSE = 2 / 3
 
 
 @dataclass(frozen=True)
-class Watch:
+class Observer:
     """Somebody who follows a training from outside, and may end it.
 
     Attributes:
@@ -46,7 +46,7 @@ class Costs:
     score: float = 0.0
 
 
-class Plan:
+class StepSchedule:
     """The steps of a training, ``total`` in all: None for a budget in time until the speed is known."""
 
     def __init__(
@@ -56,19 +56,19 @@ class Plan:
         epoch: int,
         scored_at: Sequence[float] | None = None,
         decay_from: float = 1.0,
-        changes_pace: Sequence[float] = (),
+        speed_changes: Sequence[float] = (),
     ) -> None:
         """For batches of ``batch`` pictures, ``epoch`` of which are once through all. The learning rate falls from
-        ``decay_from`` on, and steps take another time after each of ``changes_pace``, all of them shares of the
+        ``decay_from`` on, and steps take another time after each of ``speed_changes``, all of them shares of the
         training."""
         self.budget, self.batch, self.scored_at = budget, batch, scored_at
         self.total = budget.steps(batch, epoch)
-        self.changes_pace = tuple(changes_pace)
+        self.speed_changes = tuple(speed_changes)
         self.turned = 0  #: the step after which the pace changed last
         self._from = 0, 0.0  # the step, and the progress at it, from which on progress is even
         # Where steps that were laid out for a time are corrected. Where trials are compared, only if it has to be.
-        if changes_pace:
-            self._corrections = [share + KNOWN for share in changes_pace]
+        if speed_changes:
+            self._corrections = [share + KNOWN for share in speed_changes]
         else:
             self._corrections = [] if scored_at is not None else [min(max(decay_from, EARLY), LATE)]
         self.samplings = self.scorings = 0
@@ -108,7 +108,7 @@ class Plan:
         if self.total is None:
             return False
         before, now = self.progress(step - 1), self.progress(step)
-        return any(before < share <= now for share in self.changes_pace)
+        return any(before < share <= now for share in self.speed_changes)
 
     def corrected(self, step: int) -> bool:
         """Whether, after ``step``, the number of steps that was laid out for a time is to be corrected."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 ENOUGH = 10.0
 
 
-class Clock:
+class StepTimer:
     """Counts seconds of training over all resumes, and seconds a step without what is done beside the steps."""
 
     def __init__(self) -> None:

@@ -16,18 +16,18 @@ from impasto.data.image_grid import tile
 from impasto.data.loader import Batches, Loader, stream_seed
 from impasto.device import memory_used
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 from impasto.methods import METHODS, Method
 from impasto.metrics.results import Scores
 from impasto.style import Card, Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.ema import Ema
-from impasto.training.failure import Guard, Interruption
+from impasto.training.ema import ModelEma
+from impasto.training.failure import FailureDetector, Interruption
 from impasto.training.progress import Progress
-from impasto.training.run_dir import Run
-from impasto.training.schedule import Costs, Plan, Watch
-from impasto.training.throughput import Clock
+from impasto.training.run_dir import RunDir
+from impasto.training.schedule import Costs, Observer, StepSchedule
+from impasto.training.throughput import StepTimer
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -66,7 +66,7 @@ class Trainer:
 
     def __init__(
         self,
-        run: Run,
+        run: RunDir,
         fabric: "Fabric",
         pictures: Batches,
         heldout: Batches | None,
@@ -75,7 +75,7 @@ class Trainer:
         judge: Judge | None = None,
         progress: Progress | None = None,
         subjects: Loader | None = None,  # photos to paint for looking and scoring, best not learned from
-        watch: Watch | None = None,
+        watch: Observer | None = None,
     ) -> None:
         self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
         self.subjects = subjects
@@ -90,16 +90,16 @@ class Trainer:
         self.ema_reverse = None if reverse is None else self._average(reverse)
         torch.manual_seed(stream_seed(seed, "training"))
         self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
-        self.fixed = self._inputs(grid_count(self.recipe.shown_size), "samples")
+        self.fixed = self._inputs(grid_count(self.recipe.sample_size), "samples")
 
         self.step = 0
-        self.plan = Plan(
+        self.plan = StepSchedule(
             budget,
             self.recipe.batch,
             len(pictures),
             None if watch is None else watch.at,
             self.recipe.schedule.decay_from,
-            self.recipe.changes_pace,
+            self.recipe.speed_changes,
         )
         self.attempt = 0  # how often the training was taken back
         self.scores: Scores | None = None  # the newest
@@ -107,12 +107,12 @@ class Trainer:
         self._returned: int | None = None  # the step that it was taken back to
         self._costs = Costs()
         self._ended = False  # by who watches
-        self._guard = Guard()
+        self._guard = FailureDetector()
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
-        self._clock = Clock()
+        self._clock = StepTimer()
 
-    def _average(self, network: nn.Module) -> Ema:
-        return Ema(network, self.recipe.ema.halflife, self.recipe.ema.rampup)
+    def _average(self, network: nn.Module) -> ModelEma:
+        return ModelEma(network, self.recipe.ema.halflife, self.recipe.ema.rampup)
 
     # The loop itself.
 
@@ -159,7 +159,7 @@ class Trainer:
         """Corrects the number of steps: by the mean speed, which tells what comes beside the steps as well, or by the
         newest where that changes."""
         spent = self._clock.total
-        if self.recipe.changes_pace:
+        if self.recipe.speed_changes:
             self.plan.correct(self.step, spent, self._clock.per_step, self._costs)
         else:
             self.plan.correct(self.step, spent, spent / self.step, Costs())
@@ -269,10 +269,10 @@ class Trainer:
 
     def _real(self) -> Tensor:
         """As many real paintings as there are samples."""
-        return self.pictures.paintings.whole(len(self.fixed), self.recipe.shown_size)
+        return self.pictures.paintings.whole(len(self.fixed), self.recipe.sample_size)
 
     @torch.no_grad()
-    def _paint(self, average: Ema, inputs: Tensor) -> np.ndarray:
+    def _paint(self, average: ModelEma, inputs: Tensor) -> np.ndarray:
         """Pictures uint8 (N, H, W, 3) by an averaged generator, computed in batches as large as the training's."""
         with self.fabric.autocast():
             painted = [self.method.sample(average.network, part) for part in inputs.split(self.recipe.batch)]
@@ -286,7 +286,7 @@ class Trainer:
                 self._write_grid(self.run.samples / f"reverse-{name}", self._paint(self.ema_reverse, self._real()))
 
     def _write_grid(self, path: Path, pictures: np.ndarray) -> None:
-        with whole(path) as part:
+        with atomic_write(path) as part:
             tile(pictures).save(part, format="JPEG", quality=92, subsampling=0)
 
     def _judge(self, part: int = 1) -> Scores | None:
@@ -315,14 +315,16 @@ class Trainer:
     def style(self) -> Style:
         """The averaged painter as it is now, with its card."""
         facts = self.run.facts
-        target, source = facts["source"], facts.get("photos")
-        if not self.recipe.paints:
+        target, source = facts["paintings"], facts.get("photos")
+        if self.recipe.target != "paintings":
             target, source = source, target
         card = Card(
-            turns=self.recipe.turns,
+            task="translation" if self.recipe.translates else "generation",
+            source=self.recipe.source,
+            target=self.recipe.target,
             recipe=self.recipe.values(),
-            source=_named(target),
-            photos=None if source is None else _named(source),
+            target_data=_named(target),
+            source_data=None if source is None else _named(source),
             start=None if facts.get("start") is None else Path(facts["start"]).name,
             steps=self.step,
             pictures=self.step * self.recipe.batch,
@@ -332,7 +334,7 @@ class Trainer:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             impasto=facts["impasto"],
             scores=[self.scores] if self.scores else [],
-            licence=facts["licence"],
+            license=facts["license"],
         )
         return Style(self.ema.network, card, None if self.ema_reverse is None else self.ema_reverse.network)
 
@@ -352,7 +354,7 @@ class Trainer:
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
             "ema": self.ema.network.state_dict(),
             "ema_reverse": None if self.ema_reverse is None else self.ema_reverse.network.state_dict(),
-            "spreads": list(self._guard.spreads),
+            "diversity_ratios": list(self._guard.diversity_ratios),
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
@@ -369,8 +371,8 @@ class Trainer:
             optimizer.load_state_dict(state["optimizers"][name])
         self.ema.network.load_state_dict(state["ema"])
         self._restore_reverse(state.get("ema_reverse"))
-        self._guard.spreads.clear()
-        self._guard.spreads.extend(state["spreads"])
+        self._guard.diversity_ratios.clear()
+        self._guard.diversity_ratios.extend(state["diversity_ratios"])
         torch.set_rng_state(state["random"])
         if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
@@ -443,7 +445,7 @@ class Trainer:
                 f"{self.step}, is in {self.run.path}; try a lower learning rate or another recipe."
             )
         self.attempt = attempt
-        self._guard.spreads.clear()
+        self._guard.diversity_ratios.clear()
         text = f"At step {at} {wrong}. Went back to step {self.step}, with half the learning rate."
         self.run.log([{"step": self.step, "event": text}])
         self.progress.tell(text)

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from impasto.data.augment import to_float
 from impasto.errors import ImpastoError
-from impasto.inference.precision import quicken
+from impasto.inference.precision import optimise_network
 from impasto.inference.tiling import executor
 from impasto.inference.tiling.executor import paint
-from impasto.inference.tiling.map_store import Kept
+from impasto.inference.tiling.map_store import TensorMapStore
 from impasto.inference.tiling.window import Window, partition
 from impasto.networks import build_generator
 
@@ -96,7 +96,7 @@ def in_pieces(network: Any, pictures: Tensor, memory: int = 1) -> Tensor:
 @pytest.mark.parametrize("name", [name for name in NETWORKS if any(norm in str(NETWORKS[name]) for norm in NORMS)])
 def test_in_windows_is_as_at_once_where_maps_are_kept_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "impasto.inference.tiling.executor.open_store", lambda shape, dtype, *_: Kept(shape, dtype, CPU)
+        "impasto.inference.tiling.executor.open_store", lambda shape, dtype, *_: TensorMapStore(shape, dtype, CPU)
     )
     test_in_windows_is_as_at_once(name, 101, 70)
 
@@ -121,7 +121,7 @@ def test_in_bfloat16_a_window_sees_what_the_whole_sees(
     monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "bf16-mixed")
     pictures = to_float(paintings[:1, :90, :70])
     network = built(name)
-    quick = quicken(network, CPU)
+    quick = optimise_network(network, CPU)
     with torch.inference_mode():
         whole, exact = quick(pictures), network(pictures)
     off, noise = (in_pieces(quick, pictures) - whole).abs(), (whole - exact).abs()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from impasto.inference.tiling.map_store import LARGE, Filed, Kept, Store, open_store
+from impasto.inference.tiling.map_store import LARGE, FileMapStore, MapStore, TensorMapStore, open_store
 from impasto.inference.tiling.window import Window, partition
 
 CPU = torch.device("cpu")
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("kept", [False, True])
 def test_what_is_written_in_windows_is_read_in_others(kept: bool, dtype: torch.dtype) -> None:
     maps = torch.randn(1, 5, 40, 30).to(dtype)
-    store: Store = Kept(maps.shape, dtype, CPU) if kept else Filed(maps.shape, CPU)
+    store: MapStore = TensorMapStore(maps.shape, dtype, CPU) if kept else FileMapStore(maps.shape, CPU)
     for window in partition(40, 30, 16):
         store.write(window, maps[..., window.top : window.bottom, window.left : window.right])
     for window in (Window(0, 40, 0, 30), Window(7, 23, 11, 12)):
@@ -26,7 +26,7 @@ def test_what_is_written_in_windows_is_read_in_others(kept: bool, dtype: torch.d
 
 
 def test_what_is_read_may_be_changed() -> None:
-    store = Kept((1, 2, 4, 4), torch.float32, CPU)
+    store = TensorMapStore((1, 2, 4, 4), torch.float32, CPU)
     whole = Window(0, 4, 0, 4)
     store.write(whole, torch.ones(1, 2, 4, 4))
     store.read(whole).zero_()
@@ -37,11 +37,14 @@ def test_maps_are_kept_where_there_is_room_on_a_gpu(monkeypatch: pytest.MonkeyPa
     def filed(device: torch.device, spare: int) -> bool:
         store = open_store((1, 2, 5, 5), torch.float32, device, spare)
         store.close()
-        return isinstance(store, Filed)
+        return isinstance(store, FileMapStore)
 
     gpu = torch.device("cuda")
     monkeypatch.setattr("impasto.inference.tiling.map_store.available", lambda device: 1000)
-    monkeypatch.setattr("impasto.inference.tiling.map_store.Kept", lambda shape, dtype, device: Kept(shape, dtype, CPU))
+    monkeypatch.setattr(
+        "impasto.inference.tiling.map_store.TensorMapStore",
+        lambda shape, dtype, device: TensorMapStore(shape, dtype, CPU),
+    )
     assert filed(CPU, 0)
     assert not filed(gpu, 800)
     assert filed(gpu, 801)
@@ -50,9 +53,9 @@ def test_maps_are_kept_where_there_is_room_on_a_gpu(monkeypatch: pytest.MonkeyPa
 LIMITED = """
 import resource, torch
 from impasto.errors import ImpastoError
-from impasto.inference.tiling.map_store import Filed
+from impasto.inference.tiling.map_store import FileMapStore
 from impasto.inference.tiling.window import Window
-store = Filed((1, 1, 1, 10_000), torch.device("cpu"))
+store = FileMapStore((1, 1, 1, 10_000), torch.device("cpu"))
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     store.write(Window(0, 1, 0, 10_000), torch.ones(1, 1, 1, 10_000))

@@ -19,7 +19,7 @@ import impasto as package
 from fixtures.command import Impasto
 from fixtures.translators import translator
 from impasto.inference.manifest import NAME
-from impasto.inference.video.temporal import KEY, Steady
+from impasto.inference.video.temporal import KEY, TemporalConsistency
 
 HEIGHT, WIDTH = 48, 64
 MOMENTS = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21]
@@ -338,7 +338,7 @@ def fresh(photo: np.ndarray, seed: int) -> np.ndarray:
 
 
 def followed(photos: Sequence[np.ndarray]) -> list[np.ndarray]:
-    steady = Steady()
+    steady = TemporalConsistency()
     return [steady.follow(photo, fresh(photo, number)) for number, photo in enumerate(photos)]
 
 
@@ -358,7 +358,7 @@ def test_the_same_scene_stays_as_light_as_it_is_in_every_frame() -> None:
         (fresh(photo, number).astype(float) + rng.normal(12, 6)).clip(0, 255).astype(np.uint8)
         for number, photo in enumerate(photos)
     ]
-    steady = Steady()
+    steady = TemporalConsistency()
     found = [steady.follow(*pair).mean() for pair in zip(photos, paintings, strict=True)]
     alone = [painting.mean() for painting in paintings]
     assert np.abs(np.diff(found[1:])).mean() < 0.15 * np.abs(np.diff(alone)).mean()
@@ -388,7 +388,7 @@ def test_where_a_square_has_been_no_ghost_of_it_stays() -> None:
     for number in range(6):
         photos.append(ground.copy())
         photos[-1][16:32, 4 + 8 * number : 20 + 8 * number] = 240
-    steady = Steady()
+    steady = TemporalConsistency()
     found = [steady.follow(photo, photo) for photo in photos]
     for photo, painting in zip(photos, found, strict=True):
         assert np.abs(painting.astype(int) - photo).max() < 100

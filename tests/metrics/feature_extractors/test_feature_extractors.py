@@ -8,15 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import ImpastoError
-from impasto.metrics.feature_extractors import NETWORKS, FeatureNetwork, open_network
+from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
 
 CPU = torch.device("cpu")
-OFFLINE = [name for name, network in NETWORKS.items() if network.installed]
+OFFLINE = [name for name, network in FEATURE_EXTRACTORS.items() if network.installed]
 
 
 @pytest.fixture(scope="module", params=OFFLINE)
-def network(request: pytest.FixtureRequest) -> FeatureNetwork:
-    return open_network(request.param, CPU)
+def network(request: pytest.FixtureRequest) -> FeatureExtractor:
+    return open_feature_extractor(request.param, CPU)
 
 
 def distance(found: Tensor, expected: Tensor) -> float:
@@ -26,7 +26,7 @@ def distance(found: Tensor, expected: Tensor) -> float:
 
 @pytest.mark.parametrize("side", [17, 64, 300])
 def test_a_picture_has_the_same_features_alone_and_in_company(
-    network: FeatureNetwork, paintings: Tensor, side: int
+    network: FeatureExtractor, paintings: Tensor, side: int
 ) -> None:
     pixels = F.interpolate(paintings.permute(0, 3, 1, 2), (side, side)).permute(0, 2, 3, 1)
     together = network.features(pixels if side == 64 else pixels[:2])
@@ -37,7 +37,7 @@ def test_a_picture_has_the_same_features_alone_and_in_company(
 
 
 def test_probabilities_are_distributions_wherever_there_is_a_classifier(
-    network: FeatureNetwork, paintings: Tensor
+    network: FeatureExtractor, paintings: Tensor
 ) -> None:
     features = network.features(paintings[:2])
     found = network.probabilities(features.double())
@@ -48,9 +48,9 @@ def test_probabilities_are_distributions_wherever_there_is_a_classifier(
 
 
 def test_bfloat16_changes_features_by_little_and_is_another_identity(
-    network: FeatureNetwork, paintings: Tensor
+    network: FeatureExtractor, paintings: Tensor
 ) -> None:
-    short, long = (open_network(network.name, CPU, precision=precision) for precision in ("bf16", "fp32"))
+    short, long = (open_feature_extractor(network.name, CPU, precision=precision) for precision in ("bf16", "fp32"))
     assert short.identity != long.identity
     assert network.identity in (short.identity, long.identity)
     assert 0 < distance(short.features(paintings[:4]), long.features(paintings[:4])) < 0.05
@@ -59,21 +59,21 @@ def test_bfloat16_changes_features_by_little_and_is_another_identity(
 def test_a_name_is_almost_right_or_unknown(tmp_path: Path) -> None:
     known = "efficientnet-lite0, alexnet, vgg16, inception-2015"
     with pytest.raises(ImpastoError, match=rf"did you mean inception-2015\?.*{known}"):
-        open_network("inception-v3", CPU)
+        open_feature_extractor("inception-v3", CPU)
     with pytest.raises(ImpastoError, match="Choose one of") as error:
-        open_network("qqqq", CPU)
+        open_feature_extractor("qqqq", CPU)
     assert "did you mean" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", OFFLINE)
 def test_no_file_is_taken_for_a_network_that_brings_its_weights(name: str, tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="brings its own weights"):
-        open_network(name, CPU, tmp_path / "x.pth")
+        open_feature_extractor(name, CPU, tmp_path / "x.pth")
 
 
 def test_looking_at_the_names_opens_no_package() -> None:
     code = (
-        "import sys, impasto.metrics.networks\n"
+        "import sys, impasto.metrics.feature_extractors\n"
         "heavy = {'efficientnet_lite_pytorch', 'stlpips_pytorch', 'torchvision', 'torchmetrics'}\n"
         "print(heavy & sys.modules.keys())"
     )

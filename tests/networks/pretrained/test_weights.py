@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.metrics.feature_extractors import inception_2015
-from impasto.networks.pretrained.weights import Published, fetched, packaged, read_weights, sha256
+from impasto.networks.pretrained.weights import PublishedWeights, fetched, packaged, read_weights, sha256
 
 BYTES = bytes(range(256)) * 100
 SHAPES = {"a.weight": (2, 3), "a.bias": (2,)}
@@ -64,9 +64,9 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def published(server: Server, *names: str) -> Published:
+def published(server: Server, *names: str) -> PublishedWeights:
     urls = [f"http://127.0.0.1:{server.server_port}/{name}" for name in names]
-    return Published(urls, hashlib.sha256(BYTES).hexdigest(), len(BYTES))
+    return PublishedWeights(urls, hashlib.sha256(BYTES).hexdigest(), len(BYTES))
 
 
 def pth_files(folder: Path) -> list[str]:

@@ -1,6 +1,6 @@
 """A network at work in one window after another, exactly as at once, however large the picture.
 
-The network's own ``forward`` is called with :class:`impasto.inference.tiling.lazy_maps.Maps` in the place of tensors. They compute
+The network's own ``forward`` is called with :class:`impasto.inference.tiling.lazy_maps.LazyMaps` in the place of tensors. They compute
 nothing, and note what is to be done. For a window of the result, it is then worked out backwards what is needed of each
 map, and that is computed forwards. So no network has to say how far it sees, and none is computed further than it does.
 
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from impasto.inference.tiling.lazy_maps import Maps, Normalised, Picture, Source
+from impasto.inference.tiling.lazy_maps import LazyMaps, LazyPicture, Normalised, WindowSource
 from impasto.inference.tiling.map_store import open_store
 from impasto.inference.tiling.window import Window, partition
 
@@ -26,7 +26,7 @@ SIDES = (4096, 3072, 2048, 1536, 1152, 896, 704, 512, 384, 256, 128, 64, 32)
 
 
 def paint(
-    network: Callable[[Any], Any], source: Source, memory: int, device: torch.device
+    network: Callable[[Any], Any], source: WindowSource, memory: int, device: torch.device
 ) -> Iterator[tuple[Window, Tensor]]:
     """The windows that the painting of ``source`` consists of, and what ``network`` paints there, (1, 3, h, w).
 
@@ -36,7 +36,7 @@ def paint(
         NotImplementedError: the network does something that is not known here.
         ImpastoError: the disk is full.
     """
-    output: Maps = network(Picture(source, device))
+    output: LazyMaps = network(LazyPicture(source, device))
     with ExitStack() as files:
         for norm in [maps for maps in _ancestors([output]) if isinstance(maps, Normalised)]:
             _measure(norm, output, memory, files)
@@ -45,7 +45,7 @@ def paint(
             yield window, _compute(order, {output: window})[output]
 
 
-def _measure(norm: Normalised, output: Maps, memory: int, files: ExitStack) -> None:
+def _measure(norm: Normalised, output: LazyMaps, memory: int, files: ExitStack) -> None:
     """Computes and keeps what ``norm`` is to normalise, and what is needed for that and again later on."""
     (subject,) = norm.inputs
     order = _ancestors([subject])
@@ -70,7 +70,7 @@ def _measure(norm: Normalised, output: Maps, memory: int, files: ExitStack) -> N
             maps.stored.close()
 
 
-def _share(window: Window, subject: Maps, maps: Maps) -> Window:
+def _share(window: Window, subject: LazyMaps, maps: LazyMaps) -> Window:
     """The part of ``maps`` that falls to a window of ``subject``: all of them together are all of it."""
     (rows, columns), (height, width) = subject.shape[2:], maps.shape[2:]
     return Window(
@@ -81,9 +81,9 @@ def _share(window: Window, subject: Maps, maps: Maps) -> Window:
     )
 
 
-def _ancestors(ends: Sequence[Maps]) -> list[Maps]:
+def _ancestors(ends: Sequence[LazyMaps]) -> list[LazyMaps]:
     """The maps that have to be computed or read for ``ends``, each behind those that it needs."""
-    found: dict[Maps, None] = {}
+    found: dict[LazyMaps, None] = {}
     waiting = [(maps, False) for maps in ends]
     while waiting:
         maps, ready = waiting.pop()
@@ -97,7 +97,7 @@ def _ancestors(ends: Sequence[Maps]) -> list[Maps]:
     return list(found)
 
 
-def _demands(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> dict[Maps, Window]:
+def _demands(order: Sequence[LazyMaps], wanted: Mapping[LazyMaps, Window]) -> dict[LazyMaps, Window]:
     """What of each map is to be computed."""
     demands = dict(wanted)
     for maps in reversed(order):
@@ -108,11 +108,11 @@ def _demands(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> dict[Maps,
     return demands
 
 
-def _compute(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> dict[Maps, Tensor]:
+def _compute(order: Sequence[LazyMaps], wanted: Mapping[LazyMaps, Window]) -> dict[LazyMaps, Tensor]:
     """The wanted windows. What is not needed any more is let go at once."""
     demands = _demands(order, wanted)
     uses = Counter(each for maps in order if maps in demands and maps.stored is None for each in maps.inputs)
-    values: dict[Maps, Tensor] = {}
+    values: dict[LazyMaps, Tensor] = {}
     for maps in order:
         if maps not in demands:
             continue
@@ -131,7 +131,7 @@ def _compute(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> dict[Maps,
     return {maps: values[maps][(..., *window.within(demands[maps]))] for maps, window in wanted.items()}
 
 
-def _needed(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> int:
+def _needed(order: Sequence[LazyMaps], wanted: Mapping[LazyMaps, Window]) -> int:
     """Bytes of maps that are alive at the worst moment of :func:`_compute`."""
     demands = _demands(order, wanted)
     uses = Counter(each for maps in order if maps in demands and maps.stored is None for each in maps.inputs)
@@ -149,11 +149,11 @@ def _needed(order: Sequence[Maps], wanted: Mapping[Maps, Window]) -> int:
     return peak
 
 
-def _bytes(maps: Maps, window: Window) -> int:
+def _bytes(maps: LazyMaps, window: Window) -> int:
     return maps.shape[1] * window.places * maps.dtype.itemsize
 
 
-def _windows(order: Sequence[Maps], target: Maps, memory: int) -> Iterator[Window]:
+def _windows(order: Sequence[LazyMaps], target: LazyMaps, memory: int) -> Iterator[Window]:
     """The largest windows of ``target`` that are computed in that much memory."""
     _, _, height, width = target.shape
     for side in SIDES:

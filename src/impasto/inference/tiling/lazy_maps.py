@@ -1,4 +1,4 @@
-"""Maps that are not computed until it is known where they are needed."""
+"""LazyMaps that are not computed until it is known where they are needed."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, Self
@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.inference.tiling.map_store import Store
+from impasto.inference.tiling.map_store import MapStore
 from impasto.inference.tiling.window import Window
 from impasto.networks.noise import noise_at
 
 
-class Source(Protocol):
+class WindowSource(Protocol):
     """A picture that can be had in windows."""
 
     @property
@@ -25,17 +25,19 @@ class Source(Protocol):
         """That part of it, (1, 3, h, w), float32 in −1…1."""
 
 
-class Maps:
-    """Maps (1, C, H, W) that are computed only where and when they are needed.
+class LazyMaps:
+    """LazyMaps (1, C, H, W) that are computed only where and when they are needed.
 
     A subclass says of which others, of what part of them, and how.
     """
 
-    def __init__(self, inputs: Sequence["Maps"], channels: int, height: int, width: int, dtype: torch.dtype) -> None:
+    def __init__(
+        self, inputs: Sequence["LazyMaps"], channels: int, height: int, width: int, dtype: torch.dtype
+    ) -> None:
         self.inputs = tuple(inputs)
         self.shape = torch.Size((1, channels, height, width))
         self.dtype = dtype
-        self.stored: Store | None = None
+        self.stored: MapStore | None = None
 
     @property
     def device(self) -> torch.device:
@@ -65,7 +67,7 @@ class Maps:
     @classmethod
     def __torch_function__(
         cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> "Maps":
+    ) -> "LazyMaps":
         kwargs = dict(kwargs or {})
         from impasto.inference.tiling.ops import OPERATIONS, POINTWISE  # which are made of these maps
 
@@ -75,46 +77,46 @@ class Maps:
             return Pointwise(function, args, kwargs)
         raise NotImplementedError(f"{getattr(function, '__name__', function)} is not known in windows")
 
-    def __add__(self, other: Any) -> "Maps":
+    def __add__(self, other: Any) -> "LazyMaps":
         return Pointwise(torch.add, (self, other), {})
 
-    def __mul__(self, other: Any) -> "Maps":
+    def __mul__(self, other: Any) -> "LazyMaps":
         return Pointwise(torch.mul, (self, other), {})
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def clamp(self, low: float, high: float) -> "Maps":
+    def clamp(self, low: float, high: float) -> "LazyMaps":
         return Pointwise(torch.clamp, (self, low, high), {})
 
-    def float(self) -> "Maps":
+    def float(self) -> "LazyMaps":
         return self.to(torch.float32)
 
-    def to(self, dtype: torch.dtype) -> "Maps":
+    def to(self, dtype: torch.dtype) -> "LazyMaps":
         return self if dtype == self.dtype else Pointwise(Tensor.to, (self, dtype), {}, dtype)
 
     def contiguous(self, memory_format: torch.memory_format) -> Self:
         return self
 
-    def __getitem__(self, places: tuple[Any, slice, slice]) -> "Maps":
+    def __getitem__(self, places: tuple[Any, slice, slice]) -> "LazyMaps":
         (_, here, there), (rows, columns) = places, everything(self)
         return taken(self, rows[here], columns[there])
 
-    def narrow(self, dim: int, start: int, length: int) -> "Maps":
+    def narrow(self, dim: int, start: int, length: int) -> "LazyMaps":
         places = list(everything(self))
         first = start % self.shape[dim]
         places[dim - 2] = places[dim - 2][first : first + length]
         return taken(self, *places)
 
-    def expand(self, sizes: Sequence[int]) -> "Maps":
+    def expand(self, sizes: Sequence[int]) -> "LazyMaps":
         rows, columns = everything(self)
         down, right = (1 if times == -1 else times for times in sizes[2:])
         return taken(self, rows * down, columns * right)
 
 
-class Picture(Maps):
+class LazyPicture(LazyMaps):
     """The photo."""
 
-    def __init__(self, source: Source, device: torch.device) -> None:
+    def __init__(self, source: WindowSource, device: torch.device) -> None:
         super().__init__((), 3, source.height, source.width, torch.float32)
         self._source, self._device = source, device
 
@@ -126,10 +128,10 @@ class Picture(Maps):
         return self._source.read(window).contiguous(memory_format=torch.channels_last)
 
 
-class Noise(Maps):
+class LazyNoise(LazyMaps):
     """The painter's noise at these places."""
 
-    def __init__(self, maps: Maps, level: int) -> None:
+    def __init__(self, maps: LazyMaps, level: int) -> None:
         super().__init__((), 1, maps.shape[2], maps.shape[3], torch.float32)
         self._device, self._level = maps.device, level
 
@@ -143,10 +145,10 @@ class Noise(Maps):
         return noise_at(rows, columns, self._level)[None, None]
 
 
-class Taken(Maps):
+class Taken(LazyMaps):
     """Rows and columns of others, in any order and as often as wanted: padding, cutting, repeating."""
 
-    def __init__(self, maps: Maps, rows: list[int], columns: list[int]) -> None:
+    def __init__(self, maps: LazyMaps, rows: list[int], columns: list[int]) -> None:
         super().__init__((maps,), maps.shape[1], len(rows), len(columns), maps.dtype)
         self.rows, self.columns = rows, columns
 
@@ -166,31 +168,31 @@ def _take(maps: Tensor, dim: int, indices: list[int], origin: int) -> Tensor:
     return maps.index_select(dim, torch.tensor(indices, device=maps.device) - origin)
 
 
-class Pointwise(Maps):
+class Pointwise(LazyMaps):
     """A function of each place alone, of one or more maps."""
 
     def __init__(
         self, function: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], dtype: Any = None
     ) -> None:
-        maps = [each for each in args if isinstance(each, Maps)]
+        maps = [each for each in args if isinstance(each, LazyMaps)]
         _, _, height, width = maps[0].shape
         if any(each.shape[2:] != maps[0].shape[2:] for each in maps):
             raise NotImplementedError("maps of several sizes do not meet in windows")
-        channels = max(each.shape[-3] for each in args if isinstance(each, Maps | Tensor) and each.ndim > 2)
+        channels = max(each.shape[-3] for each in args if isinstance(each, LazyMaps | Tensor) and each.ndim > 2)
         super().__init__(maps, channels, height, width, dtype or maps[0].dtype)
         self._function, self._args = function, args
         self._kwargs = {name: value for name, value in kwargs.items() if name != "inplace"}
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
         coming = iter(inputs)
-        args = [next(coming) if isinstance(each, Maps) else each for each in self._args]
+        args = [next(coming) if isinstance(each, LazyMaps) else each for each in self._args]
         return self._function(*args, **self._kwargs)
 
 
-class Joined(Maps):
+class Joined(LazyMaps):
     """Several maps, their channels one after the other."""
 
-    def __init__(self, maps: Sequence[Maps]) -> None:
+    def __init__(self, maps: Sequence[LazyMaps]) -> None:
         _, _, height, width = maps[0].shape
         super().__init__(maps, sum(each.shape[1] for each in maps), height, width, maps[0].dtype)
 
@@ -198,13 +200,13 @@ class Joined(Maps):
         return torch.cat(list(inputs), dim=1)
 
 
-class Local(Maps):
+class Local(LazyMaps):
     """A function of a neighbourhood: place *p* of the result sees those from ``scale`` · p − ``before`` on, ``size`` of
     them, of maps that go on with zeros beyond their border."""
 
     def __init__(
         self,
-        maps: Maps,
+        maps: LazyMaps,
         channels: int,
         sides: tuple[int, int],
         dtype: torch.dtype,
@@ -237,7 +239,7 @@ class Local(Maps):
         return begin, self._stride * (last - 1) - self._before + self._size
 
 
-class Enlarged(Maps):
+class Enlarged(LazyMaps):
     """A transposed convolution, or what sees the same places as one: place *p* of the result sees those *i* for which
     0 ≤ p + ``padding`` − ``scale`` · i < ``size``.
 
@@ -246,7 +248,7 @@ class Enlarged(Maps):
 
     def __init__(
         self,
-        maps: Maps,
+        maps: LazyMaps,
         channels: int,
         sides: tuple[int, int],
         dtype: torch.dtype,
@@ -275,11 +277,16 @@ class Enlarged(Maps):
         return max(begin, 0), min((last - 1 + self._padding) // self._scale + 1, side)
 
 
-class Normalised(Maps):
+class Normalised(LazyMaps):
     """Group normalisation, once its statistics are known."""
 
     def __init__(
-        self, maps: Maps, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+        self,
+        maps: LazyMaps,
+        num_groups: int,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        eps: float = 1e-5,
     ) -> None:
         _, channels, height, width = maps.shape
         super().__init__((maps,), channels, height, width, maps.dtype)
@@ -314,11 +321,11 @@ class Normalised(Maps):
         return torch.addcmul(self._shift, maps.float(), self._scale).to(maps.dtype)
 
 
-def everything(maps: Maps) -> tuple[list[int], list[int]]:
+def everything(maps: LazyMaps) -> tuple[list[int], list[int]]:
     return list(range(maps.shape[2])), list(range(maps.shape[3]))
 
 
-def taken(maps: Maps, rows: list[int], columns: list[int]) -> Taken:
+def taken(maps: LazyMaps, rows: list[int], columns: list[int]) -> Taken:
     """Rows and columns of maps; of what is taken itself, those of its source."""
     if isinstance(maps, Taken):
         return Taken(maps.inputs[0], [maps.rows[row] for row in rows], [maps.columns[place] for place in columns])

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 
 from impasto.device import available
-from impasto.files import no_space
+from impasto.files import full_disk_errors
 from impasto.inference.tiling.window import Window
 
 #: Where there may be large temporary files: /tmp is often kept in memory.
 LARGE = Path("/var/tmp")
 
 
-class Store(Protocol):
+class MapStore(Protocol):
     """Maps (1, C, H, W), written and read window by window."""
 
     def write(self, window: Window, values: Tensor) -> None:
@@ -33,14 +33,14 @@ class Store(Protocol):
         """Lets them go."""
 
 
-def open_store(shape: Sequence[int], dtype: torch.dtype, device: torch.device, spare: int) -> Store:
+def open_store(shape: Sequence[int], dtype: torch.dtype, device: torch.device, spare: int) -> MapStore:
     """A place for maps: on a GPU that has so many bytes to ``spare`` besides, else a file."""
     if device.type == "cuda" and math.prod(shape) * dtype.itemsize + spare <= available(device):
-        return Kept(shape, dtype, device)
-    return Filed(shape, device)
+        return TensorMapStore(shape, dtype, device)
+    return FileMapStore(shape, device)
 
 
-class Kept:
+class TensorMapStore:
     """Maps on the device."""
 
     def __init__(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
@@ -56,7 +56,7 @@ class Kept:
         self._maps = torch.empty(0)
 
 
-class Filed:
+class FileMapStore:
     """Maps in a file, of any type. It has no name, and goes with the store or the process. It lies where ``TMPDIR``
     says, else in :data:`LARGE`, if there is such a folder."""
 
@@ -70,7 +70,7 @@ class Filed:
     def write(self, window: Window, values: Tensor) -> None:
         self._dtype = values.dtype
         rows = values[0].permute(1, 2, 0).contiguous().cpu().flatten(1).view(torch.uint8).numpy()
-        with no_space(self._folder / "a temporary file"):
+        with full_disk_errors(self._folder / "a temporary file"):
             for row, line in enumerate(rows, window.top):
                 self._seek(row, window.left)
                 if self._file.write(line) != line.nbytes:

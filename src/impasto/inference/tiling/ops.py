@@ -10,9 +10,9 @@ from torch import Tensor
 from impasto.inference.tiling.lazy_maps import (
     Enlarged,
     Joined,
+    LazyMaps,
+    LazyNoise,
     Local,
-    Maps,
-    Noise,
     Normalised,
     Taken,
     everything,
@@ -30,14 +30,14 @@ def _one(number: Any) -> int:
 
 
 def _conv2d(
-    maps: Maps,
+    maps: LazyMaps,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
     padding: Any = 0,
     dilation: Any = 1,
     groups: int = 1,
-) -> Maps:
+) -> LazyMaps:
     step, before, holes, size = _one(stride), _one(padding), _one(dilation), _one(weight.shape[2:])
     size = holes * (size - 1) + 1
     height, width = ((side + 2 * before - size) // step + 1 for side in maps.shape[2:])
@@ -50,7 +50,7 @@ def _conv2d(
 
 
 def _conv_transpose2d(
-    maps: Maps,
+    maps: LazyMaps,
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Any = 1,
@@ -58,7 +58,7 @@ def _conv_transpose2d(
     output_padding: Any = 0,
     groups: int = 1,
     dilation: Any = 1,
-) -> Maps:
+) -> LazyMaps:
     scale, cut, more, size = _one(stride), _one(padding), _one(output_padding), _one(weight.shape[2:])
     if _one(dilation) != 1 or more > cut:
         raise NotImplementedError("a transposed convolution with holes is not known in windows")
@@ -72,8 +72,13 @@ def _conv_transpose2d(
 
 
 def _interpolate(
-    maps: Maps, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None, **how: Any
-) -> Maps:
+    maps: LazyMaps,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
+    **how: Any,
+) -> LazyMaps:
     _, channels, height, width = maps.shape
     if size is not None or _one(scale_factor) != 2 or align_corners or any(how.values()):
         raise NotImplementedError("only twice as large is known in windows")
@@ -90,7 +95,7 @@ def _interpolate(
     return Enlarged(maps, channels, sides, maps.dtype, enlarge, scale=2, size=4, padding=1, cut=0)
 
 
-def _avg_pool2d(maps: Maps, kernel_size: Any, stride: Any = None) -> Maps:
+def _avg_pool2d(maps: LazyMaps, kernel_size: Any, stride: Any = None) -> LazyMaps:
     size = _one(kernel_size)
     step = size if stride is None else _one(stride)
     height, width = ((side - size) // step + 1 for side in maps.shape[2:])
@@ -101,7 +106,7 @@ def _avg_pool2d(maps: Maps, kernel_size: Any, stride: Any = None) -> Maps:
     return Local(maps, maps.shape[1], (height, width), maps.dtype, pool, stride=step, before=0, size=size)
 
 
-def _pad(maps: Maps, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Maps:
+def _pad(maps: LazyMaps, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> LazyMaps:
     if mode not in ("reflect", "replicate"):
         raise NotImplementedError(f"padding by {mode} is not known in windows")
     left, right, top, bottom = pad
@@ -117,7 +122,7 @@ def _beyond(side: int, before: int, after: int, mode: str) -> list[int]:
     return [last - abs(last - abs(place)) for place in range(-before, side + after)]
 
 
-def _cat(maps: Sequence[Maps], dim: int = 0) -> Maps:
+def _cat(maps: Sequence[LazyMaps], dim: int = 0) -> LazyMaps:
     if dim == 1:
         return Joined(maps)
     # Along rows or columns it only ever is padding: all are parts of one.
@@ -132,7 +137,7 @@ def _cat(maps: Sequence[Maps], dim: int = 0) -> Maps:
     return Taken(parts[0].inputs[0], rows, columns)
 
 
-OPERATIONS: dict[Any, Callable[..., Maps]] = {
+OPERATIONS: dict[Any, Callable[..., LazyMaps]] = {
     F.conv2d: _conv2d,
     F.conv_transpose2d: _conv_transpose2d,
     F.interpolate: _interpolate,
@@ -140,7 +145,7 @@ OPERATIONS: dict[Any, Callable[..., Maps]] = {
     F.pad: _pad,
     F.group_norm: Normalised,
     torch.cat: _cat,
-    fixed_noise: Noise,
+    fixed_noise: LazyNoise,
 }
 POINTWISE = {
     *(F.relu, F.leaky_relu, F.silu, F.gelu, F.elu, F.batch_norm, F.dropout, torch.tanh, torch.atanh),

@@ -15,11 +15,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from impasto.inference.photo import Pixels
-
-Values = NDArray[np.float32]
+from impasto.config.types import Floats, Pixels
 
 #: Frames from one key to the next.
 KEY = 12
@@ -42,7 +39,7 @@ LEAST = 16
 
 
 @dataclass
-class Steady:
+class TemporalConsistency:
     """The last key frame: its photo, its painting, and how many frames ago it was; and whether the newest frame is of
     another scene."""
 
@@ -59,7 +56,7 @@ class Steady:
             within = trust[..., None]
             places = cv2.blur(trust, (LIGHT, LIGHT))[..., None] + 1e-3
 
-            def light(change: Values) -> Values:
+            def light(change: Floats) -> Floats:
                 return cv2.blur(within * change, (LIGHT, LIGHT)) / places
 
             change = moved - fresh
@@ -78,7 +75,7 @@ class Steady:
         return painting
 
     @staticmethod
-    def _moved(photo: Pixels, key: Pixels, painting: Pixels) -> tuple[Values, Values, Values]:
+    def _moved(photo: Pixels, key: Pixels, painting: Pixels) -> tuple[Floats, Floats, Floats]:
         """The key and its painting moved to where their things are in ``photo``, and how far that is to be trusted,
         0…1."""
         height, width, _ = photo.shape
@@ -94,7 +91,7 @@ class Steady:
         difference = cv2.blur(cv2.absdiff(photo, before).mean(axis=2, dtype=np.float32), (PLACES, PLACES))
         trust = np.clip((NEAR[1] - difference) / (NEAR[1] - NEAR[0]), 0, 1)
         trust *= (across >= 0) & (across <= width - 1) & (down >= 0) & (down <= height - 1)
-        smooth: Values = np.minimum(trust, cv2.GaussianBlur(trust, (0, 0), 2))
+        smooth: Floats = np.minimum(trust, cv2.GaussianBlur(trust, (0, 0), 2))
         return before.astype(np.float32), moved.astype(np.float32), smooth
 
 

@@ -14,24 +14,23 @@ import av
 import numpy as np
 from av.container import InputContainer
 
+from impasto.config.types import Pixels, Progress
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, exclusive, make_folder, whole
+from impasto.files import DiskFullError, atomic_write, exclusive, make_folder
 from impasto.inference.batch import Names
-from impasto.inference.manifest import Journal
-from impasto.inference.options import Manner
-from impasto.inference.output import claim
-from impasto.inference.photo import Pixels, beside
+from impasto.inference.manifest import Manifest
+from impasto.inference.options import PaintOptions
+from impasto.inference.output import reserve
+from impasto.inference.photo import beside
 from impasto.inference.stroke_translator import Mood
 from impasto.inference.translator import Painter
 from impasto.inference.video.reader import Coded, encode_frames, join, length, open_film, to_rgb, turned
-from impasto.inference.video.temporal import Steady
+from impasto.inference.video.temporal import TemporalConsistency
 
 #: Frames that are kept at a time while a film is painted: a stop costs no more of them.
 SEGMENT = 48
-#: Seconds by which a film that is whole may be shorter than it says.
+#: Seconds by which a film that is atomic_write may be shorter than it says.
 EARLY = 1.0
-
-Progress = Callable[[int, int | None], object]
 
 
 @dataclass
@@ -77,7 +76,7 @@ class Reel:
 
 
 def paint_films(
-    paint: Callable[..., Filmed], films: Sequence[Path], folder: Path, journal: Journal, *, overwrite: bool
+    paint: Callable[..., Filmed], films: Sequence[Path], folder: Path, journal: Manifest, *, overwrite: bool
 ) -> Iterator[Reel]:
     """Paint films into a folder, one after the other, and tell of each what became of it: one that cannot be painted
     stops no other, and one whose painting is in the journal is not painted again.
@@ -120,7 +119,7 @@ def paint_film(
     out: Path,
     *,
     work: dict[str, Any],
-    manner: Manner,
+    manner: PaintOptions,
     compare: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -147,7 +146,7 @@ def paint_film(
     painter.require_photos()
     if out.resolve() == film.resolve():
         raise ImpastoError(f"{film} is not to be painted over: choose another place.")
-    claim(out, file=True, overwrite=overwrite)
+    reserve(out, file=True, overwrite=overwrite)
     filmed, scene, segments = Filmed(), Scene(manner), list[Path]()
     busy = f"Another impasto paints {out}: wait for it, or choose another place."
     with exclusive(out.with_name(f"{out.name}.lock"), busy), open_film(film) as source:
@@ -181,7 +180,7 @@ def paint_film(
                 break
         filmed.cut_short = _ends_early(source, film, packets or _read(segments[-2]))
         height, width = size if upended else size[::-1]
-        with whole(out) as part:
+        with atomic_write(out) as part:
             everything = (packet for segment in segments for packet in _read(segment))
             filmed.damaged += join(part, film, everything, 2 * width if compare else width, height, upended=upended)
         shutil.rmtree(parts)
@@ -218,7 +217,7 @@ def _begin(out: Path, work: dict[str, Any], overwrite: bool) -> Path:
         )
     shutil.rmtree(parts, ignore_errors=True)
     make_folder(parts)
-    with whole(note) as part:
+    with atomic_write(note) as part:
         part.write_text(json.dumps(work | {"anew": overwrite}), encoding="utf-8")
     return parts
 
@@ -264,9 +263,9 @@ def _ends_early(source: InputContainer, film: Path, packets: list[Coded]) -> boo
 class Scene:
     """What the next frame follows: the manner of the film, the mood of this scene, and the last key frame."""
 
-    manner: Manner
+    manner: PaintOptions
     mood: Mood | None = None
-    steady: Steady = field(default_factory=Steady)
+    steady: TemporalConsistency = field(default_factory=TemporalConsistency)
 
 
 def _paint(
@@ -298,7 +297,7 @@ def _write(segment: Path, packets: list[Coded]) -> None:
     """Keeps coded frames."""
     data = np.frombuffer(b"".join(packet.data for packet in packets), np.uint8)
     moments = np.array([(len(packet.data), packet.pts, packet.key) for packet in packets], np.int64).reshape(-1, 3)
-    with whole(segment) as part, part.open("wb") as file:
+    with atomic_write(segment) as part, part.open("wb") as file:
         np.savez(file, data=data, moments=moments)
 
 
@@ -313,12 +312,16 @@ def _keep(key: Path, scene: Scene) -> None:
     """Keeps what the next frames are to follow."""
     steady, nothing = scene.steady, np.zeros((0, 0, 3), np.uint8)
     photo, painting = (nothing if each is None else each for each in (steady.photo, steady.painting))
-    with whole(key) as part, part.open("wb") as file:
+    with atomic_write(key) as part, part.open("wb") as file:
         np.savez(file, photo=photo, painting=painting, age=np.array(steady.age), mood=np.array(scene.mood or ()))
 
 
-def _recall(key: Path, manner: Manner) -> Scene:
+def _recall(key: Path, manner: PaintOptions) -> Scene:
     with np.load(key, allow_pickle=False) as kept:
-        steady = Steady(kept["photo"], kept["painting"], int(kept["age"])) if kept["photo"].size else Steady()
+        steady = (
+            TemporalConsistency(kept["photo"], kept["painting"], int(kept["age"]))
+            if kept["photo"].size
+            else TemporalConsistency()
+        )
         mood = tuple(kept["mood"].tolist()) if "mood" in kept else ()  # of what was begun before there were moods
     return Scene(manner, mood or None, steady)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.files import whole
+from impasto.files import atomic_write
 
 #: Encoders whose films all browsers play, the best first: some builds of PyAV come without the GPL's libx264. The bit
 #: rate has a bound so that the film of any size of picture fits into a page.
@@ -36,7 +36,7 @@ def write_film(path: Path, frames: Iterable[tuple[NDArray[np.uint8], int]], rate
     Raises:
         ImpastoError: PyAV has no encoder for a film that browsers play, or the disk is full.
     """
-    with whole(path) as part:
+    with atomic_write(path) as part:
         if path.suffix.lower() == ".webp":
             _write_webp(part, frames, rate)
         else:

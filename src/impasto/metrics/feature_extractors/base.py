@@ -12,7 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from impasto.device import choose_precision
 
 
-class FeatureNetwork(ABC):
+class FeatureExtractor(ABC):
     """A fixed, trained network that turns each picture into one vector.
 
     It computes without gradients, in bfloat16 where the device gains by that and in float32 elsewhere, unless

