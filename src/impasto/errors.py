@@ -1,7 +1,9 @@
-"""The one kind of error that is meant for a person, and how it proposes a name."""
+"""The error that is meant for a person, suggestions for a mistyped name, and optional packages."""
 
 import difflib
+import importlib
 from collections.abc import Iterable
+from types import ModuleType
 
 
 class ImpastoError(Exception):
@@ -20,3 +22,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
         last = {full.rpartition(".")[2]: full for full in known}
         close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.6)]
     return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import and return an optional ``module``, such as ``"tfrecord"``, that ``pip install 'impasto[extra]'`` installs.
+
+    Raises ImpastoError, naming the missing package and that command, if it or one of its own dependencies is missing.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        package = (error.name or module).partition(".")[0]
+        needed = module.partition(".")[0]
+        of = "" if package == needed else f" (needed by {needed})"
+        message = f"The package {package}{of} is not installed; run: pip install 'impasto[{extra}]'"
+        raise ImpastoError(message) from error
