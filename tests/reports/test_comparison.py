@@ -15,7 +15,7 @@ from impasto.metrics.results import Value
 from impasto.reports.comparison import score_blocks, shared_photos, summary, write_comparison
 from impasto.reports.comparison_table import Comparison, Entry
 from impasto.reports.curve_overlay import overlay, panels
-from impasto.reports.curves import DARK, LIGHT
+from impasto.reports.figure_style import DARK, LIGHT
 from impasto.reports.run_record import RunRecord
 
 SHEET = np.full((16, 16, 16, 3), 90, np.uint8)

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fixtures import invented_runs as invented
-from impasto.reports.curves import BINS, DARK, LIGHT, condense, far_apart, figure, losses, png, smooth
+from impasto.reports.curves import BINS, condense, far_apart, figure, losses, smooth
+from impasto.reports.figure_style import DARK, LIGHT, png
 from impasto.reports.run_record import Event, Log, RunRecord
 
 

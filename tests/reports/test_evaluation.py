@@ -16,8 +16,8 @@ from fixtures.parsed import Page, asks_nothing, content, plain, size
 from impasto.data.image_grid import cut, tile
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Copies, Copy, Evaluation, Scores, Side, Value
-from impasto.reports.curves import DARK, LIGHT
 from impasto.reports.evaluation import histogram, summary, write_evaluation
+from impasto.reports.figure_style import DARK, LIGHT
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from fixtures.explored import blobs, domain
 from impasto.data import inventory
 from impasto.exploration.results import Colour, Domain
 from impasto.reports import exploration_figures
-from impasto.reports.curves import DARK, LIGHT, png
+from impasto.reports.figure_style import DARK, LIGHT, png
 
 
 @pytest.fixture(scope="module")

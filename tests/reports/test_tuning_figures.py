@@ -8,7 +8,7 @@ from matplotlib.text import Annotation
 
 from fixtures.invented_tuning import KID, RUNGS, SPACE, pruned, trial, tuning, two
 from impasto.config.settings import Choice, Range
-from impasto.reports.curves import DARK, LIGHT, Theme, png
+from impasto.reports.figure_style import DARK, LIGHT, Theme, png
 from impasto.reports.tuning_figures import FIGURES, Rail, figures, halving, history, importance, parallel, pareto
 from impasto.reports.tuning_results import Tuning
 

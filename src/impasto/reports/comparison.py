@@ -17,9 +17,9 @@ from impasto.metrics.results import MEANINGS, Scores, Value
 from impasto.reports import pairs
 from impasto.reports.comparison_table import Comparison, Entry, Lowest, Training, best, conditions, progress, text
 from impasto.reports.curve_overlay import DASHES, overlay, panels
-from impasto.reports.curves import DARK, LIGHT
 from impasto.reports.embed import Picture, drawing, jpeg, render
 from impasto.reports.evaluation_text import copying, decimals, halves, measured, number, places
+from impasto.reports.figure_style import DARK, LIGHT
 from impasto.reports.run import duration
 
 COLUMNS, SHEET_SIDE = 8, 1600

@@ -8,10 +8,11 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
 from impasto.config.types import Values
-from impasto.reports.curves import SPARSE, Theme, condense, loss_name, losses, smooth
+from impasto.reports.curves import SPARSE, condense, loss_name, losses, smooth
+from impasto.reports.figure_style import Theme, format_percent, new_figure, set_ticks, set_y_scale, style_axes
 from impasto.reports.run_record import Log, RunRecord
 
 DASHES = ("-", "--", ":")
@@ -84,8 +85,7 @@ def overlay(records: Sequence[RunRecord], theme: Theme) -> Figure:
     if not drawn:
         raise ValueError("there is nothing to draw: no training has logged anything")
     rows = ceil(len(drawn) / 2)
-    figure = Figure(figsize=(11, 0.3 + 2.7 * rows), dpi=140, facecolor=theme.paper, layout="constrained")
-    figure.get_layout_engine().set(hspace=0.06, wspace=0.05)  # type: ignore[union-attr, call-arg]
+    figure = new_figure(theme, 11, 0.3 + 2.7 * rows, dpi=140, spacing=(0.06, 0.05))
     grid = figure.subplots(rows, 2, squeeze=False)
     for axes in grid.flat[len(drawn) :]:
         axes.set_axis_off()
@@ -116,11 +116,13 @@ def _draw(axes: Axes, panel: Panel, records: Sequence[RunRecord], theme: Theme) 
             place = places[int(np.abs(values - best[1]).argmin())]
             axes.plot([place], [best[1]], "o", color=colour, ms=10, mfc="none", mec=colour, mew=1.6, clip_on=False)
             extent.append(best[1])
-    margin = 0.05 * (max(extent) - min(extent)) or 0.1
-    axes.set_ylim(min(extent) - margin, max(extent) + margin)
+    style_axes(axes, theme, panel.title, x_label=name, y_label=panel.unit, title_size=10.5)
+    set_y_scale(axes, min(extent), max(extent))
+    if panel.unit == "%":
+        format_percent(axes.yaxis)
     axes.set_xlim(0, longest / unit * 1.02 or 1)
-    axes.set_xlabel(name, fontsize=9, color=theme.ink)
-    _dress(axes, panel, theme)
+    set_ticks(axes.xaxis)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,g}"))
 
 
 def _axis(along: Along, longest: float) -> tuple[str, float]:
@@ -128,18 +130,3 @@ def _axis(along: Along, longest: float) -> tuple[str, float]:
     if along == "seconds":
         return ("hours of training", 3600) if longest >= 3600 else ("minutes of training", 60)
     return ("pictures shown", 1) if longest < 20_000 else ("thousands of pictures shown", 1000)
-
-
-def _dress(axes: Axes, panel: Panel, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.set_title(panel.title, loc="left", fontsize=10.5, fontweight="bold", color=theme.ink, pad=8, parse_math=False)
-    axes.set_ylabel(panel.unit, fontsize=9, color=theme.ink)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=3)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    if panel.unit == "%":
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda place, _: f"{place:,g}"))
-    axes.grid(axis="y", color=theme.faint, alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(theme.faint)

@@ -1,6 +1,5 @@
 """The curves of a training: losses, the discriminator's accuracy, the spread of the fakes, the score."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -8,9 +7,10 @@ from itertools import cycle
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from impasto.config.types import Values
+from impasto.reports.figure_style import Theme, add_legend, format_percent, new_figure, set_y_scale, style_axes
 from impasto.reports.run_record import Log, RunRecord
 
 BINS = 600
@@ -30,20 +30,6 @@ BACK = "_back"
 
 APART = 10
 """Lines whose medians differ by more than this factor cannot be read on one linear axis."""
-
-
-@dataclass(frozen=True)
-class Theme:
-    """Colours of one figure. The line colours can be told apart with any colour vision (Okabe & Ito 2008)."""
-
-    paper: str
-    ink: str
-    faint: str
-    lines: tuple[str, ...]
-
-
-LIGHT = Theme("#ffffff", "#23211d", "#a9a498", ("#0072b2", "#d55e00", "#009e73", "#b0558a", "#7a6a00"))
-DARK = Theme("#1b1a17", "#e8e4da", "#6f6a60", ("#56b4e9", "#e69f00", "#2fc495", "#e08fbd", "#f0e442"))
 
 
 @dataclass(frozen=True)
@@ -90,7 +76,7 @@ def figure(record: RunRecord, theme: Theme) -> Figure:
     if not len(log):
         raise ValueError("there is nothing to draw: the log has no step yet")
     panels = [panel for panel in _panels(record) if panel.measured(log)]
-    drawn = Figure(figsize=(9, 0.7 + 2.5 * len(panels)), dpi=150, facecolor=theme.paper, layout="constrained")
+    drawn = new_figure(theme, 9, 0.7 + 2.5 * len(panels))
     grid = drawn.subplots(len(panels), 1, sharex=True, squeeze=False)
     for axes, panel in zip(grid[:, 0], panels, strict=True):
         _draw(axes, panel, log, theme)
@@ -98,13 +84,6 @@ def figure(record: RunRecord, theme: Theme) -> Figure:
     _name_events(grid[0, 0], log, theme)
     _label_steps(grid[-1, 0], log, theme)
     return drawn
-
-
-def png(drawn: Figure) -> bytes:
-    """A figure as a PNG file."""
-    file = io.BytesIO()
-    drawn.savefig(file, format="png")
-    return file.getvalue()
 
 
 def _panels(record: RunRecord) -> tuple[Panel, ...]:
@@ -196,12 +175,13 @@ def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
         extent.append(value)
     if panel.chosen is not None:
         extent.append(_mark_chosen(axes, *panel.chosen, theme))
-    _dress(axes, panel, theme)
-    if panel.ratios and far_apart([log.measured(line.measure)[1] for line in panel.lines]):
-        _logarithmic(axes, min(extent), max(extent))
-        return
-    margin = 0.05 * (max(extent) - min(extent)) or 0.1
-    axes.set_ylim(min(extent) - margin, max(extent) + margin)
+    style_axes(axes, theme, panel.title, y_label=panel.unit)
+    logarithmic = panel.ratios and far_apart([log.measured(line.measure)[1] for line in panel.lines])
+    set_y_scale(axes, min(extent), max(extent), log=logarithmic)
+    if "%" in panel.unit:
+        format_percent(axes.yaxis)
+    if len(panel.lines) > 1:
+        add_legend(axes, theme, len(panel.lines))
 
 
 def far_apart(lines: Sequence[Values]) -> bool:
@@ -209,15 +189,6 @@ def far_apart(lines: Sequence[Values]) -> bool:
     medians = [float(np.median(values)) for values in lines if len(values)]
     above = all(values.min() > 0 for values in lines if len(values))
     return len(medians) > 1 and above and max(medians) > APART * min(medians)
-
-
-def _logarithmic(axes: Axes, low: float, high: float) -> None:
-    margin = (high / low) ** 0.05
-    axes.set_yscale("log")
-    axes.set_ylim(low / margin, high * margin)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _mark_chosen(axes: Axes, step: int, value: float, theme: Theme) -> float:
@@ -228,25 +199,6 @@ def _mark_chosen(axes: Axes, step: int, value: float, theme: Theme) -> float:
         ha="right", va="bottom", fontsize=9, color=theme.ink,
     )  # fmt: skip
     return value
-
-
-def _dress(axes: Axes, panel: Panel, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8, parse_math=False)
-    axes.set_ylabel(panel.unit, fontsize=9, color=theme.ink)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=3)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    if "%" in panel.unit:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f}"))
-    axes.grid(axis="y", color=theme.faint, alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(theme.faint)
-    if len(panel.lines) == 1:
-        return
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=len(panel.lines), frameon=False, fontsize=9,
-        labelcolor=theme.ink, borderaxespad=0.2, handlelength=1.7, columnspacing=1.4,
-    )  # fmt: skip
 
 
 def _mark_events(axes: Axes, log: Log, theme: Theme) -> None:

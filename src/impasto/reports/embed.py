@@ -10,7 +10,7 @@ import jinja2
 from matplotlib.figure import Figure
 from PIL import Image
 
-from impasto.reports.curves import DARK, LIGHT, Theme, png
+from impasto.reports.figure_style import DARK, LIGHT, Theme, png
 
 
 @dataclass(frozen=True)

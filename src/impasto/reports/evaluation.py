@@ -15,9 +15,9 @@ from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.metrics.results import MEANINGS, Copies, Copy, Evaluation, Scores, Side, Value
-from impasto.reports.curves import Theme
 from impasto.reports.embed import Drawing, Picture, drawing, jpeg, lossless, render
 from impasto.reports.evaluation_text import Copying, copying, decimals, halves, interval, measured, number, sentences
+from impasto.reports.figure_style import Theme
 
 SHEET_SIDE, CELL_SIDE = 1600, 256
 """The longest side, in pixels, at which a contact sheet and one picture of a suspect pair are put into the page."""

@@ -20,8 +20,8 @@ from impasto.exploration.inspection import crop
 from impasto.exploration.results import Domain, Exploration
 from impasto.files import atomic_write
 from impasto.reports import embed, exploration_figures, exploration_text
-from impasto.reports.curves import Theme
 from impasto.reports.evaluation_text import number
+from impasto.reports.figure_style import Theme
 from impasto.reports.run import duration
 
 Item = TypeVar("Item")

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from impasto.config.types import Pixels, Values
 from impasto.exploration.results import Colour, Domain, ImageStatistics
-from impasto.reports.curves import Theme, smooth
+from impasto.reports.curves import smooth
+from impasto.reports.figure_style import Theme, add_legend, new_figure, set_ticks, style_axes
 
 Coloured = tuple[Pixels, Sequence[Colour]]
 
@@ -95,13 +96,13 @@ def sizes(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
-    _dress(places, "True sizes", "width, pixels", "height, pixels", theme)
+    _style(places, "True sizes", "width, pixels", "height, pixels", theme)
     _distributions(shapes, ratios, theme, extent=_shape_extent([values for _, values in ratios]))
     left, right = shapes.get_xlim()
     shown = {f"{wide}:{high}": np.log2(wide / high) for wide, high in SHAPES if left <= np.log2(wide / high) <= right}
     shapes.xaxis.set_major_locator(FixedLocator([float(place) for place in shown.values()]))
     shapes.set_xticklabels(list(shown))
-    _dress(shapes, "Shapes", "width : height", _share_label(domains), theme, ticks=False)
+    _style(shapes, "Shapes", "width : height", _share_label(domains), theme, ticks=False)
     _legend(shapes, domains, theme, marks=True)
     return figure
 
@@ -122,7 +123,7 @@ def histograms(domains: Sequence[Domain], theme: Theme) -> Figure:
                 axes.fill_between(np.arange(len(smoothed)), smoothed, color=colour, alpha=0.12, lw=0)
             top = max(top, float(smoothed[ENDS:-ENDS].max()))
         axes.set_xlim(0, 255)
-        _dress(axes, name, "level, 0 none to 255 full", "% of the pixels" if channel == 0 else "", theme)
+        _style(axes, name, "level, 0 none to 255 full", "% of the pixels" if channel == 0 else "", theme)
         axes.xaxis.set_major_locator(FixedLocator([0, 64, 128, 192, 255]))
     grid[0].set_ylim(0, 1.25 * top or 1)  # black and white may tower over all else: they run out at the top
     _legend(grid[-1], domains, theme)
@@ -135,7 +136,7 @@ def measures(domains: Sequence[Domain], theme: Theme) -> Figure:
     grid = figure.subplots(2, 2)
     for axes, (name, (title, unit)) in zip(grid.flat, MEASURES.items(), strict=True):
         _distributions(axes, [(domain, _column(domain.looks, name)) for domain in domains], theme)
-        _dress(axes, title, unit, _share_label(domains), theme)
+        _style(axes, title, unit, _share_label(domains), theme)
     _legend(grid[0, 1], domains, theme, marks=True)
     return figure
 
@@ -149,7 +150,7 @@ def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         pen = PENS[domain.role]
         power = np.asarray(domain.spectrum, float)
         grid[0].plot(_frequencies(power, size), power, color=theme.lines[pen.place], lw=1.8, ls=pen.dash)
-    _dress(grid[0], "How much detail of each size", "", "power, dB", theme)
+    _style(grid[0], "How much detail of each size", "", "power, dB", theme)
     if pair:
         difference = np.asarray(domains[1].spectrum, float) - np.asarray(domains[0].spectrum, float)
         frequencies = _frequencies(difference, size)
@@ -159,7 +160,7 @@ def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         grid[1].plot(frequencies, difference, color=colour, lw=1.6)
         _mark_widest(grid[1], frequencies, difference, theme)
         title = f"{domains[1].role.capitalize()} minus {domains[0].role}"
-        _dress(grid[1], title, "", "dB", theme)
+        _style(grid[1], title, "", "dB", theme)
         margin = 0.35 * (np.ptp([0, *difference]) or 1)
         grid[1].set_ylim(min(0, difference.min()) - margin, max(0, difference.max()) + margin)
     last = grid[-1]
@@ -343,10 +344,8 @@ def _mark_widest(axes: Axes, frequencies: Values, difference: Values, theme: The
 
 
 def _figure(height: float, theme: Theme, between: float = 0.02) -> Figure:
-    """An empty figure, its rows ``between`` apart as a share of their height."""
-    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=theme.paper, layout="constrained")
-    figure.get_layout_engine().set(hspace=between, wspace=0.03)  # type: ignore[union-attr, call-arg]
-    return figure
+    """Return an empty figure, its rows ``between`` apart as a share of their height."""
+    return new_figure(theme, WIDTH, height, dpi=DPI, spacing=(between, 0.03))
 
 
 def _legend(axes: Axes, domains: Sequence[Domain], theme: Theme, marks: bool = False) -> None:
@@ -359,21 +358,10 @@ def _legend(axes: Axes, domains: Sequence[Domain], theme: Theme, marks: bool = F
         )
         for role, pen in PENS.items()
     ]  # fmt: skip
-    axes.legend(
-        handles=handles, loc="lower right", bbox_to_anchor=(1, 1.02), ncols=2, frameon=False, fontsize=9,
-        labelcolor=theme.ink, borderaxespad=0.2, handlelength=2.4, columnspacing=1.4,
-    )  # fmt: skip
+    add_legend(axes, theme, 2, handles, handlelength=2.4)
 
 
-def _dress(axes: Axes, title: str, across: str, up: str, theme: Theme, ticks: bool = True) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=10)
-    axes.set_xlabel(across, fontsize=9, color=theme.ink)
-    axes.set_ylabel(up, fontsize=9, color=theme.ink)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=3)
-    axes.grid(axis="y", color=theme.faint, alpha=0.25, lw=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(theme.faint)
+def _style(axes: Axes, title: str, across: str, up: str, theme: Theme, ticks: bool = True) -> None:
+    style_axes(axes, theme, title, x_label=across, y_label=up, pad=10)
     if ticks and axes.get_xscale() == "linear":
-        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+        set_ticks(axes.xaxis, 6)

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from impasto.config.settings import Choice, Range
-from impasto.reports.curves import DARK, Theme
+from impasto.reports.figure_style import DARK, Theme, add_legend, format_percent, new_figure, set_y_scale, style_axes
 from impasto.reports.tuning_results import Trial, Tuning, said, within
 
 APART = 3
@@ -48,7 +48,7 @@ def history(found: Tuning, theme: Theme) -> Figure:
     Pruned trials stand at the value of their last look, in the panel of the first objective.
     """
     count = len(found.objectives)
-    figure = _figure(theme, 9, 0.5 + 3.4 * count)
+    figure = new_figure(theme, 9, 0.5 + 3.4 * count)
     grid = figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0]
     for index, (axes, name) in enumerate(zip(grid, found.objectives, strict=True)):
         trials = sorted(found.complete, key=lambda trial: trial.number)
@@ -85,12 +85,9 @@ def history(found: Tuning, theme: Theme) -> Figure:
                 textcoords="offset points", ha="right", fontsize=8.5, color=theme.ink,
                 path_effects=[withStroke(linewidth=3, foreground=theme.paper)], zorder=5,
             )  # fmt: skip
-        _dress(axes, name, "lower is better", theme)
-        _scale(axes, [*values, *lasts], theme)
-        axes.legend(
-            loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize=9, labelcolor=theme.ink,
-            borderaxespad=0.2, handlelength=1.5, columnspacing=1.3,
-        )  # fmt: skip
+        style_axes(axes, theme, name, y_label="lower is better")
+        _scale(axes, [*values, *lasts])
+        add_legend(axes, theme, 4)
     numbers = [trial.number for trial in found.trials]
     grid[-1].set_xlim(min(numbers) - 0.6, max(numbers) + 0.6)
     grid[-1].set_xlabel("trial", fontsize=9, color=theme.ink)
@@ -101,7 +98,7 @@ def history(found: Tuning, theme: Theme) -> Figure:
 def importance(found: Tuning, theme: Theme) -> Figure:
     """A bar for each setting: its share in how much the first look varies."""
     ranked = found.ranked[::-1]
-    figure = _figure(theme, 9, 0.9 + 0.36 * len(ranked))
+    figure = new_figure(theme, 9, 0.9 + 0.36 * len(ranked))
     axes = figure.subplots()
     shares = [share for _, share in ranked]
     axes.barh(range(len(ranked)), shares, height=0.62, color=theme.lines[0])
@@ -110,7 +107,7 @@ def importance(found: Tuning, theme: Theme) -> Figure:
             f"{100 * share:.0f} %", (max(share, 0), place), (5, 0), textcoords="offset points", va="center",
             fontsize=9, color=theme.ink,
         )  # fmt: skip
-    _dress(axes, f"Share in how much {found.objectives[0]} varies at the first look", "", theme)
+    style_axes(axes, theme, f"Share in how much {found.objectives[0]} varies at the first look", y_label="")
     axes.grid(visible=False)
     axes.set_yticks(range(len(ranked)), [name for name, _ in ranked], parse_math=False)
     axes.tick_params(axis="y", length=0, labelsize=9.5)
@@ -172,7 +169,7 @@ def parallel(found: Tuning, theme: Theme) -> Figure:
     rails = [Rail.of(name, found.space[name], trials) for name in names]
     if found.complete:
         rails.insert(0, Rail.measured(found.objectives[0], values))
-    figure = _figure(theme, max(9.0, 1.25 * len(rails) + 1), 5.2)
+    figure = new_figure(theme, max(9.0, 1.25 * len(rails) + 1), 5.2)
     axes = figure.subplots()
     axes.set_facecolor(theme.paper)
     axes.set_axis_off()
@@ -211,7 +208,7 @@ def parallel(found: Tuning, theme: Theme) -> Figure:
 
 def halving(found: Tuning, theme: Theme) -> Figure:
     """What the trials scored on the way, by the share of the budget, and how many were left."""
-    figure = _figure(theme, 9, 5.6)
+    figure = new_figure(theme, 9, 5.6)
     looks, left = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     trials = [*found.pruned, *found.of("running"), *found.complete[::-1]]
     ways = {trial.number: _way(trial) for trial in trials}
@@ -235,12 +232,9 @@ def halving(found: Tuning, theme: Theme) -> Figure:
             looks.plot([], [], color=colour, marker=marker, lw=1.5, ms=5, label=state)
     if found.winner is not None:
         looks.plot([], [], color=theme.lines[0], lw=3.4, label="the best")
-    _dress(looks, f"{found.objectives[0]} on the way", "lower is better", theme)
-    _scale(looks, [value for way in ways.values() for _, value in way], theme)
-    looks.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize=9, labelcolor=theme.ink,
-        borderaxespad=0.2, handlelength=1.7,
-    )  # fmt: skip
+    style_axes(looks, theme, f"{found.objectives[0]} on the way", y_label="lower is better")
+    _scale(looks, [value for way in ways.values() for _, value in way])
+    add_legend(looks, theme, 4)
     ends = [ways[trial.number][-1][0] for trial in (*found.pruned, *found.complete) if ways[trial.number]]
     if ends:
         steps = [0.0, *sorted(set(ends))]
@@ -248,11 +242,11 @@ def halving(found: Tuning, theme: Theme) -> Figure:
         counts = [sum(end > share for end in ends) for share in steps[:-1]]
         left.stairs(counts, steps, fill=True, color=theme.lines[0], alpha=0.3)
         left.stairs(counts, steps, color=theme.lines[0], lw=1.6)
-    _dress(left, "Trials that went so far", "trials", theme)
+    style_axes(left, theme, "Trials that went so far", y_label="trials")
     left.set_ylim(bottom=0)
     left.yaxis.set_major_locator(MaxNLocator(4, integer=True))
     left.set_xlim(0, 1)
-    left.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.0f} %"))
+    format_percent(left.xaxis, " %")
     budget = "a trial's budget" if found.seeds == 1 else "the budget of a trial's first seed"
     left.set_xlabel(f"share of {budget}", fontsize=9, color=theme.ink)
     return figure
@@ -260,7 +254,7 @@ def halving(found: Tuning, theme: Theme) -> Figure:
 
 def pareto(found: Tuning, theme: Theme) -> Figure:
     """Two objectives against each other, the trials named that no other beats in both."""
-    figure = _figure(theme, 9, 5.4)
+    figure = new_figure(theme, 9, 5.4)
     axes = figure.subplots()
     front = found.front
     beaten = [trial for trial in found.complete if trial not in front]
@@ -280,15 +274,12 @@ def pareto(found: Tuning, theme: Theme) -> Figure:
             f"trial {trial.number}", (trial.values[0], trial.values[1]), (-6, -5), textcoords="offset points",
             ha="right", va="top", fontsize=9, color=theme.ink,
         )  # fmt: skip
-    _dress(axes, "Two objectives", found.objectives[1], theme)
+    style_axes(axes, theme, "Two objectives", y_label=found.objectives[1])
     axes.set_xlabel(found.objectives[0], fontsize=9, color=theme.ink, parse_math=False)
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(axis="x", color=theme.faint, alpha=0.25, lw=0.6)
     axes.margins(0.12)
-    axes.legend(
-        loc="lower right", bbox_to_anchor=(1, 1), ncols=3, frameon=False, fontsize=9, labelcolor=theme.ink,
-        borderaxespad=0.2, markerscale=0.7,
-    )  # fmt: skip
+    add_legend(axes, theme, 3, markerscale=0.7)
     return figure
 
 
@@ -362,32 +353,7 @@ def _ring(axes: Axes, place: float, value: float, share: float, theme: Theme) ->
     )  # fmt: skip
 
 
-def _figure(theme: Theme, width: float, height: float) -> Figure:
-    return Figure(figsize=(width, height), dpi=150, facecolor=theme.paper, layout="constrained")
-
-
-def _dress(axes: Axes, title: str, unit: str, theme: Theme) -> None:
-    axes.set_facecolor(theme.paper)
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8, parse_math=False)
-    axes.set_ylabel(unit, fontsize=9, color=theme.ink, parse_math=False)
-    axes.tick_params(colors=theme.ink, labelsize=9, length=3)
-    axes.grid(axis="y", color=theme.faint, alpha=0.25, lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(theme.faint)
-
-
-def _scale(axes: Axes, values: Sequence[float], theme: Theme) -> None:
-    """A scale on which all values can be told apart, with room below for what is written there."""
-    if not values:
-        return
-    low, high = min(values), max(values)
-    if _ratios(values):
-        axes.set_yscale("log")
-        axes.set_ylim(low / (high / low) ** 0.14, high * (high / low) ** 0.06)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5) if high < 100 * low else (1,)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
-        return
-    span = high - low or abs(low) or 1.0
-    axes.set_ylim(low - 0.16 * span, high + 0.06 * span)
-    axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+def _scale(axes: Axes, values: Sequence[float]) -> None:
+    """Set a y scale on which all values can be told apart, with room for text below."""
+    if values:
+        set_y_scale(axes, min(values), max(values), log=_ratios(values), below=0.15, above=0.06)
