@@ -5,6 +5,7 @@ adds its own through an entry point of the registry's group; the entry point nam
 """
 
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -31,6 +32,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self.kind, self._package, self._group = kind, package, group
         self._things: dict[str, T] = {}
         self._loaded = self._loading = False
+        self._lock = threading.RLock()
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that gives a thing its name. ValueError if another thing has it."""
@@ -63,24 +65,30 @@ class Registry(Mapping[str, T], Generic[T]):
         return len(self._things)
 
     def _load(self) -> None:
-        if self._loaded or self._loading:
+        if self._loaded:
             return
-        self._loading = True
-        try:
-            package = import_module(self._package)
-            for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
-                import_module(module.name)
-            for point in entry_points(group=self._group):
-                try:
-                    point.load()
-                except Exception as error:
-                    distribution = point.dist.name if point.dist else point.value
-                    raise ImpastoError(
-                        f"The plugin {distribution} cannot be loaded ({point.value}: {error}): update or uninstall it."
-                    ) from error
-            self._loaded = True
-        finally:
-            self._loading = False
+        with self._lock:  # other threads wait until all modules are imported
+            if self._loaded or self._loading:  # a module that is being imported may look into the registry
+                return
+            self._loading = True
+            try:
+                self._import_modules()
+                self._loaded = True
+            finally:
+                self._loading = False
+
+    def _import_modules(self) -> None:
+        package = import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__, f"{self._package}."):
+            import_module(module.name)
+        for point in entry_points(group=self._group):
+            try:
+                point.load()
+            except Exception as error:
+                distribution = point.dist.name if point.dist else point.value
+                raise ImpastoError(
+                    f"The plugin {distribution} cannot be loaded ({point.value}: {error}): update or uninstall it."
+                ) from error
 
 
 def _place(thing: object) -> str:
