@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from impasto._version import __version__ as __version__
+from impasto.errors import missing_extras_explained
 
 if TYPE_CHECKING:
     from impasto.api.evaluate import compare as compare
@@ -65,7 +66,8 @@ _VERBS = {
 
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
-        return getattr(import_module(_VERBS[name]), name)
+        with missing_extras_explained():
+            return getattr(import_module(_VERBS[name]), name)
     raise AttributeError(f"module 'impasto' has no attribute '{name}'")
 
 

