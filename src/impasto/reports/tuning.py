@@ -1,4 +1,4 @@
-"""The page of a search over a recipe's settings, its plots and its numbers."""
+"""Report of a study: ``report.html``, its plots and ``tuning.json``."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -6,157 +6,43 @@ from pathlib import Path
 
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
-from impasto.reports.diagnostics import percent
+from impasto.metrics.formatting import format_number, format_percent
 from impasto.reports.embed import Drawing, Picture, drawing, jpeg, render
-from impasto.reports.evaluation_text import number
 from impasto.reports.run import duration
 from impasto.reports.run_record import open_picture
-from impasto.reports.tuning_figures import FIGURES, figures
-from impasto.reports.tuning_results import (
-    Trial,
-    Tuning,
-    cautions,
-    checks,
-    counts,
-    said,
-    saving,
-    scored,
+from impasto.reports.tuning_figures import FIGURES, available_figures
+from impasto.reports.tuning_results import Trial, Tuning
+from impasto.reports.tuning_text import (
+    caveats,
+    confirmation_commands,
+    count_states,
+    format_scores,
+    pruning_summary,
+    result,
+    setting_of,
     settings_rows,
-    verdict,
 )
 
-SHEET_SIDE = 1000
-"""The longest side, in pixels, at which a trial's paintings are put into the page."""
+SAMPLE_SIDE = 1000
+"""Longest side, in pixels, of a trial's samples in the page."""
 
-FRONT, WORST = 4, 2
-"""Of how many of the best trials paintings are shown, if several are the best, and of how many of the worst."""
+BEST, WORST = 4, 2
+"""Most trials of the Pareto front, and of the worst, whose samples are shown."""
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A trial's paintings in the page."""
+class TrialSamples:
+    """Samples of a trial in the page."""
 
     trial: Trial
-    what: str
+    role: str  #: why it is shown, such as "best"
     score: str
     picture: Picture | None
 
 
-def write_tuning(found: Tuning, out: Path) -> Path:
-    """Writes ``report.html``, ``tuning.json`` and the plots as PNG into a study's folder, which is there.
-
-    The study may have ended, still go on or have just begun: the page says what is not there yet. ``out/best.yaml``
-    and the paintings in the run folders are shown where they are.
-
-    Returns:
-        The path of the page.
-
-    Raises:
-        DiskFullError: there is no space left.
-    """
-    drawings = _draw(found, out)
-    best = out / "best.yaml"
-    samples = [_shown(found, trial, what, out) for trial, what in chosen(found)]
-    page = out / "report.html"
-    shown = render(
-        "tuning.html",
-        found=found,
-        verdict=verdict(found),
-        cautions=list(cautions(found)),
-        counts=counts(found),
-        saving=saving(found),
-        measures=_measures(found),
-        rows=settings_rows(found),
-        recipe=best.read_text(encoding="utf-8") if found.winner is not None and best.is_file() else None,
-        checks=checks(found, out),
-        drawings=drawings,
-        shown=FRONT,
-        samples=samples,
-        trials=_table(found),
-        details=_details(found),
-    )
-    with atomic_write(out / "tuning.json") as part:
-        part.write_text(found.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    with atomic_write(page) as part:
-        part.write_text(shown, encoding="utf-8")
-    return page
-
-
-def _draw(found: Tuning, out: Path) -> dict[str, Drawing | None]:
-    drawings: dict[str, Drawing | None] = dict.fromkeys(FIGURES)
-    for name, draw in figures(found).items():
-        drawn = drawing(partial(draw, found))
-        drawings[name] = drawn
-        with atomic_write(out / f"{name}.png") as part:
-            part.write_bytes(drawn.light.content)
-    return drawings
-
-
-def chosen(found: Tuning) -> list[tuple[Trial, str]]:
-    """The trials of which paintings are shown, and what each is: the best, the recipe's own, the worst, and of the
-    pruned the one that came furthest and the one that was worst at its first look."""
-    best = "the best" if len(found.objectives) == 1 else "on the front"
-    picked = [(trial, best) for trial in found.front[:FRONT]]
-    if found.own is not None and found.own.state == "complete":
-        picked.append((found.own, "the recipe's own settings"))
-    worst = [trial for trial in found.complete if trial.number not in found.best][::-1]
-    picked += [(trial, "the worst" if place == 0 else "among the worst") for place, trial in enumerate(worst[:WORST])]
-    pruned = found.pruned
-    if len(pruned) == 1:
-        picked.append((pruned[0], "pruned"))
-    elif pruned:
-        picked += [(pruned[0], "the best of the pruned"), (pruned[-1], "the worst of the pruned")]
-    once: dict[int, tuple[Trial, str]] = {}
-    for trial, what in picked:
-        before = once.get(trial.number)
-        once[trial.number] = (trial, what if before is None else f"{before[1]}, {what}")
-    return list(once.values())
-
-
-def _shown(found: Tuning, trial: Trial, what: str, out: Path) -> Shown:
-    score = scored(found, trial) if trial.state == "complete" else _at_last(found, trial)
-    return Shown(trial, what, score, _paintings(trial, out))
-
-
-def _at_last(found: Tuning, trial: Trial) -> str:
-    if not trial.seen:
-        return ""
-    share, value = trial.seen[-1]
-    return f"{found.objectives[0]} {number(value)} at {percent(share)} of the budget"
-
-
-def _paintings(trial: Trial, out: Path) -> Picture | None:
-    """A trial's final paintings, or its newest samples; None where it has none that are atomic_write."""
-    if trial.run is None:
-        return None
-    folder = out / trial.run
-    for path in (folder / "paintings.jpg", *sorted(folder.glob("samples/step-*.jpg"), reverse=True)):
-        try:
-            return jpeg(open_picture(path), SHEET_SIDE)
-        except ImpastoError:  # not there, or left in pieces by a worker that died
-            continue
-    return None
-
-
-def _measures(found: Tuning) -> list[tuple[str, str]]:
-    """The numbers that sum up a study, each with what it means."""
-    measures = []
-    if found.complete:
-        for index, name in enumerate(found.objectives):
-            lowest = min(found.complete, key=lambda trial, index=index: trial.values[index])  # type: ignore[misc]
-            measures.append((number(lowest.values[index]), f"{name} of the best, trial {lowest.number}"))
-    if found.own is not None and found.own in found.complete:
-        own = zip(found.objectives, found.own.values, strict=True)
-        measures += [(number(value), f"{name} of the recipe's own settings") for name, value in own]
-    if found.saved is not None:
-        measures.append((percent(found.saved), "of the time saved by pruning"))
-    measures.append((duration(found.seconds), "of training in all"))
-    return measures
-
-
 @dataclass(frozen=True)
-class Row:
-    """A trial in the table of all."""
+class TrialRow:
+    """A trial in the table of all trials."""
 
     trial: Trial
     values: list[str]
@@ -165,41 +51,147 @@ class Row:
     note: str
 
 
-def _table(found: Tuning) -> list[Row]:
-    """All trials: the complete, best first, those that still run, the pruned, and the rest."""
-    order = [*found.complete, *found.of("running"), *found.pruned, *found.of("failed"), *found.of("waiting")]
-    order += [trial for trial in found.trials if trial not in order]
-    return [_row(found, trial) for trial in order]
+def write_tuning(study: Tuning, out: Path) -> Path:
+    """Write ``report.html``, ``tuning.json`` and the plots as PNG into the folder of a study in any state.
 
+    The page embeds ``out/best.yaml`` and samples from the run folders.
 
-def _row(found: Tuning, trial: Trial) -> Row:
-    again = found.retried(trial)
-    notes = ["the recipe's own"] if trial.own else []
-    notes += [f"retry of {trial.retry_of}"] if trial.retry_of is not None else []
-    notes += [f"tried again as {again.number}"] if again is not None else []
-    notes += [trial.wrong] if trial.wrong else []
-    values = [number(value) for value in trial.values] or ["—"] * len(found.objectives)
-    if not trial.values and trial.seen:
-        share, value = trial.seen[-1]
-        values[0] = f"{number(value)} at {percent(share)}"
-    return Row(
-        trial,
-        values,
-        [said(trial.settings[name]) if name in trial.settings else "—" for name in found.space],
-        duration(trial.seconds),
-        ", ".join(notes),
+    Returns:
+        The path of the page.
+
+    Raises:
+        DiskFullError: there is no space left.
+    """
+    drawings = _draw(study, out)
+    best = out / "best.yaml"
+    html = render(
+        "tuning.html",
+        study=study,
+        result=result(study),
+        caveats=list(caveats(study)),
+        counts=count_states(study),
+        pruning=pruning_summary(study),
+        measures=_measures(study),
+        rows=settings_rows(study),
+        recipe=best.read_text(encoding="utf-8") if study.best_trial is not None and best.is_file() else None,
+        commands=confirmation_commands(study, out),
+        drawings=drawings,
+        shown=BEST,
+        samples=[_samples(study, trial, role, out) for trial, role in select_trials(study)],
+        trials=_table(study),
+        details=_details(study),
     )
+    with atomic_write(out / "tuning.json") as part:
+        part.write_text(study.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    page = out / "report.html"
+    with atomic_write(page) as part:
+        part.write_text(html, encoding="utf-8")
+    return page
 
 
-def _details(found: Tuning) -> list[tuple[str, str]]:
+def _draw(study: Tuning, out: Path) -> dict[str, Drawing | None]:
+    drawings: dict[str, Drawing | None] = dict.fromkeys(FIGURES)
+    for name, draw in available_figures(study).items():
+        drawn = drawing(partial(draw, study))
+        drawings[name] = drawn
+        with atomic_write(out / f"{name}.png") as part:
+            part.write_bytes(drawn.light.content)
+    return drawings
+
+
+def select_trials(study: Tuning) -> list[tuple[Trial, str]]:
+    """Return the trials whose samples are shown, each once, with their roles: best, baseline, worst, pruned."""
+    best = "best" if len(study.objectives) == 1 else "on the Pareto front"
+    selected = [(trial, best) for trial in study.best_trials[:BEST]]
+    if study.baseline is not None and study.baseline.state == "complete":
+        selected.append((study.baseline, "baseline"))
+    worst = [trial for trial in study.complete if trial.number not in study.best][::-1]
+    selected += [(trial, "worst" if place == 0 else "second worst") for place, trial in enumerate(worst[:WORST])]
+    pruned = study.pruned
+    if len(pruned) == 1:
+        selected.append((pruned[0], "pruned"))
+    elif pruned:
+        selected += [(pruned[0], "best of the pruned"), (pruned[-1], "worst of the pruned")]
+    roles: dict[int, tuple[Trial, str]] = {}
+    for trial, role in selected:
+        before = roles.get(trial.number)
+        roles[trial.number] = (trial, role if before is None else f"{before[1]}, {role}")
+    return list(roles.values())
+
+
+def _samples(study: Tuning, trial: Trial, role: str, out: Path) -> TrialSamples:
+    score = format_scores(study, trial) if trial.state == "complete" else _last_rung(study, trial)
+    return TrialSamples(trial, role, score, _picture(trial, out))
+
+
+def _last_rung(study: Tuning, trial: Trial) -> str:
+    if not trial.finite_rung_scores:
+        return ""
+    share, value = trial.finite_rung_scores[-1]
+    return f"{study.objectives[0]} {format_number(value)} at {format_percent(share)} of the budget"
+
+
+def _picture(trial: Trial, out: Path) -> Picture | None:
+    """Return a trial's final images, or its newest samples, if any can be read."""
+    if trial.run is None:
+        return None
+    folder = out / trial.run
+    for path in (folder / "paintings.jpg", *sorted(folder.glob("samples/step-*.jpg"), reverse=True)):
+        try:
+            return jpeg(open_picture(path), SAMPLE_SIDE)
+        except ImpastoError:  # absent, or cut short when a worker died
+            continue
+    return None
+
+
+def _measures(study: Tuning) -> list[tuple[str, str]]:
+    """Return the numbers at the top of the page, each with its meaning."""
+    measures = []
+    if study.complete:
+        for index, name in enumerate(study.objectives):
+            lowest = min(study.complete, key=lambda trial, index=index: trial.values[index])  # type: ignore[misc]
+            measures.append((format_number(lowest.values[index]), f"best {name} (trial {lowest.number})"))
+    baseline = study.complete_baseline
+    if baseline is not None:
+        named = zip(study.objectives, baseline.values, strict=True)
+        measures += [(format_number(value), f"{name} of the baseline") for name, value in named]
+    if study.saved_by_pruning is not None:
+        measures.append((format_percent(study.saved_by_pruning), "of the time saved by pruning"))
+    measures.append((duration(study.seconds), "of training in all"))
+    return measures
+
+
+def _table(study: Tuning) -> list[TrialRow]:
+    """Return the rows of all trials: complete ones, best first, then running, pruned, failed and waiting ones."""
+    order = [*study.complete, *study.in_state("running"), *study.pruned]
+    order += [*study.in_state("failed"), *study.in_state("waiting")]
+    order += [trial for trial in study.trials if trial not in order]
+    return [_row(study, trial) for trial in order]
+
+
+def _row(study: Tuning, trial: Trial) -> TrialRow:
+    retry = study.retry(trial)
+    notes = ["baseline"] if trial.baseline else []
+    notes += [f"retry of {trial.retry_of}"] if trial.retry_of is not None else []
+    notes += [f"retried as {retry.number}"] if retry is not None else []
+    notes += [trial.error] if trial.error else []
+    values = [format_number(value) for value in trial.values] or ["—"] * len(study.objectives)
+    if not trial.values and trial.finite_rung_scores:
+        share, value = trial.finite_rung_scores[-1]
+        values[0] = f"{format_number(value)} at {format_percent(share)}"
+    settings = [setting_of(trial.settings, name) for name in study.space]
+    return TrialRow(trial, values, settings, duration(trial.seconds), ", ".join(notes))
+
+
+def _details(study: Tuning) -> list[tuple[str, str]]:
     details = [
-        ("Study", found.study),
-        ("Recipe", found.recipe),
-        ("Storage", found.storage),
-        ("Budget of a trial", found.budget),
-        ("Seeds of a trial", str(found.seeds)),
-        ("Workers", str(len({trial.worker for trial in found.trials if trial.worker}))),
-        ("Time of all trials", duration(found.seconds)),
+        ("Study", study.study),
+        ("Recipe", study.recipe),
+        ("Storage", study.storage),
+        ("Budget of a training", study.budget),
+        ("Seeds a trial", str(study.seeds)),
+        ("Workers", str(len({trial.worker for trial in study.trials if trial.worker}))),
+        ("Time of all trials", duration(study.seconds)),
     ]
-    details += [("Objective", name) for name in found.objectives]
-    return [*details, ("impasto", found.impasto)]
+    details += [("Objective", name) for name in study.objectives]
+    return [*details, ("impasto", study.impasto)]

@@ -1,0 +1,38 @@
+"""Objectives of a study: numbers of an evaluation, lower is better."""
+
+from collections.abc import Callable, Sequence
+
+from impasto.config.recipe import Recipe
+from impasto.errors import ImpastoError
+from impasto.metrics.results import DECIDING_METRIC, Evaluation
+
+#: Each objective: the label of its measure in an evaluation of the recipe's images.
+OBJECTIVES: dict[str, Callable[[Recipe], str]] = {
+    "score": lambda recipe: f"{DECIDING_METRIC}[{recipe.scoring_network}]",
+    "content": lambda recipe: "ST-LPIPS[vgg16]",
+}
+
+
+def require_objectives(names: Sequence[str], recipe: Recipe) -> None:
+    """Raise ImpastoError for objectives that are unknown, given twice, or undefined for the recipe."""
+    available = " and ".join(OBJECTIVES)
+    unknown = [name for name in names if name not in OBJECTIVES]
+    if unknown:
+        raise ImpastoError(f"There is no objective '{unknown[0]}': choose from {available}.")
+    if not names or len(set(names)) < len(names):
+        raise ImpastoError(f"Give at least one objective, and each once: {available}.")
+    if "content" in names and not recipe.translates:
+        raise ImpastoError(f"{recipe.name} generates from noise: the objective 'content' needs photos to compare with.")
+
+
+def objective_labels(names: Sequence[str], recipe: Recipe) -> list[str]:
+    """Return the label of each objective's measure, such as ``KID[efficientnet-lite0]``."""
+    return [OBJECTIVES[name](recipe) for name in names]
+
+
+def objective_values(evaluation: Evaluation, labels: Sequence[str]) -> list[float]:
+    """Return the objectives of an evaluation, whose first scores are those of the recipe's scoring network."""
+    scores = evaluation.scores[0]
+    values = {scores.label(DECIDING_METRIC): scores.values[DECIDING_METRIC]}
+    values |= {} if evaluation.content is None else evaluation.content.values
+    return [values[label].value for label in labels]
