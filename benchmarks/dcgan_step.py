@@ -21,11 +21,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from impasto.config.recipe import GanRecipe, Recipe
+from impasto.config.recipe import Recipe
 from impasto.data.loader import Batches, Loader
 from impasto.data.pixel_store import pack
 from impasto.device import choose_device, choose_precision, open_fabric
-from impasto.methods.gan import Gan
+from impasto.methods.gan import Gan, GanRecipe
 from impasto.networks import build_discriminator, build_generator
 from impasto.training.ema import ModelEma
 from turns import Way, seconds_per_step

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.config.recipe import GanRecipe, Recipe
+from impasto.config.recipe import Recipe
+from impasto.config.registries import LOSSES
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batches, Loader
 from impasto.device import choose_device, choose_precision, open_fabric
-from impasto.losses.adversarial import adversarial
 from impasto.methods.discriminator_step import Reconstructing
-from impasto.methods.gan import Gan
+from impasto.methods.gan import Gan, GanRecipe
 from impasto.networks import build_discriminator, build_generator
 from impasto.training.ema import ModelEma
 from turns import Way, seconds_per_step
@@ -37,7 +37,7 @@ def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
     adam_g = torch.optim.Adam(generator.parameters(), recipe.generator.lr, recipe.generator.betas)
     adam_d = torch.optim.Adam(discriminator.parameters(), recipe.discriminator.lr, recipe.discriminator.betas)
     augment = DiffAugment(**recipe.diffaugment.model_dump()).to(device)
-    game, rng = adversarial(recipe.loss), torch.Generator(device)
+    game, rng = LOSSES[recipe.loss], torch.Generator(device)
     pictures = torch.rand(PICTURES, 3, recipe.size, recipe.size, device=device) * 2 - 1
     while True:
         real = pictures[torch.randint(PICTURES, (recipe.batch,))]

@@ -6,8 +6,12 @@ import pytest
 import yaml
 
 from fixtures import earlier_recipes as earlier
-from impasto.config.recipe import RECIPES, GanRecipe, Recipe, bundled_recipes, setting_names
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
+from impasto.config.registries import METHODS
+from impasto.config.setting_paths import setting_names
 from impasto.errors import ImpastoError
+from impasto.methods.gan import GanRecipe
 from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS
 from impasto.networks import build_discriminator, build_generator
 
@@ -23,7 +27,7 @@ def gan(name: str = "dcgan-64") -> GanRecipe:
 @every_recipe
 def test_shipped_recipes_load_and_survive_yaml(name: str, tmp_path: Path) -> None:
     recipe = Recipe.load(name)
-    assert recipe.name == name and type(recipe) is RECIPES[recipe.method]
+    assert recipe.name == name and type(recipe) is METHODS[recipe.method].recipe_class
     file = tmp_path / "again.yaml"
     file.write_text(recipe.to_yaml(), encoding="utf-8")
     assert Recipe.load(file) == recipe
@@ -106,7 +110,7 @@ def test_a_setting_is_changed_by_its_dotted_name_and_nothing_else_is() -> None:
 @every_recipe
 def test_where_it_is_searched_is_sound_and_holds_its_own_settings(name: str) -> None:
     recipe = Recipe.load(name)
-    recipe.require_sound_space()
+    recipe.require_valid_search_space()
     assert len(recipe.tune) >= 8 and {"generator.lr", "discriminator.lr"} <= set(recipe.tune)
     assert Recipe.of(recipe.values()) == recipe
 
@@ -122,8 +126,8 @@ def test_what_is_set_is_not_searched() -> None:
     [
         ({"generator.widht": {"low": 1, "high": 2}}, "did you mean 'generator.width'"),
         ({"generator.lr": {"low": 1e-4, "high": 1e-5}}, "low must be below high"),
-        ({"generator.lr": {"low": 0.0, "high": 1e-3, "log": True}}, "begins above 0"),
-        ({"generator.lr": {"low": 1e-3, "high": 1e-2}}, "outside of what is searched"),
+        ({"generator.lr": {"low": 0.0, "high": 1e-3, "log": True}}, "must begin above 0"),
+        ({"generator.lr": {"low": 1e-3, "high": 1e-2}}, "outside its search space"),
         ({"loss": {"choices": ["bce", "sgan"]}}, "loss = 'sgan'"),
         ({"loss": {"choices": ["bce"]}}, "tune.loss.choices"),
         ({"generator.lr": 5}, "tune.generator.lr"),
@@ -133,7 +137,7 @@ def test_what_is_set_is_not_searched() -> None:
 )
 def test_a_space_that_makes_no_sense_is_told_in_one_line(tune: dict[str, Any], said: str) -> None:
     with pytest.raises(ImpastoError) as error:
-        Recipe.of(Recipe.load("dcgan-64").values() | {"tune": tune}).require_sound_space()
+        Recipe.of(Recipe.load("dcgan-64").values() | {"tune": tune}).require_valid_search_space()
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
@@ -163,7 +167,7 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cut", "method=gan", "gan has no generator 'resnet'"),
         ("cut", "generator.network=resent", "cut has no generator 'resent'; did you mean 'resnet'?"),
         ("cut", "generator.network=unet", "cut has no generator 'unet'"),
-        ("cut", "discriminator.network=5", "there are dcgan, fastgan, r3gan, cnn, patch, projected."),
+        ("cut", "discriminator.network=5", "there are cnn, dcgan, fastgan, patchgan, projected, r3gan."),
         ("fastgan-128", "size=16", "size = 16: the discriminator fastgan takes 32 at least."),
         ("cut", "generator.dropout=0.5", "There is no setting 'generator.dropout'"),
         ("cut", "discriminator.pixels=32", "There is no setting 'discriminator.pixels'"),
@@ -173,7 +177,7 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cut", "generator.norm=layer", "generator.norm = 'layer': input should be 'none', 'batch'"),
         ("cut", "contrast.patches=1", "contrast.patches = 1"),
         ("cut", "loss=minimax", "loss = 'minimax'"),
-        ("monet", "generator.network=painter", "fsesim has no generator 'painter': there are feature-decoder."),
+        ("monet", "generator.network=painter", "fsesim has no generator 'edsr': there are feature-decoder."),
         ("monet", "contrast.patches=8", "There is no setting 'contrast.patches'"),
         ("monet", "half=1", "half = 1: "),
         (
@@ -185,7 +189,7 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cyclegan-resnet", "direction=painting-to-photo", "a CycleGAN trains both directions"),
         ("cut", "direction=there", "direction = 'there'"),
         ("cut", "generator.network=feature-decoder", "cut has no generator 'feature-decoder'"),
-        ("cnn", "generator.network=feature-decoder", "plain has no generator 'feature-decoder'"),
+        ("cnn", "generator.network=feature-decoder", "unconstrained has no generator 'feature-decoder'"),
         ("monet", "structure.places=1", "structure.places = 1"),
         ("monet", "structure.weight=0", "structure.weight = 0"),
         ("monet", "mood.nearest=1.1", "mood.nearest = 1.1"),
@@ -208,8 +212,8 @@ def test_a_wrong_setting_is_refused_in_one_line_that_helps(name: str, setting: s
 def test_a_network_is_exchanged_together_with_its_settings() -> None:
     values = Recipe.load("cut").model_dump(mode="json")
     learning = {name: values["generator"][name] for name in ("lr", "betas")}
-    values["generator"] = {"network": "painter", "width": 8, "body": 16, "blocks": 2, **learning}
-    assert Recipe.of(values).generator_kwargs() == {"network": "painter", "width": 8, "body": 16, "blocks": 2}
+    values["generator"] = {"network": "edsr", "width": 8, "body": 16, "blocks": 2, **learning}
+    assert Recipe.of(values).generator_kwargs() == {"network": "edsr", "width": 8, "body": 16, "blocks": 2}
     values["generator"] = learning | {"width": 8}
     with pytest.raises(ImpastoError, match=r"lacks 'generator\.network'"):
         Recipe.of(values)
@@ -266,7 +270,7 @@ def test_a_recipe_file_with_a_missing_or_unknown_setting_is_refused(tmp_path: Pa
     with pytest.raises(ImpastoError, match="There is no setting 'colour'"):
         Recipe.load(file)
     (tmp_path / "note.txt").write_text("milk")
-    with pytest.raises(ImpastoError, match="is no recipe: the file of one ends in"):
+    with pytest.raises(ImpastoError, match="is no recipe: recipe files end in"):
         Recipe.load(tmp_path / "note.txt")
     with pytest.raises(ImpastoError, match="There is no recipe file"):
         Recipe.load(tmp_path / "none.yaml")

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.losses.adversarial import LABELLED, NAMES, adversarial
+from impasto.config.registries import LOSSES
 
 
 def gradient(of: torch.Tensor) -> torch.Tensor:
@@ -18,99 +18,96 @@ def test_bce_is_the_binary_cross_entropy_of_the_paper() -> None:
     real, fake = torch.randn(50), torch.randn(50)
     ones, zeros = torch.ones(50), torch.zeros(50)
     expected = F.binary_cross_entropy(real.sigmoid(), ones) + F.binary_cross_entropy(fake.sigmoid(), zeros)
-    game = adversarial("bce")
-    torch.testing.assert_close(game.discriminator(real, fake), expected)
-    torch.testing.assert_close(game.generator(fake, None), F.binary_cross_entropy(fake.sigmoid(), ones))
+    loss = LOSSES["bce"]
+    torch.testing.assert_close(loss.discriminator(real, fake), expected)
+    torch.testing.assert_close(loss.generator(fake, None), F.binary_cross_entropy(fake.sigmoid(), ones))
 
 
 def test_bce_of_a_perfect_discriminator_is_zero_and_of_a_blind_one_two_log_two() -> None:
-    game = adversarial("bce")
-    assert game.discriminator(torch.full((4,), 100.0), torch.full((4,), -100.0)).item() == pytest.approx(0, abs=1e-30)
-    assert game.discriminator(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2 * math.log(2))
+    loss = LOSSES["bce"]
+    assert loss.discriminator(torch.full((4,), 100.0), torch.full((4,), -100.0)).item() == pytest.approx(0, abs=1e-30)
+    assert loss.discriminator(torch.zeros(4), torch.zeros(4)).item() == pytest.approx(2 * math.log(2))
 
 
 def test_bce_stays_finite_where_a_sigmoid_would_saturate() -> None:
-    assert adversarial("bce").generator(torch.tensor([-1e4]), None).item() == pytest.approx(1e4)
-    doubted = adversarial("bce", 0.1).discriminator(torch.tensor([-1e4]), torch.tensor([0.0]))
+    assert LOSSES["bce"].generator(torch.tensor([-1e4]), None).item() == pytest.approx(1e4)
+    doubted = LOSSES["bce"].smoothed(0.1).discriminator(torch.tensor([-1e4]), torch.tensor([0.0]))
     assert doubted.item() == pytest.approx(0.9e4, rel=1e-3)
 
 
 def test_lsgan_is_the_squared_distance_to_the_labels_with_the_boundary_at_zero() -> None:
     real, fake = torch.randn(50), torch.randn(50)
     expected = 0.5 * F.mse_loss(real + 0.5, torch.ones(50)) + 0.5 * F.mse_loss(fake + 0.5, torch.zeros(50))
-    game = adversarial("lsgan")
-    torch.testing.assert_close(game.discriminator(real, fake), expected)
-    torch.testing.assert_close(game.generator(fake, None), F.mse_loss(fake + 0.5, torch.ones(50)))
+    loss = LOSSES["lsgan"]
+    torch.testing.assert_close(loss.discriminator(real, fake), expected)
+    torch.testing.assert_close(loss.generator(fake, None), F.mse_loss(fake + 0.5, torch.ones(50)))
 
 
 @given(smoothing=st.floats(0, 0.5), seed=st.integers(0, 99))
 def test_smoothing_lowers_the_label_of_the_reals_and_nothing_else(smoothing: float, seed: int) -> None:
     real, fake = torch.randn(2, 20, generator=torch.Generator().manual_seed(seed))
     labels, zeros = torch.full((20,), 1 - smoothing), torch.zeros(20)
-    bce, lsgan = adversarial("bce", smoothing), adversarial("lsgan", smoothing)
+    bce, lsgan = LOSSES["bce"].smoothed(smoothing), LOSSES["lsgan"].smoothed(smoothing)
     expected = F.binary_cross_entropy_with_logits(real, labels) + F.binary_cross_entropy_with_logits(fake, zeros)
     torch.testing.assert_close(bce.discriminator(real, fake), expected)
     expected = 0.5 * F.mse_loss(real + 0.5, labels) + 0.5 * F.mse_loss(fake + 0.5, zeros)
     torch.testing.assert_close(lsgan.discriminator(real, fake), expected)
-    for name, game in (("bce", bce), ("lsgan", lsgan)):
-        assert torch.equal(game.generator(fake, None), adversarial(name).generator(fake, None))
+    for name, loss in (("bce", bce), ("lsgan", lsgan)):
+        assert torch.equal(loss.generator(fake, None), LOSSES[name].generator(fake, None))
 
 
-def test_a_loss_without_labels_has_nothing_to_smooth() -> None:
-    for name in set(NAMES) - set(LABELLED):
-        with pytest.raises(ValueError, match=f"'{name}' has no labels"):
-            adversarial(name, 0.1)
-    with pytest.raises(ValueError, match=r"of 1\.0 is not"):
-        adversarial("bce", 1.0)
-
-
-def test_an_unknown_loss_is_told_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'ragan'.*relativistic"):
-        adversarial("ragan")
+def test_a_loss_without_labels_refuses_label_smoothing() -> None:
+    assert {name for name, loss in LOSSES.items() if loss.labelled} == {"bce", "lsgan"}
+    for loss in LOSSES.values():
+        if not loss.labelled:
+            with pytest.raises(ValueError, match="without labels"):
+                loss.smoothed(0.1)
+    with pytest.raises(ValueError, match=r"smoothing of 1\.0"):
+        LOSSES["bce"].smoothed(1.0)
 
 
 def test_hinge_stops_caring_beyond_its_margin() -> None:
-    game = adversarial("hinge")
-    assert game.discriminator(torch.tensor([1.0, 5.0]), torch.tensor([-1.0, -7.0])) == 0
-    assert game.discriminator(torch.tensor([0.0]), torch.tensor([0.0])) == 2
+    loss = LOSSES["hinge"]
+    assert loss.discriminator(torch.tensor([1.0, 5.0]), torch.tensor([-1.0, -7.0])) == 0
+    assert loss.discriminator(torch.tensor([0.0]), torch.tensor([0.0])) == 2
 
 
 def test_wgan_is_the_difference_of_the_means_which_no_common_shift_changes() -> None:
-    game, real, fake = adversarial("wgan"), torch.tensor([1.0, 3.0]), torch.tensor([-2.0, 0.0])
-    assert game.discriminator(real, fake) == -3
-    assert game.discriminator(real + 9, fake + 9) == -3
-    assert game.generator(fake, None) == 1
+    loss, real, fake = LOSSES["wgan"], torch.tensor([1.0, 3.0]), torch.tensor([-2.0, 0.0])
+    assert loss.discriminator(real, fake) == -3
+    assert loss.discriminator(real + 9, fake + 9) == -3
+    assert loss.generator(fake, None) == 1
 
 
 def test_relativistic_asks_of_each_pair_whether_the_real_one_is_ahead() -> None:
-    game, real, fake = adversarial("relativistic"), torch.randn(2, 1, 3, 3), torch.randn(2, 1, 3, 3)
+    loss, real, fake = LOSSES["relativistic"], torch.randn(2, 1, 3, 3), torch.randn(2, 1, 3, 3)
     pairs = list(zip(real.flatten().tolist(), fake.flatten().tolist(), strict=True))
     discriminator = sum(math.log1p(math.exp(-(r - f))) for r, f in pairs) / len(pairs)
     generator = sum(math.log1p(math.exp(-(f - r))) for r, f in pairs) / len(pairs)
-    assert game.discriminator(real, fake).item() == pytest.approx(discriminator, rel=1e-5)
-    assert game.generator(fake, real).item() == pytest.approx(generator, rel=1e-5)
+    assert loss.discriminator(real, fake).item() == pytest.approx(discriminator, rel=1e-5)
+    assert loss.generator(fake, real).item() == pytest.approx(generator, rel=1e-5)
 
 
 def test_relativistic_refuses_logits_that_are_no_pairs() -> None:
-    game = adversarial("relativistic")
+    loss = LOSSES["relativistic"]
     with pytest.raises(ValueError, match="none for"):
-        game.generator(torch.zeros(4), None)
+        loss.generator(torch.zeros(4), None)
     with pytest.raises(ValueError, match=r"\(4, 1\) for \(4,\)"):
-        game.discriminator(torch.zeros(4, 1), torch.zeros(4))
+        loss.discriminator(torch.zeros(4, 1), torch.zeros(4))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_only_paired_losses_look_at_the_reals_for_the_generator(name: str) -> None:
-    game, fake, real, other = adversarial(name), *torch.randn(3, 8)
-    assert game.paired == (not torch.equal(game.generator(fake, real), game.generator(fake, other)))
+    loss, fake, real, other = LOSSES[name], *torch.randn(3, 8)
+    assert loss.paired == (not torch.equal(loss.generator(fake, real), loss.generator(fake, other)))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("shape", [(3,), (3, 1, 2, 2)])
 def test_each_side_gains_in_its_own_direction(name: str, shape: tuple[int, ...]) -> None:
     real, fake = torch.zeros(shape, requires_grad=True), torch.zeros(shape, requires_grad=True)
-    adversarial(name).discriminator(real, fake).backward()
+    LOSSES[name].discriminator(real, fake).backward()
     assert gradient(real).max() < 0 < gradient(fake).min()
     fake = torch.zeros(shape, requires_grad=True)
-    adversarial(name).generator(fake, torch.zeros(shape)).backward()
+    LOSSES[name].generator(fake, torch.zeros(shape)).backward()
     assert gradient(fake).max() < 0

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from fixtures.tiny import TINY, batch, build, pictures, state, tiny, unchanged
-from impasto.config.recipe import RECIPES
+from impasto.config.registries import METHODS
 from impasto.data.loader import Batch, Loader
-from impasto.methods import METHODS, Method
+from impasto.methods.base import Method
 
 FROM_NOISE = {"gan", "progressive"}
 every_method = pytest.mark.parametrize("name", METHODS)
@@ -18,7 +18,7 @@ translators = pytest.mark.parametrize("name", [name for name in METHODS if name 
 RICH = {
     "gan": [],
     "progressive": [],
-    "plain": ["content=1", "identity=1"],
+    "unconstrained": ["content=1", "identity=1"],
     "cyclegan": ["pool=3"],
     "cut": ["identity=1"],
     "fsesim": [],
@@ -47,7 +47,7 @@ def flat(network: nn.Module) -> Tensor:
 
 
 def test_every_method_has_a_recipe_and_a_tiny_one_to_be_tested_with() -> None:
-    assert METHODS.keys() == RECIPES.keys() == TINY.keys() == RICH.keys()
+    assert METHODS.keys() == TINY.keys() == RICH.keys()
 
 
 @every_method
@@ -123,11 +123,11 @@ def test_what_is_saved_goes_on_as_if_nothing_had_happened(name: str) -> None:
 
 @every_method
 def test_judging_pictures_held_out_changes_nothing_and_is_a_share(name: str) -> None:
-    spectral = [] if name in {"plain", "fsesim", *FROM_NOISE} else ["discriminator.spectral=true"]
+    spectral = [] if name in {"unconstrained", "fsesim", *FROM_NOISE} else ["discriminator.spectral=true"]
     method = build(name, *RICH[name], *spectral)
     method.step(given(name))
     before, random = everything(method), torch.get_rng_state()
-    judged = method.judge(given(name, 7))
+    judged = method.evaluate_heldout(given(name, 7))
     assert judged.keys() == {"accuracy_heldout"} and 0 <= judged["accuracy_heldout"] <= 1
     assert all(unchanged(network, before[each]) for each, network in method.networks.items())
     assert torch.equal(torch.get_rng_state(), random)
@@ -148,7 +148,7 @@ def test_the_style_is_the_network_that_learns_and_paints_what_is_looked_at(name:
 @translators
 def test_a_translator_looks_at_whole_photos(name: str) -> None:
     method = build(name)
-    assert torch.equal(method.inputs(9, 0, subjects(name)), subjects(name).whole(9))
+    assert torch.equal(method.inputs(9, 0, subjects(name)), subjects(name).load_evenly(9))
     with pytest.raises(ValueError, match="photos"):
         method.inputs(9, 0, None)
 

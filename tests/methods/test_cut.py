@@ -8,9 +8,9 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from fixtures.tiny import CPU, agree, batch, build, float64, made, pair, plain, tiny
-from impasto.config.recipe import CutRecipe, Recipe
+from impasto.config.recipe import Recipe
 from impasto.device import open_fabric
-from impasto.methods.cut import Cut
+from impasto.methods.cut import Cut, CutRecipe
 
 
 @pytest.fixture

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fixtures.tiny import CPU, agree, batch, build, made, noise, pictures, plain, tiny
-from impasto.config.recipe import FsesimRecipe, Recipe
+from impasto.config.recipe import Recipe
 from impasto.data.augment import to_pixels
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision, open_fabric
 from impasto.errors import ImpastoError
 from impasto.methods import fsesim as module
-from impasto.methods.fsesim import FAR, Fsesim, jitter
+from impasto.methods.fsesim import FAR, Fsesim, FsesimRecipe, jitter
 from impasto.networks.feature_decoder import Generator
 from impasto.networks.moods import PALETTE
 
@@ -188,7 +188,7 @@ def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, mo
     painter.remember(torch.zeros(3, painter.moods.shape[1]))
     method.prepare([method.style()], Batches(five, five))
     with torch.no_grad():
-        expected = torch.cat([painter.statistics(five.at(np.array([place]))) for place in range(5)])
+        expected = torch.cat([painter.statistics(five.load(np.array([place]))) for place in range(5)])
     torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
     assert not painter.moods.requires_grad and (expected[0] - expected[1]).abs().max() > 0.1
 
@@ -199,7 +199,7 @@ def test_of_more_paintings_than_are_kept_moods_are_evenly_spread(five: Loader, m
     painter = method.style()
     assert isinstance(painter, Generator) and len(painter.moods) == 3
     with torch.no_grad():
-        expected = painter.statistics(five.at(np.array([0, 2, 4])))
+        expected = painter.statistics(five.load(np.array([0, 2, 4])))
     torch.testing.assert_close(painter.moods, expected, atol=1e-4, rtol=1e-4)
 
 
@@ -214,7 +214,7 @@ def test_moods_are_shared_out_among_the_photos(five: Loader, monkeypatch: pytest
     monkeypatch.setattr(module, "FEW", 7)
     method.prepare([method.style()], Batches(five, photos))
     with torch.no_grad():
-        paintings, measured = (generator.statistics(each.whole(9)) for each in (five, photos))
+        paintings, measured = (generator.statistics(each.load_evenly(9)) for each in (five, photos))
         other = copy.deepcopy(generator)
         other.remember(paintings, measured)
     torch.testing.assert_close(generator.offsets, other.offsets, atol=1e-3, rtol=1e-3)
@@ -234,15 +234,15 @@ def test_a_single_painting_to_learn_from_is_refused() -> None:
 @pytest.mark.parametrize("progress", [0.2, 0.5])
 def test_the_discriminator_is_judged_at_the_size_that_it_learns_at(progress: float) -> None:
     method = made(Fsesim, open_fabric(CPU, "32-true"), "size=64", "half=0.3")
-    given, whole = batch(0, size=64, progress=progress), method.discriminator_step.judge
+    given, whole = batch(0, size=64, progress=progress), method.discriminator_step.heldout_accuracy
     sizes: list[torch.Size] = []
 
     def noticed(pictures: Tensor, rng: torch.Generator) -> Tensor:
         sizes.append(pictures.shape)
         return whole(pictures, rng)
 
-    method.discriminator_step.judge = noticed  # type: ignore[method-assign]
-    told = method.judge(replace(given, photos=given.photos[:0]))
+    method.discriminator_step.heldout_accuracy = noticed  # type: ignore[method-assign]
+    told = method.evaluate_heldout(replace(given, photos=given.photos[:0]))
     side = 32 if progress < 0.3 else 64
     assert sizes == [(2, 3, side, side)] and 0 <= told["accuracy_heldout"] <= 1
 

@@ -3,10 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixtures.tiny import batch, build, noise, tiny
-from impasto.config.recipe import ProgressiveRecipe, Recipe
+from impasto.config.recipe import Recipe
 from impasto.data.loader import Batch
 from impasto.errors import ImpastoError
-from impasto.methods.progressive import Progressive
+from impasto.methods.progressive import Progressive, ProgressiveRecipe
 
 
 def recipe(*settings: str) -> ProgressiveRecipe:
@@ -55,7 +55,7 @@ def test_both_networks_learn_from_pictures_of_the_size_that_it_is_at() -> None:
     for progress, side in ((0.0, 8), (0.49, 8), (0.6, 16), (1.0, 16)):
         seen.clear()
         method.step(at(progress))
-        method.judge(at(progress))
+        method.evaluate_heldout(at(progress))
         assert set(seen) == {(side, side)} and len(seen) >= 4, progress
 
 

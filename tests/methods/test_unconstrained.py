@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 
 from fixtures.tiny import agree, batch, build, float64, made, pair, plain
-from impasto.methods.unconstrained import Plain
+from impasto.methods.unconstrained import Unconstrained
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def exact() -> Iterator[Fabric]:
 
 def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
     """The discriminator, then the generator against it on the same fakes, drawn to the photo and to leave paintings."""
-    ours = made(Plain, exact, "content=3", "identity=2")
+    ours = made(Unconstrained, exact, "content=3", "identity=2")
     g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
     adam_g, adam_d = (torch.optim.Adam(network.parameters(), 1e-4, (0.5, 0.999)) for network in (g, d))
     bce = F.binary_cross_entropy_with_logits
@@ -43,11 +43,11 @@ def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
 
 
 def test_what_has_no_weight_is_not_computed() -> None:
-    assert not {"loss_content", "loss_identity"} & build("plain").step(batch()).keys()
-    assert {"loss_content", "loss_identity"} <= build("plain", "content=1", "identity=1").step(batch()).keys()
+    assert not {"loss_content", "loss_identity"} & build("unconstrained").step(batch()).keys()
+    assert {"loss_content", "loss_identity"} <= build("unconstrained", "content=1", "identity=1").step(batch()).keys()
 
 
 def test_held_to_two_photos_it_learns_to_keep_them() -> None:
-    method = build("plain", "content=10", "generator.lr=1e-2")
+    method = build("unconstrained", "content=10", "generator.lr=1e-2")
     losses = [method.step(pair(step))["loss_content"] for step in range(40)]
     assert torch.stack(losses[-5:]).mean() < 0.6 * losses[0]

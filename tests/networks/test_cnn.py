@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,12 +10,12 @@ from impasto.networks.cnn import Discriminator, Generator
 from impasto.networks.layers import ACTIVATIONS, NORMS
 
 
-def generator(*, depth: int = 4, activation: str = "relu", norm: str = "none") -> Generator:
+def generator(*, depth: int = 4, activation: Any = "relu", norm: Any = "none") -> Generator:
     torch.manual_seed(0)
     return Generator(6, depth, activation, norm, 0.2)
 
 
-def discriminator(*, depth: int = 3, activation: str = "relu", norm: str = "none") -> Discriminator:
+def discriminator(*, depth: int = 3, activation: Any = "relu", norm: Any = "none") -> Discriminator:
     torch.manual_seed(0)
     return Discriminator(4, depth, activation, norm, 0.2)
 

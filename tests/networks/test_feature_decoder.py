@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from impasto.config.settings import FeatureDecoderGenerator
 from impasto.networks import feature_decoder as module
 from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, STRIDE, Generator
 from impasto.networks.moods import PALETTE, moments, palette
@@ -331,7 +330,7 @@ def test_moods_that_are_shared_out_among_photos_are_each_nearest_to_about_equall
 
 
 def test_recipes_know_the_stride() -> None:
-    assert FeatureDecoderGenerator.stride == STRIDE
+    assert Generator.stride == STRIDE
 
 
 def test_without_moods_they_are_nothing() -> None:

@@ -9,8 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
 from impasto.methods.discriminator_step import Reconstructing
-from impasto.networks import DISCRIMINATORS, GENERATORS, build_discriminator, build_generator
+from impasto.networks import build_discriminator, build_generator
 from impasto.networks.progressive import Growing
 
 SIZE = 32
@@ -48,7 +49,7 @@ GENERATOR_SETTINGS: dict[str, dict[str, Any]] = {
         "init_std": 0.02,
     },
     "cnn": {"width": 16, "depth": 4, "activation": "relu", "norm": "none", "init_std": 0.1},
-    "painter": {"width": 8, "body": 16, "blocks": 4},
+    "edsr": {"width": 8, "body": 16, "blocks": 4},
     "feature-decoder": {"width": 8, "body": 16, "blocks": 1, "soften": 1},
 }
 DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
@@ -57,7 +58,7 @@ DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
     "fastgan": {"size": SIZE, "width": 8},
     "r3gan": {"size": SIZE, "width": 16, "max_width": 32, "blocks": 1},
     "cnn": {"width": 8, "depth": 3, "activation": "relu", "norm": "none", "init_std": 0.1},
-    "patch": {
+    "patchgan": {
         "width": 8,
         "max_width": 32,
         "layers": 2,

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from impasto.networks.patchgan import Discriminator
 
 
 def discriminator(
-    *, width: int = 4, max_width: int = 8, layers: int = 3, norm: str = "none", spectral: bool = False
+    *, width: int = 4, max_width: int = 8, layers: int = 3, norm: Any = "none", spectral: bool = False
 ) -> Discriminator:
     torch.manual_seed(0)
     return Discriminator(width, max_width, layers, norm, spectral, 0.2, 0.2)

@@ -94,7 +94,7 @@ def test_the_average_of_a_growing_painter_grows_after_it() -> None:
     sides = []
     for step in range(1, 120):
         g.grow(min(step / 40, 2.0))
-        ema.update(g, batch=2, pictures=2 * step)
+        ema.update(g, batch=2, images=2 * step)
         assert average.growth <= g.growth
         sides.append(average.side)
     assert sides == sorted(sides) and sides[-1] == SIZE

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -13,9 +15,9 @@ def generator(
     width: int = 4,
     max_width: int = 16,
     depth: int = 4,
-    norm: str = "instance",
+    norm: Any = "instance",
     dropout: float = 0.0,
-    up: str = "transpose",
+    up: Any = "transpose",
 ) -> Generator:
     torch.manual_seed(0)
     return Generator(width, max_width, depth, norm, dropout, up, 0.02)

@@ -12,16 +12,18 @@ METHODS = {"plain": "unconstrained"}
 NETWORKS = {"painter": "edsr", "patch": "patchgan"}
 #: Columns of the log that had another name.
 COLUMNS = {"spread": "diversity_ratio", "loss_rebuilding": "loss_reconstruction"}
+#: Attributes of a trial that had another name, in storages of studies and in ``tuning.json``.
+TRIALS = {"looks": "rung_scores", "wrong": "error", "seen": "last_heartbeat", "tries": "attempt", "own": "baseline"}
 
 
 def recipe(values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of a recipe, nested."""
     changed = dict(values)
-    if changed.get("method") in METHODS:
+    if str(changed.get("method")) in METHODS:
         changed["method"] = METHODS[changed["method"]]
     for role in ("generator", "discriminator"):
         settings = changed.get(role)
-        if isinstance(settings, Mapping) and settings.get("network") in NETWORKS:
+        if isinstance(settings, Mapping) and str(settings.get("network")) in NETWORKS:
             changed[role] = {**settings, "network": NETWORKS[settings["network"]]}
     return changed
 
@@ -70,6 +72,16 @@ def evaluation(values: Mapping[str, Any]) -> dict[str, Any]:
             changed[side] = _renamed(changed[side], {"turns": "domains"})
             changed[side]["domains"] = str(changed[side].get("domains", "")).replace(" into ", " → ")
     return changed
+
+
+def trial_attributes(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The user attributes of a trial in the storage of a study."""
+    return _renamed(values, TRIALS)
+
+
+def tuning(values: Mapping[str, Any]) -> dict[str, Any]:
+    """``tuning.json``."""
+    return {**values, "trials": [_renamed(trial, TRIALS) for trial in values.get("trials", ())]}
 
 
 def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:

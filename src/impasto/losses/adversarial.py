@@ -1,4 +1,4 @@
-"""Adversarial losses, as functions of the discriminator's logits: (B, …), above 0 for real. Each gives a scalar."""
+"""Adversarial losses, as functions of the discriminator's logits: (B, …), above 0 for real. Each returns a scalar."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,49 +7,36 @@ from functools import partial
 import torch.nn.functional as F
 from torch import Tensor
 
-NAMES = ("bce", "lsgan", "hinge", "wgan", "relativistic")
-LABELLED = ("bce", "lsgan")  #: these learn towards labels, which can be smoothed
+from impasto.config.registries import LOSSES
 
 
 @dataclass(frozen=True)
-class Adversarial:
-    """Both sides of one game: ``discriminator(real, fake)`` and ``generator(fake, real)``.
+class AdversarialLoss:
+    """Both sides of an adversarial loss.
 
-    Where ``paired``, the generator's side needs the real logits too, as many as fake ones; elsewhere it ignores them,
-    and they may be None.
+    Attributes:
+        discriminator: of the logits of real and fake images.
+        generator: of the logits of fake images, and of real ones where the loss is ``paired``; else those may be None.
+        paired: whether each fake is compared with a real one, so that there must be as many of both.
+        labelled: whether the discriminator learns towards labels; its function then takes ``smoothing``, which lowers
+            the label of real images to 1 − ``smoothing`` (one-sided: Salimans et al. 2016, arXiv:1606.03498,
+            section 3.4).
+        absolute: whether a logit of 0 separates real from fake. Where only differences of logits count, it does not.
     """
 
-    discriminator: Callable[[Tensor, Tensor], Tensor]
+    discriminator: Callable[..., Tensor]
     generator: Callable[[Tensor, Tensor | None], Tensor]
     paired: bool = False
+    labelled: bool = False
+    absolute: bool = True
 
-
-def adversarial(name: str, smoothing: float = 0.0) -> Adversarial:
-    """The game of that name, out of ``NAMES``.
-
-    ``smoothing`` lowers the label of real pictures to 1 − ``smoothing``, for the discriminator only (one-sided:
-    Salimans et al. 2016, arXiv:1606.03498, section 3.4).
-
-    Raises:
-        ValueError: for an unknown name, ``smoothing`` outside 0…1, or any with a loss that is not in ``LABELLED``.
-    """
-    if name not in NAMES:
-        raise ValueError(f"There is no adversarial loss {name!r}; choose one of {', '.join(NAMES)}.")
-    if not 0 <= smoothing < 1:
-        raise ValueError(f"Label smoothing of {smoothing} is not in 0…1 (1 excluded); usual is 0.1.")
-    if smoothing and name not in LABELLED:
-        raise ValueError(f"The loss {name!r} has no labels to smooth; set smoothing 0 or use {' or '.join(LABELLED)}.")
-    match name:
-        case "bce":
-            return Adversarial(partial(bce_discriminator, smoothing=smoothing), bce_generator)
-        case "lsgan":
-            return Adversarial(partial(lsgan_discriminator, smoothing=smoothing), lsgan_generator)
-        case "hinge":
-            return Adversarial(hinge_discriminator, critic_generator)
-        case "wgan":
-            return Adversarial(wgan_discriminator, critic_generator)
-        case _:
-            return Adversarial(relativistic_discriminator, relativistic_generator, paired=True)
+    def smoothed(self, smoothing: float) -> "AdversarialLoss":
+        """The loss with label smoothing, 0…1. ValueError for any but 0 where the loss has no labels."""
+        if not smoothing:
+            return self
+        if not self.labelled or not 0 < smoothing < 1:
+            raise ValueError(f"label smoothing of {smoothing}: it is 0…1 (1 excluded), and 0 for losses without labels")
+        return AdversarialLoss(partial(self.discriminator, smoothing=smoothing), self.generator, labelled=True)
 
 
 def bce_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -73,7 +60,7 @@ def lsgan_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> T
 def lsgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
     """(D(G(z)) − 1)²: Zhu et al. 2017, arXiv:1703.10593, section 4, with the same shift.
 
-    Twice that of Mao et al., for CycleGAN and CUT weigh their other losses against this one.
+    Twice that of Mao et al., as CycleGAN and CUT weigh their other losses against this one.
     """
     return (fake - 0.5).square().mean()
 
@@ -84,37 +71,46 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def wgan_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """D(G(z)) − D(x): Arjovsky et al. 2017, arXiv:1701.07875, equation 2, for a critic that is kept Lipschitz."""
+    """D(G(z)) − D(x): Arjovsky et al. 2017, arXiv:1701.07875, equation 2, for a Lipschitz discriminator."""
     return fake.mean() - real.mean()
 
 
-def critic_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
+def wgan_generator(fake: Tensor, real: Tensor | None = None) -> Tensor:
     """−D(G(z)): Lim & Ye 2017, equation 7, and Arjovsky et al. 2017, theorem 3."""
     return -fake.mean()
 
 
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    """softplus(−(D(x) − D(G(z)))), each real with its own fake: Huang et al. 2024, arXiv:2501.05441, equation 2, after
-    Jolicoeur-Martineau 2018, arXiv:1807.00734.
+    """softplus(−(D(x) − D(G(z)))), each real paired with one fake: Huang et al. 2024, arXiv:2501.05441, equation 2,
+    after Jolicoeur-Martineau 2018, arXiv:1807.00734.
 
     Raises:
         ValueError: if there are not as many real logits as fake ones.
     """
-    return F.softplus(_lead(fake, real)).mean()
+    return F.softplus(_difference(fake, real)).mean()
 
 
 def relativistic_generator(fake: Tensor, real: Tensor | None) -> Tensor:
-    """softplus(−(D(G(z)) − D(x))): the other side of ``relativistic_discriminator``.
+    """softplus(−(D(G(z)) − D(x))): the generator's side of :func:`relativistic_discriminator`.
 
     Raises:
         ValueError: if there are not as many real logits as fake ones.
     """
-    return F.softplus(-_lead(fake, real)).mean()
+    return F.softplus(-_difference(fake, real)).mean()
 
 
-def _lead(fake: Tensor, real: Tensor | None) -> Tensor:
-    """How far each fake is ahead of its real. Logits of other shapes would broadcast to all pairs, unnoticed."""
+def _difference(fake: Tensor, real: Tensor | None) -> Tensor:
+    """Fake minus real logits, pair by pair. Logits of other shapes would broadcast to all pairs, unnoticed."""
     if real is None or real.shape != fake.shape:
         given = "none" if real is None else tuple(real.shape)
         raise ValueError(f"Pairs need as many real logits as fake ones: {given} for {tuple(fake.shape)}.")
     return fake - real
+
+
+LOSSES.register("bce")(AdversarialLoss(bce_discriminator, bce_generator, labelled=True))
+LOSSES.register("lsgan")(AdversarialLoss(lsgan_discriminator, lsgan_generator, labelled=True))
+LOSSES.register("hinge")(AdversarialLoss(hinge_discriminator, wgan_generator))
+LOSSES.register("wgan")(AdversarialLoss(wgan_discriminator, wgan_generator, absolute=False))
+LOSSES.register("relativistic")(
+    AdversarialLoss(relativistic_discriminator, relativistic_generator, paired=True, absolute=False)
+)

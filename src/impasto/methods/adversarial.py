@@ -27,14 +27,14 @@ class AdversarialMethod(Method):
         self.networks = {"generator": self.generator, **self.discriminator_step.networks}
         self.optimizers = {"generator": self.optimizer_g, "discriminator": self.discriminator_step.optimizer}
 
-    def learn(self, loss: Tensor) -> None:
+    def update_generator(self, loss: Tensor) -> None:
         """One update of the generator."""
         self.optimizer_g.zero_grad()
         self.fabric.backward(loss)
         update(self.fabric, self.generator, self.optimizer_g, self._settings)
 
-    def judge(self, batch: Batch) -> dict[str, Tensor]:
-        return {"accuracy_heldout": self.discriminator_step.judge(batch.paintings, batch.rng)}
+    def evaluate_heldout(self, batch: Batch) -> dict[str, Tensor]:
+        return {"accuracy_heldout": self.discriminator_step.heldout_accuracy(batch.paintings, batch.rng)}
 
     def style(self) -> nn.Module:
         network: nn.Module = self.generator.module
@@ -50,10 +50,10 @@ class TranslationMethod(AdversarialMethod):
     def inputs(self, count: int, seed: int, photos: Loader | None) -> Tensor:
         if photos is None:
             raise ValueError("a translator needs photos")
-        return photos.whole(count)
+        return photos.load_evenly(count)
 
-    def sample(self, painter: nn.Module, inputs: Tensor) -> Tensor:
-        pictures: Tensor = painter(inputs.contiguous(memory_format=self.layout))
+    def sample(self, generator: nn.Module, inputs: Tensor) -> Tensor:
+        pictures: Tensor = generator(inputs.contiguous(memory_format=self.layout))
         return pictures
 
 

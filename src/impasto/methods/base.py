@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ class Method(ABC):
     puts into ``networks`` and ``optimizers`` is saved, resumed and scheduled by the loop.
     """
 
+    recipe_class: "ClassVar[type[Recipe]]"  #: the settings of this method
     networks: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
 
@@ -29,7 +30,7 @@ class Method(ABC):
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         """Builds networks and optimisers, from torch's global random state, on ``fabric``'s device."""
 
-    def prepare(self, painters: Sequence[nn.Module], pictures: Batches) -> None:
+    def prepare(self, generators: Sequence[nn.Module], pictures: Batches) -> None:
         """Before the first step: measures what networks like :meth:`style`'s have to know of the training pictures, and
         tells them, in place of what they knew of others. Most know nothing."""
         return
@@ -44,11 +45,11 @@ class Method(ABC):
         """``count`` inputs to look at, the same for the same seed and ``photos``, on the device."""
 
     @abstractmethod
-    def sample(self, painter: nn.Module, inputs: Tensor) -> Tensor:
+    def sample(self, generator: nn.Module, inputs: Tensor) -> Tensor:
         """Pictures (B, 3, H, W) in −1…1 that ``painter`` makes of ``inputs``."""
 
     @abstractmethod
-    def judge(self, batch: Batch) -> dict[str, Tensor]:
+    def evaluate_heldout(self, batch: Batch) -> dict[str, Tensor]:
         """What the discriminator makes of pictures that were never learned from, changing nothing."""
 
     @abstractmethod

@@ -1,11 +1,17 @@
 """CUT: one generator, held to the photo by comparing places (Park et al. 2020, arXiv:2007.15651)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor
 
+from impasto.config.base import Config
+from impasto.config.networks import GeneratorConfig, NetworkField
+from impasto.config.recipe import TranslationRecipe
+from impasto.config.registries import GENERATORS, METHODS
+from impasto.config.types import Positive
 from impasto.data.loader import Batch
 from impasto.losses.patch_nce import patch_nce
 from impasto.methods.adversarial import TranslationMethod, pixel_std
@@ -15,13 +21,38 @@ from impasto.networks.patch_sampler import PatchSampler, draw_places
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.config.recipe import CutRecipe
+
+class PatchNceConfig(Config):
+    """PatchNCE: its weight, the number of patches of each map, the temperature; with ``identity`` also on images of the
+    target domain."""
+
+    weight: Positive
+    patches: int = Field(ge=2, le=4096)
+    temperature: Positive
+    identity: bool
 
 
+class CutRecipe(TranslationRecipe):
+    """Patches of the output are pulled to the same patches of the input and pushed from others (PatchNCE)."""
+
+    method: Literal["cut"]
+    generator: Annotated[
+        GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=False, methods=("features",))
+    ]
+    contrast: PatchNceConfig
+
+    @property
+    def preserves_target(self) -> bool:
+        return super().preserves_target or self.contrast.identity
+
+
+@METHODS.register("cut")
 class Cut(TranslationMethod):
     """One discriminator step, then one step of the generator and of the small networks that compare places."""
 
-    def __init__(self, recipe: "CutRecipe", fabric: "Fabric") -> None:
+    recipe_class = CutRecipe
+
+    def __init__(self, recipe: CutRecipe, fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.contrast, self.identity, self.every = recipe.contrast, recipe.identity, recipe.generator_every
         self.generator.mark_forward_method("features")
@@ -37,10 +68,10 @@ class Cut(TranslationMethod):
         kept = real[: self._kept(len(real))]
         made = self.generator(torch.cat([photo, kept]))
         fake, same = made[: len(photo)], made[len(photo) :]
-        losses = self.discriminator_step.learn(real, fake, batch)
+        losses = self.discriminator_step.step(real, fake, batch)
         if batch.step % self.every == 0:
             parts = {
-                "loss_adversarial": self.discriminator_step.against(fake, real, batch),
+                "loss_adversarial": self.discriminator_step.generator_loss(fake, real, batch),
                 "loss_contrast": self._contrast(photo, fake, batch.rng),  # equation 4
             }
             contrast = parts["loss_contrast"]
@@ -52,7 +83,7 @@ class Cut(TranslationMethod):
                 parts["loss_identity"] = F.l1_loss(same, kept)
                 loss = loss + self.identity * parts["loss_identity"]
             self.optimizer_s.zero_grad()
-            self.learn(loss)
+            self.update_generator(loss)
             update(self.fabric, self.sampler, self.optimizer_s, self._settings)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}

@@ -1,11 +1,15 @@
-"""CycleGAN: there and back again (Zhu et al. 2017, arXiv:1703.10593)."""
+"""CycleGAN: unpaired translation with cycle consistency (Zhu et al. 2017, arXiv:1703.10593)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from impasto.config.recipe import TranslationRecipe
+from impasto.config.registries import METHODS
+from impasto.config.types import NotNegative
 from impasto.data.loader import Batch
 from impasto.methods.adversarial import TranslationMethod, pixel_std
 from impasto.methods.discriminator_step import DiscriminatorStep, set_up, update
@@ -15,17 +19,35 @@ from impasto.networks import build_generator
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.config.recipe import CycleRecipe
+
+class CycleGanRecipe(TranslationRecipe):
+    """``cycle`` is the weight of the cycle-consistency loss (L1), ``pool`` how many earlier fakes are kept for the
+    discriminators."""
+
+    method: Literal["cyclegan"]
+    cycle: NotNegative
+    pool: int = Field(ge=0, le=10_000)
+
+    @field_validator("direction")
+    @classmethod
+    def _both(cls, direction: str) -> str:
+        if direction != "photo-to-painting":
+            raise ValueError("a CycleGAN trains both directions: paint with --reverse instead")
+        return direction
 
 
+@METHODS.register("cyclegan")
 class CycleGan(TranslationMethod):
-    """Two generators, one for each direction: G makes paintings of photos, F photos of paintings. Both are kept.
+    """Two generators, one for each direction: G translates photos into paintings, F paintings into photos.
 
-    In the paper's names: x a photo, y a painting, G and D_Y ``generator`` and ``discriminator_step``, F and D_X ``back`` and
-    ``discriminator_step_back``. The generators step first, the discriminators after them on a pool of old fakes (section 4).
+    In the paper's notation: x is a photo, y a painting, G and D_Y are ``generator`` and ``discriminator_step``, F and
+    D_X ``back`` and ``discriminator_step_back``. The generators are updated first, then the discriminators, on a pool
+    of earlier fakes (section 4).
     """
 
-    def __init__(self, recipe: "CycleRecipe", fabric: "Fabric") -> None:
+    recipe_class = CycleGanRecipe
+
+    def __init__(self, recipe: CycleGanRecipe, fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
         self.back, self.optimizer_b = set_up(
@@ -51,8 +73,8 @@ class CycleGan(TranslationMethod):
         losses: dict[str, Tensor] = {}
         if batch.step % self.every == 0:
             parts = {
-                "loss_adversarial": self.discriminator_step.against(fake_y, y, batch),
-                "loss_adversarial_back": self.discriminator_step_back.against(fake_x, x, batch),
+                "loss_adversarial": self.discriminator_step.generator_loss(fake_y, y, batch),
+                "loss_adversarial_back": self.discriminator_step_back.generator_loss(fake_x, x, batch),
                 "loss_cycle": F.l1_loss(self.back(fake_y), x),  # equation 2
                 "loss_cycle_back": F.l1_loss(self.generator(fake_x), y),
             }
@@ -65,13 +87,13 @@ class CycleGan(TranslationMethod):
                 }
                 loss = loss + self.identity * (parts["loss_identity"] + parts["loss_identity_back"])
             self.optimizer_b.zero_grad()
-            self.learn(loss)
+            self.update_generator(loss)
             update(self.fabric, self.back, self.optimizer_b, self._settings)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
 
         fakes = [pool(fake.detach(), batch.rng) for pool, fake in zip(self.pools, (fake_y, fake_x), strict=True)]
-        losses |= self.discriminator_step.learn(y, fakes[0], batch)
-        losses["loss_discriminator_back"] = self.discriminator_step_back.learn(x, fakes[1], batch)["loss_discriminator"]
+        losses |= self.discriminator_step.step(y, fakes[0], batch)
+        losses["loss_discriminator_back"] = self.discriminator_step_back.step(x, fakes[1], batch)["loss_discriminator"]
         return losses | {"diversity_ratio": pixel_std(fake_y.detach()) / pixel_std(y)}
 
     def reverse(self) -> nn.Module:

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from impasto.config.registries import LOSSES
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch
 from impasto.device import choose_layout
-from impasto.losses.adversarial import adversarial
 from impasto.losses.penalties import gradient_penalty, r1, r2
 from impasto.networks import build_discriminator
 from impasto.networks.batch_norm import restored_statistics
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
     from lightning_fabric.wrappers import _FabricModule
 
+    from impasto.config.optimisation import AdamConfig
     from impasto.config.recipe import Recipe
-    from impasto.config.settings import Adam
 
 
 @runtime_checkable
@@ -33,7 +33,7 @@ class DiscriminatorStep:
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         self.fabric, self.settings, self.penalty = fabric, recipe.discriminator, recipe.penalty
-        self.loss = adversarial(recipe.loss, recipe.smoothing)
+        self.loss = LOSSES[recipe.loss].smoothed(recipe.smoothing)
         self.discriminator, self.optimizer = set_up(
             fabric, build_discriminator(**recipe.discriminator_kwargs()), self.settings, layout(recipe, fabric)
         )
@@ -42,7 +42,6 @@ class DiscriminatorStep:
         if self._reconstructs:
             self.discriminator.mark_forward_method("reconstruct")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
-        self._absolute = recipe.loss in {"bce", "lsgan", "hinge"}  # other losses leave open where 0 lies
         self._boundary = torch.zeros((), device=fabric.device)
 
     @property
@@ -51,7 +50,7 @@ class DiscriminatorStep:
         networks: dict[str, nn.Module] = {"discriminator": self.discriminator}
         return networks if self.augment.target is None else networks | {"augment": self.augment}
 
-    def learn(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
+    def step(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
         """One update: real up, fake down. Returns its loss, and how often it was right before."""
         fake = fake.detach()
         seen_real, seen_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
@@ -69,7 +68,7 @@ class DiscriminatorStep:
             if self.settings.clip_weights is not None:
                 for weight in self.discriminator.parameters():
                     weight.clamp_(-self.settings.clip_weights, self.settings.clip_weights)
-            if not self._absolute:
+            if not self.loss.absolute:
                 self._boundary = (logits_real.mean() + logits_fake.mean()) / 2
             self.augment.adapt((logits_real - self._boundary).sign(), len(real))
             reconstructed = {} if reconstruction is None else {"loss_reconstruction": reconstruction.detach()}
@@ -79,7 +78,7 @@ class DiscriminatorStep:
                 "accuracy_fake": (logits_fake < self._boundary).float().mean(),
             }
 
-    def against(self, fake: Tensor, real: Tensor, batch: Batch) -> Tensor:
+    def generator_loss(self, fake: Tensor, real: Tensor, batch: Batch) -> Tensor:
         """What a generator lowers to have ``fake`` taken for real. The discriminator gets no gradients by it."""
         self.discriminator.requires_grad_(False)
         logits_real = self._logits(self.augment(real, batch.rng), real) if self.loss.paired else None
@@ -88,7 +87,7 @@ class DiscriminatorStep:
         return loss
 
     @torch.no_grad()
-    def judge(self, pictures: Tensor, rng: torch.Generator) -> Tensor:
+    def heldout_accuracy(self, pictures: Tensor, rng: torch.Generator) -> Tensor:
         """How often it takes unseen real pictures for real, varied as those that it learns from: else what it has not
         seen would differ in that too. Changes nothing but ``rng``."""
         # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
@@ -125,7 +124,7 @@ def layout(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
 
 
 def set_up(
-    fabric: "Fabric", network: nn.Module, settings: "Adam", memory_format: torch.memory_format
+    fabric: "Fabric", network: nn.Module, settings: "AdamConfig", memory_format: torch.memory_format
 ) -> tuple["_FabricModule", torch.optim.Optimizer]:
     """A network and its Adam, on the device and in the precision of ``fabric``."""
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
@@ -134,7 +133,7 @@ def set_up(
     return wrapped, optimizer
 
 
-def update(fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "Adam") -> None:
+def update(fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "AdamConfig") -> None:
     """A step of the optimiser along the gradients that are there, shortened where the settings say so."""
     if settings.clip_gradient is not None:
         fabric.clip_gradients(network, optimizer, max_norm=settings.clip_gradient, error_if_nonfinite=False)

@@ -4,25 +4,36 @@ Nothing ties a painting to its photo but what the generator's convolutions hand 
 arXiv:1611.07004, section 3.1, without pairs), so it shows what the other methods add.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.config.recipe import TranslationRecipe
+from impasto.config.registries import METHODS
+from impasto.config.types import NotNegative
 from impasto.data.loader import Batch
 from impasto.methods.adversarial import TranslationMethod, pixel_std
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from impasto.config.recipe import PlainRecipe
+
+class UnconstrainedRecipe(TranslationRecipe):
+    """Only an adversarial loss; ``content`` is the weight of an L1 distance to the source image."""
+
+    method: Literal["unconstrained"]
+    content: NotNegative = 0.0
 
 
-class Plain(TranslationMethod):
+@METHODS.register("unconstrained")
+class Unconstrained(TranslationMethod):
     """One discriminator step, then one generator step against it, on the same fakes."""
 
-    def __init__(self, recipe: "PlainRecipe", fabric: "Fabric") -> None:
+    recipe_class = UnconstrainedRecipe
+
+    def __init__(self, recipe: UnconstrainedRecipe, fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.content, self.identity, self.every = recipe.content, recipe.identity, recipe.generator_every
 
@@ -31,9 +42,9 @@ class Plain(TranslationMethod):
         learns = batch.step % self.every == 0
         with torch.set_grad_enabled(learns):
             fake = self.generator(photo)
-        losses = self.discriminator_step.learn(real, fake, batch)
+        losses = self.discriminator_step.step(real, fake, batch)
         if learns:
-            parts = {"loss_adversarial": self.discriminator_step.against(fake, real, batch)}
+            parts = {"loss_adversarial": self.discriminator_step.generator_loss(fake, real, batch)}
             loss = parts["loss_adversarial"]
             if self.content:
                 parts["loss_content"] = F.l1_loss(fake, photo)
@@ -41,6 +52,6 @@ class Plain(TranslationMethod):
             if self.identity:
                 parts["loss_identity"] = F.l1_loss(self.generator(real), real)
                 loss = loss + self.identity * parts["loss_identity"]
-            self.learn(loss)
+            self.update_generator(loss)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}

@@ -1,12 +1,17 @@
 """A painter and a critic of plain convolutions: the least that can be tried, and what every other has to beat."""
 
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from impasto.networks.layers import activation, initialise, norm, pad
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
+from impasto.config.types import Positive, Width
+from impasto.networks.layers import Activation, Norm, activation, initialise, norm, pad
 
 
+@GENERATORS.register("cnn")
 class Generator(nn.Module):
     """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape: ``depth`` 3×3 convolutions at full size,
     with norm and activation between them.
@@ -15,7 +20,14 @@ class Generator(nn.Module):
     ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
     """
 
-    def __init__(self, width: int, depth: int, activation: str, norm: str, init_std: float) -> None:
+    def __init__(
+        self,
+        width: Width,
+        depth: Annotated[int, Field(ge=2, le=64)],
+        activation: Activation,
+        norm: Norm,
+        init_std: Positive,
+    ) -> None:
         super().__init__()
         widths = [3] + [width] * (depth - 1)
         layers = [_stage(before, after, 1, activation, norm) for before, after in pairwise(widths)]
@@ -29,6 +41,7 @@ class Generator(nn.Module):
         return painted[..., :height, :width]
 
 
+@DISCRIMINATORS.register("cnn")
 class Discriminator(nn.Module):
     """Pictures (B, 3, H, W) of any size in −1…1 to logits (B,), above 0 for real: ``depth`` 3×3 convolutions of
     stride 2, from ``width`` channels doubled up to eight times, norm (not after the first) and activation, global
@@ -38,7 +51,14 @@ class Discriminator(nn.Module):
     ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
     """
 
-    def __init__(self, width: int, depth: int, activation: str, norm: str, init_std: float) -> None:
+    def __init__(
+        self,
+        width: Width,
+        depth: Annotated[int, Field(ge=2, le=16)],
+        activation: Activation,
+        norm: Norm,
+        init_std: Positive,
+    ) -> None:
         super().__init__()
         widths = [3] + [width << min(level, 3) for level in range(depth)]
         self.least = 2 << depth

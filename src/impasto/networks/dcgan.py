@@ -4,6 +4,8 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
+from impasto.config.types import Fraction, Positive, Width
 from impasto.networks.layers import initialise
 
 
@@ -31,11 +33,12 @@ def narrower(before: int, after: int, slope: float) -> list[nn.Module]:
     ]
 
 
+@GENERATORS.register("dcgan")
 class Generator(nn.Module):
     """Latents (B, latent) to pictures (B, 3, size, size) in −1…1: fractionally strided 4×4 convolutions,
     BatchNorm and ReLU after each but the last, tanh at the end."""
 
-    def __init__(self, size: int, latent: int, width: int, max_width: int, init_std: float) -> None:
+    def __init__(self, size: int, latent: int, width: Width, max_width: Width, init_std: Positive) -> None:
         super().__init__()
         channels = widths(size, width, max_width)
         layers: list[nn.Module] = [
@@ -54,11 +57,12 @@ class Generator(nn.Module):
         return pictures
 
 
+@DISCRIMINATORS.register("dcgan")
 class Discriminator(nn.Module):
     """Pictures (B, 3, size, size) in −1…1 to logits (B,), above 0 for real: strided 4×4 convolutions, LeakyReLU,
     BatchNorm after each but the first and the last."""
 
-    def __init__(self, size: int, width: int, max_width: int, slope: float, init_std: float) -> None:
+    def __init__(self, size: int, width: Width, max_width: Width, slope: Fraction, init_std: Positive) -> None:
         super().__init__()
         channels = widths(size, width, max_width)[::-1]
         layers: list[nn.Module] = [

@@ -14,20 +14,26 @@ After the last up-sampling three convolutions follow at full size, and every cha
 arXiv:1904.11486; Odena et al. 2016), so that there is nothing to leave a checkerboard.
 """
 
+from typing import Annotated
+
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
+from impasto.config.registries import GENERATORS
+from impasto.config.types import Width
 from impasto.networks.noise import noise_like
 
 #: Pictures are padded to a multiple of this, and by this, so that borders are painted like the rest.
 STRIDE = 4
 
 
+@GENERATORS.register("edsr")
 class Generator(nn.Module):
     """Photos (B, 3, H, W) in −1…1 to paintings of the same shape, for any H and W."""
 
-    def __init__(self, width: int, body: int, blocks: int) -> None:
+    def __init__(self, width: Width, body: Width, blocks: Annotated[int, Field(ge=2, le=64)]) -> None:
         super().__init__()
         self.stem = _convolution(3, width, 5)  # (B, W, H, W)
         self.down_half = _convolution(width, 2 * width)

@@ -7,11 +7,14 @@ learned at 4×4 through all sizes at the cost of a few numbers. The discriminato
 
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
+from impasto.config.types import Width
 from impasto.networks.layers import constrain, initialise
 
 INIT_STD = 0.02
@@ -60,6 +63,7 @@ def _convolved(before: int, after: int) -> list[nn.Module]:
     return [nn.Conv2d(before, 2 * after, 3, padding=1, bias=False), nn.BatchNorm2d(2 * after), nn.GLU(dim=1)]
 
 
+@GENERATORS.register("fastgan")
 class Generator(nn.Module):
     """Latents (B, latent) to pictures (B, 3, size, size) in −1…1, ``width`` channels wide at 128×128.
 
@@ -67,7 +71,7 @@ class Generator(nn.Module):
     divided by their largest singular value: behind each convolution BatchNorm takes their scale out again.
     """
 
-    def __init__(self, size: int, latent: int, width: int) -> None:
+    def __init__(self, size: int, latent: int, width: Width) -> None:
         super().__init__()
         sides = [side for side in SHARES if side <= size]
         channels = {side: _channels(side, width) for side in sides}
@@ -133,13 +137,16 @@ class _Down(nn.Module):
         return mean
 
 
+@DISCRIMINATORS.register("fastgan")
 class Discriminator(nn.Module):
     """Pictures (B, 3, size, size) in −1…1 to logits (B, 5, 5), above 0 for real; ``width`` channels at 128×128.
 
     ``reconstruct`` also draws real pictures again, for the loss of section 3.2.
     """
 
-    def __init__(self, size: int, width: int) -> None:
+    min_size: ClassVar[int] = 32
+
+    def __init__(self, size: int, width: Width) -> None:
         super().__init__()
         sides = [side for side in reversed(SHARES) if SEEN <= side <= size // 2]
         channels = {side: _channels(side, width) for side in sides}

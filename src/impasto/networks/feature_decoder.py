@@ -20,12 +20,15 @@ continue the border, and every change of size is smoothed (Zhang 2019, arXiv:190
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
+from impasto.config.registries import GENERATORS
+from impasto.config.types import Width
 from impasto.networks.moods import PALETTE, moments, offsets, palette
 from impasto.networks.noise import noise_like
 from impasto.networks.pretrained.efficientnet import CHANNELS, STRIDES, Stages
@@ -45,6 +48,7 @@ CODE, CONTENT = 128, CHANNELS[-1]
 _first = threading.Lock()
 
 
+@GENERATORS.register("feature-decoder")
 class Generator(nn.Module):
     """Photos (B, 3, H, W) in −1…1 to paintings of the same shape, for any H and W.
 
@@ -53,10 +57,18 @@ class Generator(nn.Module):
     2 ``soften`` + 1 pixels of half its size, twice.
     """
 
+    feature_family: ClassVar[str] = "efficientnet"
+    stride: ClassVar[int] = STRIDE  #: image sides in training are multiples of it
     moods: Tensor  #: (N, MOOD), of the N training paintings; none before :meth:`remember`
     offsets: Tensor  #: (N,), what is taken from the distances to them, for each to be the nearest equally often
 
-    def __init__(self, width: int, body: int, blocks: int, soften: int) -> None:
+    def __init__(
+        self,
+        width: Width,
+        body: Width,
+        blocks: Annotated[int, Field(ge=1, le=64)],
+        soften: Annotated[int, Field(ge=1, le=64)],
+    ) -> None:
         super().__init__()
         self._soften = soften
         self._stages: list[Stages] = []  # neither parameters nor part of a style

@@ -1,7 +1,7 @@
 """What the families of networks are made of, by the names that a recipe gives them."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 T = TypeVar("T")
+
+Norm = Literal["none", "batch", "instance", "group"]
+Activation = Literal["relu", "leaky", "silu", "gelu", "elu", "tanh"]
+Down = Literal["stride", "blur", "mirrored-blur"]
+Up = Literal["transpose", "nearest", "bilinear", "blur"]
 
 
 def _named(kind: str, choices: Mapping[str, T], name: str) -> T:

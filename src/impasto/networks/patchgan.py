@@ -1,12 +1,17 @@
 """PatchGAN (Isola et al. 2017, arXiv:1611.07004): a critic of textures, patch by patch."""
 
 from itertools import pairwise
+from typing import Annotated
 
+from pydantic import Field
 from torch import Tensor, nn
 
-from impasto.networks.layers import constrain, initialise, norm, pad
+from impasto.config.registries import DISCRIMINATORS
+from impasto.config.types import Fraction, Positive, Width
+from impasto.networks.layers import Norm, constrain, initialise, norm, pad
 
 
+@DISCRIMINATORS.register("patchgan")
 class Discriminator(nn.Module):
     """Pictures (B, 3, H, W) of any size in −1…1 to logits (B, h, w), above 0 where a patch looks real.
 
@@ -17,7 +22,14 @@ class Discriminator(nn.Module):
     """
 
     def __init__(
-        self, width: int, max_width: int, layers: int, norm: str, spectral: bool, slope: float, init_std: float
+        self,
+        width: Width,
+        max_width: Width,
+        layers: Annotated[int, Field(ge=1, le=6)],
+        norm: Norm,
+        spectral: bool,
+        slope: Fraction,
+        init_std: Positive,
     ) -> None:
         super().__init__()
         widths = [min(width << level, max_width) for level in range(layers + 1)]

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
+from impasto.config.types import Fraction, Positive, Width
 from impasto.networks.dcgan import narrower, wider, widths
 from impasto.networks.layers import initialise
 
@@ -54,11 +56,12 @@ class Growing(nn.Module):
         return stage, min(self.grown - stage + 1, 1.0)
 
 
+@GENERATORS.register("progressive")
 class Generator(Growing):
     """Latents (B, latent) to pictures in −1…1: while it learns (B, 3, side, side), as large as its newest stage, and
     then always (B, 3, size, size), enlarged if it is not grown yet."""
 
-    def __init__(self, size: int, latent: int, width: int, max_width: int, init_std: float, start: int) -> None:
+    def __init__(self, size: int, latent: int, width: Width, max_width: Width, init_std: Positive, start: int) -> None:
         super().__init__(size, start)
         self.size = size
         channels = widths(size, width, max_width)  # of the maps of 4×4, 8×8, … size/2
@@ -92,10 +95,13 @@ class Generator(Growing):
         return F.interpolate(pictures, size=(self.size, self.size), mode="bilinear")
 
 
+@DISCRIMINATORS.register("progressive")
 class Discriminator(Growing):
     """Pictures (B, 3, side, side) in −1…1, as large as its newest stage, to logits (B,), above 0 for real."""
 
-    def __init__(self, size: int, width: int, max_width: int, slope: float, init_std: float, start: int) -> None:
+    def __init__(
+        self, size: int, width: Width, max_width: Width, slope: Fraction, init_std: Positive, start: int
+    ) -> None:
         super().__init__(size, start)
         channels = widths(size, width, max_width)
         first = len(channels) - self.most

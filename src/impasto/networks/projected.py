@@ -7,20 +7,28 @@ minutes. A second backbone contradicts what pleases the first one alone. What no
 pixels, a last head on the pixels themselves does.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from impasto.config.registries import DISCRIMINATORS
+from impasto.config.types import Width
 from impasto.networks.pretrained.efficientnet import CHANNELS, Stages
 
 #: The least side of the part that the head on the pixels looks at.
 CROP = 64
 
 
+#: The fixed networks that it can use.
+Backbone = Literal["lite0", "lite1"]
+
+
+@DISCRIMINATORS.register("projected")
 class Discriminator(nn.Module):
     """Pictures (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
 
@@ -29,9 +37,15 @@ class Discriminator(nn.Module):
     repeated.
     """
 
+    feature_family: ClassVar[str] = "efficientnet"
     sees_plain: ClassVar[bool] = True  #: whether it is also given pictures as they are before augmentation
 
-    def __init__(self, width: int, pixels: int, backbones: Sequence[str] = ("lite1",)) -> None:
+    def __init__(
+        self,
+        width: Width,
+        pixels: Annotated[int, Field(ge=0, le=512)],
+        backbones: Annotated[tuple[Backbone, ...], Field(min_length=1)] = ("lite1",),
+    ) -> None:
         super().__init__()
         self.views = nn.ModuleList(Projection(backbone, width) for backbone in backbones)
         self.pixels = _pixel_head(pixels) if pixels else None

@@ -8,10 +8,15 @@ arXiv:1901.09321). What makes that stable is the loss: relativistic, with R1 and
 
 import math
 from itertools import pairwise
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
+
+from impasto.config.registries import DISCRIMINATORS, GENERATORS
+from impasto.config.types import Width
 
 GROUP = 16  # channels that are convolved together
 EXPANSION = 2  # of a block's channels, within it
@@ -61,13 +66,16 @@ def _matched(before: int, after: int) -> nn.Module:
     return layer
 
 
+@GENERATORS.register("r3gan")
 class Generator(nn.Module):
     """Latents (B, latent) to pictures (B, 3, size, size), not bounded, where −1…1 is black to white.
 
     A learned 4×4 map is scaled by the latent, channel by channel; then ``blocks`` blocks at each size.
     """
 
-    def __init__(self, size: int, latent: int, width: int, max_width: int, blocks: int) -> None:
+    def __init__(
+        self, size: int, latent: int, width: Width, max_width: Width, blocks: Annotated[int, Field(ge=1, le=16)]
+    ) -> None:
         super().__init__()
         widths = _widths(size, width, max_width)
         total = blocks * len(widths)
@@ -87,10 +95,11 @@ class Generator(nn.Module):
         return pictures
 
 
+@DISCRIMINATORS.register("r3gan")
 class Discriminator(nn.Module):
     """Pictures (B, 3, size, size) in −1…1 to logits (B,), the higher the more real: the generator's mirror."""
 
-    def __init__(self, size: int, width: int, max_width: int, blocks: int) -> None:
+    def __init__(self, size: int, width: Width, max_width: Width, blocks: Annotated[int, Field(ge=1, le=16)]) -> None:
         super().__init__()
         widths = _widths(size, width, max_width)[::-1]
         total = blocks * len(widths)

@@ -1,10 +1,15 @@
 """The residual painter of Johnson et al. 2016 (arXiv:1603.08155), as CycleGAN has it (Zhu et al. 2017,
 arXiv:1703.10593)."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from impasto.networks.layers import activation, downsample, initialise, norm, pad, upsample
+from impasto.config.registries import GENERATORS
+from impasto.config.types import Positive, Width
+from impasto.networks.layers import Activation, Down, Norm, Up, activation, downsample, initialise, norm, pad, upsample
 
 
 class Block(nn.Module):
@@ -26,6 +31,7 @@ class Block(nn.Module):
         return maps + added
 
 
+@GENERATORS.register("resnet")
 class Generator(nn.Module):
     """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape and range.
 
@@ -36,7 +42,15 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, width: int, blocks: int, norm: str, activation: str, down: str, up: str, residual: bool, init_std: float
+        self,
+        width: Width,
+        blocks: Annotated[int, Field(ge=0, le=64)],
+        norm: Norm,
+        activation: Activation,
+        down: Down,
+        up: Up,
+        residual: bool,
+        init_std: Positive,
     ) -> None:
         super().__init__()
         self.residual = residual

@@ -1,13 +1,18 @@
 """The U-Net of pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
 
 from itertools import pairwise
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from impasto.networks.layers import initialise, norm, pad, upsample
+from impasto.config.registries import GENERATORS
+from impasto.config.types import Fraction, Positive, Width
+from impasto.networks.layers import Norm, Up, initialise, norm, pad, upsample
 
 
+@GENERATORS.register("unet")
 class Generator(nn.Module):
     """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape and range.
 
@@ -19,7 +24,14 @@ class Generator(nn.Module):
     """
 
     def __init__(
-        self, width: int, max_width: int, depth: int, norm: str, dropout: float, up: str, init_std: float
+        self,
+        width: Width,
+        max_width: Width,
+        depth: Annotated[int, Field(ge=2, le=10)],
+        norm: Norm,
+        dropout: Fraction,
+        up: Up,
+        init_std: Positive,
     ) -> None:
         super().__init__()
         widths = [min(width << level, max_width) for level in range(depth)]

@@ -1,0 +1,16 @@
+"""The registries of what a recipe can name: adversarial losses, networks and training methods."""
+
+from typing import TYPE_CHECKING
+
+from impasto.config.registry import Registry
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from impasto.losses.adversarial import AdversarialLoss
+    from impasto.methods.base import Method
+
+LOSSES: "Registry[AdversarialLoss]" = Registry("loss", "impasto.losses", "impasto.losses")
+GENERATORS: "Registry[type[nn.Module]]" = Registry("generator", "impasto.networks", "impasto.generators")
+DISCRIMINATORS: "Registry[type[nn.Module]]" = Registry("discriminator", "impasto.networks", "impasto.discriminators")
+METHODS: "Registry[type[Method]]" = Registry("method", "impasto.methods", "impasto.methods")
