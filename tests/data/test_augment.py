@@ -4,14 +4,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_pixels
+from impasto.data.augment import colour_jitter, crop_and_flip, resize, to_float, to_pixels
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_pixels_survive_the_way_to_float_and_back() -> None:
+def test_pixels_round_trip_through_float() -> None:
     pixels = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(1, 16, 16, 3)
     assert to_float(pixels).min() == -1 and to_float(pixels).max() == 1
     assert torch.equal(to_pixels(to_float(pixels)), pixels)
@@ -23,13 +23,13 @@ def test_out_of_range_is_clipped_not_wrapped() -> None:
 
 
 @given(size=st.integers(2, 40), seed=st.integers(0, 99))
-def test_the_whole_picture_without_flip_comes_back_unchanged(size: int, seed: int) -> None:
+def test_a_full_size_crop_without_flip_changes_nothing(size: int, seed: int) -> None:
     pictures = torch.rand(3, 3, size, size, generator=seeded(seed)) * 2 - 1
     same = crop_and_flip(pictures, size, (1.0, 1.0), False, seeded(seed))
     torch.testing.assert_close(same, pictures, atol=1e-4, rtol=0)
 
 
-def test_about_half_the_pictures_are_mirrored_and_the_rest_left() -> None:
+def test_about_half_of_the_images_are_flipped() -> None:
     ramp = torch.linspace(-1, 1, 16).expand(400, 3, 16, 16)
     flipped = crop_and_flip(ramp, 16, (1.0, 1.0), True, seeded())
     left = (flipped - ramp).abs().amax((1, 2, 3)) < 1e-4
@@ -40,8 +40,8 @@ def test_about_half_the_pictures_are_mirrored_and_the_rest_left() -> None:
 
 @settings(max_examples=25)
 @given(low=st.floats(0.3, 1.0), seed=st.integers(0, 99))
-def test_crops_lie_within_the_picture_and_have_the_scale_asked_for(low: float, seed: int) -> None:
-    """On a ramp of positions, a crop's values tell where it was cut and how large."""
+def test_crops_lie_inside_the_image_and_have_the_requested_scale(low: float, seed: int) -> None:
+    """On a ramp of coordinates, the values of a crop give its position and size."""
     ramp = torch.linspace(-1, 1, 64).expand(50, 3, 64, 64)
     crops = crop_and_flip(ramp, 32, (low, 1.0), False, seeded(seed))[:, 0]
     step = (crops[:, 0, -1] - crops[:, 0, 0]) / 31  # per output pixel
@@ -53,8 +53,8 @@ def test_crops_lie_within_the_picture_and_have_the_scale_asked_for(low: float, s
 
 @settings(max_examples=15)
 @given(degrees=st.floats(1, 45), seed=st.integers(0, 99))
-def test_a_picture_is_turned_by_at_most_the_angle_asked_for_and_not_sheared(degrees: float, seed: int) -> None:
-    """How positions across and down rise, in the middle of a turned picture, are unit vectors at a right angle."""
+def test_rotation_is_within_the_requested_angle_and_without_shear(degrees: float, seed: int) -> None:
+    """The gradients of x and y at the centre of a rotated ramp are orthogonal unit vectors."""
     line = torch.linspace(-1, 1, 32) * 31 / 32
     ramps = torch.stack([line.expand(32, 32), line[:, None].expand(32, 32), torch.zeros(32, 32)]).expand(200, 3, 32, 32)
     turned = crop_and_flip(ramps, 32, (1.0, 1.0), True, seeded(seed), degrees)[:, :2, 12:20, 12:20]
@@ -68,7 +68,7 @@ def test_a_picture_is_turned_by_at_most_the_angle_asked_for_and_not_sheared(degr
     assert 60 < int((across[:, 0] < 0).sum()) < 140, "mirrored as well"
 
 
-def test_without_turning_the_same_random_numbers_give_the_same_crops() -> None:
+def test_rotation_does_not_change_the_random_draws_of_the_crops() -> None:
     pictures = torch.rand(4, 3, 16, 16, generator=seeded(1))
     plain, still, turned = (
         crop_and_flip(pictures, 8, (0.5, 0.9), True, seeded(), *rotate) for rotate in ((), (0.0,), (20.0,))
@@ -77,10 +77,10 @@ def test_without_turning_the_same_random_numbers_give_the_same_crops() -> None:
 
 
 @given(strength=st.floats(0.05, 0.9), seed=st.integers(0, 99))
-def test_colours_change_in_brightness_contrast_and_saturation_within_the_strength(strength: float, seed: int) -> None:
-    """Of pictures so weak that nothing is clipped: each of the three is one number a picture."""
+def test_colour_jitter_stays_within_its_strength(strength: float, seed: int) -> None:
+    """On low-contrast images nothing is clipped, so each change is one number per image."""
     pictures = (torch.rand(6, 3, 8, 8, generator=seeded(1), dtype=torch.float64) - 0.5) * 0.02
-    changed = recolour(pictures, strength, seeded(seed))
+    changed = colour_jitter(pictures, strength, seeded(seed))
     grey, grey_before = changed.mean(1, keepdim=True), pictures.mean(1, keepdim=True)
     middle, middle_before = grey.mean((2, 3), keepdim=True), grey_before.mean((2, 3), keepdim=True)
     bright = middle - middle_before
@@ -94,18 +94,18 @@ def test_colours_change_in_brightness_contrast_and_saturation_within_the_strengt
 
 
 @given(strength=st.floats(0.0, 0.99), seed=st.integers(0, 99))
-def test_recoloured_pictures_stay_in_range_and_grey_stays_grey(strength: float, seed: int) -> None:
+def test_colour_jitter_stays_in_range_and_keeps_grey_grey(strength: float, seed: int) -> None:
     pictures = torch.rand(3, 1, 6, 6, generator=seeded(seed)).expand(3, 3, 6, 6) * 2 - 1
-    changed = recolour(pictures, strength, seeded(seed))
+    changed = colour_jitter(pictures, strength, seeded(seed))
     assert changed.abs().max() <= 1
     torch.testing.assert_close(changed, changed[:, :1].expand_as(changed), atol=1e-5, rtol=0)
-    assert torch.equal(changed, recolour(pictures, strength, seeded(seed)))
+    assert torch.equal(changed, colour_jitter(pictures, strength, seeded(seed)))
     if strength == 0:
         torch.testing.assert_close(changed, pictures)
 
 
-def test_shrinking_does_not_alias() -> None:
-    """A checkerboard of single pixels shrinks to grey, not to stripes."""
+def test_resizing_is_antialiased() -> None:
+    """A checkerboard of single pixels becomes grey."""
     board = torch.from_numpy(np.indices((64, 64)).sum(0) % 2 * 2.0 - 1).float().expand(1, 3, 64, 64)
-    assert shrink(board, 16)[:, :, 2:-2, 2:-2].abs().max() < 0.02
-    assert shrink(torch.full((1, 3, 64, 64), 0.5), 16).sub(0.5).abs().max() == pytest.approx(0, abs=1e-6)
+    assert resize(board, 16)[:, :, 2:-2, 2:-2].abs().max() < 0.02
+    assert resize(torch.full((1, 3, 64, 64), 0.5), 16).sub(0.5).abs().max() == pytest.approx(0, abs=1e-6)

@@ -1,4 +1,4 @@
-"""Claims about frames: they are found inside one another, and no picture without one is touched."""
+"""Nested borders are detected, and images without a border are left uncropped."""
 
 import io
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from impasto.data.border_crop import Box, find_frame
+from impasto.data.border_crop import Box, find_content_box
 from impasto.data.sources import open_source
 
 
@@ -22,8 +22,8 @@ PAINTINGS = list(read("sample:paintings").values())
 
 
 def cut(picture: Image.Image) -> float:
-    """How much of the picture's area is cropped away."""
-    left, top, right, bottom = find_frame(np.asarray(picture))
+    """Return the fraction of the area that is cropped."""
+    left, top, right, bottom = find_content_box(np.asarray(picture))
     return 1 - (right - left) * (bottom - top) / (picture.width * picture.height)
 
 
@@ -58,13 +58,13 @@ def uneven(rng: np.random.Generator) -> tuple[int, int, int, int]:
 
 
 def differs_all_around(picture: Image.Image, colour: tuple[int, int, int]) -> bool:
-    """Whether a border of that colour would end visibly along every side of the picture."""
+    """Whether a border of that colour is visible along every side of the image."""
     away = np.abs(np.asarray(picture).astype(int) - colour).max(axis=2) > 50
     return all(bool(side.mean() > 0.97) for side in (away[:4], away[-4:], away[:, :4], away[:, -4:]))
 
 
 def off(found: Box, truth: Box) -> list[int]:
-    """Pixels that are too much cut off at each side; negative where some border is left."""
+    """Return the pixels cropped too much at each side; negative where some of the border is left."""
     return [found.left - truth.left, found.top - truth.top, truth.right - found.right, truth.bottom - found.bottom]
 
 
@@ -74,18 +74,18 @@ colours = st.sampled_from([(255, 255, 255), (0, 0, 0), (240, 240, 240), (255, 0,
 
 @settings(max_examples=25)
 @given(picture=st.sampled_from(PAINTINGS), widths=widths, colour=colours, quality=st.integers(70, 97))
-def test_an_even_border_of_uneven_widths_is_taken_off(
+def test_a_uniform_border_of_different_widths_is_cropped(
     picture: Image.Image, widths: tuple[int, int, int, int], colour: tuple[int, int, int], quality: int
 ) -> None:
     assume(differs_all_around(picture, colour))
-    found = find_frame(np.asarray(as_jpeg(mounted(picture, widths, colour), quality)))
+    found = find_content_box(np.asarray(as_jpeg(mounted(picture, widths, colour), quality)))
     truth = Box(widths[0], widths[1], widths[0] + picture.width, widths[1] + picture.height)
-    own = find_frame(np.asarray(picture))  # some paintings have a slim border of their own
+    own = find_content_box(np.asarray(picture))  # some paintings have a slim border of their own
     slack = [own.left, own.top, picture.width - own.right, picture.height - own.bottom]
     assert all(-4 <= each <= 4 + more for each, more in zip(off(found, truth), slack, strict=True))
 
 
-def test_mounts_with_texture_and_lines_in_one_another_are_taken_off() -> None:
+def test_nested_textured_mounts_are_cropped() -> None:
     rng = np.random.default_rng(5)
     right = eaten = 0
     cases = [picture for picture in PAINTINGS[:16] if cut(picture) < 0.01]
@@ -95,7 +95,7 @@ def test_mounts_with_texture_and_lines_in_one_another_are_taken_off() -> None:
         image = mounted(image, silk, (190, 160, 90), noise=8)
         image = as_jpeg(mounted(image, dark, (40, 20, 20), noise=3), 85)
         left, top = white[0] + silk[0] + dark[0], white[1] + silk[1] + dark[1]
-        wrong = off(find_frame(np.asarray(image)), Box(left, top, left + picture.width, top + picture.height))
+        wrong = off(find_content_box(np.asarray(image)), Box(left, top, left + picture.width, top + picture.height))
         right += max(abs(each) for each in wrong) <= 5
         eaten += max(wrong) > 8
     assert right >= 0.8 * len(cases)
@@ -104,26 +104,26 @@ def test_mounts_with_texture_and_lines_in_one_another_are_taken_off() -> None:
 
 @given(picture=st.sampled_from(PAINTINGS), scale=st.floats(0.3, 6), data=st.data())
 @settings(max_examples=15)
-def test_the_box_lies_inside_the_picture_at_any_size(picture: Image.Image, scale: float, data: st.DataObject) -> None:
+def test_the_box_lies_inside_the_image_at_any_size(picture: Image.Image, scale: float, data: st.DataObject) -> None:
     size = (round(picture.width * scale), round(picture.height * scale * data.draw(st.floats(0.2, 1))))
-    box = find_frame(np.asarray(picture.resize(size)))
+    box = find_content_box(np.asarray(picture.resize(size)))
     assert 0 <= box.left < box.right <= size[0]
     assert 0 <= box.top < box.bottom <= size[1]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (3000, 2), (23, 23), (40, 40)])
-def test_tiny_and_plain_pictures_stay_whole(size: tuple[int, int]) -> None:
+def test_tiny_and_uniform_images_are_not_cropped(size: tuple[int, int]) -> None:
     for value in (0, 255):
-        assert find_frame(np.full((size[1], size[0], 3), value, np.uint8)) == (0, 0, *size)
+        assert find_content_box(np.full((size[1], size[0], 3), value, np.uint8)) == (0, 0, *size)
 
 
-def test_a_scroll_in_a_letterbox_is_found_however_slim() -> None:
+def test_a_narrow_scroll_in_a_letterbox_is_found() -> None:
     scroll = PAINTINGS[0].resize((400, 50))
     image = as_jpeg(mounted(scroll, (0, 180, 0, 170), (242, 242, 242)), 90)
-    assert max(abs(each) for each in off(find_frame(np.asarray(image)), Box(0, 180, 400, 230))) <= 3
+    assert max(abs(each) for each in off(find_content_box(np.asarray(image)), Box(0, 180, 400, 230))) <= 3
 
 
-def test_a_fan_on_a_mount_is_boxed() -> None:
+def test_a_fan_on_a_mount_is_found() -> None:
     fan = Image.new("L", (400, 220), 0)
     draw = ImageDraw.Draw(fan)
     draw.pieslice((0, 0, 399, 399), 200, 340, 255)
@@ -132,33 +132,33 @@ def test_a_fan_on_a_mount_is_boxed() -> None:
     image.paste(PAINTINGS[3].resize((400, 220)), (30, 25), fan)
     left, top, right, bottom = fan.getbbox() or (0, 0, 0, 0)
     truth = Box(left + 30, top + 25, right + 30, bottom + 25)
-    assert max(abs(each) for each in off(find_frame(np.asarray(image)), truth)) <= 8
+    assert max(abs(each) for each in off(find_content_box(np.asarray(image)), truth)) <= 8
 
 
-def test_a_sky_above_a_straight_horizon_is_no_border() -> None:
+def test_a_sky_above_a_straight_horizon_is_not_a_border() -> None:
     rows = np.linspace(235, 190, 90)[:, None, None] + np.random.default_rng(1).normal(0, 2, (90, 256, 3))
     sea = np.asarray(PAINTINGS[0].resize((256, 166))).astype(float) * 0.5
     picture = np.clip(np.concatenate([rows, sea]), 0, 255).astype(np.uint8)
-    assert find_frame(picture) == (0, 0, 256, 256)
+    assert find_content_box(picture) == (0, 0, 256, 256)
 
 
-def test_empty_paper_around_a_drawing_is_no_border() -> None:
+def test_empty_paper_around_a_drawing_is_not_a_border() -> None:
     paper = Image.new("RGB", (400, 400), (228, 224, 215))
     draw = ImageDraw.Draw(paper)
     rng = np.random.default_rng(2)
     for x in range(110, 300, 6):
         draw.line((x, 330, x + int(rng.integers(-40, 40)), int(rng.integers(120, 240))), (40, 40, 40), 3)
-    assert find_frame(np.asarray(as_jpeg(paper, 88))) == (0, 0, 400, 400)
+    assert find_content_box(np.asarray(as_jpeg(paper, 88))) == (0, 0, 400, 400)
 
 
-def test_paintings_without_a_frame_are_left_alone(shared_data: Path) -> None:
+def test_paintings_without_a_frame_are_not_cropped(shared_data: Path) -> None:
     monets = read(shared_data / "kaggle_monet" / "monet_jpg")
     cropped = [share for picture in list(monets.values())[::2] if (share := cut(picture))]
     assert len(cropped) <= 6
     assert sum(share > 0.05 for share in cropped) <= 1  # a round one, on white
 
 
-def test_web_pictures_are_cropped_to_the_painting(shared_data: Path) -> None:
+def test_web_images_are_cropped_to_the_painting(shared_data: Path) -> None:
     pictures = read(shared_data / "chinese_raw")
     truth = {  # as read off the pictures by eye
         "10": (48, 0, 407, 458),
@@ -176,6 +176,6 @@ def test_web_pictures_are_cropped_to_the_painting(shared_data: Path) -> None:
     }
     for number, box in truth.items():
         picture = pictures[f"山水验证{number}.jpg"]
-        assert max(abs(each) for each in off(find_frame(np.asarray(picture)), Box(*box))) <= 6, number
+        assert max(abs(each) for each in off(find_content_box(np.asarray(picture)), Box(*box))) <= 6, number
     for number in ("3", "5", "6", "7", "8", "46", "47", "48", "49", "61", "84", "85", "94", "98", "100"):
         assert cut(pictures[f"山水验证{number}.jpg"]) <= 0.02, number

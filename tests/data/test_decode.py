@@ -1,4 +1,4 @@
-"""Claims about decoding: whatever the bytes hold, an upright sRGB picture or a reason in plain words."""
+"""Decoding gives an upright sRGB image, or the reason why not."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageDraw
 
 from impasto.data.decode import count_pixels, decode, upright
-from impasto.data.entry import Unreadable
+from impasto.data.entry import UnreadableError
 
 
 def scene(width: int = 48, height: int = 32) -> Image.Image:
@@ -56,7 +56,7 @@ def distance(image: Image.Image, other: Image.Image) -> int:
         ("GIF", {}, 1),
     ],
 )
-def test_each_format_is_read(kind: str, options: dict[str, object], tolerance: int) -> None:
+def test_each_format_is_decoded(kind: str, options: dict[str, object], tolerance: int) -> None:
     decoded = decode(saved(scene(), kind, **options))
     assert (decoded.format, decoded.width, decoded.height) == (kind, 48, 32)
     assert distance(decoded.image, scene()) <= tolerance
@@ -64,7 +64,7 @@ def test_each_format_is_read(kind: str, options: dict[str, object], tolerance: i
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
     undo = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -83,11 +83,11 @@ def test_pictures_are_turned_upright(kind: str, orientation: int) -> None:
     assert distance(decoded.image, scene()) <= 6
 
 
-def test_nonsense_in_exif_is_not_fatal() -> None:
+def test_damaged_exif_is_ignored() -> None:
     assert decode(saved(scene(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xee" * 40)).image.size == (48, 32)
 
 
-def test_transparency_lies_over_white() -> None:
+def test_transparency_is_composited_over_white() -> None:
     clear = scene().convert("RGBA")
     clear.putalpha(Image.new("L", clear.size, 0))
     half = scene().convert("RGBA")
@@ -104,7 +104,7 @@ def test_transparency_lies_over_white() -> None:
     assert np.abs(corners(blended) - (corners(scene()) + 255) / 2).max() <= 2
 
 
-def test_greys_of_every_depth_are_one_grey() -> None:
+def test_grey_images_of_every_bit_depth_decode_to_the_same_levels() -> None:
     ramp = np.linspace(0, 255, 64).round().astype(np.uint8).reshape(8, 8)
     images = {
         "8 bits": saved(Image.fromarray(ramp), "PNG"),
@@ -140,9 +140,9 @@ def without_adobe_marker(jpeg: bytes) -> bytes:
     return jpeg[:marker] + jpeg[marker + 16 :]
 
 
-def test_cmyk_of_every_kind_shows_the_same_colours() -> None:
+def test_cmyk_files_with_and_without_adobe_inversion_decode_to_the_same_colours() -> None:
     inks = scene().convert("CMYK")
-    adobe = saved(inks, "JPEG", quality=97)  # Pillow writes as Adobe does: inverted, with a marker
+    adobe = saved(inks, "JPEG", quality=97)  # Pillow writes as Adobe does: inverted, with an APP14 marker
     inverted_twice = saved(Image.fromarray(255 - np.asarray(inks), "CMYK"), "JPEG", quality=97)
     for data in (adobe, saved(inks, "TIFF"), without_adobe_marker(inverted_twice)):
         assert distance(decode(data).image, scene()) <= 12
@@ -159,7 +159,7 @@ SWAPPED = SRGB.replace(b"rXYZ", b"?XYZ").replace(b"bXYZ", b"rXYZ").replace(b"?XY
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_an_embedded_profile_is_followed(kind: str) -> None:
+def test_an_embedded_colour_profile_is_applied(kind: str) -> None:
     options: dict[str, object] = {"lossless": True} if kind == "WEBP" else {"quality": 97} if kind == "JPEG" else {}
     red, green, blue = scene().split()
     swapped = Image.merge("RGB", (blue, green, red))
@@ -167,53 +167,49 @@ def test_an_embedded_profile_is_followed(kind: str) -> None:
     assert distance(decoded.image, scene()) <= 10
 
 
-def test_srgb_is_left_alone_and_a_broken_profile_ignored() -> None:
+def test_an_srgb_profile_changes_nothing_and_an_invalid_profile_is_ignored() -> None:
     for icc in (SRGB, b"nonsense" * 40, SRGB[:200]):
         assert decode(saved(scene(), "PNG", icc_profile=icc)).image.tobytes() == scene().tobytes()
 
 
-def test_a_big_jpeg_comes_smaller_but_never_below_what_was_asked(shared_data: Path) -> None:
+def test_a_large_jpeg_is_decoded_smaller_but_not_below_min_side(shared_data: Path) -> None:
     for path in (shared_data / "photos_licensed").iterdir():
         data = path.read_bytes()
         with Image.open(path) as file:
             full = max(file.size), min(file.size)
-        for at_least in (100, 256, 700, 5000):
-            decoded = decode(data, at_least)
+        for min_side in (100, 256, 700, 5000):
+            decoded = decode(data, min_side)
             assert (max(decoded.width, decoded.height), min(decoded.width, decoded.height)) == full
-            assert min(decoded.image.size) >= min(at_least, full[1])
-            assert min(decoded.image.size) < 2 * at_least or min(decoded.image.size) <= full[1] / 8 + 1
+            assert min(decoded.image.size) >= min(min_side, full[1])
+            assert min(decoded.image.size) < 2 * min_side or min(decoded.image.size) <= full[1] / 8 + 1
 
 
-@given(size=st.tuples(st.integers(1, 90), st.integers(1, 90)), at_least=st.integers(1, 100))
-def test_draft_keeps_the_promise_at_every_size(size: tuple[int, int], at_least: int) -> None:
-    decoded = decode(saved(Image.new("RGB", size), "JPEG"), at_least)
+@given(size=st.tuples(st.integers(1, 90), st.integers(1, 90)), min_side=st.integers(1, 100))
+def test_min_side_holds_at_every_size(size: tuple[int, int], min_side: int) -> None:
+    decoded = decode(saved(Image.new("RGB", size), "JPEG"), min_side)
     assert (decoded.width, decoded.height) == size
-    assert min(decoded.image.size) >= min(at_least, *size)
+    assert min(decoded.image.size) >= min(min_side, *size)
 
 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
         (b"", "empty"),
-        ("Ein Text über Bilder".encode(), "text, not a picture"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0", "a film, not a picture"),
-        (b"PK\x03\x04" + b"\0" * 30, "a zip"),
-        (b"\xff\xd8\xff\xe0", "a damaged JPEG"),
-        (bytes(range(256)), "not a picture"),
-        (saved(scene(), "JPEG")[:-200], "cut short"),
-        (saved(scene(), "PNG")[:-40], "cut short"),
+        ("Ein Text über Bilder".encode(), "text, not an image"),
+        (b"\xff\xd8\xff\xe0", "a damaged or unsupported JPEG"),
+        (bytes(range(256)), "not an image"),
+        (saved(scene(), "JPEG")[:-200], "truncated"),
+        (saved(scene(), "PNG")[:-40], "truncated"),
         (saved(scene(), "WEBP")[:-40], "damaged"),
-        (saved(Image.effect_noise((64, 64), 50), "TIFF")[:-1000], "cut short"),
+        (saved(Image.effect_noise((64, 64), 50), "TIFF")[:-1000], "truncated"),
     ],
 )
-def test_what_is_no_picture_is_told_why(data: bytes, reason: str) -> None:
-    with pytest.raises(Unreadable, match=reason):
+def test_a_file_that_cannot_be_decoded_gives_the_reason(data: bytes, reason: str) -> None:
+    with pytest.raises(UnreadableError, match=reason):
         decode(data)
 
 
-def test_bombs_are_judged_by_their_header() -> None:
+def test_decompression_bombs_are_refused_by_their_header() -> None:
     header = struct.pack(">2I5B", 16_000, 12_000, 8, 2, 0, 0, 0)
     bomb = (
         b"\x89PNG\r\n\x1a\n"
@@ -222,12 +218,12 @@ def test_bombs_are_judged_by_their_header() -> None:
         + header
         + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     )
-    with pytest.raises(Unreadable, match="larger than 150 megapixels"):
+    with pytest.raises(UnreadableError, match="larger than 150 megapixels"):
         decode(bomb + struct.pack(">I", 0) + b"IDAT" + struct.pack(">I", zlib.crc32(b"IDAT")))
     text = zlib.compress(b"x" * (80 << 20))
     body = b"zTXt" + b"k\0\0" + text
     plain = saved(scene(), "PNG")
-    with pytest.raises(Unreadable):
+    with pytest.raises(UnreadableError):
         decode(plain[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + plain[33:])
 
 
@@ -243,25 +239,25 @@ SAMPLES = [
 
 
 @given(sample=st.sampled_from(SAMPLES), data=st.data())
-def test_damaged_bytes_give_a_picture_or_a_reason_and_nothing_else(sample: bytes, data: st.DataObject) -> None:
+def test_damaged_bytes_decode_or_raise_unreadable_and_nothing_else(sample: bytes, data: st.DataObject) -> None:
     damaged = bytearray(sample)
     for _ in range(data.draw(st.integers(1, 4))):
         damaged[data.draw(st.integers(0, len(sample) - 1))] = data.draw(st.integers(0, 255))
     damaged = damaged[: data.draw(st.integers(0, len(sample)))]
     try:
         assert decode(bytes(damaged)).image.mode == "RGB"
-    except Unreadable as reason:
+    except UnreadableError as reason:
         assert "\n" not in str(reason)
 
 
-def test_no_warning_leaks_from_many_threads_and_the_filters_stay_as_they_were() -> None:
+def test_warnings_are_suppressed_in_many_threads_and_filters_restored() -> None:
     noisy = saved(scene(), "TIFF")[:60] + b"\xff" * 200
     before = list(warnings.filters)
 
     def attempt(k: int) -> None:
         try:
             decode(SAMPLES[k % len(SAMPLES)] if k % 3 else noisy)
-        except Unreadable:
+        except UnreadableError:
             return
 
     with ThreadPoolExecutor(8) as pool:
@@ -270,7 +266,7 @@ def test_no_warning_leaks_from_many_threads_and_the_filters_stay_as_they_were() 
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "P", "RGBA", "CMYK", "1"])
-def test_an_image_that_pillow_has_opened_is_seen_as_its_bytes_are(mode: str) -> None:
+def test_upright_gives_the_same_pixels_as_decode(mode: str) -> None:
     data = saved(scene().convert(mode), "JPEG" if mode == "CMYK" else "PNG")
     with Image.open(io.BytesIO(data)) as image:
         seen = upright(image)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto.data.diffaugment import DiffAugment, move, patch, recolor
+from impasto.data.diffaugment import DiffAugment, cutout_mask, recolor, zoom_and_translate
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -22,7 +22,7 @@ def everything(probability: float = 1.0, target: float | None = None) -> DiffAug
 
 
 def ramp(count: int, size: int) -> Tensor:
-    """Each pixel tells its place: red the column, green the row, in pixels from the centre."""
+    """Images of their coordinates: red is the column and green the row, in pixels from the centre."""
     places = torch.arange(size) - (size - 1) / 2
     columns, rows = places.expand(size, size), places[:, None].expand(size, size)
     return torch.stack([columns, rows, torch.zeros(size, size)]).expand(count, 3, size, size)
@@ -31,24 +31,24 @@ def ramp(count: int, size: int) -> Tensor:
 # The whole
 
 
-def test_with_all_strengths_zero_the_pictures_pass_untouched() -> None:
+def test_zero_strengths_return_the_input() -> None:
     pictures = noise()
     assert DiffAugment(0, 0, 0, 0, 1.0, None)(pictures, seeded()) is pictures
 
 
-def test_at_probability_zero_every_picture_comes_back_to_the_bit() -> None:
+def test_probability_zero_returns_equal_images() -> None:
     assert torch.equal(everything(0.0)(noise(), seeded()), noise())
 
 
 @pytest.mark.parametrize("part", [(0.5, 0, 0, 0), (0, 0.125, 0, 0), (0, 0, 0.2, 0), (0, 0, 0, 0.5)])
-def test_each_part_alone_varies_the_pictures_each_in_its_own_way(part: tuple[float, float, float, float]) -> None:
+def test_each_transformation_alone_changes_images_independently(part: tuple[float, float, float, float]) -> None:
     varied = DiffAugment(*part, 1.0, None)(noise(1).expand(5, 3, 16, 16), seeded())
     assert (varied - noise(1)).abs().amax((1, 2, 3)).min() > 0.01
     for i in range(4):
         assert not torch.equal(varied[i], varied[i + 1])
 
 
-def test_so_many_pictures_are_varied_as_the_probability_says_by_each_part_for_itself() -> None:
+def test_each_transformation_is_applied_with_the_probability() -> None:
     share = {}
     for name, part in {"color": (1.0, 0, 0, 0), "move": (0, 0.2, 0, 0), "cutout": (0, 0, 0, 0.9)}.items():
         varied = DiffAugment(*part, 0.3, None)(noise(1).expand(2000, 3, 16, 16), seeded())
@@ -57,7 +57,7 @@ def test_so_many_pictures_are_varied_as_the_probability_says_by_each_part_for_it
     assert (share["color"] & share["move"] & share["cutout"]).float().mean() == pytest.approx(0.3**3, abs=0.015)
 
 
-def test_the_same_random_numbers_give_the_same_pictures_and_others_others() -> None:
+def test_the_random_generator_determines_the_result() -> None:
     torch.manual_seed(0)
     first = everything()(noise(), seeded(1))
     torch.manual_seed(5)  # the global state is not asked
@@ -65,7 +65,7 @@ def test_the_same_random_numbers_give_the_same_pictures_and_others_others() -> N
     assert not torch.equal(everything()(noise(), seeded(2)), first)
 
 
-def test_what_is_drawn_next_does_not_depend_on_probability_or_strengths() -> None:
+def test_the_number_of_draws_does_not_depend_on_probability_or_strengths() -> None:
     following = []
     for augment in (everything(0.0), everything(0.4), everything(1.0), DiffAugment(0, 0, 0, 0.1, 0.5, 0.6)):
         rng = seeded()
@@ -76,10 +76,8 @@ def test_what_is_drawn_next_does_not_depend_on_probability_or_strengths() -> Non
 
 @settings(max_examples=20)
 @given(p=st.floats(0, 1), height=st.integers(4, 20), width=st.integers(4, 20), seed=st.integers(0, 99))
-def test_gradients_pass_through_and_are_those_of_finite_differences(
-    p: float, height: int, width: int, seed: int
-) -> None:
-    """All of it is linear in the pictures, up to the shift of brightness: differences are exact."""
+def test_gradients_equal_finite_differences(p: float, height: int, width: int, seed: int) -> None:
+    """The augmentation is affine in the images, so finite differences are exact."""
     augment, pictures = everything(p), noise(2, height, width).requires_grad_()
     weights, nudge = torch.randn(2, *pictures.shape, generator=seeded(seed))
     value = (augment(pictures, seeded(seed)) * weights).sum()
@@ -90,7 +88,7 @@ def test_gradients_pass_through_and_are_those_of_finite_differences(
     torch.testing.assert_close((gradient * nudge).sum(), difference, atol=2e-3, rtol=1e-3)
 
 
-def test_under_bf16_it_varies_as_in_fp32() -> None:
+def test_autocast_does_not_change_the_result() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         rough = everything()(noise(), seeded())
     assert torch.equal(rough, everything()(noise(), seeded()))
@@ -101,8 +99,8 @@ def test_under_bf16_it_varies_as_in_fp32() -> None:
 # Colour
 
 
-def test_colour_varies_brightness_saturation_and_contrast_as_far_as_told() -> None:
-    """Read off each picture: its mean, the distance of its channels, and that of its pixels."""
+def test_colour_changes_stay_within_their_strength() -> None:
+    """Measured per image: its mean, the distance of its channels, and of its pixels."""
     pixels = torch.tensor([[0.6, 0.2, -0.2], [0.1, 0.0, -0.7]]).T.reshape(1, 3, 2, 1)  # mean 0
     varied = DiffAugment(0.8, 0, 0, 0, 1.0, None)(pixels.expand(4000, 3, 2, 1), seeded())
     brightness, grey = varied.mean((1, 2, 3)), varied.mean(1)[:, 0, 0] - varied.mean(1)[:, 1, 0]
@@ -114,7 +112,7 @@ def test_colour_varies_brightness_saturation_and_contrast_as_far_as_told() -> No
         assert values.mean().item() == pytest.approx((low + high) / 2, abs=0.03 * span)
 
 
-def test_colour_without_saturation_is_grey_and_without_contrast_one_value() -> None:
+def test_zero_saturation_is_grey_and_zero_contrast_is_uniform() -> None:
     zero, one = torch.zeros(4), torch.ones(4)
     torch.testing.assert_close(recolor(noise(), zero, one, one), noise())
     torch.testing.assert_close(recolor(noise(), zero, zero, one), noise().mean(1, keepdim=True).expand(4, 3, 16, 16))
@@ -126,31 +124,33 @@ def test_colour_without_saturation_is_grey_and_without_contrast_one_value() -> N
 
 
 @given(right=st.integers(-4, 4), down=st.integers(-4, 4))
-def test_whole_pixels_move_as_a_roll_does_and_the_edge_is_mirrored(right: int, down: int) -> None:
+def test_translation_by_whole_pixels_is_a_roll_with_reflection_padding(right: int, down: int) -> None:
     pictures = noise(2, 20, 16)
-    moved = move(pictures, torch.full((2,), right / 16), torch.full((2,), down / 20), torch.ones(2))
+    moved = zoom_and_translate(pictures, torch.full((2,), right / 16), torch.full((2,), down / 20), torch.ones(2))
     rolled = pictures.roll((down, right), (2, 3))
     torch.testing.assert_close(moved[:, :, 4:-4, 4:-4], rolled[:, :, 4:-4, 4:-4], atol=1e-5, rtol=0)
     if right > 0 and down == 0:
         torch.testing.assert_close(moved[..., :right], pictures[..., :right].flip(3), atol=1e-5, rtol=0)
 
 
-def test_half_a_pixel_is_the_mean_of_two() -> None:
-    moved = move(noise(), torch.full((4,), 0.5 / 16), torch.zeros(4), torch.ones(4))
+def test_translation_by_half_a_pixel_averages_neighbours() -> None:
+    moved = zoom_and_translate(noise(), torch.full((4,), 0.5 / 16), torch.zeros(4), torch.ones(4))
     torch.testing.assert_close(moved[..., 1:], (noise()[..., 1:] + noise()[..., :-1]) / 2, atol=1e-5, rtol=0)
 
 
 @given(zoom=st.floats(0.7, 1.5), right=st.floats(-0.1, 0.1), down=st.floats(-0.1, 0.1))
-def test_it_zooms_about_the_centre_and_then_moves(zoom: float, right: float, down: float) -> None:
-    moved = move(ramp(1, 32), torch.tensor([right]), torch.tensor([down]), torch.tensor([zoom]))[0, :, 12:20, 12:20]
+def test_zoom_is_about_the_centre_and_before_the_translation(zoom: float, right: float, down: float) -> None:
+    moved = zoom_and_translate(ramp(1, 32), torch.tensor([right]), torch.tensor([down]), torch.tensor([zoom]))[
+        0, :, 12:20, 12:20
+    ]
     expected = ramp(1, 32)[0, :, 12:20, 12:20].clone()
     expected[0] = (expected[0] - 32 * right) / zoom
     expected[1] = (expected[1] - 32 * down) / zoom
     torch.testing.assert_close(moved, expected, atol=1e-3, rtol=1e-4)
 
 
-def test_pictures_are_moved_and_zoomed_as_far_as_told_by_any_part_of_a_pixel() -> None:
-    """On a picture of its own places, the middle tells the movement and the steps tell the zoom."""
+def test_translation_and_zoom_are_uniform_within_their_strengths() -> None:
+    """On a ramp of coordinates, the centre gives the translation and the slope the zoom."""
     varied = DiffAugment(0, 0.125, 0.2, 0, 1.0, None)(ramp(4000, 32), seeded())[:, :2, 15:17, 15:17]
     zoom = 1 / (varied[:, 0, 0, 1] - varied[:, 0, 0, 0])
     right, down = (-varied[:, axis].mean((1, 2)) * zoom for axis in (0, 1))
@@ -164,7 +164,7 @@ def test_pictures_are_moved_and_zoomed_as_far_as_told_by_any_part_of_a_pixel() -
 # Cutout
 
 
-def test_a_patch_of_the_side_told_is_cut_out_and_nothing_else() -> None:
+def test_cutout_removes_one_patch_of_the_given_side() -> None:
     varied = DiffAugment(0, 0, 0, 0.5, 1.0, None)(torch.ones(500, 3, 16, 16), seeded())
     cut = varied[:, 0] == 0
     assert torch.equal(varied, torch.where(cut, 0.0, 1.0)[:, None].expand_as(varied))
@@ -174,8 +174,8 @@ def test_a_patch_of_the_side_told_is_cut_out_and_nothing_else() -> None:
     assert cut.any(0).all()
 
 
-def test_a_patch_lies_where_it_is_put() -> None:
-    inside = patch(noise(1), torch.tensor([0.5]), torch.tensor([0.25]), 0.25)
+def test_the_cutout_mask_lies_at_its_centre() -> None:
+    inside = cutout_mask(noise(1), torch.tensor([0.5]), torch.tensor([0.25]), 0.25)
     expected = torch.zeros(1, 1, 16, 16, dtype=torch.bool)
     expected[..., 2:6, 6:10] = True
     assert torch.equal(inside, expected)
@@ -185,7 +185,7 @@ def test_a_patch_lies_where_it_is_put() -> None:
 
 
 @pytest.mark.parametrize("batch", [8, 250, 5000])
-def test_a_discriminator_sure_of_its_reals_drives_it_from_none_to_all_in_500_000_pictures(batch: int) -> None:
+def test_an_overfitting_discriminator_raises_p_from_0_to_1_in_500_000_images(batch: int) -> None:
     augment = everything(0.0, 0.6)
     steps = 500_000 // batch if batch > 8 else 1000
     for _ in range(steps):
@@ -197,7 +197,7 @@ def test_a_discriminator_sure_of_its_reals_drives_it_from_none_to_all_in_500_000
 
 
 @given(signs=st.lists(st.sampled_from([-1.0, 1.0]), min_size=1, max_size=40), start=st.floats(0, 1))
-def test_it_follows_the_mean_sign_towards_the_target_and_stays_a_probability(signs: list[float], start: float) -> None:
+def test_adapt_moves_p_towards_the_target_within_0_and_1(signs: list[float], start: float) -> None:
     augment = everything(start, 0.6)
     before = augment.p.item()
     augment.adapt(torch.tensor(signs), 100_000)
@@ -207,13 +207,13 @@ def test_it_follows_the_mean_sign_towards_the_target_and_stays_a_probability(sig
     assert 0 <= augment.p.item() <= 1
 
 
-def test_without_a_target_it_stays_as_it_was_set() -> None:
+def test_without_a_target_p_is_constant() -> None:
     augment = everything(0.3, None)
     augment.adapt(torch.ones(8), 100_000)
     assert augment.p.item() == pytest.approx(0.3)
 
 
-def test_the_probability_it_has_come_to_is_saved_and_resumed() -> None:
+def test_p_is_part_of_the_state() -> None:
     augment = everything(0.0, 0.6)
     augment.adapt(torch.ones(8), 123_456)
     resumed = everything(0.0, 0.6)

@@ -1,21 +1,21 @@
-"""Claims about what a person is told of a source."""
+"""The inventory as lines for the command line, and as JSON."""
 
-from impasto.data.inventory import Duplicate, Inventory, LeftOut, Picture, summarise
+from impasto.data.inventory import Duplicate, ImageRecord, Inventory, LeftOut, summarise
 
 
-def picture(name: str, width: int = 256, height: int = 256, kind: str = "JPEG", **more: object) -> Picture:
-    return Picture.model_validate(
+def picture(name: str, width: int = 256, height: int = 256, kind: str = "JPEG", **more: object) -> ImageRecord:
+    return ImageRecord.model_validate(
         {"name": name, "format": kind, "mode": "RGB", "width": width, "height": height, "digest": name, **more}
     )
 
 
-def test_a_clean_set_takes_one_line() -> None:
-    survey = Inventory(source="monets", size=256, pictures=[picture(str(k)) for k in range(1200)])
-    assert summarise(survey) == ["1,200 pictures in monets: 1,200 JPEG; each 256×256."]
+def test_a_source_without_issues_takes_one_line() -> None:
+    inventory = Inventory(source="monets", size=256, pictures=[picture(str(k)) for k in range(1200)])
+    assert summarise(inventory) == ["1,200 pictures in monets: 1,200 JPEG; each 256×256."]
 
 
-def test_everything_that_was_found_is_told() -> None:
-    survey = Inventory(
+def test_every_kind_of_finding_is_listed() -> None:
+    inventory = Inventory(
         source="mess",
         size=256,
         pictures=[picture("a"), picture("b", 100, 900, "PNG"), picture("c", 900, 900, frame=(9, 9, 800, 200))],
@@ -24,28 +24,30 @@ def test_everything_that_was_found_is_told() -> None:
         near_duplicates=[(f"n{k}", "a") for k in range(25)],
         junk=1,
     )
-    assert summarise(survey) == [
+    assert summarise(inventory) == [
         "3 pictures in mess: 2 JPEG, 1 PNG; from 256×256 to 900×900.",
-        "2 of them smaller than 256 pixels, so enlarged.",
+        "2 of them smaller than 256 pixels, enlarged.",
         "1 of them cropped to the picture inside a border, mount or frame.",
         "1 left out:",
         "  x.jpg: empty (0 bytes)",
         "1 dropped as exact duplicates:",
         "  d is a",
-        "25 nearly the same as another, kept:",
-        *[f"  n{k} is like a" for k in range(10)],
+        "25 pairs of near duplicates, kept:",
+        *[f"  n{k} and a" for k in range(10)],
         "  and 15 more",
-        "1 file of the system's own (such as .DS_Store or Thumbs.db) passed over.",
+        "1 file of the operating system (such as .DS_Store or Thumbs.db) ignored.",
     ]
 
 
-def test_a_name_cannot_steer_the_terminal() -> None:
-    survey = Inventory(
+def test_escape_sequences_in_file_names_are_replaced() -> None:
+    inventory = Inventory(
         source="s", size=1, pictures=[picture("a")], left_out=[LeftOut(name="\x1b[2Jevil\n.jpg", reason="empty")]
     )
-    assert summarise(survey)[-1] == "  �[2Jevil�.jpg: empty"
+    assert summarise(inventory)[-1] == "  �[2Jevil�.jpg: empty"
 
 
-def test_a_survey_survives_json() -> None:
-    survey = Inventory(source="s", size=1, pictures=[picture("山水", frame=(1, 2, 3, 4))], near_duplicates=[("a", "b")])
-    assert Inventory.model_validate_json(survey.model_dump_json()) == survey
+def test_an_inventory_round_trips_through_json() -> None:
+    inventory = Inventory(
+        source="s", size=1, pictures=[picture("山水", frame=(1, 2, 3, 4))], near_duplicates=[("a", "b")]
+    )
+    assert Inventory.model_validate_json(inventory.model_dump_json()) == inventory

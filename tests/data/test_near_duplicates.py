@@ -1,4 +1,4 @@
-"""Claims about near duplicates: copies are found, different pictures are not, however many and however flat."""
+"""Near duplicates are found, and different images are not, also among many and among uniform ones."""
 
 import io
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from impasto.data.near_duplicates import near_pairs, thumbnail
+from impasto.data.near_duplicates import find_near_duplicates, thumbnail
 from impasto.data.sources import open_source
 
 with open_source("sample:paintings") as source:
@@ -32,40 +32,40 @@ def trimmed(picture: Image.Image) -> Image.Image:
     return picture.crop((2, 2, picture.width - 2, picture.height - 2)).resize(picture.size)
 
 
-def test_different_paintings_are_not_taken_for_one_another() -> None:
-    assert near_pairs(np.stack([thumbnail(picture) for picture in PAINTINGS])) == []
+def test_different_paintings_are_not_near_duplicates() -> None:
+    assert find_near_duplicates(np.stack([thumbnail(picture) for picture in PAINTINGS])) == []
 
 
 @pytest.mark.parametrize("change", [recompressed, smaller, brighter, trimmed])
-def test_a_changed_copy_is_found(change: Callable[[Image.Image], Image.Image]) -> None:
+def test_a_modified_copy_is_found(change: Callable[[Image.Image], Image.Image]) -> None:
     pictures = PAINTINGS + [change(picture) for picture in PAINTINGS]
-    pairs = near_pairs(np.stack([thumbnail(picture) for picture in pictures]))
+    pairs = find_near_duplicates(np.stack([thumbnail(picture) for picture in pictures]))
     expected = {(k, k + len(PAINTINGS)) for k in range(len(PAINTINGS))}
     assert set(pairs) <= expected
     assert len(pairs) >= 0.95 * len(expected)
     assert pairs == sorted(pairs)
 
 
-def test_skies_are_never_near_duplicates() -> None:
+def test_noisy_skies_are_not_near_duplicates() -> None:
     rng = np.random.default_rng(0)
     skies = []
     for _ in range(300):
         top, bottom = rng.uniform(120, 255, (2, 1, 1, 3))
         sky = top + (bottom - top) * np.linspace(0, 1, 64)[:, None, None] + rng.normal(0, 3, (64, 64, 3))
         skies.append(thumbnail(Image.fromarray(np.clip(sky, 0, 255).astype(np.uint8))))
-    assert near_pairs(np.stack(skies)) == []
+    assert find_near_duplicates(np.stack(skies)) == []
 
 
-def test_one_picture_or_none_has_no_pairs() -> None:
+def test_fewer_than_two_images_have_no_pairs() -> None:
     for count in (0, 1):
-        assert near_pairs(np.zeros((count, 16, 16), np.uint8)) == []
+        assert find_near_duplicates(np.zeros((count, 16, 16), np.uint8)) == []
 
 
-def test_plain_pictures_are_no_near_duplicates() -> None:
-    assert near_pairs(np.full((50, 16, 16), 200, np.uint8)) == []
+def test_uniform_images_are_not_near_duplicates() -> None:
+    assert find_near_duplicates(np.full((50, 16, 16), 200, np.uint8)) == []
 
 
-def test_thousands_are_compared_without_comparing_all_with_all() -> None:
+def test_thousands_of_images_are_compared_in_seconds() -> None:
     rng = np.random.default_rng(0)
     pieces = []
     for _ in range(4000):
@@ -75,4 +75,4 @@ def test_thousands_are_compared_without_comparing_all_with_all() -> None:
         pieces.append(thumbnail(picture.crop((int(x), int(y), int(x) + side, int(y) + side))))
     stack = np.stack(pieces)
     stack[3999] = stack[7]
-    assert (7, 3999) in near_pairs(stack)
+    assert (7, 3999) in find_near_duplicates(stack)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from PIL import Image
 
-from impasto.data.pixel_store import PixelStore, gather, pack
+from impasto.data.pixel_store import PixelStore, load_images, pack
 from impasto.errors import ImpastoError
 
 
@@ -27,8 +27,8 @@ def pictures(tmp_path: Path) -> Path:
 
 def test_a_pack_opens_as_it_was_written_and_as_it_is_gathered(pictures: Path, tmp_path: Path) -> None:
     written = pack(pictures, tmp_path / "out", size=24)
-    opened, gathered = PixelStore.open(tmp_path / "out"), gather(pictures, 24)
-    for store in (opened, gathered, gather(tmp_path / "out", 99)):
+    opened, gathered = PixelStore.open(tmp_path / "out"), load_images(pictures, 24)
+    for store in (opened, gathered, load_images(tmp_path / "out", 99)):
         assert store.fingerprint == written.fingerprint
         assert store.inventory == written.inventory
         assert store.names == [f"{k}.png" for k in range(12)]
@@ -42,46 +42,46 @@ def test_a_pack_opens_as_it_was_written_and_as_it_is_gathered(pictures: Path, tm
 
 
 def test_the_fingerprint_is_that_of_the_pixels(pictures: Path, tmp_path: Path) -> None:
-    before = gather(pictures, 24).fingerprint
-    assert gather(pictures, 23).fingerprint != before
+    before = load_images(pictures, 24).fingerprint
+    assert load_images(pictures, 23).fingerprint != before
     (pictures / "11.png").rename(pictures / "10b.png")
-    assert gather(pictures, 24).fingerprint == before
+    assert load_images(pictures, 24).fingerprint == before
     (pictures / "10b.png").rename(pictures / "00.png")
-    assert gather(pictures, 24).fingerprint != before
+    assert load_images(pictures, 24).fingerprint != before
 
 
 def test_memory_grows_with_records_whose_number_is_not_known(shared_data: Path) -> None:
-    store = gather(shared_data / "kaggle_monet" / "monet_tfrec" / "monet00-60.tfrec", 32)
+    store = load_images(shared_data / "kaggle_monet" / "monet_tfrec" / "monet00-60.tfrec", 32)
     assert store.pixels.shape == (60, 32, 32, 3)
 
 
 def test_an_existing_name_is_refused(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(ImpastoError, match="exists already"):
+    with pytest.raises(ImpastoError, match="already exists"):
         pack(pictures, tmp_path / "out")
     (tmp_path / "other.part").mkdir()
     (tmp_path / "other.part" / "thesis.doc").touch()
-    with pytest.raises(ImpastoError, match="in the way"):
+    with pytest.raises(ImpastoError, match="not left by an earlier packing"):
         pack(pictures, tmp_path / "other")
     assert (tmp_path / "other.part" / "thesis.doc").exists()
 
 
-def test_what_an_earlier_packing_left_is_written_over(pictures: Path, tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_packing_are_overwritten(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out.part").mkdir()
     (tmp_path / "out.part" / "pixels.npy").write_bytes(b"x" * 10**6)
     assert len(pack(pictures, tmp_path / "out", size=8).pixels) == 12
     assert not (tmp_path / "out.part").exists()
 
 
-def test_a_source_without_a_picture_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_source_without_images_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("no")
-    with pytest.raises(ImpastoError, match="no usable picture"):
+    with pytest.raises(ImpastoError, match="no usable image"):
         pack(tmp_path / "words", tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["words"]
 
 
-def test_an_interrupted_packing_leaves_nothing_behind(pictures: Path, tmp_path: Path) -> None:
+def test_an_interrupted_packing_leaves_no_files(pictures: Path, tmp_path: Path) -> None:
     def interrupt(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
@@ -90,7 +90,7 @@ def test_an_interrupted_packing_leaves_nothing_behind(pictures: Path, tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["pictures"]
 
 
-def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(pictures: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_an_error_in_one_line_and_leaves_no_files(pictures: Path, tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="needs limits on the size of files")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -107,11 +107,11 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_nothing(pictures: Path, tmp_
 
 def test_a_pack_of_a_pack_is_refused(pictures: Path, tmp_path: Path) -> None:
     pack(pictures, tmp_path / "out", size=8)
-    with pytest.raises(ImpastoError, match="is a pack already"):
+    with pytest.raises(ImpastoError, match="is already a pack"):
         pack(tmp_path / "out", tmp_path / "again")
 
 
-def test_damage_is_told_in_one_line_when_a_pack_is_opened(pictures: Path, tmp_path: Path) -> None:
+def test_a_damaged_pack_is_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
     pack(pictures, tmp_path / "out", size=8)
     index, pixels = tmp_path / "out" / "index.json", tmp_path / "out" / "pixels.npy"
     good_index, good_pixels = index.read_bytes(), pixels.read_bytes()
@@ -119,26 +119,26 @@ def test_damage_is_told_in_one_line_when_a_pack_is_opened(pictures: Path, tmp_pa
     for bad_index, bad_pixels, line in (
         (good_index[:-9], good_pixels, "damaged, index.json"),
         (b"[]", good_pixels, "damaged, index.json"),
-        (later, good_pixels, "made by a later impasto"),
-        (good_index, good_pixels[:-1], "damaged, pixels.npy is cut short"),
-        (good_index, b"", "damaged, pixels.npy is cut short"),
+        (later, good_pixels, "made by a later version"),
+        (good_index, good_pixels[:-1], "damaged, pixels.npy is truncated"),
+        (good_index, b"", "damaged, pixels.npy is truncated"),
         (good_index, good_pixels.replace(b"(12, 8", b"(11, 8"), "pixels.npy and index.json disagree"),
     ):
         index.write_bytes(bad_index)
         pixels.write_bytes(bad_pixels)
         with pytest.raises(ImpastoError, match=line) as error:
-            gather(tmp_path / "out", 8)
+            load_images(tmp_path / "out", 8)
         assert "\n" not in str(error.value)
-    with pytest.raises(ImpastoError, match="is no pack"):
+    with pytest.raises(ImpastoError, match="is not a pack"):
         PixelStore.open(pictures)
 
 
-def test_more_than_the_memory_is_refused_before_it_is_read(pictures: Path) -> None:
+def test_a_source_larger_than_the_memory_is_refused_before_reading(pictures: Path) -> None:
     with pytest.raises(ImpastoError, match="pack it first"):
-        gather(pictures, 10**6)
+        load_images(pictures, 10**6)
 
 
-def test_a_pack_opens_at_once_and_takes_no_memory_till_it_is_read(shared_data: Path, tmp_path: Path) -> None:
+def test_opening_a_pack_reads_no_pixels(shared_data: Path, tmp_path: Path) -> None:
     pack(shared_data / "kaggle_monet" / "monet_jpg", tmp_path / "out", size=256)
     before = psutil.Process().memory_info().rss
     start = time.process_time()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto.data.inventory import Inventory
-from impasto.data.preprocess import collect
+from impasto.data.preprocess import build_inventory
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 
@@ -28,13 +28,13 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 def collected(spec: Path | str, size: int = 32, **options: bool | int) -> tuple[np.ndarray, Inventory]:
     rows: list[np.ndarray] = []
     with open_source(spec) as source:
-        survey = collect(source, size, rows.append, **options)  # type: ignore[arg-type]
-    return np.stack(rows), survey
+        inventory = build_inventory(source, size, rows.append, **options)  # type: ignore[arg-type]
+    return np.stack(rows), inventory
 
 
 @pytest.fixture
 def mess(tmp_path: Path) -> Path:
-    """Pictures as people have them."""
+    """A folder with duplicates, damaged files and system files."""
     folder = tmp_path / "mess"
     (folder / "__MACOSX").mkdir(parents=True)
     for k in range(20):
@@ -51,46 +51,46 @@ def mess(tmp_path: Path) -> Path:
     return folder
 
 
-def test_every_entry_is_kept_or_left_out_with_a_reason(mess: Path) -> None:
-    rows, survey = collected(mess)
+def test_every_entry_is_an_image_a_duplicate_or_left_out_with_a_reason(mess: Path) -> None:
+    rows, inventory = collected(mess)
     with open_source(mess) as source:
         names = {entry.name for entry in source.entries()}
-    accounted = [picture.name for picture in survey.pictures]
-    accounted += [each.name for each in survey.left_out] + [each.name for each in survey.duplicates]
+    accounted = [picture.name for picture in inventory.pictures]
+    accounted += [each.name for each in inventory.left_out] + [each.name for each in inventory.duplicates]
     assert sorted(accounted) == sorted(names)
-    assert {each.name: each.reason for each in survey.left_out}["notes.jpg"] == "text, not a picture"
-    assert {each.name for each in survey.left_out} == {"notes.jpg", "half.jpg", "empty.png"}
-    assert survey.junk == 2
-    assert rows.shape == (len(survey.pictures), 32, 32, 3)
+    assert {each.name: each.reason for each in inventory.left_out}["notes.jpg"] == "text, not an image"
+    assert {each.name for each in inventory.left_out} == {"notes.jpg", "half.jpg", "empty.png"}
+    assert inventory.junk == 2
+    assert rows.shape == (len(inventory.pictures), 32, 32, 3)
     assert rows.dtype == np.uint8
 
 
-def test_the_first_of_the_same_pixels_stays_whatever_its_format(mess: Path) -> None:
-    _, survey = collected(mess)
-    assert [(each.name, each.of) for each in survey.duplicates] == [("3b.bmp", "3.png"), ("11.png", "0.webp")]
+def test_the_first_of_exact_duplicates_stays_whatever_its_format(mess: Path) -> None:
+    _, inventory = collected(mess)
+    assert [(each.name, each.of) for each in inventory.duplicates] == [("3b.bmp", "3.png"), ("11.png", "0.webp")]
 
 
-def test_a_recompressed_picture_is_kept_and_reported(mess: Path) -> None:
-    _, survey = collected(mess)
-    assert survey.near_duplicates == [("5.png", "soft.jpg")]
+def test_a_recompressed_image_is_kept_and_reported_as_near_duplicate(mess: Path) -> None:
+    _, inventory = collected(mess)
+    assert inventory.near_duplicates == [("5.png", "soft.jpg")]
 
 
-def test_the_outcome_does_not_depend_on_the_threads(mess: Path) -> None:
-    rows, survey = collected(mess, workers=1)
+def test_the_result_does_not_depend_on_the_number_of_threads(mess: Path) -> None:
+    rows, inventory = collected(mess, workers=1)
     for workers in (2, 7):
         again, other = collected(mess, workers=workers)
         assert (again == rows).all()
-        assert other == survey
+        assert other == inventory
 
 
-def test_a_picture_of_the_right_size_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_an_image_of_the_right_size_is_not_resampled(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(encoded(noise(1)))
     rows, _ = collected(tmp_path, 40)
     assert (rows[0] == np.asarray(noise(1))).all()
 
 
 @pytest.mark.parametrize("size", [(100, 40), (40, 100)])
-def test_the_middle_square_is_what_stays(size: tuple[int, int], tmp_path: Path) -> None:
+def test_images_are_cropped_to_the_centre_square(size: tuple[int, int], tmp_path: Path) -> None:
     image = Image.new("RGB", size, "red")
     image.paste("blue", ((size[0] - 40) // 2, (size[1] - 40) // 2, (size[0] + 40) // 2, (size[1] + 40) // 2))
     (tmp_path / "a.png").write_bytes(encoded(image))
@@ -98,7 +98,7 @@ def test_the_middle_square_is_what_stays(size: tuple[int, int], tmp_path: Path) 
     assert (rows[0] == (0, 0, 255)).all()
 
 
-def test_scaling_down_does_not_alias(tmp_path: Path) -> None:
+def test_downscaling_is_antialiased(tmp_path: Path) -> None:
     stripes = np.zeros((512, 512, 3), np.uint8)
     stripes[:, ::2] = 255
     (tmp_path / "a.png").write_bytes(encoded(Image.fromarray(stripes)))
@@ -106,29 +106,29 @@ def test_scaling_down_does_not_alias(tmp_path: Path) -> None:
     assert np.ptp(rows[0, 4:-4, 4:-4]) <= 16
 
 
-def test_a_frame_is_taken_off_and_told_at_full_size(tmp_path: Path) -> None:
+def test_a_frame_is_cropped_and_its_box_is_in_full_size_pixels(tmp_path: Path) -> None:
     framed = Image.new("RGB", (1600, 1400), (250, 250, 250))
     framed.paste(noise(3, (1200, 1000)), (200, 200))
     (tmp_path / "a.jpg").write_bytes(encoded(framed, "JPEG", quality=90))
-    rows, survey = collected(tmp_path, 64, crop_frames=True)
-    assert survey.pictures[0].frame is not None
-    assert np.abs(np.subtract(survey.pictures[0].frame, (200, 200, 1400, 1200))).max() <= 16
+    rows, inventory = collected(tmp_path, 64, crop_frames=True)
+    assert inventory.pictures[0].frame is not None
+    assert np.abs(np.subtract(inventory.pictures[0].frame, (200, 200, 1400, 1200))).max() <= 16
     bare, _ = collected(tmp_path, 64)
     assert not (bare[0, 0] < 245).any()
     assert (rows[0, 0] < 245).any()
 
 
-def test_when_nothing_is_left_it_says_why(tmp_path: Path) -> None:
+def test_a_source_without_usable_images_is_an_error_with_the_reasons(tmp_path: Path) -> None:
     for k in range(5):
         (tmp_path / f"{k}.jpg").write_bytes(b"words" if k else b"")
-    with pytest.raises(ImpastoError, match=r"no usable picture .*0\.jpg: empty .*1\.jpg: text.*and 2 more"):
+    with pytest.raises(ImpastoError, match=r"no usable image .*0\.jpg: empty .*1\.jpg: text.*and 2 more"):
         collected(tmp_path)
 
 
 def test_progress_counts_every_entry(mess: Path) -> None:
     seen: list[tuple[int, int | None]] = []
     with open_source(mess) as source:
-        collect(source, 8, lambda row: None, progress=lambda done, total: seen.append((done, total)))
+        build_inventory(source, 8, lambda row: None, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(k + 1, 27) for k in range(27)]
 
 
@@ -137,28 +137,28 @@ def test_an_error_in_the_middle_stops_the_threads(mess: Path) -> None:
         raise OSError("no space")
 
     with pytest.raises(OSError, match="no space"), open_source(mess) as source:
-        collect(source, 8, broken)
+        build_inventory(source, 8, broken)
 
 
-def test_a_zip_and_a_folder_of_the_same_give_the_same(mess: Path, tmp_path: Path) -> None:
+def test_a_zip_gives_the_same_as_its_folder(mess: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "mess.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for path in mess.rglob("*"):
             archive.write(path, path.relative_to(mess))
-    rows, survey = collected(mess)
+    rows, inventory = collected(mess)
     again, other = collected(tmp_path / "mess.zip")
     assert (rows == again).all()
-    assert other.model_copy(update={"source": survey.source}) == survey
+    assert other.model_copy(update={"source": inventory.source}) == inventory
 
 
 @pytest.mark.parametrize(("folder", "count"), [("monet_jpg", 300), ("monet_tfrec", 300)])
 def test_the_monets_are_read_from_jpeg_and_from_tfrecord(folder: str, count: int, shared_data: Path) -> None:
-    rows, survey = collected(shared_data / "kaggle_monet" / folder, 64)
+    rows, inventory = collected(shared_data / "kaggle_monet" / folder, 64)
     assert len(rows) == count
-    assert not survey.left_out
-    assert len(survey.near_duplicates) == 2  # two scans each of two paintings
+    assert not inventory.left_out
+    assert len(inventory.near_duplicates) == 2  # two scans each of two paintings
 
 
 def test_of_the_kaggle_photos_ten_are_duplicates(shared_data: Path) -> None:
     with open_source(shared_data / "kaggle_monet" / "photo_jpg") as source:
-        survey = collect(source, 256, lambda row: None)
-    assert (len(survey.pictures), len(survey.duplicates), len(survey.left_out)) == (7028, 10, 0)
+        inventory = build_inventory(source, 256, lambda row: None)
+    assert (len(inventory.pictures), len(inventory.duplicates), len(inventory.left_out)) == (7028, 10, 0)

@@ -1,6 +1,5 @@
-"""Bytes into an upright sRGB picture, or a reason in plain words why not."""
+"""Decode image files to upright sRGB images."""
 
-import codecs
 import contextlib
 import threading
 import warnings
@@ -12,48 +11,24 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 
-from impasto.data.entry import Unreadable
+from impasto.data.entry import UnreadableError
+from impasto.data.file_signatures import describe
+from impasto.data.formats import IMAGE_FORMATS, identify
 
-FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF")
-LARGEST = 150_000_000  # pixels: the largest cameras stay below, and the decoded picture takes 600 MB
-NEUTRAL = 3  # levels of 255: a colour profile that moves no colour further is sRGB but for rounding
-
-_MAGIC = (
-    (b"\xff\xd8\xff", "a damaged JPEG"),
-    (b"\x89PNG", "a damaged PNG"),
-    (b"GIF8", "a damaged GIF"),
-    (b"II*\0", "a TIFF that is damaged or of a rare kind"),
-    (b"MM\0*", "a TIFF that is damaged or of a rare kind"),
-    (b"BM", "a damaged BMP"),
-    (b"\x1aE\xdf\xa3", "a film, not a picture"),  # EBML, of which MKV and WebM are
-    (b"8BPS", "a Photoshop file: save it as PNG or JPEG"),
-    (b"%PDF", "a PDF: save its pictures as PNG or JPEG"),
-    (b"PK\x03\x04", "a zip: give it as a source of its own"),
-    (b"Rar!", "a RAR archive: unpack it first"),
-    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-    (b"\x1f\x8b", "a gzip archive: unpack it first"),
-    (b"\xff\x0a", "a JPEG XL picture: save it as PNG or JPEG"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture: save it as PNG or JPEG"),
-    (b"\x76\x2f\x31\x01", "an OpenEXR picture: save it as PNG or JPEG"),
-)
-_BRANDS = {
-    b"heic": "a HEIC picture",
-    b"heix": "a HEIC picture",
-    b"mif1": "a HEIC picture",
-    b"avif": "an AVIF picture",
-}
+MAX_PIXELS = 150_000_000  # no camera exceeds it, and the decoded image takes 600 MB
+NEUTRAL_DIFFERENCE = 3  # levels of 255: a colour profile that changes no colour by more is sRGB but for rounding
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A picture as it is to be seen, and what its file said of itself.
+    """A decoded image and the properties of its file.
 
     Attributes:
-        image: upright, sRGB, mode RGB; perhaps smaller than the file's picture (see :func:`decode`).
-        format: JPEG, PNG, WEBP, TIFF, BMP or GIF.
+        image: upright, sRGB, mode RGB; may be smaller than the image of the file (see :func:`decode`).
+        format: registered name in :data:`~impasto.data.formats.IMAGE_FORMATS`, such as "JPEG".
         mode: Pillow's name of the file's pixel type, such as RGB, CMYK, P or I;16.
-        width: of the upright picture at full size.
-        height: of the upright picture at full size.
+        width: pixels of the upright image at full size.
+        height: pixels of the upright image at full size.
     """
 
     image: Image.Image
@@ -63,88 +38,91 @@ class Decoded:
     height: int
 
 
-def decode(data: bytes, at_least: int | None = None) -> Decoded:
-    """Decode one picture (of several, the first): upright, in sRGB, and over white where it is see-through.
+def decode(data: bytes, min_side: int | None = None) -> Decoded:
+    """Decode an image file, or the first image in it: upright, sRGB, transparency composited over white. Thread-safe.
 
-    With ``at_least``, a JPEG whose short side is at least twice as long may come at a half, quarter or eighth
-    of its size, which is far quicker; its short side is never below ``at_least``. Any thread may call this.
+    With ``min_side``, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is far faster, as long as its shorter
+    side keeps at least ``min_side`` pixels.
 
     Raises:
-        Unreadable: the bytes are no whole picture of a known format, or one of more than 150 megapixels.
+        Unreadable: the file has no registered format, is damaged, or has more than 150 megapixels.
     """
     if not data:
-        raise Unreadable("empty (0 bytes)")
-    with _quiet():
+        raise UnreadableError("empty (0 bytes)")
+    name = identify(data)
+    if name is None:
+        raise UnreadableError(describe(data))
+    format = IMAGE_FORMATS[name]
+    with _suppress_warnings():
         try:
-            image = Image.open(BytesIO(data), formats=FORMATS)
-            kind = "JPEG" if image.format == "MPO" else str(image.format)  # a JPEG with a second view inside
+            image = format.open(data)
             mode, (width, height) = image.mode, image.size
-            if width * height > LARGEST:
+            if width * height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            if at_least is not None:
-                image.draft(None, (at_least, at_least))
+            if min_side is not None:
+                image.draft(None, (min_side, min_side))
             drafted = image.size
             image.load()
-            _set_upright(image)
-            if image.size != drafted:  # Pillow itself may have turned a TIFF, so only the outcome tells
+            _apply_orientation(image)
+            if image.size != drafted:  # Pillow may have rotated a TIFF itself, so compare the sizes
                 width, height = height, width
-            return Decoded(_srgb(image, kind), kind, mode, width, height)
+            return Decoded(_to_rgb(image, name), name, mode, width, height)
         except UnidentifiedImageError as error:
-            raise Unreadable(_what_it_is(data)) from error
+            raise UnreadableError(f"a damaged or unsupported {format.title}") from error
         except Image.DecompressionBombError as error:
-            raise Unreadable(f"larger than {LARGEST // 1_000_000} megapixels") from error
+            raise UnreadableError(f"larger than {MAX_PIXELS // 1_000_000} megapixels") from error
         except MemoryError as error:
-            raise Unreadable("takes more memory than there is") from error
-        except Exception as error:  # the parsers raise whatever damaged bytes make them stumble over
-            raise Unreadable(f"damaged or cut short ({str(error) or type(error).__name__})") from error
+            raise UnreadableError("needs more memory than is available") from error
+        except Exception as error:  # decoders raise anything on damaged bytes
+            raise UnreadableError(f"damaged or truncated ({str(error) or type(error).__name__})") from error
 
 
 def count_pixels(data: bytes) -> int:
-    """How many pixels the picture has that :func:`decode` would give, told by its first bytes; 0 if it would give none.
-
-    Any thread may call this.
-    """
-    with _quiet(), contextlib.suppress(Exception):  # as above; decode says what is wrong
-        width, height = Image.open(BytesIO(data), formats=FORMATS).size
+    """Return the number of pixels of the image that :func:`decode` returns, from the file's header alone; 0 if it would
+    fail. Thread-safe."""
+    name = identify(data)
+    if name is None:
+        return 0
+    with _suppress_warnings(), contextlib.suppress(Exception):  # decode raises the error
+        width, height = IMAGE_FORMATS[name].open(data).size
         return width * height
     return 0
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """An image that Pillow has opened, as :func:`decode` gives it: upright, sRGB, RGB, over white where see-through.
-
-    The one that is given stays as it is. Any thread may call this.
+    """Return a copy of an image opened by Pillow as :func:`decode` returns it: upright, sRGB, RGB, over white.
+    Thread-safe.
 
     Raises:
         Unreadable: it has no pixels, or its file is damaged.
     """
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    with _quiet():
+    name = "JPEG" if image.format == "MPO" else str(image.format)
+    with _suppress_warnings():
         try:
-            image = image.copy()  # which reads the file, if that was not done
-            _set_upright(image)
+            image = image.copy()  # reads the file if it has not been read
+            _apply_orientation(image)
             if not image.width * image.height:
-                raise Unreadable("without a single pixel")
-            return _srgb(image, kind)
-        except Unreadable:
+                raise UnreadableError("has no pixels")
+            return _to_rgb(image, name)
+        except UnreadableError:
             raise
         except Exception as error:
-            raise Unreadable(f"damaged or cut short ({str(error) or type(error).__name__})") from error
+            raise UnreadableError(f"damaged or truncated ({str(error) or type(error).__name__})") from error
 
 
-def _set_upright(image: Image.Image) -> None:
-    # As above, anything may be raised; a picture is worth keeping even where its EXIF is nonsense.
+def _apply_orientation(image: Image.Image) -> None:
+    # Damaged EXIF raises anything, and is no reason to reject the image.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _srgb(image: Image.Image, kind: str) -> Image.Image:
-    """Any of Pillow's modes to RGB in sRGB, by the embedded profile where there is a sound one."""
+def _to_rgb(image: Image.Image, format: str) -> Image.Image:
+    """Convert any of Pillow's modes to RGB in sRGB, through the embedded colour profile if it is valid."""
     profile = image.info.get("icc_profile")
-    if image.mode == "CMYK" and kind == "JPEG" and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow takes every CMYK JPEG for Adobe's, which are stored inverted
+    if image.mode == "CMYK" and format == "JPEG" and "adobe" not in image.info:
+        image = ImageChops.invert(image)  # Pillow inverts every CMYK JPEG, but only Adobe's are stored inverted
     if image.mode.startswith(("I", "F")):
-        image = _eight_bits(image)
+        image = _to_eight_bits(image)
     elif image.has_transparency_data:
         image = _over_white(image)
     if image.mode == "1":
@@ -155,11 +133,12 @@ def _srgb(image: Image.Image, kind: str) -> Image.Image:
         transform = _to_srgb(profile or b"", image.mode)
         if transform is not None:
             return transform.apply(image)
-    return image if image.mode == "RGB" else image.convert("RGB")  # for it would copy
+    return image if image.mode == "RGB" else image.convert("RGB")  # convert would copy
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 or 32 bits, or floating, to 8 bits: by the range that its values suggest, or stretched."""
+def _to_eight_bits(image: Image.Image) -> Image.Image:
+    """Convert 16-bit, 32-bit or floating-point grey to 8 bits: from the nominal range that the values fit, else
+    stretched."""
     values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     if image.mode.startswith("I;16"):
@@ -173,14 +152,14 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _over_white(image: Image.Image) -> Image.Image:
     grey = image.mode in ("L", "LA", "La", "1")
-    clear = image.convert("RGBA")
-    flat = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return flat.convert("L" if grey else "RGB")
+    rgba = image.convert("RGBA")
+    opaque = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return opaque.convert("L" if grey else "RGB")
 
 
-@lru_cache(maxsize=32)  # a set's pictures share a few profiles, and to build a transform takes milliseconds
+@lru_cache(maxsize=32)  # images of a data set share a few profiles, and building a transform takes milliseconds
 def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """The transform of pictures of this mode to sRGB; None where it changes nothing or makes no sense."""
+    """Return the transform from a profile to sRGB; None if the profile is invalid or changes nothing."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile)) if profile else ImageCms.createProfile("LAB")
         transform = ImageCms.buildTransform(
@@ -194,56 +173,36 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
     if mode in ("L", "RGB"):
-        ramp = np.arange(0, 256, 17, dtype=np.uint8)  # 16 levels a channel
+        ramp = np.arange(0, 256, 17, dtype=np.uint8)  # 16 levels per channel
         colours = ramp if mode == "L" else np.stack(np.meshgrid(ramp, ramp, ramp), axis=-1).reshape(-1, 3)
         probe = Image.fromarray(colours[None])
         change = np.asarray(ImageChops.difference(transform.apply(probe), probe.convert("RGB")))
-        if change.max() <= NEUTRAL:
+        if change.max() <= NEUTRAL_DIFFERENCE:
             return None
     return transform
 
 
-def _what_it_is(data: bytes) -> str:
-    for magic, what in _MAGIC:
-        if data.startswith(magic):
-            return what
-    if data[4:8] == b"ftyp":
-        brand = _BRANDS.get(data[8:12])
-        return "a film, not a picture" if brand is None else f"{brand}: save it as PNG or JPEG"
-    if data[:4] == b"RIFF":
-        kinds = {b"WEBP": "a damaged WebP", b"AVI ": "a film, not a picture"}
-        return kinds.get(data[8:12], "sound, not a picture")
-    head = data[:1024]
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # which forgives a character cut by the 1024
-    except UnicodeDecodeError:
-        return "not a picture"
-    if b"\0" in head:
-        return "not a picture"
-    return "an SVG drawing: save it as PNG" if b"<svg" in head else "text, not a picture"
-
-
-_guard = threading.Lock()
-_inside = 0
+_lock = threading.Lock()
+_active = 0
 _filters = contextlib.ExitStack()
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's warnings to itself.
+def _suppress_warnings() -> Iterator[None]:
+    """Ignore Pillow's warnings.
 
-    ``catch_warnings`` swaps a list that all threads share, so the first one in and the last one out do it.
+    ``catch_warnings`` replaces a list that all threads share, so the first thread to enter and the last to leave do it.
     """
-    global _inside
-    with _guard:
-        if _inside == 0:
+    global _active
+    with _lock:
+        if _active == 0:
             _filters.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("ignore", module=r"PIL\.")
-        _inside += 1
+        _active += 1
     try:
         yield
     finally:
-        with _guard:
-            _inside -= 1
-            if _inside == 0:
+        with _lock:
+            _active -= 1
+            if _active == 0:
                 _filters.close()

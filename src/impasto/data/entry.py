@@ -1,4 +1,4 @@
-"""What the pictures of any source come as: a name, and a way to its bytes that may fail with a reason."""
+"""Entries and files of a data source, and the error that an unusable one raises."""
 
 import contextlib
 import re
@@ -10,18 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-LARGEST_FILE = 1 << 30  # bytes: nothing bigger is a picture, and reading it would only fill the memory
+MAX_FILE_BYTES = 1 << 30  # no image is larger, and reading it would exhaust the memory
 
 
-class Unreadable(Exception):  # noqa: N818  (it says what the entry is)
-    """One entry of a source is no usable picture; its text is the reason, in words for a person."""
+class UnreadableError(Exception):
+    """An entry of a source is not a usable image. The message is the reason, for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One thing in a source: its posix path inside the source, and how to get its bytes.
+    """One image of a source.
 
-    ``read`` may be called from any thread while the source is open, and raises :class:`Unreadable`.
+    Attributes:
+        name: POSIX path inside the source.
+        read: returns its bytes or raises :class:`UnreadableError`; thread-safe while the source is open.
     """
 
     name: str
@@ -30,44 +32,50 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file inside a source: one picture, or a TFRecord holding many; with its path, if it is not inside a zip."""
+    """A file of a source: an image, or a TFRecord of many.
+
+    Attributes:
+        name: POSIX path inside the source.
+        open: opens it for reading.
+        path: its path on disk; None inside a zip.
+    """
 
     name: str
     open: Callable[[], IO[bytes]]
     path: Path | None = None
 
     def read(self) -> bytes:
-        """All its bytes; raises :class:`Unreadable`."""
-        with reasons(), self.open() as file:
-            data = file.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
-            raise Unreadable(f"larger than {LARGEST_FILE >> 30} GiB")
+        """Return the content. Raises :class:`UnreadableError`."""
+        with translate_errors(), self.open() as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+        if len(data) > MAX_FILE_BYTES:
+            raise UnreadableError(f"larger than {MAX_FILE_BYTES >> 30} GiB")
         return data
 
 
 @contextlib.contextmanager
-def reasons() -> Iterator[None]:
-    """Turn what a file system, zip or gzip raises into :class:`Unreadable`."""
+def translate_errors() -> Iterator[None]:
+    """Raise the errors of file systems, zip and gzip as :class:`UnreadableError`."""
     try:
         yield
     except zipfile.BadZipFile as error:
-        raise Unreadable(f"damaged inside the zip ({error})") from error
+        raise UnreadableError(f"damaged inside the zip ({error})") from error
     except NotImplementedError as error:
-        raise Unreadable(f"compressed in a way that is not read ({error})") from error
+        raise UnreadableError(f"unsupported compression ({error})") from error
     except (zlib.error, EOFError) as error:
-        raise Unreadable(f"its compressed data are damaged or cut short ({error})") from error
+        raise UnreadableError(f"its compressed data are damaged or truncated ({error})") from error
     except OSError as error:
-        raise Unreadable(error.strerror or str(error)) from error
+        raise UnreadableError(error.strerror or str(error)) from error
 
 
-def natural(name: str) -> tuple[list[tuple[int, str]], str]:
-    """A sorting key that puts 9.jpg before 10.jpg; the name itself settles what else would be equal."""
+def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a sort key that puts 9.jpg before 10.jpg; equal keys are ordered by the name itself."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    # Numbers compare by their length, then digit by digit; text comes after any of them.
-    whole = ((digits.lstrip("0"), text.casefold()) for digits, text in parts)
-    return [(sys.maxsize, text) if text else (len(digits), digits) for digits, text in whole], name
+    # Numbers compare by length, then digit by digit; text comes after any number.
+    stripped = ((digits.lstrip("0"), text.casefold()) for digits, text in parts)
+    return [(sys.maxsize, text) if text else (len(digits), digits) for digits, text in stripped], name
 
 
-def refuse(reason: str) -> NoReturn:
-    """Raise :class:`Unreadable`: the way to the bytes of what has none."""
-    raise Unreadable(reason)
+def raise_unreadable(reason: str) -> NoReturn:
+    """Raise :class:`UnreadableError`: the ``read`` of an entry that has no data."""
+    raise UnreadableError(reason)

@@ -1,18 +1,24 @@
-"""What was found in a source: the pictures kept, and everything that was not, each with its reason."""
+"""Inventory of a data source: its images, and every file that was left out, with the reason."""
 
 from collections import Counter
 from collections.abc import Iterable
 
 from pydantic import BaseModel
 
-SHOWN = 10  # lines of each kind for a shell; the survey itself holds them all
+MAX_LISTED = 10  # lines per kind on the command line; the inventory itself has all
 
 
-class Picture(BaseModel, frozen=True):
-    """A picture that was kept: what its file holds, the digest of its decoded pixels, and where its frame ends.
+class ImageRecord(BaseModel, frozen=True):
+    """An image of the source.
 
-    Width and height are those of the upright picture at full size; ``frame`` is the (left, top, right, bottom)
-    that was cropped to, or None where it was left whole.
+    Attributes:
+        name: POSIX path inside the source.
+        format: registered name of the file's format, such as "JPEG".
+        mode: Pillow's name of its pixel type, such as "RGB".
+        width: pixels of the upright image at full size.
+        height: pixels of the upright image at full size.
+        digest: SHA-256 of the decoded pixels.
+        frame: (left, top, right, bottom) that it was cropped to inside a frame; None if it was not cropped.
     """
 
     name: str
@@ -25,74 +31,84 @@ class Picture(BaseModel, frozen=True):
 
     @property
     def short_side(self) -> int:
-        """Pixels along the shorter side of what is shown of it."""
+        """Pixels along the shorter side, inside the frame."""
         left, top, right, bottom = self.frame or (0, 0, self.width, self.height)
         return min(right - left, bottom - top)
 
 
 class LeftOut(BaseModel, frozen=True):
-    """Something that is no usable picture, and why."""
+    """A file that is not a usable image, and why."""
 
     name: str
     reason: str
 
 
 class Duplicate(BaseModel, frozen=True):
-    """A picture that was dropped because its decoded pixels are those of an earlier one."""
+    """An image that was dropped because its pixels equal those of an earlier one."""
 
     name: str
     of: str
 
 
 class Inventory(BaseModel):
-    """All that a source held, by name: nothing is missing from it.
+    """Every file of a source, by name.
 
-    ``near_duplicates`` are pairs of pictures that were kept though they look alike. ``junk`` counts what
-    systems leave in folders and zips by themselves (``__MACOSX``, ``.DS_Store``, ``Thumbs.db`` …).
-    ``fingerprint`` is a digest of the squares of ``size`` pixels that the pictures became, in their order.
+    Attributes:
+        source: the source as the user wrote it.
+        size: side of the squares that the images were resized to, in pixels.
+        fingerprint: SHA-256 of all squares in order.
+        pictures: the images, in natural order of their names.
+        left_out: unusable files.
+        duplicates: exact duplicates, dropped.
+        near_duplicates: pairs of similar images, kept.
+        junk: number of files that operating systems create (``__MACOSX``, ``.DS_Store``, ``Thumbs.db`` …).
     """
 
     source: str
     size: int
     fingerprint: str = ""
-    pictures: list[Picture] = []
+    pictures: list[ImageRecord] = []
     left_out: list[LeftOut] = []
     duplicates: list[Duplicate] = []
     near_duplicates: list[tuple[str, str]] = []
     junk: int = 0
 
 
-def summarise(survey: Inventory) -> list[str]:
-    """The survey as lines for a shell."""
-    pictures = survey.pictures
+def summarise(inventory: Inventory) -> list[str]:
+    """Return the inventory as lines for the command line."""
+    pictures = inventory.pictures
     formats = Counter(picture.format for picture in pictures).most_common()
     lines = [
-        f"{_many(len(pictures), 'picture')} in {_plain(survey.source)}: "
+        f"{_many(len(pictures), 'picture')} in {printable(inventory.source)}: "
         + ", ".join(f"{count:,} {name}" for name, count in formats)
-        + f"; {_sizes(survey)}."
+        + f"; {_sizes(inventory)}."
     ]
-    if small := sum(picture.short_side < survey.size for picture in pictures):
-        lines.append(f"{small:,} of them smaller than {survey.size} pixels, so enlarged.")
+    if small := sum(picture.short_side < inventory.size for picture in pictures):
+        lines.append(f"{small:,} of them smaller than {inventory.size} pixels, enlarged.")
     if framed := sum(picture.frame is not None for picture in pictures):
         lines.append(f"{framed:,} of them cropped to the picture inside a border, mount or frame.")
-    lines += _listed(len(survey.left_out), "left out", (f"{each.name}: {each.reason}" for each in survey.left_out))
     lines += _listed(
-        len(survey.duplicates),
+        len(inventory.left_out), "left out", (f"{each.name}: {each.reason}" for each in inventory.left_out)
+    )
+    lines += _listed(
+        len(inventory.duplicates),
         "dropped as exact duplicates",
-        (f"{each.name} is {each.of}" for each in survey.duplicates),
+        (f"{each.name} is {each.of}" for each in inventory.duplicates),
     )
     lines += _listed(
-        len(survey.near_duplicates),
-        "nearly the same as another, kept",
-        (f"{one} is like {other}" for one, other in survey.near_duplicates),
+        len(inventory.near_duplicates),
+        "pairs of near duplicates, kept",
+        (f"{one} and {other}" for one, other in inventory.near_duplicates),
     )
-    if survey.junk:
-        lines.append(f"{_many(survey.junk, 'file')} of the system's own (such as .DS_Store or Thumbs.db) passed over.")
+    if inventory.junk:
+        lines.append(
+            f"{_many(inventory.junk, 'file')} of the operating system (such as .DS_Store or Thumbs.db) ignored."
+        )
     return lines
 
 
-def _sizes(survey: Inventory) -> str:
-    sizes = Counter((picture.width, picture.height) for picture in survey.pictures)
+def _sizes(inventory: Inventory) -> str:
+    sizes = Counter((picture.width, picture.height) for picture in inventory.pictures)
     if len(sizes) == 1:
         ((width, height),) = sizes
         return f"each {width}×{height}"
@@ -104,8 +120,8 @@ def _sizes(survey: Inventory) -> str:
 def _listed(count: int, what: str, each: Iterable[str]) -> list[str]:
     if not count:
         return []
-    shown = [f"  {_plain(line)}" for line, _ in zip(each, range(SHOWN), strict=False)]
-    more = [f"  and {count - SHOWN:,} more"] if count > SHOWN else []
+    shown = [f"  {printable(line)}" for line, _ in zip(each, range(MAX_LISTED), strict=False)]
+    more = [f"  and {count - MAX_LISTED:,} more"] if count > MAX_LISTED else []
     return [f"{count:,} {what}:", *shown, *more]
 
 
@@ -113,6 +129,6 @@ def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def _plain(text: str) -> str:
-    """File names may hold anything, even what would steer a terminal."""
+def printable(text: str) -> str:
+    """Replace unprintable characters of a text: file names may contain terminal escape sequences."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

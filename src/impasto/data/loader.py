@@ -1,4 +1,4 @@
-"""Batches for training. What step *n* sees depends on the seed and on *n* alone: nothing else is remembered."""
+"""Load training batches. The batch of step *n* depends on the seed and on *n* alone, so there is no state to save."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,51 +8,60 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from impasto.data.augment import crop_and_flip, recolour, shrink, to_float, to_pixels
+from impasto.data.augment import colour_jitter, crop_and_flip, resize, to_float, to_pixels
 from impasto.device import available
 
 if TYPE_CHECKING:
-    from impasto.config.settings import Augment
+    from impasto.config.data import AugmentConfig
 
-#: Fewer pictures than this cannot be trained on, of which one is held out and two are scored against.
-FEWEST = 3
-#: Fewer pictures than this can be copied, but not learned from.
-FEW = 50
-#: Fewer held-out pictures than this are too few to score against, or to be scored.
+#: Images that training needs at least: one is held out, and two are needed for scores.
+MIN_IMAGES = 3
+#: With fewer images than this a model memorises them.
+FEW_IMAGES = 50
+#: With fewer held-out images than this, scores are unreliable.
 FEW_HELDOUT = 20
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step gets: real paintings, photos if the painter starts from those, both (B, 3, S, S) in −1…1, the
-    random numbers that belong to that step, and how much of the training is over."""
+    """The input of one training step.
+
+    Attributes:
+        paintings: (B, 3, S, S), −1…1.
+        photos: (B, 3, S, S), −1…1; (0, 3, S, S) for unconditional generation.
+        rng: random generator of the step.
+        step: from 0.
+        progress: fraction of the training that is done, 0…1.
+    """
 
     paintings: Tensor
-    photos: Tensor  #: (0, 3, S, S) where the painter starts from noise
+    photos: Tensor
     rng: torch.Generator
-    step: int  #: from 0
-    progress: float = 0.0  #: 0…1
+    step: int
+    progress: float = 0.0
 
 
 def stream_seed(*parts: int | str) -> int:
-    """One 63-bit seed for a named stream of random numbers, such as ``(seed, "step", n)``."""
+    """Return a 63-bit seed for a named random stream, such as ``(seed, "step", n)``."""
     text = "/".join(str(part) for part in parts).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 def split(count: int, heldout: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of ``count`` pictures to learn from, and of the fraction ``heldout`` (at least one) that is never
-    learned from; both in order."""
-    kept = min(max(1, round(count * heldout)), count - 1) if heldout and count > 1 else 0
+    """Split ``count`` images into training and held-out indices, both sorted.
+
+    ``heldout`` is the held-out fraction; if it is above 0, at least one image is held out.
+    """
+    held = min(max(1, round(count * heldout)), count - 1) if heldout and count > 1 else 0
     order = np.random.default_rng(stream_seed(seed, "split")).permutation(count)
-    return np.sort(order[kept:]), np.sort(order[:kept])
+    return np.sort(order[held:]), np.sort(order[:held])
 
 
 class Loader:
-    """An endless row of epochs over some pictures of a store, each picture once an epoch.
+    """Load augmented batches of some images of a store, each image once per epoch, for any number of epochs.
 
-    The pictures live on the device as uint8 when they take less than a quarter of its free memory, so that
-    nothing stands between them and the networks; otherwise each batch is read from the memory-mapped store.
+    The images are held on the device as uint8 if they take less than a quarter of its free memory; otherwise each batch
+    is read from the memory-mapped store.
     """
 
     def __init__(
@@ -61,7 +70,7 @@ class Loader:
         indices: np.ndarray,
         size: int,
         batch: int,
-        augment: "Augment",
+        augment: "AugmentConfig",
         seed: int,
         device: torch.device,
         order: str = "epoch",
@@ -80,50 +89,50 @@ class Loader:
 
     @property
     def resident(self) -> bool:
-        """Whether the pictures are kept on the device."""
+        """Whether the images are held on the device."""
         return self._resident is not None
 
     def __len__(self) -> int:
         return len(self.indices)
 
-    def pictures(self, step: int, rng: torch.Generator) -> Tensor:
-        """What step ``step`` (from 0) sees, varied by ``rng``: (B, 3, S, S) in −1…1."""
+    def load_batch(self, step: int, rng: torch.Generator) -> Tensor:
+        """Return the batch of a step (from 0), augmented by ``rng``: (B, 3, S, S), −1…1."""
         first = step * self.batch_size
-        chosen = self.at(np.array([self._at(i) for i in range(first, first + self.batch_size)]))
-        varied = crop_and_flip(chosen, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
+        images = self.load(np.array([self._position(i) for i in range(first, first + self.batch_size)]))
+        augmented = crop_and_flip(images, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
         if self.augment.color:
-            varied = recolour(varied, self.augment.color, rng)
-        return varied.contiguous(memory_format=self.layout)
+            augmented = colour_jitter(augmented, self.augment.color, rng)
+        return augmented.contiguous(memory_format=self.layout)
 
-    def whole(self, count: int, size: int | None = None) -> Tensor:
-        """``count`` evenly spread pictures, or all if there are fewer, as they are: (n, 3, H, H), with H ``size`` or
-        else the size that they are kept at."""
-        places = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
-        pictures = self.at(places)
-        return pictures if size is None or size == pictures.shape[-1] else shrink(pictures, size)
+    def load_evenly(self, count: int, size: int | None = None) -> Tensor:
+        """Return ``count`` evenly spaced images, or all if there are fewer, without augmentation: (n, 3, H, H), with H
+        ``size`` or else the size in the loader."""
+        positions = np.linspace(0, len(self) - 1, min(count, len(self))).round().astype(int)
+        images = self.load(positions)
+        return images if size is None or size == images.shape[-1] else resize(images, size)
 
-    def at(self, places: np.ndarray) -> Tensor:
-        """Pictures (n, 3, side, side) in −1…1, as they are, by their places (n,) in ``indices``."""
+    def load(self, positions: np.ndarray) -> Tensor:
+        """Return the images at positions (n,) in ``indices``, without augmentation: (n, 3, side, side), −1…1."""
         if self._resident is None:
-            return self._read(self.indices[places])
-        return to_float(self._resident[torch.from_numpy(places).to(self.device)])
+            return self._read(self.indices[positions])
+        return to_float(self._resident[torch.from_numpy(positions).to(self.device)])
 
-    def _at(self, position: int) -> int:
-        """The place in ``indices`` of the ``position``-th picture of the endless row."""
-        epoch, place = divmod(position, len(self.indices))
+    def _position(self, number: int) -> int:
+        """Return the position in ``indices`` of the image that is loaded as number ``number`` of all epochs."""
+        epoch, index = divmod(number, len(self.indices))
         if epoch != self._epoch:
             rng = np.random.default_rng(stream_seed(self.seed, self._stream, epoch))
             self._order = rng.permutation(len(self.indices))
             self._epoch = epoch
-        return int(self._order[place])
+        return int(self._order[index])
 
     def _read(self, indices: np.ndarray) -> Tensor:
-        """Pictures from the store, at the working size, float on the device."""
+        """Return images of the store at the loader's size, float, on the device."""
         pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
-        return to_float(pixels if self._fits else to_pixels(shrink(to_float(pixels), self.side)))
+        return to_float(pixels if self._fits else to_pixels(resize(to_float(pixels), self.side)))
 
     def _read_all(self) -> Tensor:
-        """All pictures as uint8 (N, side, side, 3) on the device, in the order of ``indices``."""
+        """Return all images, uint8 (N, side, side, 3), on the device, in the order of ``indices``."""
         if self._fits:
             return torch.from_numpy(self.pixels[self.indices]).to(self.device)
         chunks = [to_pixels(self._read(self.indices[i : i + 64])) for i in range(0, len(self.indices), 64)]
@@ -131,10 +140,9 @@ class Loader:
 
 
 class Batches:
-    """What a method learns from, step by step: paintings, and photos where the painter starts from those.
+    """Batches of paintings, with photos for image-to-image translation.
 
-    An epoch is once through the photos, or without them through the paintings; the fewer paintings come round as often
-    as it takes.
+    An epoch is one pass over the photos, or over the paintings if there are none.
     """
 
     def __init__(self, paintings: Loader, photos: Loader | None = None) -> None:
@@ -144,10 +152,10 @@ class Batches:
         return len(self.photos or self.paintings)
 
     def batch(self, step: int, attempt: int = 0, progress: float = 0.0) -> Batch:
-        """What step ``step`` (from 0) learns from, at ``progress`` (0…1) through the training. A further ``attempt`` at
-        a step that went wrong gets other random numbers: the same ones would lead there again."""
+        """Return the batch of a step (from 0) at ``progress`` (0…1). Another ``attempt`` at a failed step gets another
+        random stream, since the same one would fail again."""
         seed, device = self.paintings.seed, self.paintings.device
         rng = torch.Generator(device).manual_seed(stream_seed(seed, "step", step, attempt))
-        paintings = self.paintings.pictures(step, rng)
-        photos = paintings[:0] if self.photos is None else self.photos.pictures(step, rng)
+        paintings = self.paintings.load_batch(step, rng)
+        photos = paintings[:0] if self.photos is None else self.photos.load_batch(step, rng)
         return Batch(paintings, photos, rng, step, progress)

@@ -1,4 +1,4 @@
-"""A store of pictures: all of one size, in memory or memory-mapped from a folder that opens at once."""
+"""Data sets of images of one size, in memory or memory-mapped from a pack on disk."""
 
 import contextlib
 import json
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from impasto.config.types import Progress
 from impasto.data.inventory import Inventory
-from impasto.data.preprocess import collect
+from impasto.data.preprocess import build_inventory
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 from impasto.files import full_disk_errors
@@ -31,11 +31,11 @@ class _Index(BaseModel):
 
 @dataclass(frozen=True)
 class PixelStore:
-    """Pictures of one size.
+    """Images of one size.
 
     Attributes:
         pixels: (N, size, size, 3) uint8, read-only.
-        inventory: what the pictures are, and what was left out of their source.
+        inventory: records of the images, and what was left out of their source.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,36 +43,38 @@ class PixelStore:
 
     @property
     def size(self) -> int:
-        """Side of every picture, in pixels."""
+        """Side of every image, in pixels."""
         return self.inventory.size
 
     @property
     def fingerprint(self) -> str:
-        """A digest of all pixels in their order: equal if and only if those are."""
+        """SHA-256 of all pixels in order."""
         return self.inventory.fingerprint
 
     @property
     def names(self) -> list[str]:
-        """Where each picture lay in its source."""
+        """Path of each image in its source."""
         return [picture.name for picture in self.inventory.pictures]
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a pack at once, without reading its pixels: they are mapped from ``pixels.npy`` when looked at.
+        """Open a pack without reading its pixels, which are memory-mapped from ``pixels.npy``.
 
         Raises:
-            ImpastoError: it is no pack, is damaged, or was made by a later impasto.
+            ImpastoError: it is not a pack, is damaged, or was made by a later version of impasto.
         """
         folder = Path(path)
-        survey = _read_index(folder).inventory
+        inventory = _read_index(folder).inventory
         try:
             pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
-            raise ImpastoError(f"The pack {path} is damaged, {PIXELS} is cut short or gone: pack it anew.") from error
-        shape = (len(survey.pictures), survey.size, survey.size, 3)
+            raise ImpastoError(
+                f"The pack {path} is damaged, {PIXELS} is truncated or missing: pack it again."
+            ) from error
+        shape = (len(inventory.pictures), inventory.size, inventory.size, 3)
         if pixels.shape != shape or pixels.dtype != np.uint8:
-            raise ImpastoError(f"The pack {path} is damaged, {PIXELS} and {INDEX} disagree: pack it anew.")
-        return cls(pixels, survey)
+            raise ImpastoError(f"The pack {path} is damaged, {PIXELS} and {INDEX} disagree: pack it again.")
+        return cls(pixels, inventory)
 
 
 def pack(
@@ -82,74 +84,81 @@ def pack(
     crop_frames: bool = False,
     progress: Progress | None = None,
 ) -> PixelStore:
-    """Read a source once and keep it as a folder ``out`` of ``pixels.npy`` and ``index.json``.
+    """Preprocess a source and store it as a pack: a folder ``out`` with ``pixels.npy`` and ``index.json``.
 
-    Pixels are written as they come, so the memory that it takes does not grow with the source. The folder has
-    its name only once it is whole: until then it is called ``out.part``.
+    Pixels are written as they are decoded, so the memory use does not grow with the source. The folder is named
+    ``out.part`` until it is complete.
+
+    Args:
+        spec: a data source (see :func:`~impasto.data.sources.open_source`).
+        out: the folder to create.
+        size: side of the stored squares, in pixels.
+        crop_frames: crop borders, mounts and frames.
+        progress: called with the number of images done and their total (None if unknown).
 
     Raises:
-        ImpastoError: ``out`` exists, the disk is full, or the source holds nothing usable.
+        ImpastoError: ``out`` exists, the disk is full, or the source has no usable image.
     """
     folder = Path(out)
     if folder.exists() or folder.is_symlink():
-        raise ImpastoError(f"{out} exists already: choose another name, or remove it.")
+        raise ImpastoError(f"{out} already exists: choose another name or remove it.")
     if is_pack(spec):
-        raise ImpastoError(f"{spec} is a pack already: give what it was made of.")
-    with open_source(spec) as source, full_disk_errors(folder), _whole_folder(folder) as part:
+        raise ImpastoError(f"{spec} is already a pack: give its original source.")
+    with open_source(spec) as source, full_disk_errors(folder), _atomic_folder(folder) as part:
         with (part / PIXELS).open("wb") as file:
-            rows = _Rows(file, size)
-            survey = collect(source, size, rows.add, crop_frames=crop_frames, progress=progress)
+            rows = _NpyWriter(file, size)
+            inventory = build_inventory(source, size, rows.add, crop_frames=crop_frames, progress=progress)
             rows.finish()
-        (part / INDEX).write_text(_Index(inventory=survey).model_dump_json(), encoding="utf-8")
+        (part / INDEX).write_text(_Index(inventory=inventory).model_dump_json(), encoding="utf-8")
     return PixelStore.open(folder)
 
 
-def gather(spec: str | Path, size: int, crop_frames: bool = False, progress: Progress | None = None) -> PixelStore:
-    """Open a pack as it is, whatever its size; read any other source into memory at ``size``.
+def load_images(spec: str | Path, size: int, crop_frames: bool = False, progress: Progress | None = None) -> PixelStore:
+    """Open a pack at its own size, or preprocess any other source into memory at ``size``.
 
     Raises:
-        ImpastoError: the source holds nothing usable, or more than the memory.
+        ImpastoError: the source has no usable image, or needs more memory than is available.
     """
     if is_pack(spec):
         if crop_frames:
-            raise ImpastoError(f"{spec} is a pack: take the frames off when packing (impasto pack --crop-frames).")
+            raise ImpastoError(f"{spec} is a pack: crop the frames when packing (impasto pack --crop-frames).")
         return PixelStore.open(spec)
     with open_source(spec) as source:
         _require_memory(str(spec), source.total or 0, size)
         pixels = np.empty((source.total or 1024, size, size, 3), np.uint8)
         count = 0
 
-        def keep(picture: NDArray[np.uint8]) -> None:
+        def add(image: NDArray[np.uint8]) -> None:
             nonlocal pixels, count
             if count == len(pixels):
-                _require_memory(str(spec), 3 * count, size)  # while it is copied, both the old and the doubled
+                _require_memory(str(spec), 3 * count, size)  # old and doubled arrays exist while copying
                 pixels = np.concatenate([pixels, np.empty_like(pixels)])
-            pixels[count] = picture
+            pixels[count] = image
             count += 1
 
-        survey = collect(source, size, keep, crop_frames=crop_frames, progress=progress)
-    kept = pixels[:count]
-    kept.setflags(write=False)
-    return PixelStore(kept, survey)
+        inventory = build_inventory(source, size, add, crop_frames=crop_frames, progress=progress)
+    used = pixels[:count]
+    used.setflags(write=False)
+    return PixelStore(used, inventory)
 
 
-class _Rows:
-    """A ``.npy`` file that grows by a picture at a time; its header learns at the end how many there are."""
+class _NpyWriter:
+    """Write a ``.npy`` file image by image; the header receives the count at the end."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._size, self._count = file, size, 0
         self._write_header()
         self._begin = file.tell()
 
-    def add(self, picture: NDArray[np.uint8]) -> None:
-        self._file.write(picture.data)
+    def add(self, image: NDArray[np.uint8]) -> None:
+        self._file.write(image.data)
         self._count += 1
 
     def finish(self) -> None:
         self._file.seek(0)
         self._write_header()
-        if self._file.tell() != self._begin:  # numpy leaves room in the header for the first axis to grow
-            raise RuntimeError("numpy wrote a header of another length")
+        if self._file.tell() != self._begin:  # numpy pads the header so that the first axis can grow
+            raise RuntimeError("the length of the .npy header changed")
 
     def _write_header(self) -> None:
         np.lib.format.write_array_header_1_0(
@@ -159,11 +168,11 @@ class _Rows:
 
 
 @contextlib.contextmanager
-def _whole_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder to write to that takes the name ``folder`` in the end, or is gone if that fails."""
+def _atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that is renamed to ``folder`` on success and removed on failure."""
     part = folder.with_name(folder.name + ".part")
     if part.exists() and not (part.is_dir() and {each.name for each in part.iterdir()} <= {PIXELS, INDEX}):
-        raise ImpastoError(f"{part} is in the way, and not what an earlier packing left: remove or rename it.")
+        raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
     try:
         part.mkdir(parents=True, exist_ok=True)
         yield part
@@ -174,6 +183,7 @@ def _whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def is_pack(spec: str | Path) -> bool:
+    """Whether ``spec`` is the folder of a pack."""
     return (Path(spec) / PIXELS).is_file()
 
 
@@ -181,20 +191,20 @@ def _read_index(folder: Path) -> _Index:
     try:
         text = (folder / INDEX).read_bytes()
     except OSError as error:
-        raise ImpastoError(f"{folder} is no pack: it has no readable {INDEX}.") from error
+        raise ImpastoError(f"{folder} is not a pack: it has no readable {INDEX}.") from error
     try:
         return _Index.model_validate_json(text)
     except ValidationError as error:
         with contextlib.suppress(ValueError, AttributeError):
             if json.loads(text).get("version", 1) > 1:
-                raise ImpastoError(f"The pack {folder} was made by a later impasto: update impasto.") from error
-        raise ImpastoError(f"The pack {folder} is damaged, {INDEX} makes no sense: pack it anew.") from error
+                raise ImpastoError(f"The pack {folder} was made by a later version: update impasto.") from error
+        raise ImpastoError(f"The pack {folder} is damaged, {INDEX} is invalid: pack it again.") from error
 
 
-def _require_memory(spec: str, pictures: int, size: int) -> None:
-    needed, available = pictures * size * size * 3, psutil.virtual_memory().available
+def _require_memory(spec: str, images: int, size: int) -> None:
+    needed, available = images * size * size * 3, psutil.virtual_memory().available
     if needed > available:
         raise ImpastoError(
-            f"{spec} would take {needed / 2**30:.1f} GB of memory, and {available / 2**30:.1f} GB are free: "
-            "pack it first (impasto pack), and give the pack."
+            f"{spec} needs {needed / 2**30:.1f} GB of memory and {available / 2**30:.1f} GB are free: "
+            "pack it first (impasto pack) and give the pack."
         )

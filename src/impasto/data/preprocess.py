@@ -1,4 +1,4 @@
-"""From a source's bytes to squares of pixels: upright, sRGB, without frames if asked, no picture twice."""
+"""Preprocess a data source: decode, crop frames, crop to the centre square, resize, and drop duplicates."""
 
 import hashlib
 import itertools
@@ -9,89 +9,95 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.config.types import Progress
-from impasto.data.border_crop import Box, find_frame
+from impasto.config.types import Pixels, Progress
+from impasto.data.border_crop import Box, find_content_box
 from impasto.data.decode import Decoded, decode
-from impasto.data.entry import Entry, Unreadable
-from impasto.data.inventory import Duplicate, Inventory, LeftOut, Picture
-from impasto.data.near_duplicates import Thumbnail, near_pairs, thumbnail
+from impasto.data.entry import Entry, UnreadableError
+from impasto.data.formats import supported_formats
+from impasto.data.inventory import Duplicate, ImageRecord, Inventory, LeftOut
+from impasto.data.near_duplicates import Thumbnail, find_near_duplicates, thumbnail
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
 
 
 @dataclass(frozen=True, slots=True)
 class Square:
-    """A picture's middle square, (size, size, 3) uint8, with what is known of the picture, the digest of the square's
-    pixels and a thumbnail to compare it by."""
+    """The centre square of an image.
 
-    picture: Picture
-    pixels: NDArray[np.uint8]
+    Attributes:
+        picture: record of the image.
+        pixels: (size, size, 3).
+        digest: SHA-256 of ``pixels``.
+        thumbnail: for near-duplicate detection.
+    """
+
+    picture: ImageRecord
+    pixels: Pixels
     digest: bytes
     thumbnail: Thumbnail
 
 
-def collect(
+def build_inventory(
     source: ImageSource,
     size: int,
-    keep: Callable[[NDArray[np.uint8]], object],
+    add: Callable[[Pixels], object],
     *,
     crop_frames: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> Inventory:
-    """Decode every entry of a source, hand each distinct picture on, and tell what became of all.
+    """Decode all entries of a source, pass each distinct image on, and return the inventory of the source.
 
     Args:
         source: an open source.
         size: side of the squares in pixels.
-        keep: is given each picture's pixels, (size, size, 3) uint8, in the order of the survey's pictures.
-        crop_frames: take borders, mounts and frames off first.
-        workers: threads; as many as there are processors if not given.
-        progress: is told how many entries are done, and of how many (None if that is not known).
+        add: called with the pixels (size, size, 3) of each image, in the order of the inventory.
+        crop_frames: crop borders, mounts and frames first.
+        workers: number of threads; by default the number of processors.
+        progress: called with the number of entries done and their total (None if unknown).
 
     Raises:
-        ImpastoError: not one usable picture is left.
+        ImpastoError: the source has no usable image.
     """
-    survey = Inventory(source=source.name, size=size, junk=source.junk)
+    inventory = Inventory(source=source.name, size=size, junk=source.junk)
     fingerprint = hashlib.sha256(str(size).encode())
     first_of: dict[str, str] = {}
     thumbnails: list[Thumbnail] = []
-    for done, outcome in enumerate(squares(source.entries(), size, crop_frames, workers), 1):
+    for done, outcome in enumerate(decode_squares(source.entries(), size, crop_frames, workers), 1):
         match outcome:
             case LeftOut():
-                survey.left_out.append(outcome)
+                inventory.left_out.append(outcome)
             case Square(picture, pixels, digest, small):
                 original = first_of.setdefault(picture.digest, picture.name)
-                if len(first_of) == len(survey.pictures):
-                    survey.duplicates.append(Duplicate(name=picture.name, of=original))
+                if len(first_of) == len(inventory.pictures):
+                    inventory.duplicates.append(Duplicate(name=picture.name, of=original))
                 else:
-                    survey.pictures.append(picture)
+                    inventory.pictures.append(picture)
                     thumbnails.append(small)
                     fingerprint.update(digest)
-                    keep(pixels)
+                    add(pixels)
         if progress is not None:
             progress(done, source.total)
-    if not survey.pictures:
-        raise ImpastoError(_nothing_left(survey))
-    survey.fingerprint = fingerprint.hexdigest()
-    names = [picture.name for picture in survey.pictures]
-    survey.near_duplicates = [(names[i], names[j]) for i, j in near_pairs(np.stack(thumbnails))]
-    return survey
+    if not inventory.pictures:
+        raise ImpastoError(_no_usable_image(inventory))
+    inventory.fingerprint = fingerprint.hexdigest()
+    names = [picture.name for picture in inventory.pictures]
+    inventory.near_duplicates = [(names[i], names[j]) for i, j in find_near_duplicates(np.stack(thumbnails))]
+    return inventory
 
 
-def squares(
+def decode_squares(
     entries: Iterator[Entry], size: int, crop_frames: bool = False, workers: int | None = None
 ) -> Iterator[Square | LeftOut]:
-    """Every entry's middle square, scaled to ``size`` with Lanczos' filter, or why it has none, in their order.
+    """Yield the centre square of each entry, resized to ``size`` by Lanczos filter, or why there is none, in order.
 
-    Entries are worked on by threads, as Pillow lets go of Python's lock, a few at a time, to spare the memory; the
-    outcome does not depend on how many.
+    Entries are decoded by threads (Pillow releases the GIL), only a few ahead to bound the memory. The result does not
+    depend on the number of threads.
     """
     threads = workers or os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="clean")
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="preprocess")
     waiting: deque[Future[Square | LeftOut]] = deque()
     try:
         while True:
@@ -105,41 +111,41 @@ def squares(
 
 
 def _square(entry: Entry, size: int, crop_frames: bool) -> Square | LeftOut:
-    # A JPEG may be decoded smaller, if that leaves Lanczos' filter enough pixels, and frames room to come off.
-    at_least = size * (4 if crop_frames else 2)
+    # JPEGs may be decoded smaller, with enough pixels left for the Lanczos filter and for cropping a frame.
+    min_side = size * (4 if crop_frames else 2)
     try:
-        decoded = decode(entry.read(), at_least)
-    except Unreadable as reason:
+        decoded = decode(entry.read(), min_side)
+    except UnreadableError as reason:
         return LeftOut(name=entry.name, reason=str(reason))
     image = decoded.image
     pixels = np.asarray(image)
-    box = find_frame(pixels) if crop_frames else Box(0, 0, *image.size)
-    left, top, right, bottom = _middle_square(box)
+    box = find_content_box(pixels) if crop_frames else Box(0, 0, *image.size)
+    left, top, right, bottom = _centre_square(box)
     if (left, top, right, bottom) != (0, 0, size, size) or image.size != (size, size):
         image = image.resize((size, size), Image.Resampling.LANCZOS, (left, top, right, bottom))
     content = hashlib.sha256(pixels.data).digest()
     square = pixels if image is decoded.image else np.asarray(image)
-    picture = Picture(
+    picture = ImageRecord(
         name=entry.name,
         format=decoded.format,
         mode=decoded.mode,
         width=decoded.width,
         height=decoded.height,
         digest=hashlib.sha256(f"{decoded.width} {decoded.height} ".encode() + content).hexdigest(),
-        frame=_at_full_size(box, decoded),
+        frame=_scale_to_full_size(box, decoded),
     )
     digest = content if square is pixels else hashlib.sha256(square.data).digest()
     return Square(picture, square, digest, thumbnail(image))
 
 
-def _middle_square(box: Box) -> tuple[float, float, float, float]:
+def _centre_square(box: Box) -> tuple[float, float, float, float]:
     width, height = box.right - box.left, box.bottom - box.top
     side = min(width, height)
     left, top = box.left + (width - side) / 2, box.top + (height - side) / 2
     return left, top, left + side, top + side
 
 
-def _at_full_size(box: Box, decoded: Decoded) -> tuple[int, int, int, int] | None:
+def _scale_to_full_size(box: Box, decoded: Decoded) -> tuple[int, int, int, int] | None:
     width, height = decoded.image.size
     if box == (0, 0, width, height):
         return None
@@ -152,10 +158,10 @@ def _at_full_size(box: Box, decoded: Decoded) -> tuple[int, int, int, int] | Non
     )
 
 
-def _nothing_left(survey: Inventory) -> str:
-    reasons = "; ".join(f"{each.name}: {each.reason}" for each in survey.left_out[:3])
-    more = len(survey.left_out) - 3
+def _no_usable_image(inventory: Inventory) -> str:
+    reasons = "; ".join(f"{each.name}: {each.reason}" for each in inventory.left_out[:3])
+    more = len(inventory.left_out) - 3
     return (
-        f"There is no usable picture in {survey.source} ({reasons}{f'; and {more:,} more' if more > 0 else ''}): "
-        "give JPEG, PNG, WebP, TIFF, BMP or GIF files."
+        f"There is no usable image in {inventory.source} ({reasons}{f'; and {more:,} more' if more > 0 else ''}): "
+        f"give {supported_formats()} files."
     )

@@ -1,4 +1,4 @@
-"""TFRecord files, plain or gzip, read without TensorFlow; every checksum is looked at."""
+"""Read TFRecord files, plain or gzip, without TensorFlow; every checksum is verified."""
 
 import gzip
 import io
@@ -6,79 +6,84 @@ import re
 import struct
 from collections.abc import Iterator
 from functools import partial
+from importlib.util import find_spec
 from typing import IO, Any, cast
 
-from impasto.data.entry import LARGEST_FILE, Entry, File, Unreadable, reasons, refuse
+from impasto.data.entry import MAX_FILE_BYTES, Entry, File, UnreadableError, raise_unreadable, translate_errors
+from impasto.errors import require
 
-PICTURE = ("image", "image/encoded", "image_raw", "image_bytes", "image_data", "encoded", "jpeg", "png")
-TITLE = ("image_name", "image/filename", "filename", "image_id", "image/id", "name", "id")
+IMAGE_FEATURES = ("image", "image/encoded", "image_raw", "image_bytes", "image_data", "encoded", "jpeg", "png")
+NAME_FEATURES = ("image_name", "image/filename", "filename", "image_id", "image/id", "name", "id")
 
 
-def is_records(name: str) -> bool:
-    """Whether a file of this name is a TFRecord: ``.tfrec``, ``.tfrecord.gz``, ``.tfrecord-00-of-10``."""
+def is_tfrecord(name: str) -> bool:
+    """Whether the file name is that of a TFRecord: ``.tfrec``, ``.tfrecord.gz``, ``.tfrecord-00-of-10``."""
     return re.search(r"\.tfrec(ords?)?([.-][^/]*)?$", name, re.IGNORECASE) is not None
 
 
-def holds_records(head: bytes) -> bool:
-    """Whether a file that starts with these (at least 12) bytes is a plain TFRecord: its checksum tells."""
-    return len(head) >= 12 and head[8:12] == _checksum(head[:8])
+def has_tfrecord_header(head: bytes) -> bool:
+    """Whether ``head`` (at least 12 bytes) starts a plain TFRecord: a length with a valid checksum."""
+    if len(head) < 12 or find_spec("crc32c") is None:  # without it images are still read
+        return False
+    return head[8:12] == _checksum(head[:8])
 
 
-def records(file: File) -> Iterator[Entry]:
-    """The pictures of a TFRecord in their order, named ``file/position/title``.
+def read_tfrecord(file: File) -> Iterator[Entry]:
+    """Yield the images of a TFRecord in order, named ``file/position/title``.
 
-    A damaged record ends its file: an entry that says so is the last, and cannot be read.
+    A damaged record ends the file: the last entry then raises :class:`UnreadableError` when read.
     """
     position = 0
     try:
-        with reasons(), file.open() as opened:
+        with translate_errors(), file.open() as opened:
             for record in _split(opened):
                 yield _entry(f"{file.name}/{position}", record)
                 position += 1
         if position == 0:
-            raise Unreadable("holds no record")
-    except Unreadable as damage:
-        yield Entry(f"{file.name}/{position}", partial(refuse, f"{damage}; the file is left out from here on"))
+            raise UnreadableError("contains no record")
+    except UnreadableError as damage:
+        yield Entry(f"{file.name}/{position}", partial(raise_unreadable, f"{damage}; the rest of the file is left out"))
 
 
 def _split(file: IO[bytes]) -> Iterator[bytes]:
+    require("crc32c", extra="train")
     stream: IO[bytes] | gzip.GzipFile = file
-    if cast(io.BufferedReader, file).peek(2)[:2] == b"\x1f\x8b":  # as opened files and members of zips can
+    if cast(io.BufferedReader, file).peek(2)[:2] == b"\x1f\x8b":  # opened files and members of zips have it
         stream = gzip.GzipFile(fileobj=file)
     while head := stream.read(12):
         if len(head) < 12:
-            raise Unreadable("the record is cut short")
-        if not holds_records(head):
-            raise Unreadable("the record's length fails its checksum")
+            raise UnreadableError("a record is truncated")
+        if not has_tfrecord_header(head):
+            raise UnreadableError("checksum mismatch in the length of a record")
         (length,) = struct.unpack("<Q", head[:8])
-        if length > LARGEST_FILE:
-            raise Unreadable(f"the record is larger than {LARGEST_FILE >> 30} GiB")
+        if length > MAX_FILE_BYTES:
+            raise UnreadableError(f"a record is larger than {MAX_FILE_BYTES >> 30} GiB")
         record, checksum = stream.read(length), stream.read(4)
         if len(record) < length or len(checksum) < 4:
-            raise Unreadable("the record is cut short")
+            raise UnreadableError("a record is truncated")
         if checksum != _checksum(record):
-            raise Unreadable("the record's data fail their checksum")
+            raise UnreadableError("checksum mismatch in the data of a record")
         yield record
 
 
 def _entry(name: str, record: bytes) -> Entry:
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-    from tfrecord import example_pb2
+    example_pb2 = require("tfrecord.example_pb2", extra="train")
+    message = require("google.protobuf.message", extra="train")
 
     example = example_pb2.Example()
     try:
         example.ParseFromString(record)
-    except DecodeError:
-        return Entry(name, partial(refuse, "the record is no tf.train.Example"))
+    except message.DecodeError:
+        return Entry(name, partial(raise_unreadable, "the record is not a tf.train.Example"))
     features = example.features.feature
-    title = _first(features, TITLE)
+    title = _first(features, NAME_FEATURES)
     if title is not None:
         name = f"{name}/{title.decode('utf-8', 'replace')}"
-    picture = _first(features, PICTURE)
-    if picture is None:
+    image = _first(features, IMAGE_FEATURES)
+    if image is None:
         known = ", ".join(sorted(features)) or "none"
-        return Entry(name, partial(refuse, f"the record has no feature with a picture (it has: {known})"))
-    return Entry(name, lambda: picture)
+        return Entry(name, partial(raise_unreadable, f"the record has no image feature (it has: {known})"))
+    return Entry(name, lambda: image)
 
 
 def _first(features: Any, names: tuple[str, ...]) -> bytes | None:
@@ -89,8 +94,6 @@ def _first(features: Any, names: tuple[str, ...]) -> bytes | None:
 
 
 def _checksum(data: bytes) -> bytes:
-    """The masked CRC-32C that TFRecord stores after a length and after the data."""
-    import crc32c
-
-    crc = crc32c.crc32c(data)
+    """Return the masked CRC-32C that TFRecord stores after a length and after the data."""
+    crc = require("crc32c", extra="train").crc32c(data)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

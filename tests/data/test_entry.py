@@ -1,0 +1,51 @@
+"""Natural order of names, and errors of reading a file."""
+
+import zipfile
+import zlib
+from io import BytesIO
+from typing import IO
+
+import pytest
+
+from impasto.data import entry
+from impasto.data.entry import File, UnreadableError, natural_key
+
+
+def test_names_are_in_natural_order() -> None:
+    assert sorted(["10.jpg", "9.jpg", "a/2.jpg", "a/01.jpg", "B.jpg", "a/1.jpg"], key=natural_key) == [
+        "9.jpg",
+        "10.jpg",
+        "a/01.jpg",
+        "a/1.jpg",
+        "a/2.jpg",
+        "B.jpg",
+    ]
+
+
+def test_a_name_of_a_thousand_digits_can_be_sorted() -> None:
+    assert sorted(["1" + "0" * 5000, "9" * 5000], key=natural_key) == ["9" * 5000, "1" + "0" * 5000]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (zipfile.BadZipFile("Bad CRC-32"), "damaged inside the zip"),
+        (NotImplementedError("compression type 99"), "unsupported compression"),
+        (zlib.error("invalid block"), "damaged or truncated"),
+        (EOFError("ended early"), "damaged or truncated"),
+        (PermissionError(13, "Permission denied"), "Permission denied"),
+    ],
+)
+def test_errors_of_reading_become_a_reason(error: Exception, reason: str) -> None:
+    def fail() -> IO[bytes]:
+        raise error
+
+    with pytest.raises(UnreadableError, match=reason):
+        File("a.jpg", fail).read()
+
+
+def test_a_file_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entry, "MAX_FILE_BYTES", 10)
+    assert File("a.jpg", lambda: BytesIO(b"0123456789")).read() == b"0123456789"
+    with pytest.raises(UnreadableError, match="larger than"):
+        File("a.jpg", lambda: BytesIO(b"0123456789x")).read()
