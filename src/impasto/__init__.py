@@ -1,12 +1,12 @@
-"""impasto learns a painter from a few hundred pictures and makes new paintings.
+"""Train GANs on a few hundred paintings, stylise photos and videos, and generate new paintings from noise.
 
 >>> import impasto
->>> impasto.explore("monets/", out="look")
+>>> impasto.explore("monets/", out="exploration")
 >>> impasto.train("dcgan-64", paintings="monets/", out="run", budget="30m")
 >>> impasto.load("run").generate(16, seed=0)
 >>> impasto.evaluate("run", against="monets/")
 
-The verbs are imported when they are first used: ``import impasto`` itself is quick.
+The functions are imported when they are first used, so that ``import impasto`` itself is fast.
 """
 
 from importlib import import_module
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from impasto.api.evaluate import evaluate as evaluate
     from impasto.api.explore import explore as explore
     from impasto.api.generate import generate as generate
+    from impasto.api.paint import paint as paint
     from impasto.api.paint import paint_all as paint_all
+    from impasto.api.submit import submit as submit
     from impasto.api.train import resume as resume
     from impasto.api.train import train as train
     from impasto.api.tune import tune as tune
-    from impasto.inference.translator import load as load
+    from impasto.inference.load import load as load
     from impasto.interop.cyclegan_checkpoints import import_style as import_style
     from impasto.interop.hub import pull as pull
     from impasto.interop.hub import push as push
@@ -39,10 +41,12 @@ __all__ = [
     "generate",
     "import_style",
     "load",
+    "paint",
     "paint_all",
     "pull",
     "push",
     "resume",
+    "submit",
     "train",
     "tune",
 ]
@@ -54,11 +58,13 @@ _VERBS = {
     "export": "impasto.interop.onnx",
     "generate": "impasto.api.generate",
     "import_style": "impasto.interop.cyclegan_checkpoints",
-    "load": "impasto.inference.translator",
+    "load": "impasto.inference.load",
+    "paint": "impasto.api.paint",
     "paint_all": "impasto.api.paint",
     "pull": "impasto.interop.hub",
     "push": "impasto.interop.hub",
     "resume": "impasto.api.train",
+    "submit": "impasto.api.submit",
     "train": "impasto.api.train",
     "tune": "impasto.api.tune",
 }

@@ -1,4 +1,4 @@
-"""Where impasto keeps what it can fetch or compute again."""
+"""The cache folder, for downloads and computed features."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,6 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """``$IMPASTO_CACHE`` where it is set, else the system's place for caches; not made here."""
+    """Return ``$IMPASTO_CACHE`` if it is set, else the system's cache folder. It is not created."""
     named = os.environ.get("IMPASTO_CACHE")
     return Path(named).expanduser() if named else platformdirs.user_cache_path("impasto")

@@ -1,4 +1,4 @@
-"""Where to compute, in which precision, and how much memory is free there."""
+"""Device, precision and memory layout of computations, and free memory."""
 
 import logging
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from impasto.errors import ImpastoError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: As Fabric calls them: bfloat16 arithmetic on float32 weights, or float32 throughout.
+#: Fabric's names: bfloat16 mixed precision with float32 weights, or float32 throughout.
 Precision = Literal["bf16-mixed", "32-true"]
 
-
-#: How that is said in plain RuntimeErrors: by torch's CPU allocator, on Windows too, Apple's MPS, and CUDA's libraries.
+#: Texts of RuntimeErrors that mean out of memory: of torch's CPU allocator (also on Windows), MPS, CUDA's libraries.
 FULL = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is CUDA, else Apple's MPS, else the CPU; other names are torch's, such as ``cuda:1``."""
+    """Return the device of that name: ``auto`` is CUDA, else MPS, else the CPU; other names are torch's, such as
+    ``cuda:1``. ImpastoError if this machine has none."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
     try:
@@ -36,7 +36,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> Precision:
-    """``auto`` is ``bf16`` where the hardware computes in it, and ``fp32`` elsewhere."""
+    """Return the precision of that name: ``bf16``, ``fp32``, or ``auto`` for bf16 where the hardware accelerates it."""
     choices: dict[str, Precision] = {"bf16": "bf16-mixed", "fp32": "32-true"}
     if name != "auto":
         if name not in choices:
@@ -50,13 +50,13 @@ def choose_precision(name: str, device: torch.device) -> Precision:
 
 
 def choose_layout(device: torch.device, normalises_spatially: bool) -> torch.memory_format:
-    """How maps of a network that learns lie in memory: channels-last, but on a CPU not where instance or group
-    normalisation is, whose gradient is slow then (docs/decisions.md)."""
+    """Return the memory format for training: channels-last, except on a CPU for networks with instance or group
+    normalisation, whose backward pass is slow in it (docs/decisions.md)."""
     return torch.contiguous_format if device.type == "cpu" and normalises_spatially else torch.channels_last
 
 
 def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
-    """Fabric, ready to compute on that device."""
+    """Return a launched Fabric for that device."""
     from lightning_fabric import Fabric
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
@@ -67,14 +67,14 @@ def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there is no memory left, on whichever device."""
+    """Whether an error means out of memory, on any device."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)
 
 
 def available(device: torch.device) -> int:
-    """Bytes of a device's memory that are free for this process."""
+    """Return the free memory of a device for this process, in bytes."""
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         free: int = torch.cuda.mem_get_info(device)[0]
@@ -83,15 +83,15 @@ def available(device: torch.device) -> int:
 
 
 def memory_used(device: torch.device) -> int:
-    """Bytes: the most that was taken of a CUDA device, or what the process holds."""
+    """Return peak allocated bytes of a CUDA device, else the resident set size of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return int(psutil.Process().memory_info().rss)
 
 
 def _allowances(root: Path) -> Iterator[int]:
-    """What the control groups that this process is in leave it, as containers have them: Linux tells a limit there
-    that is not to be seen in the memory of the machine."""
+    """Yield the bytes that the control groups (cgroups v1 and v2) of this process leave it: in a container the limit
+    may be far below the machine's memory."""
     groups = root / "proc/self/cgroup"
     for line in groups.read_text().splitlines() if groups.exists() else ():
         _, controllers, path = line.split(":", 2)
@@ -104,11 +104,11 @@ def _allowances(root: Path) -> Iterator[int]:
             continue
         group = mount / path.lstrip("/")
         for folder in (each for each in (group, *group.parents) if each.is_relative_to(mount)):
-            if not (folder / limit).exists():  # within a container the path may be that of the machine outside
+            if not (folder / limit).exists():  # in a container the path may be the host's
                 continue
             most = (folder / limit).read_text().strip()
             if most != "max":
                 words = (folder / "memory.stat").read_text().split()
                 rows = dict(zip(words[::2], words[1::2], strict=True))
-                # Files that were read are counted as used, and given up as soon as memory is wanted.
+                # The page cache counts as used, but is reclaimed when memory is needed.
                 yield int(most) - int((folder / usage).read_text()) + int(rows.get(unused, 0))

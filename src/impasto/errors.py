@@ -1,4 +1,4 @@
-"""The error that is meant for a person, suggestions for a mistyped name, and optional packages."""
+"""The error class for users, suggestions for mistyped names, and optional packages."""
 
 import difflib
 import importlib
@@ -8,15 +8,15 @@ from types import ModuleType
 
 
 class ImpastoError(Exception):
-    """Something the user can mend: one line saying what was wrong, with which file or value, and what to do.
+    """An error that the user can fix: one line with what was wrong, which file or value, and what to do.
 
-    The shell prints the message alone; ``--debug`` adds the traceback.
+    The command line prints the message only; ``--debug`` adds the traceback.
     """
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """The end of a sentence about a name that there is not: the known one that is most like it, or all of them. Of
-    dotted names the last parts count too."""
+    """Return the end of a message about an unknown name: the most similar known one, or all of them. For dotted names
+    the last parts are compared too."""
     known = list(known)
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if not close:

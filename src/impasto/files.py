@@ -1,4 +1,4 @@
-"""Files that are atomic_write or not there."""
+"""Atomic file writes, exclusive locks, and one-line errors for paths and full disks."""
 
 import contextlib
 import errno
@@ -10,29 +10,31 @@ from pathlib import Path
 
 from impasto.errors import ImpastoError
 
-#: How systems say that a disk, or one's share of it, is full.
+#: Error numbers of a full disk or an exhausted quota.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
-#: How they say that a file cannot have that name there, where another might.
+#: Error numbers of a path that is not possible, where another name might be.
 BAD_NAMES = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.EINVAL)
 
 
 class BadNameError(ImpastoError):
-    """A name that no file can have, or not in its folder."""
+    """The path is not possible: the name is too long, or a parent is a file."""
 
 
 class DiskFullError(ImpastoError):
-    """A disk that took no more."""
+    """The disk is full."""
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Gives a path beside ``path`` to write to, which takes the name ``path`` once it is complete and on disk.
+    """Yield a temporary path beside ``path``, which replaces ``path`` once it is complete and on disk.
 
-    If the writing fails, or is interrupted, nothing is left of it and what had the name before still has it.
-    A full disk is told as :class:`DiskFullError`, and a place where nothing can be written as ImpastoError.
+    If writing fails or is interrupted, the temporary file is removed and ``path`` is unchanged. Raises DiskFullError
+    for a full disk, and ImpastoError for a place that cannot be written to.
     """
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # for others may write it too
+    part = path.with_name(
+        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
+    )  # unique per writer
     try:
         with full_disk_errors(path):
             with path_errors(path):
@@ -44,14 +46,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
                 part.replace(path)
             _sync_folder(path.parent)
     except BaseException:
-        with contextlib.suppress(OSError):  # what cannot be written is not there
+        with contextlib.suppress(OSError):  # it may not exist
             part.unlink()
         raise
 
 
 @contextmanager
 def full_disk_errors(path: Path) -> Iterator[None]:
-    """Turns the errors of a full disk while ``path`` is written into one line for a person."""
+    """Turn the errors of a full disk while ``path`` is written into DiskFullError."""
     try:
         yield
     except OSError as error:
@@ -62,7 +64,7 @@ def full_disk_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def path_errors(path: Path) -> Iterator[None]:
-    """Says in one line that ``path`` is no place to write to: forbidden, below a file, read-only, too long a name."""
+    """Turn OS errors about ``path`` (permissions, read-only, a file as parent, a long name) into ImpastoError."""
     try:
         yield
     except OSError as error:
@@ -74,9 +76,9 @@ def path_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
-    """Inside, this process alone holds the file ``lock``; it goes with the process, however that ends.
+    """Hold the file ``lock`` for this process; it is released however the process ends.
 
-    Raises ImpastoError, saying ``busy``, if another process has it.
+    Raises ImpastoError with the message ``busy`` if another process holds it.
     """
     from filelock import FileLock, Timeout
 
@@ -89,13 +91,13 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows takes it away by itself
+        with contextlib.suppress(OSError):  # Windows removes it by itself
             lock.unlink()
         held.release()
 
 
 def require_folder(path: Path) -> None:
-    """Refuses, before any work is done, a folder that cannot be made or written to."""
+    """Raise ImpastoError if a folder cannot be created or written to, before any work is done."""
     there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
         raise ImpastoError(f"{there} is a file: choose a folder.")
@@ -104,18 +106,18 @@ def require_folder(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, unless it is there."""
+    """Create a folder and its parents, unless it exists."""
     with full_disk_errors(path):
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             if error.errno in FULL:
                 raise
-            raise ImpastoError(f"{path} cannot be made ({error.strerror}): choose another folder.") from error
+            raise ImpastoError(f"{path} cannot be created ({error.strerror}): choose another folder.") from error
 
 
 def _sync_folder(folder: Path) -> None:
-    """Puts a new name on disk too, where the system allows that (Windows does not open folders)."""
+    """Flush a folder's entries to disk, where the system allows it (Windows does not open folders)."""
     if os.name == "nt":
         return
     descriptor = os.open(folder, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A style: a learned build_network in one safetensors file that says what it is."""
+"""A style: a trained generator in one safetensors file, with its card in the header."""
 
 import json
 import tempfile
@@ -21,42 +21,38 @@ from impasto.files import atomic_write
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
 
-#: Goes up when older styles can no longer be read. A new setting of a recipe has a default, so that they can.
+#: Version of the card. Older ones are migrated (config/migrations.py); a new recipe setting has a default.
 FORMAT = 3
-#: Begins the names of the tensors of the network for the reverse direction.
+#: Prefix of the tensors of the generator for the reverse direction.
 REVERSE = "reverse."
 
 
 class Card(BaseModel):
-    """What a style says of itself."""
+    """The metadata of a style."""
 
     model_config = ConfigDict(frozen=True)
 
     format: int = FORMAT
     task: Literal["generation", "translation"]
-    source: str  #: what it begins with: "noise", or the source domain, such as "photos"
-    target: str  #: what it makes: the target domain, such as "paintings"
+    source: str  #: the source domain, such as "photos", or "noise"
+    target: str  #: the target domain, such as "paintings"
     recipe: dict[str, Any]
-    target_data: dict[str, Any]  #: the images of the target domain that it was trained on: name, count, fingerprint
-    source_data: dict[str, Any] | None = None  #: the same of the source domain, for translation
-    start: str | None = None  #: the style or run whose weights it began with
+    target_data: dict[str, Any]  #: the training images of the target domain: name, count, fingerprint
+    source_data: dict[str, Any] | None = None  #: the same for the source domain; None for generation
+    start: str | None = None  #: the style or run whose weights it was fine-tuned from
     steps: int
-    pictures: int  #: shown in training, counted as often as shown
+    pictures: int  #: training images seen, repetitions included
     seconds: float
     seed: int
-    budget: str = (
-        ""  #: of the atomic_write training, which may be longer than what this style took of it; "" if not known
-    )
+    budget: str = ""  #: of the whole training, of which this style may have taken only a part; "" if unknown
     created: str  #: ISO 8601, UTC
-    impasto: str  #: the version that made it
-    scores: list[Scores] = []  #: one a network
-    scores_reverse: list[Scores] = []  #: the same of the reverse direction, if the style has both
-    content: Content | None = None  #: how much of a photo it keeps
-    checkerboard: Value | None = None  #: in dB, how far a checkerboard stands out of what it paints
+    impasto: str  #: the version that wrote it
+    scores: list[Scores] = []  #: one per feature extractor
+    scores_reverse: list[Scores] = []  #: the same for the reverse direction, if the style has one
+    content: Content | None = None  #: content preservation, for translation
+    checkerboard: Value | None = None  #: checkerboard artefacts of its outputs, in dB
     license: str = ""  #: SPDX identifier
-    imported: str | None = (
-        None  #: what it was read from, if another tool made it; nothing is known of its training then
-    )
+    imported: str | None = None  #: the checkpoint that it was imported from; its training is unknown then
 
     @property
     def domains(self) -> str:
@@ -65,7 +61,7 @@ class Card(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The card of the style in a file; :class:`impasto.errors.ImpastoError` if there is none that can be read."""
+        """Return the card of a style file, migrated to this version. ImpastoError if it is not a readable style."""
         try:
             with safe_open(path, framework="pt") as file:
                 text = (file.metadata() or {}).get("impasto")
@@ -86,7 +82,7 @@ class Card(BaseModel):
 
 @dataclass(frozen=True)
 class Style:
-    """A generator, in evaluation mode, and its card; a CycleGAN's style has a generator for each direction."""
+    """A generator in evaluation mode and its card. The style of a CycleGAN has a generator for each direction."""
 
     network: nn.Module
     card: Card
@@ -97,8 +93,8 @@ class Style:
         return Recipe.of(self.card.recipe)
 
     def reversed(self) -> Self:
-        """The style of the reverse direction: ``network`` and ``reverse`` exchanged, and the card to match. What the
-        card says of content and artefacts is left out, as it was measured in this direction only.
+        """Return the style of the reverse direction: generators and domains are swapped. Content preservation and
+        checkerboard artefacts, measured in the forward direction only, are removed from the card.
 
         Raises ImpastoError if the style has one direction only.
         """
@@ -121,16 +117,16 @@ class Style:
         return replace(self, network=self.reverse, card=card.model_copy(update=changed), reverse=self.network)
 
     def save(self, path: Path, dtype: torch.dtype = torch.float32) -> None:
-        """Writes one safetensors file: the weights as tensors, the card as JSON in the header.
+        """Write one safetensors file: the weights as tensors, the card as JSON in the header.
 
-        With ``dtype=torch.float16`` it is half as large, and paints the same to the eye.
+        ``dtype=torch.float16`` halves the size without a visible difference.
         """
         data = self.to_bytes(dtype)
         with atomic_write(path) as part:
             part.write_bytes(data)
 
     def to_bytes(self, dtype: torch.dtype = torch.float32) -> bytes:
-        """What :meth:`save` writes."""
+        """Return what :meth:`save` writes."""
         weights = self.network.state_dict()
         if self.reverse is not None:
             weights |= {f"{REVERSE}{name}": tensor for name, tensor in self.reverse.state_dict().items()}
@@ -143,7 +139,7 @@ class Style:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """What :meth:`to_bytes` made of a style."""
+        """Return the style that :meth:`to_bytes` serialised."""
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "sent.safetensors"
             path.write_bytes(data)
@@ -151,8 +147,8 @@ class Style:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """The style that is at hand under that name, or in a file, or in a run folder: its best one, or its last one if
-        none was judged."""
+        """Return the style of that name, in that file, or in that run folder: its best one, or its last one if none was
+        scored. ImpastoError if there is none, or it is damaged."""
         path = find_style(path)
         if path.is_dir():
             found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
@@ -176,7 +172,7 @@ class Style:
 
 
 def build_network(recipe: Recipe) -> nn.Module:
-    """The network that a style of this recipe paints with, its weights still to be loaded."""
+    """Return the generator of a recipe without initial weights, which are to be loaded."""
     with torch.device("meta"), _Uninitialised():
         network = build_generator(**recipe.generator_kwargs())
     return network.to_empty(device="cpu")
@@ -189,7 +185,7 @@ def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Inside, no weights are drawn: to pretend to draw them takes torch a second."""
+    """Within this context weights are not initialised: even on the meta device that takes torch a second."""
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -200,26 +196,26 @@ class _Uninitialised(TorchFunctionMode):
 
 
 def bundled_styles() -> dict[str, Path]:
-    """The styles that come with impasto, by name."""
+    """Return the styles that are part of the package, by name."""
     return _within(Path(__file__).parent / "styles")
 
 
 def available_styles() -> dict[str, Path]:
-    """Those, and more by name: of ``styles/`` beside the sources, if that is where impasto was installed from, and of
-    ``styles/`` in the current folder."""
+    """Return all styles that can be used by name: the bundled ones, and those in ``styles/`` of a source checkout and
+    of the current folder."""
     ours, others = bundled_styles(), _within(Path(__file__).parents[2] / "styles") | _within(Path("styles"))
     return ours | {name: path for name, path in others.items() if name not in ours}
 
 
 def require_name(path: Path) -> None:
-    """Raises ImpastoError if a style there would not be found by its name, as one that comes along has it."""
+    """Raise ImpastoError if a style at ``path`` would be hidden by a bundled style of the same name."""
     if path.stem in bundled_styles() and path.absolute().parent == Path("styles").absolute():
-        raise ImpastoError(f"A style called {path.stem} comes along: give this one another name (--out).")
+        raise ImpastoError(f"{path.stem} is the name of a bundled style: choose another name (--out).")
 
 
 def find_style(name: str | Path) -> Path:
-    """Where a style lies: one that comes along, by its name; else what there is of that name, a file or the folder of a
-    run; else one that is at hand. The name itself, if there is nothing."""
+    """Return the path of a style: of a bundled one by its name, else a file or run folder, else of an available style
+    by its name. Return ``name`` itself if nothing is found."""
     path = Path(name)
     return bundled_styles().get(str(name)) or (path if path.exists() else available_styles().get(str(name), path))
 

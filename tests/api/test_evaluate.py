@@ -174,7 +174,7 @@ def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, p
         (("nowhere", "--against", "sample:paintings"), "nowhere"),
         (("empty", "--against", "sample:paintings"), "empty"),
         (("one", "--against", "sample:paintings"), "one picture"),
-        (("sample:paintings", "--against", "text"), "no usable picture"),
+        (("sample:paintings", "--against", "text"), "no readable image"),
         (("chinese-landscape-64", "--against", "sample:paintings", "--photos", "sample:photos"), "leave out --photos"),
         (("sample:paintings", "--against", "sample:photos", "--network", "inception"), "inception-2015"),
         (("sample:paintings", "--against", "sample:photos", "--weights", "text/a.jpg"), "its own weights"),
@@ -193,7 +193,7 @@ def test_what_cannot_be_read_is_named_not_dropped_in_silence(impasto: Impasto, p
         (("sample:paintings", "--against", "sample:photos", "--network", "inception-2015"), "--weights"),
         (("sample:paintings", "--against", "sample:photos", "--out", "text/a.jpg"), "is a file"),
         (("sample:paintings", "--against", "sample:photos", "--out", "text/a.jpg/deeper"), "is a file"),
-        (("sample:paintings", "--against", "sample:photos", "--out", "/proc/x"), "/proc/x cannot be made"),
+        (("sample:paintings", "--against", "sample:photos", "--out", "/proc/x"), "/proc/x cannot be created"),
     ],
 )
 def test_bad_input_gets_one_clear_line(

@@ -176,7 +176,7 @@ def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto:
 def test_a_name_that_comes_along_and_a_file_of_keras_are_refused(tmp_path: Path) -> None:
     (tmp_path / "monet").mkdir()
     path = checkpoint(by_chance(Resnet(8, 6, instance, True, False, False, False)), tmp_path / "monet")
-    with pytest.raises(ImpastoError, match="called monet comes along"):
+    with pytest.raises(ImpastoError, match="monet is the name of a bundled style"):
         import_style(path)
     (tmp_path / "some.h5").touch()
     with pytest.raises(ImpastoError, match="of Keras"):

@@ -1,0 +1,1 @@
+"""Recipes of the toy package: YAML files."""
