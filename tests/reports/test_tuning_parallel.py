@@ -21,9 +21,8 @@ def test_on_a_log_axis_equal_ratios_have_equal_distances() -> None:
 
 
 def test_an_axis_is_extended_to_a_baseline_outside_of_the_search_space() -> None:
-    axis = Axis.of_setting(
-        "width", Range(low=0, high=10), [trial(1, settings={"width": width}) for width in (20, 0, 10)]
-    )
+    trials = [trial(1, settings={"width": width}) for width in (20, 0, 10)]
+    axis = Axis.of_setting("width", Range(low=0, high=10), trials)
     assert axis.positions == pytest.approx([1, 0, 0.5])
     losses = Axis.of_setting("loss", Choice(choices=("lsgan", "hinge")), [trial(1, settings={"loss": "bce"}), trial(2)])
     assert [text for _, text in losses.ticks] == ["lsgan", "hinge", "bce"]

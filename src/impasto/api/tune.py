@@ -21,7 +21,7 @@ from impasto.training.callbacks import Observer
 from impasto.tuning.definition import StudyDefinition, list_differences, recipe_differences
 from impasto.tuning.export import tuning_results, write_best_recipe
 from impasto.tuning.liveness import fail_dead_trials
-from impasto.tuning.storage import ask_lock, open_storage
+from impasto.tuning.storage import sqlite_lock, open_storage
 from impasto.tuning.study import needs_trial, open_study, require_same_data
 from impasto.tuning.worker import Worker
 
@@ -128,7 +128,7 @@ def tune(
     signal = None
     try:
         while signal is None:
-            with ask_lock(url):
+            with sqlite_lock(url):
                 fail_dead_trials(opened)
                 trial = worker.begin_trial(trials) if needs_trial(opened, trials) else None
             if trial is None:
@@ -150,14 +150,16 @@ def tune(
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence the messages of a single training."""
-    logger = logging.getLogger("impasto")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Silence the messages of a training, but not those of the study."""
+    loggers = [logging.getLogger(f"impasto.{package}") for package in ("api", "data", "metrics", "training")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _require_same_study(folder: Path, name: str, recipe: Recipe) -> None:

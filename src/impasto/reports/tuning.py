@@ -8,8 +8,8 @@ from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.metrics.formatting import format_number, format_percent
 from impasto.reports.embed import Drawing, Picture, drawing, jpeg, render
-from impasto.reports.run import duration
-from impasto.reports.run_record import open_picture
+from impasto.reports.record_text import format_duration
+from impasto.reports.run_record import open_image
 from impasto.reports.tuning_figures import FIGURES, available_figures
 from impasto.reports.tuning_results import Trial, Tuning
 from impasto.reports.tuning_text import (
@@ -138,7 +138,7 @@ def _picture(trial: Trial, out: Path) -> Picture | None:
     folder = out / trial.run
     for path in (folder / "paintings.jpg", *sorted(folder.glob("samples/step-*.jpg"), reverse=True)):
         try:
-            return jpeg(open_picture(path), SAMPLE_SIDE)
+            return jpeg(open_image(path), SAMPLE_SIDE)
         except ImpastoError:  # absent, or cut short when a worker died
             continue
     return None
@@ -157,7 +157,7 @@ def _measures(study: Tuning) -> list[tuple[str, str]]:
         measures += [(format_number(value), f"{name} of the baseline") for name, value in named]
     if study.saved_by_pruning is not None:
         measures.append((format_percent(study.saved_by_pruning), "of the time saved by pruning"))
-    measures.append((duration(study.seconds), "of training in all"))
+    measures.append((format_duration(study.seconds), "of training in all"))
     return measures
 
 
@@ -180,7 +180,7 @@ def _row(study: Tuning, trial: Trial) -> TrialRow:
         share, value = trial.finite_rung_scores[-1]
         values[0] = f"{format_number(value)} at {format_percent(share)}"
     settings = [setting_of(trial.settings, name) for name in study.space]
-    return TrialRow(trial, values, settings, duration(trial.seconds), ", ".join(notes))
+    return TrialRow(trial, values, settings, format_duration(trial.seconds), ", ".join(notes))
 
 
 def _details(study: Tuning) -> list[tuple[str, str]]:
@@ -191,7 +191,7 @@ def _details(study: Tuning) -> list[tuple[str, str]]:
         ("Budget of a training", study.budget),
         ("Seeds a trial", str(study.seeds)),
         ("Workers", str(len({trial.worker for trial in study.trials if trial.worker}))),
-        ("Time of all trials", duration(study.seconds)),
+        ("Time of all trials", format_duration(study.seconds)),
     ]
     details += [("Objective", name) for name in study.objectives]
     return [*details, ("impasto", study.impasto)]

@@ -51,7 +51,8 @@ def open_storage(url: str) -> "optuna.storages.BaseStorage":
     while True:
         attempt += 1
         try:
-            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+            with sqlite_lock(url):
+                return optuna.storages.RDBStorage(url, engine_kwargs=options)
         except ImportError as error:
             problem = f"needs a driver that is not installed: {error}."
             raise ImpastoError(f"The storage {without_password(url)} {problem}") from error
@@ -64,10 +65,11 @@ def open_storage(url: str) -> "optuna.storages.BaseStorage":
 
 
 @contextmanager
-def ask_lock(url: str) -> Iterator[None]:
-    """Let one process at a time ask a SQLite storage for a trial.
+def sqlite_lock(url: str) -> Iterator[None]:
+    """Hold a lock beside a SQLite file; other storages need none.
 
-    SQLite, unlike other databases, may give the same waiting trial to two processes.
+    Processes that create the tables of the same file at once block each other for many seconds, and SQLite may give
+    the same waiting trial to two processes that ask at once.
     """
     if not url.startswith("sqlite:///"):
         yield

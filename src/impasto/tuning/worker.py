@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class TrainRun(Protocol):
     """Train one run, or resume it."""
 
-    def __call__(self, recipe: Recipe, folder: Path, seed: int, observer: Observer, *, resume: bool) -> int | None:
+    def __call__(self, recipe: Recipe, run: Path, seed: int, observer: Observer, *, resume: bool) -> int | None:
         """Return the signal that stopped the training, or None."""
 
 

@@ -1,0 +1,155 @@
+"""A worker trains its trials with every seed, resumes interrupted ones, and records how they ended."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+
+from fixtures.studies import open_small, small_recipe
+from impasto.config.recipe import Recipe
+from impasto.errors import ImpastoError
+from impasto.files import DiskFullError
+from impasto.metrics.results import DECIDING_METRIC, Evaluation, ImageSetSummary, Memorisation, Scores, Value
+from impasto.training.callbacks import Observer
+from impasto.training.run_dir import RunDir
+from impasto.tuning.definition import StudyDefinition
+from impasto.tuning.pruning import RUNGS
+from impasto.tuning.trials import trial_attributes
+from impasto.tuning.worker import Worker
+
+
+def scores(value: float) -> Scores:
+    values = {DECIDING_METRIC: Value(value=value)}
+    return Scores(network="efficientnet-lite0", size=64, fakes=8, reals=8, values=values)
+
+
+@dataclass
+class FakeTraining:
+    """Write what a training writes, with a given score, or stop at the first rung."""
+
+    score: Callable[[Recipe, int], float] = lambda recipe, seed: 0.5 + seed
+    signal: int | None = None
+    error: BaseException | None = None
+    budget: str = "10m"
+    calls: list[tuple[str, int, bool]] = field(default_factory=list)
+
+    def __call__(self, recipe: Recipe, run: Path, seed: int, observer: Observer, *, resume: bool) -> int | None:
+        self.calls.append((run.name, seed, resume))
+        if not resume:
+            facts = {"seed": seed, "budget": self.budget, "seconds": 2.0, "steps": 9}
+            RunDir.create(run, recipe, facts)
+        (run / "checkpoints" / "step-00000001.pt").touch()
+        score = self.score(recipe, seed)
+        for share in observer.score_at:
+            if self.error is not None:
+                raise self.error
+            if self.signal is not None:
+                return self.signal
+            if not observer.on_scores(share, scores(score)):
+                return None
+        side = ImageSetSummary(name="x", there=8, scored=8)
+        found = Evaluation(
+            impasto="0.1.0", created=datetime.now(UTC), fakes=side, reals=side, scores=[scores(score)],
+            copies=Memorisation(network="efficientnet-lite0", fakes=[], reals=[], suspects=[]),
+        )  # fmt: skip
+        (run / "evaluation.json").write_text(found.model_dump_json())
+        return None
+
+
+def worker(folder: Path, train: FakeTraining, **changes: Any) -> Worker:
+    definition = StudyDefinition(**{"recipe": small_recipe(), "budget": "10m"} | changes)
+    return Worker(open_small(folder, journal=True, **changes), definition, folder, train)
+
+
+def run_next(worker: Worker) -> optuna.trial.FrozenTrial:
+    trial = worker.begin_trial(30)
+    worker.run_trial(trial)
+    return worker.study.trials[trial.number]
+
+
+def test_the_objective_is_the_mean_over_the_seeds(tmp_path: Path) -> None:
+    train = FakeTraining()
+    trial = run_next(worker(tmp_path, train, seeds=2, seed=5))
+    assert train.calls == [("0000", 5, False), ("0000-seed-6", 6, False)]
+    assert trial.values == [pytest.approx(0.5 + 5.5)]
+    assert trial_attributes(trial)["seconds"] == 4.0 and trial_attributes(trial)["steps"] == 9
+
+
+def test_a_trial_is_trained_with_its_settings_and_its_checkpoints_are_deleted(tmp_path: Path) -> None:
+    trial = run_next(worker(tmp_path, FakeTraining()))
+    run = RunDir.open(tmp_path / "trials" / "s" / "0000")
+    assert run.recipe.value("batch") == 8 and run.recipe.tune == {}
+    assert trial_attributes(trial)["run"] == "trials/s/0000"
+    assert not run.checkpoints.exists()
+
+
+def test_a_pruned_trial_is_reported_with_the_rung_at_which_it_was_pruned(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = FakeTraining()
+    one = worker(tmp_path, train)
+    with caplog.at_level(logging.INFO, "impasto"):
+        assert run_next(one).state.name == "COMPLETE"
+        train.score = lambda recipe, seed: 0.9
+        pruned = run_next(one)
+    assert pruned.state.name == "PRUNED"
+    assert list(trial_attributes(pruned)["rung_scores"]) == [str(RUNGS[0])]
+    assert "Trial 0 is complete: KID[efficientnet-lite0] 0.5000" in caplog.messages
+    assert "Trial 1 was pruned at 1/9 of its budget: KID[efficientnet-lite0] 0.9000" in caplog.messages
+
+
+@pytest.mark.parametrize("stop", ["signal", "disk", "bug"])
+def test_an_interrupted_trial_is_resumed_from_its_checkpoint_as_a_new_trial(tmp_path: Path, stop: str) -> None:
+    errors = {"signal": None, "disk": DiskFullError("The disk is full."), "bug": ZeroDivisionError()}
+    train = FakeTraining(signal=2, error=errors[stop])
+    one = worker(tmp_path, train)
+    trial = one.begin_trial(30)
+    if train.error is None:
+        assert one.run_trial(trial) == 2
+    else:
+        with pytest.raises(type(train.error)):
+            one.run_trial(trial)
+    train.signal = train.error = None
+    retry = run_next(one)
+    assert [each.state.name for each in one.study.trials] == ["FAIL", "COMPLETE"]
+    assert retry.params == trial.params and trial_attributes(retry)["run"] == "trials/s/0000"
+    assert train.calls == [("0000", 0, False), ("0000", 0, True)]
+
+
+def test_a_trial_whose_settings_cannot_be_trained_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    train = FakeTraining(error=ImpastoError("There is not enough memory."))
+    one = worker(tmp_path, train)
+    failed = run_next(one)
+    assert failed.state.name == "FAIL" and trial_attributes(failed)["error"] == "There is not enough memory."
+    assert caplog.messages == ["Trial 0 failed: There is not enough memory."]
+    assert len(one.study.trials) == 1
+
+
+def test_a_score_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:
+    trial = run_next(worker(tmp_path, FakeTraining(lambda recipe, seed: float("inf"))))
+    assert trial_attributes(trial)["error"] == "The score is not a finite number."
+
+
+def test_a_run_folder_of_another_study_is_replaced_and_not_resumed(tmp_path: Path) -> None:
+    run_next(worker(tmp_path, FakeTraining()))
+    (tmp_path / "study.log").unlink()
+    train = FakeTraining(lambda recipe, seed: 0.1, budget="20m")
+    trial = run_next(worker(tmp_path, train, budget="20m"))
+    assert train.calls == [("0000", 0, False)]
+    assert trial.values == [0.1]
+
+
+def test_seeds_that_are_evaluated_already_are_not_trained_again(tmp_path: Path) -> None:
+    train = FakeTraining()
+    one = worker(tmp_path, train, seeds=2)
+    train.score = lambda recipe, seed: 0.5 if seed == 0 else 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        run_next(one)
+    train.score = lambda recipe, seed: 0.5
+    assert run_next(one).values == [0.5]
+    assert train.calls == [("0000", 0, False), ("0000-seed-1", 1, False), ("0000-seed-1", 1, True)]
