@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures of all tests."""
 
 import io
 import os
@@ -11,6 +11,9 @@ from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
+# Read when torch is imported. The networks of the tests are so small that threads would only wait for each other.
+os.environ["OMP_NUM_THREADS"] = "1"
+
 import numpy as np
 import pytest
 import torch
@@ -21,21 +24,19 @@ from torch import Tensor, nn
 import impasto as package
 from fixtures.command import ROOT, Impasto
 from impasto.cli import main
-from impasto.metrics import image_sets
+from impasto.inference import image_sets
 from impasto.metrics.feature_extractors.inception_2015 import Inception
-from impasto.training import trainer
+from impasto.training import evaluator
 
-# A shared machine may be slow at any moment; that is no failure. The same examples every time: what fails here fails
-# for everyone.
+# No deadline, since shared machines are slow at times; the same examples on every machine.
 settings.register_profile("impasto", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("impasto")
-# The networks of the tests are so small that threads would only wait for each other.
-os.environ["OMP_NUM_THREADS"] = "1"
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test sees, or leaves anything in, the user's cache."""
+    """Use a cache of the tests' own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
@@ -43,10 +44,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real pictures that are not part of the project, beside the checkout."""
+    """Real images that are not part of the repository, beside the checkout."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("needs the real pictures in shared/data beside the checkout")
+        pytest.skip("needs the real images in shared/data beside the checkout")
     return folder
 
 
@@ -67,10 +68,8 @@ def paintings() -> Tensor:
 
 @pytest.fixture(scope="session")
 def invented_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Weights by chance, with normalisations that fit them, so that every map depends on the picture.
-
-    With the counters of the batches, as newer torch writes them.
-    """
+    """Random weights with fitting normalisation, so that every feature map depends on the image; a state dict with
+    ``num_batches_tracked``, as newer torch writes it."""
     torch.manual_seed(0)
     network = Inception()
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -89,8 +88,10 @@ def invented_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
-    """The whole command, in an empty folder, with fewer pictures to score in training. It runs in the tests' process:
-    one of its own would import torch anew each time. Where that matters, tests begin one themselves."""
+    """Run the command ``impasto`` in an empty folder, with fewer images to score in training.
+
+    It runs in the process of the tests, since a new one would import torch again.
+    """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -102,8 +103,8 @@ def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
             warnings.simplefilter("default")
             patch.setattr(sys, "argv", command)
             if arguments[:1] == ("train",):
-                patch.setattr(image_sets, "MADE", 48)
-                patch.setattr(trainer, "SCORED", 48)
+                patch.setattr(image_sets, "GENERATED", 48)
+                patch.setattr(evaluator, "SCORE_IMAGES", 48)
             with redirect_stdout(out), redirect_stderr(error):
                 try:
                     main()
@@ -112,7 +113,7 @@ def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
                 except Exception:
                     traceback.print_exc()
                     code = 1
-        if isinstance(code, str):  # as Python ends with words
+        if isinstance(code, str):  # an error message
             error.write(f"{code}\n")
             code = 1
         number = code if isinstance(code, int) else 0

@@ -14,7 +14,7 @@ def state(step: int) -> dict[str, object]:
     return {"step": step, "networks": {"generator": {"weight": torch.arange(1000.0) * step}}}
 
 
-def test_what_was_saved_comes_back_and_the_newest_first(tmp_path: Path) -> None:
+def test_the_newest_checkpoint_is_loaded_and_three_are_kept(tmp_path: Path) -> None:
     for step in (1, 5, 10, 200):
         checkpoint.save(tmp_path, step, state(step))
     loaded, damaged = checkpoint.newest(tmp_path)
@@ -24,7 +24,7 @@ def test_what_was_saved_comes_back_and_the_newest_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000])
-def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path: Path, keep: int) -> None:
+def test_a_damaged_checkpoint_is_skipped_and_renamed(tmp_path: Path, keep: int) -> None:
     checkpoint.save(tmp_path, 1, state(1))
     broken = checkpoint.save(tmp_path, 2, state(2))
     broken.write_bytes(broken.read_bytes()[:keep])
@@ -32,16 +32,16 @@ def test_a_damaged_checkpoint_is_passed_over_and_named(tmp_path: Path, keep: int
     assert loaded["step"] == 1 and damaged == [broken.with_suffix(".damaged")]
 
 
-def test_flipped_bits_are_noticed(tmp_path: Path) -> None:
+def test_a_flipped_bit_is_detected(tmp_path: Path) -> None:
     path = checkpoint.save(tmp_path, 1, state(1))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ImpastoError, match="no checkpoint"):
+    with pytest.raises(ImpastoError, match="No checkpoint"):
         checkpoint.newest(tmp_path)
 
 
-def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
+def test_no_code_in_a_checkpoint_is_executed(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return os.mkdir, (str(tmp_path / "pwned"),)
@@ -52,8 +52,8 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
-def test_a_full_disk_leaves_the_last_whole_checkpoint_and_says_so(tmp_path: Path) -> None:
-    """A limit on the size of files stands for the disk: the system refuses the write half-way, as a disk does."""
+def test_a_full_disk_leaves_the_last_checkpoint_intact(tmp_path: Path) -> None:
+    """A limit of the file size stands for the disk: the system refuses the write half-way."""
     code = f"""
 import resource, torch
 from pathlib import Path

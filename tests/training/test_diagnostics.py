@@ -20,12 +20,12 @@ def test_memorising_is_a_gap_that_is_wide_and_sure(real: float, heldout: float, 
 @pytest.mark.parametrize(
     ("real", "fake", "said"),
     [
-        (0.97, 0.99, "with ease"),
-        (0.55, 0.52, "a coin"),
+        (0.97, 0.99, "separates real from fake easily"),
+        (0.55, 0.52, "near chance: healthy"),
         (0.95, 0.35, "most fakes for real"),
-        (0.30, 0.99, "most real paintings for fakes"),
-        (0.80, 0.75, "often fools it"),
+        (0.30, 0.99, "most real paintings for fake"),
+        (0.80, 0.75, "often fooled"),
     ],
 )
-def test_every_standing_has_its_words(real: float, fake: float, said: str) -> None:
+def test_every_pair_of_accuracies_has_a_diagnosis(real: float, fake: float, said: str) -> None:
     assert said in diagnose(real, fake)

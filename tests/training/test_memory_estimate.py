@@ -10,7 +10,8 @@ import torch
 from lightning_fabric import Fabric
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from impasto.config.recipe import Recipe, bundled_recipes
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
 from impasto.device import open_fabric
 from impasto.errors import ImpastoError
 from impasto.networks import build_discriminator, build_generator
@@ -71,7 +72,7 @@ def test_what_is_foretold_is_what_a_process_takes(fabric: Fabric) -> None:
 import re, sys, torch
 from pathlib import Path
 from impasto.device import open_fabric
-from impasto.methods import METHODS
+from impasto.config.registries import METHODS
 from impasto.config.recipe import Recipe
 from impasto.training.memory_estimate import rehearse
 recipe = Recipe.load(sys.argv[1])

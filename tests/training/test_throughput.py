@@ -1,31 +1,58 @@
-import time
+"""Training time and speed."""
 
 import pytest
 
+from fixtures.clock import FakeClock
 from impasto.training.throughput import StepTimer
 
 
-def test_what_is_done_beside_the_steps_does_not_count_for_their_speed() -> None:
-    clock = StepTimer()
-    clock.look(1)
+def test_seconds_per_step_leave_out_pauses() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock)
+    timer.sync(1)
     for _ in range(3):
-        time.sleep(0.02)
-        with clock.paused():
-            time.sleep(0.2)
-        clock.look(2)
-    assert 0.01 <= clock.per_step < 0.05
-    assert clock.total > 0.6
+        clock.advance(0.5)
+        with timer.paused():
+            clock.advance(10)
+        timer.sync(2)
+    assert timer.seconds_per_step == pytest.approx(0.25)
+    assert timer.elapsed == pytest.approx(31.5)
 
 
-def test_earlier_goes_count_for_the_total_alone() -> None:
-    clock = StepTimer()
-    clock.before = 1000.0
-    assert clock.total == pytest.approx(1000, abs=1)
-    assert clock.since_save < 1
+def test_earlier_processes_count_for_the_elapsed_time_alone() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock)
+    timer.offset = 1000.0
+    clock.advance(2)
+    assert (timer.elapsed, timer.since_save, timer.since_sync) == (1002, 2, 2)
+    timer.saved()
+    assert timer.since_save == 0
 
 
-def test_two_looks_in_the_same_instant_do_no_harm() -> None:
-    clock = StepTimer()
+def test_the_speed_is_measured_anew_after_a_change() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock)
+    for seconds in (1, 1, 1, 1):
+        clock.advance(seconds)
+        timer.sync(1)
+    timer.invalidate()
+    stale = not timer.current
+    clock.advance(4)
+    timer.sync(1)
+    assert stale and timer.current and timer.seconds_per_step == 4
+
+
+def test_the_speed_counts_as_measured_after_some_syncs_and_a_tenth_of_a_short_budget() -> None:
+    clock = FakeClock()
+    timer = StepTimer(clock)
+    for _ in range(4):
+        clock.advance(1)
+        timer.sync(1)
+    assert timer.measured(30) and not timer.measured(1000)
+
+
+def test_syncs_at_the_same_instant_give_a_finite_speed() -> None:
+    timer = StepTimer(FakeClock())
     for _ in range(5):
-        clock.look(1)
-    assert clock.per_step > 0
+        timer.sync(1)
+    assert timer.seconds_per_step > 0

@@ -12,19 +12,23 @@ _FORMS = "write 90s, 30m, 2h, 50kimg, 2000steps or 20epochs"
 
 @dataclass(frozen=True)
 class Budget:
-    """An amount of training: seconds, pictures shown, steps, or epochs."""
+    """The length of a training in seconds, images shown, steps, or epochs."""
 
     amount: float
     unit: Literal["seconds", "pictures", "steps", "epochs"]
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Reads what a person writes."""
+        """Parse a budget such as ``30m`` or ``50kimg``.
+
+        Raises:
+            ImpastoError: the text is not a positive number and a known unit.
+        """
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
         if not match:
-            raise ImpastoError(f"The budget '{text}' is not understood: {_FORMS}.")
+            raise ImpastoError(f"The budget '{text}' cannot be parsed: {_FORMS}.")
         if float(match[1]) <= 0:
-            raise ImpastoError(f"The budget '{text}' is none: {_FORMS}.")
+            raise ImpastoError(f"The budget '{text}' is not positive: {_FORMS}.")
         amount, unit = float(match[1]), match[2]
         if unit in _SECONDS:
             return cls(amount * _SECONDS[unit], "seconds")
@@ -37,11 +41,11 @@ class Budget:
                 return cls(amount, "steps")
             case "epoch" | "epochs":
                 return cls(amount, "epochs")
-        raise ImpastoError(f"The budget '{text}' is not understood: {_FORMS}.")
+        raise ImpastoError(f"The budget '{text}' cannot be parsed: {_FORMS}.")
 
     def steps(self, batch: int, epoch: int) -> int | None:
-        """The budget in steps of ``batch`` pictures, ``epoch`` of which are one epoch; None for a time, which has
-        to wait for the speed to be measured."""
+        """Return the budget in steps of ``batch`` images, with ``epoch`` images an epoch; None for a time, which can be
+        converted only when the speed is measured."""
         match self.unit:
             case "seconds":
                 return None

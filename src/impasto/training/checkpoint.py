@@ -1,4 +1,4 @@
-"""The atomic_write state of a training in one file, of which the newest atomic_write one can always be read."""
+"""Checkpoints: the complete state of a training in one file, written atomically; the newest three are kept."""
 
 import io
 import pickle
@@ -16,9 +16,12 @@ _KEEP = 3
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Writes ``state`` as the checkpoint of ``step`` and removes all but the newest ones.
+    """Write ``state`` as the checkpoint of ``step``, and delete all but the newest ones.
 
-    It is serialised in memory first: torch's own writer reports a full disk as a crash.
+    It is serialised in memory first, since torch's own writer aborts on a full disk.
+
+    Raises:
+        DiskFullError: the disk is full; the older checkpoints are intact.
     """
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -32,9 +35,13 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Reads a checkpoint, onto the CPU. Nothing in it is run: it is tensors, numbers and text only."""
+    """Load a checkpoint onto the CPU, with ``weights_only=True``: no code in it is executed.
+
+    Raises:
+        ImpastoError: the file is damaged or not a checkpoint.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:  # torch does not look at the checksums
+        with zipfile.ZipFile(path) as archive:  # torch does not verify the checksums
             damaged = archive.testzip()
         if damaged:
             raise zipfile.BadZipFile(damaged)
@@ -45,21 +52,25 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def steps(folder: Path) -> list[Path]:
-    """The checkpoints in ``folder``, oldest first."""
+    """Return the checkpoints in ``folder``, oldest first."""
     return sorted(folder.glob("step-*.pt"))
 
 
 def step_of(path: Path) -> int:
-    """The step that a checkpoint's name says."""
+    """Return the step of a checkpoint, from its file name."""
     return int(path.stem.removeprefix("step-"))
 
 
 def newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
-    """The newest checkpoint that can be read, and the newer ones that cannot, which are now called ``.damaged``."""
+    """Load the newest readable checkpoint; return it with the unreadable newer ones, renamed to ``.damaged``.
+
+    Raises:
+        ImpastoError: no checkpoint can be read.
+    """
     damaged: list[Path] = []
     for path in reversed(steps(folder)):
         try:
             return load(path), damaged
         except ImpastoError:
             damaged.append(path.replace(path.with_suffix(".damaged")))
-    raise ImpastoError(f"There is no checkpoint in {folder} that can be read; start the training again.")
+    raise ImpastoError(f"No checkpoint in {folder} can be read: start the training again.")

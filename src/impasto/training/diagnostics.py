@@ -1,32 +1,32 @@
-"""How generator and discriminator stand, in plain words, from how often the discriminator is right."""
+"""Training diagnostics from the accuracy of the discriminator, as clauses for reports and the progress line."""
 
 import math
 
 MEMORISING_GAP = 0.10
-"""How much better D must know its training paintings than held-out ones to be called memorising."""
+"""Accuracy on training paintings minus accuracy on held-out ones above which the discriminator memorises."""
 
-CERTAIN, GUESSING = 0.90, 0.60
-"""Balanced accuracies: from the one on, D tells real from fake with ease; up to the other, it guesses."""
+CERTAIN, CHANCE = 0.90, 0.60
+"""Balanced accuracy from which the discriminator separates real from fake easily; up to which it is near chance."""
 
 
-def memorises(real: float, heldout: float, heldout_pictures: int) -> bool:
-    """Whether D knows its training paintings (a share ``real`` of them) better than held-out ones: by a wide gap, and
-    one beyond two standard errors."""
-    # Two more of each kind, after Agresti & Coull: none or all of a few pictures is not certainty.
-    share = (heldout * heldout_pictures + 2) / (heldout_pictures + 4)
-    error = math.sqrt(share * (1 - share) / max(heldout_pictures, 1))
+def memorises(real: float, heldout: float, heldout_images: int) -> bool:
+    """Whether the discriminator recognises its training paintings (accuracy ``real``) better than held-out ones, by
+    more than ``MEMORISING_GAP`` and by more than two standard errors of ``heldout_images``."""
+    # Two successes and two failures more (Agresti & Coull 1998): 0 or 1 of a few images is no certainty.
+    share = (heldout * heldout_images + 2) / (heldout_images + 4)
+    error = math.sqrt(share * (1 - share) / max(heldout_images, 1))
     return real - heldout > max(MEMORISING_GAP, 2 * error)
 
 
 def diagnose(real: float, fake: float) -> str:
-    """What it means that D recognises these shares of real paintings and of fakes: said of it."""
+    """Return what the accuracies of the discriminator on real and fake images, 0…1, mean for the training."""
     balanced = (real + fake) / 2
     if balanced >= CERTAIN:
-        return "it still tells real from fake with ease"
-    if balanced <= GUESSING:
-        return "it hardly does better than a coin"
+        return "separates real from fake easily"
+    if balanced <= CHANCE:
+        return "near chance: healthy"
     if fake < 0.5:
-        return "it takes most fakes for real"
+        return "takes most fakes for real"
     if real < 0.5:
-        return "it takes most real paintings for fakes"
-    return "it is ahead, but the generator often fools it"
+        return "takes most real paintings for fake"
+    return "ahead, but often fooled"

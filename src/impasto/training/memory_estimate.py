@@ -11,10 +11,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from impasto.config.registries import METHODS
 from impasto.data.loader import Batch
 from impasto.device import available, choose_layout
 from impasto.errors import ImpastoError
-from impasto.methods import METHODS, Method
+from impasto.methods.base import Method
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

@@ -1,72 +1,76 @@
-"""Time spent training, and the speed of its steps."""
+"""Training time, and seconds per step."""
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds after which the speed counts as measured, unless the whole time is so short that a tenth of it must do.
-ENOUGH = 10.0
+#: Seconds after which the speed counts as measured; a tenth of the budget where that is shorter.
+WARMUP = 10.0
 
 
 class StepTimer:
-    """Counts seconds of training over all resumes, and seconds a step without what is done beside the steps."""
+    """Measure the training time over all resumes, and the seconds per step without sampling, scoring and saving."""
 
-    def __init__(self) -> None:
-        self.before = 0.0  # seconds of earlier goes at this training
-        self._recent: deque[tuple[int, float]] = deque(maxlen=16)  # steps and seconds between looks
-        self._looks = 0
-        self.fresh = True  #: whether the speed is that of now
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        self.offset = 0.0  #: seconds that earlier processes trained
+        self._recent: deque[tuple[int, float]] = deque(maxlen=16)  # steps and seconds between synchronisations
+        self._syncs = 0
+        self.current = True  #: whether ``seconds_per_step`` is the speed of the steps made now
         self.start()
 
     def start(self) -> None:
-        """Begins to count."""
-        self._started = self._looked = self._saved = time.perf_counter()
+        """Start the clock."""
+        self._started = self._synced = self._saved = self._clock()
 
     @property
-    def total(self) -> float:
-        return self.before + time.perf_counter() - self._started
+    def elapsed(self) -> float:
+        """Seconds of training, those of earlier processes included."""
+        return self.offset + self._clock() - self._started
 
     @property
-    def since_look(self) -> float:
-        return time.perf_counter() - self._looked
+    def since_sync(self) -> float:
+        """Seconds since the last synchronisation with the device."""
+        return self._clock() - self._synced
 
     @property
     def since_save(self) -> float:
-        return time.perf_counter() - self._saved
+        """Seconds since the last checkpoint."""
+        return self._clock() - self._saved
 
     @property
-    def per_step(self) -> float:
-        """Seconds a step takes, lately."""
+    def seconds_per_step(self) -> float:
+        """Mean over the last steps."""
         seconds = sum(seconds for _, seconds in self._recent)
         return max(seconds, 1e-9) / max(1, sum(steps for steps, _ in self._recent))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens inside does not count for the speed."""
-        begun = time.perf_counter()
+        """Leave the time inside out of ``seconds_per_step``."""
+        begun = self._clock()
         try:
             yield
         finally:
-            self._looked += time.perf_counter() - begun
+            self._synced += self._clock() - begun
 
-    def look(self, steps: int) -> None:
-        """The device has just finished the last ``steps`` steps."""
-        now = time.perf_counter()
-        if self._looks == 1 or not self.fresh:
-            self._recent.clear()  # the first steps also prepare memory and kernels
-        self.fresh = True
-        self._recent.append((steps, now - self._looked))
-        self._looked, self._looks = now, self._looks + 1
+    def sync(self, steps: int) -> None:
+        """Record that the device has just finished the last ``steps`` steps."""
+        now = self._clock()
+        if self._syncs == 1 or not self.current:
+            self._recent.clear()  # the first steps also allocate memory and compile kernels
+        self.current = True
+        self._recent.append((steps, now - self._synced))
+        self._synced, self._syncs = now, self._syncs + 1
 
-    def forget(self) -> None:
-        """From here on steps take another time, which is known after the next look."""
-        self.fresh = False
+    def invalidate(self) -> None:
+        """Measure the speed anew: the next steps take another time."""
+        self.current = False
 
     def saved(self) -> None:
-        """A checkpoint has just been written."""
-        self._saved = time.perf_counter()
+        """Record that a checkpoint has just been written."""
+        self._saved = self._clock()
 
-    def measured(self, seconds: float) -> bool:
-        """Whether the speed is known well enough to lay out a training of that many seconds."""
-        return self._looks > 3 and time.perf_counter() - self._started > min(ENOUGH, 0.1 * seconds)
+    def measured(self, budget: float) -> bool:
+        """Whether the speed is known well enough to divide a budget of so many seconds into steps."""
+        return self._syncs > 3 and self._clock() - self._started > min(WARMUP, 0.1 * budget)

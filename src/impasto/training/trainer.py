@@ -1,469 +1,319 @@
-"""The one loop: whatever the method, this is how it is run, watched, saved and gone on with."""
+"""The training loop, the same for every method."""
 
-import math
-from collections.abc import Callable, Mapping
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from impasto.data.augment import to_pixels
-from impasto.data.image_grid import tile
-from impasto.data.loader import Batches, Loader, stream_seed
 from impasto.device import memory_used
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
-from impasto.methods import METHODS, Method
-from impasto.metrics.results import Scores
-from impasto.style import Card, Style
+from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
-from impasto.training.ema import ModelEma
-from impasto.training.failure import FailureDetector, Interruption
-from impasto.training.progress import Progress
+from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
+from impasto.training.evaluator import Evaluator, Scorer, TrainingData
+from impasto.training.interrupt import InterruptHandler
+from impasto.training.recovery import Recovery
 from impasto.training.run_dir import RunDir
-from impasto.training.schedule import Costs, Observer, StepSchedule
+from impasto.training.schedule import Overhead, StepSchedule
+from impasto.training.state import TrainingState
 from impasto.training.throughput import StepTimer
+from impasto.training.trained_style import trained_style
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Seconds between two looks at the losses, each of which waits for the device.
-LOOK_EVERY = 0.5
-#: Seconds between two checkpoints: a twentieth of the training, but within these bounds.
-SAVE_EVERY = (10.0, 120.0)
-#: Steps between two questions to the discriminator about pictures it never learned from.
-JUDGE_EVERY = 10
-#: Pictures that are scored, always of the same latents or photos.
-SCORED = 256
-#: One part in so many of them tells how long all take.
-PROBED = 8
-#: How often a training that goes wrong is taken back before it is given up.
-CHANCES = 3
-#: What went wrong where the losses do not show it yet.
-BROKEN = "the weights are no longer numbers"
+_log = logging.getLogger(__name__)
 
-#: The measure by which the best style is chosen, lower being better.
-DECIDING = "KID"
-#: The judgement: pictures uint8 (N, S, S, 3) in, their scores against real ones out.
-Judge = Callable[[np.ndarray], Scores]
+#: Seconds between two reads of the losses, each of which waits for the device.
+SYNC_EVERY = 0.5
+#: Bounds of the seconds between two checkpoints, which are a twentieth of the training.
+SAVE_EVERY = (10.0, 120.0)
+#: Steps between two measurements of the discriminator on held-out paintings.
+HELDOUT_EVERY = 10
+#: Divisor of the scored images when only the time of an evaluation is measured.
+PROBE = 8
+#: The failure of weights that the losses do not show yet.
+NOT_FINITE = "the weights became NaN or infinite"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How the loop ended: at the end of its budget, or before, by a signal or by who watched it."""
+    """How a training ended: ``finished`` at the end of its budget, or earlier by a ``signal`` or by its observer."""
 
     finished: bool
     signal: int | None = None
 
 
 class Trainer:
-    """One training: a method, its pictures and its run folder."""
+    """Train one run.
+
+    Args:
+        run: the run folder; its ``recipe``, and ``seed`` and ``budget`` of its facts, define the training.
+        fabric: device and precision.
+        data: the data of the training.
+        scorer: scores samples; without it there is no best style.
+        callbacks: follow the training, such as loggers; closed at the end of :meth:`train`.
+        observer: chooses where to score, and may end the training.
+        clock: the time in seconds.
+    """
 
     def __init__(
         self,
         run: RunDir,
         fabric: "Fabric",
-        pictures: Batches,
-        heldout: Batches | None,
-        budget: Budget,
-        seed: int,
-        judge: Judge | None = None,
-        progress: Progress | None = None,
-        subjects: Loader | None = None,  # photos to paint for looking and scoring, best not learned from
-        watch: Observer | None = None,
+        data: TrainingData,
+        *,
+        scorer: Scorer | None = None,
+        callbacks: Iterable[Callback] = (),
+        observer: Observer | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self.run, self.fabric, self.pictures, self.heldout = run, fabric, pictures, heldout
-        self.subjects = subjects
-        self.recipe, self.seed = run.recipe, seed
-        self.judge, self.watch = judge, watch
-        self.progress = progress or Progress(0 if heldout is None else len(heldout))
-
-        torch.manual_seed(stream_seed(seed, "weights"))
-        self.method: Method = METHODS[self.recipe.method](self.recipe, fabric)
-        self.ema = self._average(self.method.style())
-        reverse = self.method.reverse()
-        self.ema_reverse = None if reverse is None else self._average(reverse)
-        torch.manual_seed(stream_seed(seed, "training"))
-        self.rates = {name: o.param_groups[0]["lr"] for name, o in self.method.optimizers.items()}
-        self.fixed = self._inputs(grid_count(self.recipe.sample_size), "samples")
-
-        self.step = 0
-        self.plan = StepSchedule(
-            budget,
+        facts = run.facts
+        self.run, self.fabric, self.data, self.recipe, self.observer = run, fabric, data, run.recipe, observer
+        self.callbacks = CallbackList(callbacks)
+        self.state = TrainingState(self.recipe, fabric, facts["seed"])
+        self.evaluator = Evaluator(run, self.state, data, scorer, self.callbacks)
+        self.recovery = Recovery()
+        self.schedule = StepSchedule(
+            Budget.parse(facts["budget"]),
             self.recipe.batch,
-            len(pictures),
-            None if watch is None else watch.at,
+            len(data.train),
+            None if observer is None else observer.score_at,
             self.recipe.schedule.decay_from,
             self.recipe.speed_changes,
         )
-        self.attempt = 0  # how often the training was taken back
-        self.scores: Scores | None = None  # the newest
-        self.lowest: float | None = None
-        self._returned: int | None = None  # the step that it was taken back to
-        self._costs = Costs()
-        self._ended = False  # by who watches
-        self._guard = FailureDetector()
-        self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # not fetched from the device yet
-        self._clock = StepTimer()
+        self.timer = StepTimer(clock)
+        self._overhead = Overhead()
+        self._ended = False  # by the observer
+        self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # losses not read from the device yet
 
-    def _average(self, network: nn.Module) -> ModelEma:
-        return ModelEma(network, self.recipe.ema.halflife, self.recipe.ema.rampup)
+    @property
+    def step(self) -> int:
+        """Updates made so far."""
+        return self.state.step
 
-    # The loop itself.
+    # The loop.
 
     def train(self) -> Outcome:
-        """Trains to the end of the budget, or until Ctrl-C or SIGTERM."""
-        self.run.note(status="running", total_steps=self.plan.total)
-        with Interruption() as interruption, self.progress:
-            self._clock.start()
+        """Train to the end of the budget, or until Ctrl-C or SIGTERM.
+
+        Raises:
+            ImpastoError: the training failed more often than it is rolled back.
+            DiskFullError: the disk is full; the last checkpoint is intact.
+        """
+        self.run.note(status="running", total_steps=self.schedule.total)
+        with InterruptHandler() as interrupt, self.callbacks:
+            self.timer.start()
             if self.step == 0:
-                self._begin()
-            elif self.plan.total is None:
-                self._measure_costs()
-            while not self._done():
-                self._one_step()
-                turns = self.plan.turns(self.step)
-                if turns or self._clock.since_look >= LOOK_EVERY or any(self.plan.due(self.step)):
-                    self._look()
-                if turns:
-                    self._turn()
-                if self.plan.total is None and self._clock.measured(self.plan.budget.amount):
-                    self._lay_out()
-                if self._clock.fresh and self.plan.corrected(self.step):
-                    self._correct()
-                if interruption.signal is not None:
+                self._start()
+            elif self.schedule.total is None:
+                self._measure_overhead()
+            while not self._finished():
+                self._train_step()
+                speed_changes = self.schedule.speed_changes_at(self.step)
+                if speed_changes or self.timer.since_sync >= SYNC_EVERY or any(self.schedule.due(self.step)):
+                    self._sync()
+                if speed_changes:
+                    self._change_speed()
+                if self.schedule.total is None and self.timer.measured(self.schedule.budget.amount):
+                    self._set_total()
+                if self.timer.current and self.schedule.correction_due(self.step):
+                    self._correct_total()
+                if interrupt.signal is not None or self._ended:
                     self._leave("stopped")
-                    return Outcome(finished=False, signal=int(interruption.signal))
-                if self._ended:
-                    self._leave("stopped")
-                    return Outcome(finished=False)
-                if self._clock.since_save >= self._save_every() and self._guard.healthy:
+                    return Outcome(finished=False, signal=interrupt.number)
+                if self.timer.since_save >= self._save_interval() and self.recovery.detector.healthy:
                     self._save()
             self._leave("finished")
-        # One that came while the last scores were taken: all steps are made, but nothing more is wanted.
-        signal = None if interruption.signal is None else int(interruption.signal)
-        return Outcome(finished=signal is None, signal=signal)
+        # A signal during the last evaluation: all steps are made, but the caller is to stop.
+        return Outcome(finished=interrupt.signal is None, signal=interrupt.number)
 
-    def _lay_out(self) -> None:
-        """Turns a time into a number of steps, and keeps it for good."""
-        self.plan.lay_out(self.step, self._clock.total, self._clock.per_step, self._costs)
-        self.run.note(total_steps=self.plan.total)
+    def _start(self) -> None:
+        """Prepare the networks, write the first samples and save a state to roll back to."""
+        method = self.state.method
+        method.prepare([method.style(), self.state.ema.network], self.data.train)
+        self.evaluator.write_references()
+        self._measure_overhead()
         self._save()
 
-    def _correct(self) -> None:
-        """Corrects the number of steps: by the mean speed, which tells what comes beside the steps as well, or by the
-        newest where that changes."""
-        spent = self._clock.total
-        if self.recipe.speed_changes:
-            self.plan.correct(self.step, spent, self._clock.per_step, self._costs)
-        else:
-            self.plan.correct(self.step, spent, spent / self.step, Costs())
-        self.run.note(total_steps=self.plan.total)
-        self._save()
-
-    def _turn(self) -> None:
-        """From here on a step is another: its time, what the average holds, and what is the best are so as well."""
-        self.plan.turned, self.lowest = self.step, None
-        self._clock.forget()
-
-    def _save_every(self) -> float:
-        """Seconds between checkpoints: a short training has to have states to go back to as well."""
-        low, high = SAVE_EVERY
-        return high if self.plan.total is None else min(max(low, self.plan.total * self._clock.per_step / 20), high)
-
-    def _done(self) -> bool:
-        """Whether the budget is used up, and the last steps of it were good."""
-        if self.plan.total is None or self.step < self.plan.total:
-            return False
-        if self._look() and not self._finite():
-            self._go_back(BROKEN)
-        return self.step >= self.plan.total
-
-    def _begin(self) -> None:
-        """Before the first step: real pictures to compare with, the bare start, a state to go back to."""
-        self.method.prepare([self.method.style(), self.ema.network], self.pictures)
-        self._write_grid(self.run.samples / "real.jpg", to_pixels(self._real()).cpu().numpy())
-        if self.subjects is not None:
-            self._write_grid(self.run.samples / "photos.jpg", to_pixels(self.fixed).cpu().numpy())
-        self._measure_costs()
-        self._save()
-
-    def _measure_costs(self) -> None:
-        """Samples once and scores a few, to know what that takes."""
-        begun = self._clock.total
-        self._sample()
-        sampled = self._clock.total
-        self._judge(PROBED)
-        self._costs = Costs(sampled - begun, PROBED * (self._clock.total - sampled))
-
-    def _one_step(self) -> None:
-        """One update, and what is known of it without waiting for the device."""
+    def _train_step(self) -> None:
+        """Make one update, without waiting for the device."""
         progress = self._progress()
-        factor = 0.5**self.attempt * self.recipe.schedule.factor(progress)
-        for name, optimizer in self.method.optimizers.items():
-            for group in optimizer.param_groups:
-                group["lr"] = self.rates[name] * factor
-        losses = self.method.step(self.pictures.batch(self.step, self.attempt, progress))
-        self.step += 1
-        since = self.plan.turned if self.plan.turned < self.step else 0
-        seen = (self.step - since) * self.recipe.batch
-        self.ema.update(self.method.style(), self.recipe.batch, seen)
-        reverse = self.method.reverse()
-        if self.ema_reverse is not None and reverse is not None:
-            self.ema_reverse.update(reverse, self.recipe.batch, seen)
-
-        row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": round(self._clock.total, 3)}
-        row |= {"lr": next(iter(self.rates.values())) * factor}
-        if self.heldout is not None and self.step % JUDGE_EVERY == 0:
-            losses |= self.method.judge(self.heldout.batch(self.step, progress=progress))
+        lr = self.state.scale_learning_rates(self.recovery.lr_factor * self.recipe.schedule.factor(progress))
+        batch = self.data.train.batch(self.step, self.recovery.rollbacks, progress)  # paintings, photos: (B, 3, S, S)
+        losses = self.state.method.step(batch)  # scalars by name, on the device
+        self.state.step += 1
+        since = self.schedule.speed_changed_at
+        seen = (self.step - (since if since < self.step else 0)) * self.recipe.batch
+        self.state.update_averages(seen)
+        if self.data.heldout is not None and self.step % HELDOUT_EVERY == 0:
+            losses |= self.state.method.evaluate_heldout(self.data.heldout.batch(self.step, progress=progress))
+        seconds = round(self.timer.elapsed, 3)
+        row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": seconds, "lr": lr}
         self._rows.append((row, losses))
 
     def _progress(self) -> float:
-        """How much of the budget is used up, 0…1: by the clock while a time is not laid out in steps, when a warm-up
-        has begun already, but no decay."""
-        if self.plan.total is not None:
-            return self.plan.progress(self.step)
-        return min(self._clock.total / self.plan.budget.amount, self.recipe.schedule.decay_from)
+        """Return the share of the training that is over, 0…1.
 
-    def _look(self) -> bool:
-        """Fetches the numbers of the last steps, samples and scores where that is due, logs and shows.
-
-        False if the numbers were bad, and the training went back.
+        While the steps of a time budget are unknown it is measured in time, and stops before the learning rate decays.
         """
+        if self.schedule.total is not None:
+            return self.schedule.progress(self.step)
+        return min(self.timer.elapsed / self.schedule.budget.amount, self.recipe.schedule.decay_from)
+
+    def _sync(self) -> bool:
+        """Read the losses of the last steps, sample and score if due, and report. False after a rollback."""
         if not self._rows:
             return True
         rows = [row | {name: value.item() for name, value in losses.items()} for row, losses in self._rows]
         self._rows.clear()
-        self._clock.look(len(rows))
-        speed = self.recipe.batch / self._clock.per_step
-        sampling, scoring = self.plan.due(self.step)
-        wrong = next(filter(None, map(self._guard.see, rows)), None)
-        if wrong or ((sampling or scoring) and not self._finite()):
-            self._go_back(wrong or BROKEN)
+        self.timer.sync(len(rows))
+        speed = self.recipe.batch / self.timer.seconds_per_step
+        sample, score = self.schedule.due(self.step)
+        failure = next(filter(None, map(self.recovery.detector.check, rows)), None)
+        if failure or ((sample or score) and not self.state.finite()):
+            self._roll_back(failure or NOT_FINITE)
             return False
-        if sampling:
-            self._sample()
-        if scoring:
+        if sample:
+            with self.timer.paused():
+                self.evaluator.write_samples()
+        if score:
             rows[-1] |= self._score()
         for row in rows:
             row |= {"pictures_per_second": round(speed, 1), "memory": memory_used(self.fabric.device)}
-        self.run.log(rows)
-        left = None if self.plan.total is None else (self.plan.total - self.step) * self._clock.per_step
-        self.progress.update(rows, self.plan.total, left)
+        total = self.schedule.total
+        left = None if total is None else (total - self.step) * self.timer.seconds_per_step
+        self.callbacks.on_rows(rows, Estimate(total, left))
         return True
 
-    def _finite(self) -> bool:
-        """Whether all weights are numbers: the losses do not tell yet what the last update did."""
-        weights = [weight for network in self.method.networks.values() for weight in network.parameters()]
-        return bool(torch.stack([weight.isfinite().all() for weight in weights]).all())
+    def _finished(self) -> bool:
+        """Whether the budget is used up, and its last steps did not fail."""
+        if self.schedule.total is None or self.step < self.schedule.total:
+            return False
+        if self._sync() and not self.state.finite():
+            self._roll_back(NOT_FINITE)
+        return self.step >= self.schedule.total
 
-    # Looking at the painter.
+    # Evaluation.
 
-    def _inputs(self, count: int, purpose: str) -> Tensor:
-        return self.method.inputs(count, stream_seed(self.seed, purpose), self.subjects)
-
-    def _real(self) -> Tensor:
-        """As many real paintings as there are samples."""
-        return self.pictures.paintings.whole(len(self.fixed), self.recipe.sample_size)
-
-    @torch.no_grad()
-    def _paint(self, average: ModelEma, inputs: Tensor) -> np.ndarray:
-        """Pictures uint8 (N, H, W, 3) by an averaged generator, computed in batches as large as the training's."""
-        with self.fabric.autocast():
-            painted = [self.method.sample(average.network, part) for part in inputs.split(self.recipe.batch)]
-        return np.concatenate([to_pixels(part).cpu().numpy() for part in painted])
-
-    def _sample(self) -> None:
-        with self._clock.paused():
-            name = f"step-{self.step:08d}.jpg"
-            self._write_grid(self.run.samples / name, self._paint(self.ema, self.fixed))
-            if self.ema_reverse is not None:
-                self._write_grid(self.run.samples / f"reverse-{name}", self._paint(self.ema_reverse, self._real()))
-
-    def _write_grid(self, path: Path, pictures: np.ndarray) -> None:
-        with atomic_write(path) as part:
-            tile(pictures).save(part, format="JPEG", quality=92, subsampling=0)
-
-    def _judge(self, part: int = 1) -> Scores | None:
-        """Scores of the averaged painter, of the same inputs each time or one ``part`` in so many of them; None if the
-        deciding one is no number."""
-        if self.judge is None:
-            return None
-        with self._clock.paused():
-            scores = self.judge(self._paint(self.ema, self._inputs(SCORED // part, "scored")))
-        return scores if math.isfinite(scores.values[DECIDING].value) else None
+    def _measure_overhead(self) -> None:
+        """Sample once and score a few images, to measure the time of both."""
+        begun = self.timer.elapsed
+        with self.timer.paused():
+            self.evaluator.write_samples()
+        sampled = self.timer.elapsed
+        with self.timer.paused():
+            self.evaluator.score(PROBE)
+        self._overhead = Overhead(sampled - begun, PROBE * (self.timer.elapsed - sampled))
 
     def _score(self) -> dict[str, float]:
-        """Scores the averaged painter, and keeps it if it is the best so far."""
-        self.scores = self._judge()
-        if self.scores is None:
-            return {}
-        deciding = self.scores.values[DECIDING].value
-        if self.lowest is None or deciding < self.lowest:
-            self.lowest = deciding
-            with self._clock.paused():
+        """Score, save the style if it is the best so far, and ask the observer. Return the columns of the log."""
+        with self.timer.paused():
+            if self.evaluator.update_best():
                 self.style().save(self.run.best)
-        if self.watch is not None:
-            self._ended = not self.watch.told(self._progress(), self.scores)
-        return self.scores.row()
+        scores = self.evaluator.scores
+        if scores is None:
+            return {}
+        if self.observer is not None:
+            self._ended = not self.observer.on_scores(self._progress(), scores)
+        return scores.row()
 
     def style(self) -> Style:
-        """The averaged painter as it is now, with its card."""
-        facts = self.run.facts
-        target, source = facts["paintings"], facts.get("photos")
-        if self.recipe.target != "paintings":
-            target, source = source, target
-        card = Card(
-            task="translation" if self.recipe.translates else "generation",
-            source=self.recipe.source,
-            target=self.recipe.target,
-            recipe=self.recipe.values(),
-            target_data=_named(target),
-            source_data=None if source is None else _named(source),
-            start=None if facts.get("start") is None else Path(facts["start"]).name,
-            steps=self.step,
-            pictures=self.step * self.recipe.batch,
-            seconds=round(self._clock.total, 1),
-            seed=self.seed,
-            budget=facts["budget"],
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            impasto=facts["impasto"],
-            scores=[self.scores] if self.scores else [],
-            license=facts["license"],
-        )
-        return Style(self.ema.network, card, None if self.ema_reverse is None else self.ema_reverse.network)
+        """Return the averaged generators as they are now, with their card."""
+        return trained_style(self.run, self.state, self.timer.elapsed, self.evaluator.scores)
 
-    # State.
+    # The number of steps of a time budget.
 
-    def state(self) -> dict[str, Any]:
-        """All that the next step depends on, and what is reported of the past."""
-        device = self.fabric.device
-        return {
-            "step": self.step,
-            **self.plan.state(),
-            "attempt": self.attempt,
-            "seconds": self._clock.total,
-            "scores": self.scores.model_dump() if self.scores else None,
-            "lowest": self.lowest,
-            "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
-            "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
-            "ema": self.ema.network.state_dict(),
-            "ema_reverse": None if self.ema_reverse is None else self.ema_reverse.network.state_dict(),
-            "diversity_ratios": list(self._guard.diversity_ratios),
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-        }
+    def _set_total(self) -> None:
+        """Convert the time budget into steps, for good."""
+        timer = self.timer
+        self.schedule.set_total(self.step, timer.elapsed, timer.seconds_per_step, self._overhead)
+        self.run.note(total_steps=self.schedule.total)
+        self._save()
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Takes over a state, and takes back what the run folder holds of later steps."""
-        self.step, self.attempt = state["step"], state["attempt"]
-        self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
-        self.lowest = state["lowest"]
-        self.plan.restore(state)
-        for name, network in self.method.networks.items():
-            network.load_state_dict(state["networks"][name])
-        for name, optimizer in self.method.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][name])
-        self.ema.network.load_state_dict(state["ema"])
-        self._restore_reverse(state.get("ema_reverse"))
-        self._guard.diversity_ratios.clear()
-        self._guard.diversity_ratios.extend(state["diversity_ratios"])
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)
-        self.run.rewind(self.step)
+    def _correct_total(self) -> None:
+        """Correct the number of steps by the mean speed, which contains all overhead, or by the newest one where the
+        speed changes."""
+        elapsed = self.timer.elapsed
+        if self.recipe.speed_changes:
+            self.schedule.correct(self.step, elapsed, self.timer.seconds_per_step, self._overhead)
+        else:
+            self.schedule.correct(self.step, elapsed, elapsed / self.step, Overhead())
+        self.run.note(total_steps=self.schedule.total)
+        self._save()
+
+    def _change_speed(self) -> None:
+        """Measure the speed, the average and the best style anew: from here on the steps are others."""
+        self.schedule.speed_changed_at, self.evaluator.lowest = self.step, None
+        self.timer.invalidate()
+
+    # Saving, resuming and recovery.
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the content of a checkpoint."""
+        parts = (self.state, self.schedule, self.evaluator, self.recovery)
+        state: dict[str, Any] = {"seconds": self.timer.elapsed}
+        for part in parts:
+            state |= part.state_dict()
+        return state
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        """Restore a checkpoint, and remove what the run folder and the loggers hold of later steps."""
+        for part in (self.state, self.schedule, self.evaluator, self.recovery):
+            part.load_state_dict(state)
+        self.callbacks.on_rewind(self.step)
+        self.run.remove_samples_after(self.step)
         if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
             self.run.best.unlink()
-            self.lowest = None
-
-    def _restore_reverse(self, averaged: Mapping[str, Tensor] | None) -> None:
-        """Takes over the average of the reverse generator; if none was kept, it starts from that generator as it is."""
-        reverse = self.method.reverse()
-        if self.ema_reverse is not None and reverse is not None:
-            self.ema_reverse.network.load_state_dict(averaged or reverse.state_dict())
+            self.evaluator.lowest = None
 
     def resume(self, state: Mapping[str, Any]) -> None:
-        """Goes on from the state that an earlier process left."""
-        self.restore(state)
-        self._clock.before = state["seconds"]
+        """Continue from the checkpoint of an earlier process."""
+        self._restore(state)
+        self.timer.offset = state["seconds"]
 
-    def start_from(
-        self,
-        networks: Mapping[str, Mapping[str, Tensor]],
-        averaged: Mapping[str, Tensor],
-        averaged_reverse: Mapping[str, Tensor] | None = None,
-    ) -> None:
-        """Begins with weights that were learned before: of some networks by name, of the averaged painter, and of the
-        averaged generator of the reverse direction.
-
-        Raises :class:`impasto.errors.ImpastoError` if they are of other networks than the recipe's.
-        """
-        try:
-            for name, network in self.method.networks.items():
-                if name in networks and next(network.parameters(), None) is not None:  # no pool of old fakes
-                    network.load_state_dict(networks[name])
-            self.ema.network.load_state_dict(averaged)
-            self._restore_reverse(averaged_reverse)
-        except RuntimeError as error:
-            raise ImpastoError(
-                f"The networks of {self.run.facts['start']} are not those of this recipe: leave the recipe out, and "
-                "what is set of its networks."
-            ) from error
+    def _save_interval(self) -> float:
+        """Return the seconds between two checkpoints: short trainings need states to roll back to as well."""
+        low, high = SAVE_EVERY
+        total = self.schedule.total
+        return high if total is None else min(max(low, total * self.timer.seconds_per_step / 20), high)
 
     def _save(self) -> None:
-        """A checkpoint and the style of now, if all is well."""
-        if not self._look():
+        """Save a checkpoint and the last style, unless the training has failed."""
+        if not self._sync():
             return
-        if not self._finite():
-            self._go_back(BROKEN)
+        if not self.state.finite():
+            self._roll_back(NOT_FINITE)
             return
-        with self._clock.paused():
-            checkpoint.save(self.run.checkpoints, self.step, self.state())
+        with self.timer.paused():
+            checkpoint.save(self.run.checkpoints, self.step, self.state_dict())
             self.style().save(self.run.last)
-        self._clock.saved()
+        self.timer.saved()
 
-    def _go_back(self, wrong: str) -> None:
-        """Returns to the last good state with half the learning rate, or gives up."""
-        at, attempt = self.step, self.attempt + 1
+    def _roll_back(self, failure: str) -> None:
+        """Return to the last good checkpoint with half the learning rate, or give up."""
+        failed_at, rollbacks = self.step, self.recovery.rollbacks + 1
         self._rows.clear()
-        saved = checkpoint.steps(self.run.checkpoints)
-        if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
-            saved[-1].unlink()  # it led to trouble before
-        planned = self.plan.state()
-        self.restore(checkpoint.newest(self.run.checkpoints)[0])
-        self.plan.restore(planned)  # for the first state of all was saved before a time was laid out
-        self._returned = self.step
-        if attempt > CHANCES:
+        schedule = self.schedule.state_dict()
+        self._restore(self.recovery.last_good_state(self.run.checkpoints))
+        self.schedule.load_state_dict(schedule)  # the first checkpoint was saved before the total was known
+        self.recovery.count(rollbacks, self.step)
+        if self.recovery.exhausted:
             self.run.note(status="stopped")
             raise ImpastoError(
-                f"Training went wrong {attempt} times, at last at step {at}: {wrong}. The last good state, of step "
+                f"Training failed {rollbacks} times, last at step {failed_at}: {failure}. The last good state, of step "
                 f"{self.step}, is in {self.run.path}; try a lower learning rate or another recipe."
             )
-        self.attempt = attempt
-        self._guard.diversity_ratios.clear()
-        text = f"At step {at} {wrong}. Went back to step {self.step}, with half the learning rate."
-        self.run.log([{"step": self.step, "event": text}])
-        self.progress.tell(text)
+        text = f"At step {failed_at} {failure}. Rolled back to step {self.step} with half the learning rate."
+        _log.warning(text)
+        self.callbacks.on_event(self.step, text)
         self._save()
 
     def _leave(self, status: str) -> None:
-        """Saves everything, and says in the run folder how it stands."""
+        """Save everything, and the status in the run folder."""
         self._save()
-        self.run.close()
-        self.run.note(status=status, seconds=round(self._clock.total, 1), steps=self.step)
-
-
-def _named(source: Mapping[str, Any]) -> dict[str, Any]:
-    """What a style says of its pictures: their name, not where they lay on somebody's machine."""
-    place = Path(source["spec"])
-    return {**source, "spec": place.name if place.is_absolute() else source["spec"]}
-
-
-def grid_count(size: int) -> int:
-    """Pictures in a grid of samples: 8×8, or fewer where that would be more than about a thousand pixels wide."""
-    return min(8, max(2, 1056 // (size + 2))) ** 2
+        self.run.note(status=status, seconds=round(self.timer.elapsed, 1), steps=self.step)

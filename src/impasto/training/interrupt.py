@@ -1,0 +1,37 @@
+"""Graceful stop on Ctrl-C and SIGTERM."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Self
+
+
+class InterruptHandler:
+    """Context manager in which Ctrl-C and SIGTERM only set ``signal``, for the loop to finish its step.
+
+    A second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        self.signal: signal.Signals | None = None
+        self._previous: dict[int, object] = {}
+
+    @property
+    def number(self) -> int | None:
+        """The number of the signal that came, if any."""
+        return None if self.signal is None else int(self.signal)
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if self.signal is not None and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.signal = signal.Signals(number)

@@ -1,0 +1,44 @@
+"""The style of a training: its averaged generators, with a card."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from impasto.metrics.results import Scores
+from impasto.style import Card, Style
+from impasto.training.run_dir import RunDir
+from impasto.training.state import TrainingState
+
+
+def trained_style(run: RunDir, state: TrainingState, seconds: float, scores: Scores | None) -> Style:
+    """Return the style of ``run`` as it is now, after ``seconds`` of training."""
+    facts, recipe = run.facts, state.recipe
+    target, source = facts["paintings"], facts.get("photos")
+    if recipe.target != "paintings":
+        target, source = source, target
+    card = Card(
+        task="translation" if recipe.translates else "generation",
+        source=recipe.source,
+        target=recipe.target,
+        recipe=recipe.values(),
+        target_data=_without_folder(target),
+        source_data=None if source is None else _without_folder(source),
+        start=None if facts.get("start") is None else Path(facts["start"]).name,
+        steps=state.step,
+        pictures=state.step * recipe.batch,
+        seconds=round(seconds, 1),
+        seed=facts["seed"],
+        budget=facts["budget"],
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        impasto=facts["impasto"],
+        scores=[scores] if scores else [],
+        license=facts["license"],
+    )
+    return Style(state.ema.network, card, None if state.ema_reverse is None else state.ema_reverse.network)
+
+
+def _without_folder(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a data set without the folder that it lies in on this machine."""
+    place = Path(source["spec"])
+    return {**source, "spec": place.name if place.is_absolute() else source["spec"]}

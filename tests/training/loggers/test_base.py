@@ -1,0 +1,29 @@
+"""What loggers share."""
+
+import pytest
+
+from impasto.errors import ImpastoError
+from impasto.training.loggers import LOGGERS, require_loggers
+from impasto.training.loggers.base import Tracker
+
+
+def test_a_missing_client_is_reported_in_one_line_with_the_command_that_installs_it() -> None:
+    class Missing(Tracker):
+        module, extra = "no_such_module", "missing"
+
+    with pytest.raises(ImpastoError, match=r"needs a package: pip install 'impasto\[missing\]'$"):
+        Missing.require()
+    with pytest.raises(ImpastoError, match="pip install"):
+        Missing.client()
+
+
+def test_an_unknown_logger_is_refused_with_the_most_similar_one() -> None:
+    with pytest.raises(ImpastoError, match="no logger 'wandbb'; did you mean 'wandb'"):
+        require_loggers(["wandbb"])
+
+
+def test_the_trackers_are_registered_and_optional() -> None:
+    trackers = {name for name, kind in LOGGERS.items() if issubclass(kind, Tracker)}
+    assert trackers == {"wandb", "mlflow", "trackio"}
+    assert not any(LOGGERS[name].required for name in trackers)
+    assert set(LOGGERS) - trackers == {"jsonl", "tensorboard"}
