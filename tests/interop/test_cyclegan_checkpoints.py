@@ -1,4 +1,4 @@
-"""Generators that others trained paint here what they painted there."""
+"""Imported generators compute the same images as in the tool that trained them."""
 
 import pickle
 from collections import OrderedDict
@@ -28,8 +28,8 @@ def batch(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels)
 
 
-def by_chance(network: nn.Module) -> nn.Module:
-    """Weights, biases and statistics that all matter."""
+def random_weights(network: nn.Module) -> nn.Module:
+    """Set random weights, biases and running statistics."""
     torch.manual_seed(0)
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
@@ -59,8 +59,10 @@ def require_same(theirs: nn.Module, style: Path, *sizes: tuple[int, int]) -> Non
 @pytest.mark.parametrize("soft", [(False, False), (True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("norm", [instance, batch])
-def test_a_resnet_paints_the_same(tmp_path: Path, soft: tuple[bool, bool], dropout: bool, norm: Any) -> None:
-    theirs = by_chance(Resnet(8, 6, norm, norm is instance, dropout, *soft))
+def test_an_imported_resnet_computes_the_same_images(
+    tmp_path: Path, soft: tuple[bool, bool], dropout: bool, norm: Any
+) -> None:
+    theirs = random_weights(Resnet(8, 6, norm, norm is instance, dropout, *soft))
     style, found = import_style(checkpoint(theirs, tmp_path), tmp_path / "style.safetensors")
     assert f"ResNet of 6 blocks, 8 channels, {norm.__name__} norm" in found
     assert found.startswith("an antialiased" if any(soft) else "a ResNet")
@@ -70,8 +72,8 @@ def test_a_resnet_paints_the_same(tmp_path: Path, soft: tuple[bool, bool], dropo
 @pytest.mark.parametrize("depth", [7, 8])
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("norm", [instance, batch])
-def test_a_unet_paints_the_same(tmp_path: Path, depth: int, dropout: bool, norm: Any) -> None:
-    theirs = by_chance(Unet(4, depth, norm, norm is instance, dropout))
+def test_an_imported_unet_computes_the_same_images(tmp_path: Path, depth: int, dropout: bool, norm: Any) -> None:
+    theirs = random_weights(Unet(4, depth, norm, norm is instance, dropout))
     style, found = import_style(checkpoint(theirs, tmp_path), tmp_path / "style.safetensors")
     assert found == f"a U-Net for {1 << depth} pixels, 4 channels, {norm.__name__} norm"
     require_same(theirs, style, (1 << depth, 1 << depth))
@@ -81,8 +83,8 @@ def wrapped(state: dict[str, Any]) -> dict[str, Any]:
     return {"epoch": 200, "netG": OrderedDict((f"module.{name}", tensor) for name, tensor in state.items())}
 
 
-def test_however_the_file_was_written(tmp_path: Path) -> None:
-    theirs = by_chance(Resnet(8, 6, instance, True, False, False, False))
+def test_every_file_format_is_read(tmp_path: Path) -> None:
+    theirs = random_weights(Resnet(8, 6, instance, True, False, False, False))
     state = theirs.state_dict()
     once = {**state, "model.2.running_mean": torch.zeros(8), "model.2.running_var": torch.ones(8)}
     torch.save(wrapped(state), tmp_path / "wrapped.pth")
@@ -95,26 +97,26 @@ def test_however_the_file_was_written(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Would leave a file if it were unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Path.touch, (Path("trapped"),)
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
-        (lambda path: torch.save({"model": Trap()}, path), "nothing in it is run"),
-        (lambda path: path.write_bytes(pickle.dumps({"a": Trap()})), "nothing in it is run"),
+        (lambda path: torch.save({"model": Trap()}, path), "pickled objects"),
+        (lambda path: path.write_bytes(pickle.dumps({"a": Trap()})), "pickled objects"),
         (
             lambda path: torch.save(nn.Sequential(nn.Conv2d(3, 64, 4), nn.Conv2d(64, 1, 4)).state_dict(), path),
             "discrim",
         ),
-        (lambda path: torch.save({"layer.weight": torch.zeros(3, 3)}, path), "no generator"),
-        (lambda path: torch.save([1, 2], path), "no weights by name"),
-        (lambda path: path.write_text("hello"), "no checkpoint"),
-        (lambda path: path.write_bytes(b""), "no checkpoint"),
-        (lambda path: None, "no file"),
+        (lambda path: torch.save({"layer.weight": torch.zeros(3, 3)}, path), "no supported generator"),
+        (lambda path: torch.save([1, 2], path), "no state dict"),
+        (lambda path: path.write_text("hello"), "not a PyTorch checkpoint"),
+        (lambda path: path.write_bytes(b""), "not a PyTorch checkpoint"),
+        (lambda path: None, "does not exist"),
         (lambda path: cut_short(path), "damaged"),
         (lambda path: torch.save(grey(), path), "channels"),
         (lambda path: torch.save({"netG_A": grey(), "netG_B": grey()}, path), "two generators"),
@@ -122,19 +124,15 @@ class Trap:
         (lambda path: path.mkdir(), "is a folder"),
     ],
 )
-def test_what_is_no_generator_is_told_in_one_line_and_no_code_is_run(
-    impasto: Impasto, tmp_path: Path, content: Any, said: str
+def test_unsupported_files_are_one_line_errors_and_run_no_code(
+    impasto: Impasto, tmp_path: Path, content: Any, message: str
 ) -> None:
     content(tmp_path / "file.pth")
     before = sorted(tmp_path.iterdir())
     done = impasto("import", "file.pth", check=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "file.pth" in done.stderr and said in done.stderr
+    assert "file.pth" in done.stderr and message in done.stderr
     assert sorted(tmp_path.iterdir()) == before
-
-
-def critic() -> nn.Module:
-    return nn.Sequential(nn.Conv2d(3, 64, 4), nn.Conv2d(64, 1, 4))
 
 
 def cut_short(path: Path) -> None:
@@ -148,13 +146,16 @@ def grey() -> dict[str, Any]:
     return dict(state)
 
 
-def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto: Impasto, tmp_path: Path) -> None:
+@pytest.mark.parametrize("domains", [["--source", "horses", "--target", "zebras"], ["--turns", "horses into zebras"]])
+def test_an_imported_style_is_found_by_name_and_paints_as_its_source(
+    impasto: Impasto, tmp_path: Path, domains: list[str]
+) -> None:
     (tmp_path / "checkpoints" / "monet").mkdir(parents=True)
-    theirs = by_chance(Resnet(8, 9, instance, True, True, False, False))
+    theirs = random_weights(Resnet(8, 9, instance, True, True, False, False))
     path = checkpoint(theirs, tmp_path / "checkpoints" / "monet")
-    # The name is another than that of a style that comes along.
+    # not the name of a bundled style
     path = path.rename(tmp_path / "checkpoints" / "horses.pth")
-    done = impasto("import", path, "--turns", "horses into zebras", "--license", "CC0-1.0")
+    done = impasto("import", path, *domains, "--license", "CC0-1.0")
     assert "horses.safetensors: a ResNet of 9 blocks, 8 channels, instance norm, 0.7 MB" in done.stdout
     photo = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
     Image.fromarray(photo).save(tmp_path / "photo.png")
@@ -162,9 +163,9 @@ def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto:
     with torch.inference_mode():
         expected = to_pixels(theirs(to_float(torch.from_numpy(photo)[None])))[0].numpy()
     painted = np.asarray(Image.open(tmp_path / "painted" / "photo.png"))
-    assert np.abs(painted.astype(int) - expected).mean() < 3  # in bfloat16, with weights by chance
+    assert np.abs(painted.astype(int) - expected).mean() < 3  # in bfloat16, with random weights
     listed = " ".join(impasto("styles").stdout.split())
-    assert "horses into zebras, imported from horses.pth: a resnet of another tool" in listed and "CC0-1.0" in listed
+    assert "horses → zebras" in listed and "horses.pth" in listed and "CC0-1.0" in listed
     assert "overwrite" in impasto("import", path, check=False).stderr
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
@@ -173,11 +174,11 @@ def test_the_style_is_at_hand_under_the_name_of_the_training_and_paints(impasto:
         assert import_style(checkpoint(theirs, folder))[0] == Path("styles") / "zebras.safetensors"
 
 
-def test_a_name_that_comes_along_and_a_file_of_keras_are_refused(tmp_path: Path) -> None:
+def test_names_of_bundled_styles_and_keras_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "monet").mkdir()
-    path = checkpoint(by_chance(Resnet(8, 6, instance, True, False, False, False)), tmp_path / "monet")
+    path = checkpoint(random_weights(Resnet(8, 6, instance, True, False, False, False)), tmp_path / "monet")
     with pytest.raises(ImpastoError, match="monet is the name of a bundled style"):
         import_style(path)
     (tmp_path / "some.h5").touch()
-    with pytest.raises(ImpastoError, match="of Keras"):
+    with pytest.raises(ImpastoError, match="a Keras file"):
         import_style(tmp_path / "some.h5")

@@ -1,4 +1,4 @@
-"""A style that is put on the Hub is fetched from there as it was; spoken to is a stand-in, by the Hub's own client."""
+"""Push and pull, with the Hub's own client against a local server."""
 
 import io
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from fixtures.noise_style import style as noise_style
 from fixtures.translators import translator
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
-from impasto.interop.model_card import SIDE, model_card, picture
+from impasto.interop.model_card import SIDE, model_card, preview
 from impasto.style import Style
 
 
@@ -32,7 +32,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
         monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # whose other end is not to be had
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the local server has no Xet storage
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         yield server
 
@@ -43,22 +43,22 @@ def one_line(impasto: Impasto, *arguments: str) -> str:
     return done.stderr
 
 
-def test_what_is_pushed_is_pulled_as_it_was_and_is_at_hand(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
+def test_a_pushed_style_is_pulled_unchanged_and_found_by_name(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
     translator(-1).save(tmp_path / "mine.safetensors")
-    told = impasto("push", "mine.safetensors", "me/negative").stdout
-    assert f"{hub.address}/me/negative" in told and "impasto pull me/negative" in told
+    printed = impasto("push", "mine.safetensors", "me/negative").stdout
+    assert f"{hub.address}/me/negative" in printed and "impasto pull me/negative" in printed
     assert hub.repositories["me/negative"].keys() == {"negative.safetensors", "README.md", "paintings.jpg"}
-    told = impasto("pull", "me/negative").stdout
-    assert told.startswith("styles/negative.safetensors: photos into paintings, ")
+    printed = impasto("pull", "me/negative").stdout
+    assert printed.startswith("styles/negative.safetensors: photos → paintings, ")
     assert (tmp_path / "styles" / "negative.safetensors").read_bytes() == (tmp_path / "mine.safetensors").read_bytes()
     Image.new("RGB", (5, 4), (10, 20, 30)).save(tmp_path / "photo.png")
     impasto("paint", "photo.png", "--style", "negative", "--out", "painted")
     assert np.asarray(Image.open(tmp_path / "painted" / "photo.png"))[0, 0].tolist() == [245, 235, 225]
     assert "overwrite" in one_line(impasto, "pull", "me/negative")
-    impasto("push", "mine.safetensors", "me/negative")  # once more into what is there
+    impasto("push", "mine.safetensors", "me/negative")  # again, into the existing repository
 
 
-def test_the_model_card_says_what_the_style_says_of_itself(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
+def test_the_model_card_shows_the_card_of_the_style(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:
     for name, made in (("photos", translator(-1)), ("noise", noise_style())):
         made.save(tmp_path / f"{name}.safetensors")
         impasto("push", f"{name}.safetensors", f"me/{name}", "--private")
@@ -76,7 +76,7 @@ def test_the_model_card_says_what_the_style_says_of_itself(impasto: Impasto, hub
         assert f"me/{name}" in hub.private
 
 
-def test_mistakes_are_told_in_one_line_and_leave_nothing(
+def test_errors_are_one_line_and_leave_no_file(
     impasto: Impasto, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     translator(-1).save(tmp_path / "mine.safetensors")
@@ -86,7 +86,7 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
     hub.repositories["me/cut"] = {"cut.safetensors": (tmp_path / "mine.safetensors").read_bytes()[:200]}
     save_file({"weight": zeros(3)}, tmp_path / "foreign.safetensors")
     hub.repositories["me/foreign"] = {"model.safetensors": (tmp_path / "foreign.safetensors").read_bytes()}
-    assert "no file of weights" in one_line(impasto, "pull", "me/empty")
+    assert "no safetensors file" in one_line(impasto, "pull", "me/empty")
     assert "a.safetensors, b.safetensors" in one_line(impasto, "pull", "me/two")
     assert "cut.safetensors of me/cut cannot be read as a style" in one_line(impasto, "pull", "me/cut")
     assert "model.safetensors of me/foreign holds weights, but not a style" in one_line(impasto, "pull", "me/foreign")
@@ -95,34 +95,34 @@ def test_mistakes_are_told_in_one_line_and_leave_nothing(
     assert "OWNER/NAME" in one_line(impasto, "pull", "mine")
     assert "OWNER/NAME" in one_line(impasto, "push", "mine.safetensors", "a/b/c")
     assert "no style nowhere" in one_line(impasto, "push", "nowhere", "me/nowhere")
-    assert "does not let you into" in one_line(impasto, "push", "mine.safetensors", "others/mine")
+    assert "denies access to" in one_line(impasto, "push", "mine.safetensors", "others/mine")
     monkeypatch.setenv("HF_TOKEN", "hf_wrong")
-    assert "does not let you into" in one_line(impasto, "push", "mine.safetensors", "me/mine")
+    assert "denies access to" in one_line(impasto, "push", "mine.safetensors", "me/mine")
     assert "or not for you" in one_line(impasto, "pull", "me/mine")
     assert not list((tmp_path / "styles").glob("*"))
 
 
-def test_a_hub_that_is_not_there_is_told_in_one_line(
+def test_an_unreachable_hub_is_a_one_line_error(
     impasto: Impasto, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from huggingface_hub import constants
 
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
-    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client tries again, ever later
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client retries with growing delays
     assert "cannot be reached" in one_line(impasto, "pull", "me/mine")
 
 
-def test_a_style_that_makes_photos_shows_paintings_and_says_how_it_is_used() -> None:
+def test_the_preview_and_command_of_a_painting_to_photo_style_begin_with_paintings() -> None:
     style = translator()
     recipe = style.recipe.replace(["direction=painting-to-photo"])
-    turned = replace(
+    reversed_style = replace(
         style,
         card=style.card.model_copy(
             update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}
         ),
     )
-    assert "impasto paint painting.jpg --style back --out photos" in model_card(turned.card, "someone/back")
-    shown, usual = (np.asarray(picture(each)) for each in (turned, style))
+    assert "impasto paint painting.jpg --style back --out photos" in model_card(reversed_style.card, "someone/back")
+    shown, usual = (np.asarray(preview(each)) for each in (reversed_style, style))
     with open_source("sample:paintings") as source:
         first = decode(next(iter(source.entries())).read()).image.resize((SIDE, SIDE))
     assert np.abs(shown[:SIDE, :SIDE].astype(float) - np.asarray(first)).mean() < 1

@@ -1,7 +1,7 @@
-"""Generators of pytorch-CycleGAN-and-pix2pix and of CUT as styles.
+"""Import generators of pytorch-CycleGAN-and-pix2pix and CUT as styles.
 
-Both save nothing but tensors by name. What is not written down is found in them: the order in which convolutions
-follow each other, and their shapes, leave one network of ours that computes the same.
+Their checkpoints hold tensors by name and no configuration, so the architecture is inferred from the order and shapes
+of the convolutions.
 """
 
 import hashlib
@@ -26,11 +26,11 @@ from impasto.inference.output import reserve
 from impasto.networks import build_generator
 from impasto.style import Card, Style, require_name
 
-READ = "read are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and of CUT"
-#: Names under which files keep their weights one level down.
-WITHIN = ("state_dict", "model_state_dict", "netG", "netG_A", "G", "generator", "model", "params_ema", "params")
+SUPPORTED = "supported are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and CUT"
+#: Keys under which checkpoints nest their state dict.
+NESTED = ("state_dict", "model_state_dict", "netG", "netG_A", "G", "generator", "model", "params_ema", "params")
 
-#: The tensors of a layer, by their names in it.
+#: The tensors of one layer by name.
 Layer = dict[str, Tensor]
 
 
@@ -43,25 +43,25 @@ def import_style(
     license: str = "",
     overwrite: bool = False,
 ) -> tuple[Path, str]:
-    """Makes a style of a generator that another tool saved.
+    """Convert a generator checkpoint of another tool into a style.
 
     Args:
-        file: ``latest_net_G.pth`` or another checkpoint, also as safetensors. No code in it is ever run.
-        out: the style's file; if not given, in ``styles/``, where it is found by name.
-        source, target: the domains, such as ``horses`` and ``zebras``: the file does not say.
-        license: under which it may be used.
+        file: ``latest_net_G.pth`` or another checkpoint, or safetensors. It is loaded without running code.
+        out: the style file to write; default ``styles/NAME.safetensors``, where it is found by name.
+        source, target: the domains, such as ``horses`` and ``zebras``, which the checkpoint does not state.
+        license: SPDX identifier.
         overwrite: replace ``out``.
 
-    Returns the style's file, and what the network is, in words.
-    Raises :class:`impasto.errors.ImpastoError` for a file that holds no such generator, or an ``out`` that is taken.
+    Returns the style file and a description of the network.
+    Raises ImpastoError if the file holds no supported generator or ``out`` exists.
     """
     file = Path(file).expanduser()
     out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
     if out.suffix != ".safetensors":
-        raise ImpastoError(f"{out} is no name of a style: let it end in .safetensors.")
+        raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
     require_name(out)
     tensors = _load(file)
-    found = _inspect(tensors, file)
+    found = _infer(tensors, file)
     recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())
     network = build_generator(**recipe.generator_kwargs())
     _fill(network, found, file)
@@ -82,33 +82,33 @@ def import_style(
     )
     reserve(out, file=True, overwrite=overwrite)
     Style(network.eval(), card).save(out)
-    return out, found.words
+    return out, found.description
 
 
 @dataclass(frozen=True)
-class Found:
-    """A generator: the recipe that has one of its kind, what is different in it, and its layers in their order."""
+class Inferred:
+    """An inferred generator: a recipe with the same architecture, the settings that differ, and the layers in order."""
 
     recipe: str
     settings: dict[str, Any]
-    words: str
+    description: str
     convolutions: list[Layer]
     norms: list[Layer]
 
 
 def _name(file: Path) -> str:
-    """A training's name: that of its folder, where the file has a name that all have."""
+    """Return the name of the experiment: of the folder, if the file has a generic name such as ``latest_net_G``."""
     return file.absolute().parent.name if re.fullmatch(r"(latest|\d+)_net_\w+", file.stem) else file.stem
 
 
 def _load(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, without running any code that is in it."""
+    """Load the tensors of a checkpoint by name, without running code."""
     if file.is_dir():
-        raise ImpastoError(f"{file} is a folder: name the checkpoint in it.")
+        raise ImpastoError(f"{file} is a folder; give the path of a checkpoint in it.")
     if file.suffix in (".h5", ".keras"):
-        raise ImpastoError(f"{file} is of Keras, which is not read: {READ}.")
+        raise ImpastoError(f"{file} is a Keras file, which is not supported: {SUPPORTED}.")
     if not file.is_file():
-        raise ImpastoError(f"There is no file {file}: check the path.")
+        raise ImpastoError(f"{file} does not exist; check the path.")
     try:
         found: Any = (
             load_file(file)
@@ -118,27 +118,27 @@ def _load(file: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         if "weights only" in str(error).lower() or "unsupported" in str(error).lower():
             raise ImpastoError(
-                f"{file} holds more than tensors, and nothing in it is run: save the generator's state_dict() alone."
+                f"{file} holds pickled objects, which are not loaded; save only the generator's state_dict()."
             ) from error
-        raise ImpastoError(f"{file} is no checkpoint of PyTorch, or a damaged one: {READ}.") from error
+        raise ImpastoError(f"{file} is not a PyTorch checkpoint, or is damaged: {SUPPORTED}.") from error
     except (RuntimeError, EOFError, OSError, KeyError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
-        raise ImpastoError(f"{file} is no checkpoint of PyTorch, or a damaged one: {READ}.") from error
+        raise ImpastoError(f"{file} is not a PyTorch checkpoint, or is damaged: {SUPPORTED}.") from error
     while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
         if {"netG_A", "netG_B"} <= found.keys():
-            raise ImpastoError(f"{file} holds two generators, netG_A and netG_B: save the one that is wanted alone.")
-        found = next((found[name] for name in WITHIN if isinstance(found.get(name), Mapping)), None)
+            raise ImpastoError(f"{file} holds two generators, netG_A and netG_B; save one of them on its own.")
+        found = next((found[name] for name in NESTED if isinstance(found.get(name), Mapping)), None)
     if not isinstance(found, Mapping):
-        raise ImpastoError(f"{file} holds no weights by name: {READ}.")
+        raise ImpastoError(f"{file} holds no state dict: {SUPPORTED}.")
     tensors = {name.removeprefix("module."): value for name, value in found.items() if isinstance(value, Tensor)}
     if not all(value.isfinite().all() for value in tensors.values()):
-        raise ImpastoError(f"{file} holds weights that are no numbers (NaN): its training broke, take an earlier one.")
+        raise ImpastoError(f"{file} holds NaN or Inf weights; use an earlier checkpoint.")
     return tensors
 
 
-def _inspect(tensors: dict[str, Tensor], file: Path) -> Found:
-    """What generator the tensors are of."""
+def _infer(tensors: dict[str, Tensor], file: Path) -> Inferred:
+    """Infer the architecture from the tensors."""
     layers: dict[str, Layer] = {}
-    for name in sorted(tensors, key=_places):
+    for name in sorted(tensors, key=_natural_order):
         layer, _, part = name.rpartition(".")
         layers.setdefault(layer, {})[part] = tensors[name].float()
     convolutions = [layer for layer in layers.values() if "weight" in layer and layer["weight"].ndim == 4]
@@ -147,19 +147,19 @@ def _inspect(tensors: dict[str, Tensor], file: Path) -> Found:
     blurs = [layer["filt"].shape[-1] for layer in layers.values() if "filt" in layer]
     if any("running_mean" not in layer for layer in norms):
         raise ImpastoError(
-            f"{file} has a normalisation that is neither of batches nor a plain one of instances: {READ}."
+            f"{file} has normalisation layers other than batch norm and plain instance norm: {SUPPORTED}."
         )
     norm = "batch" if norms else "instance"
     if len(shapes) >= 4 and all(shape[2:] == (4, 4) for shape in shapes) and shapes[-1][0] > 1:
         return _unet(shapes, norm, convolutions, norms, file)
     if len(shapes) >= 6 and shapes[0][2:] == shapes[-1][2:] == (7, 7):
         return _resnet(shapes, norm, blurs, convolutions, norms, file)
-    judge = " It looks like a discriminator." if shapes and shapes[-1][0] == 1 else ""
-    raise ImpastoError(f"{file} holds no generator that is known here: {READ}.{judge}")
+    hint = " It looks like a discriminator." if shapes and shapes[-1][0] == 1 else ""
+    raise ImpastoError(f"{file} holds no supported generator: {SUPPORTED}.{hint}")
 
 
-def _places(name: str) -> list[tuple[int, str]]:
-    """A sorting key: layers in the order in which they follow each other, ``model.10`` after ``model.9``."""
+def _natural_order(name: str) -> list[tuple[int, str]]:
+    """Return a sorting key that puts ``model.10`` after ``model.9``."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split(".")]
 
 
@@ -170,10 +170,10 @@ def _resnet(
     convolutions: list[Layer],
     norms: list[Layer],
     file: Path,
-) -> Found:
-    _require_colours(shapes[0][1], shapes[-1][0], file)
+) -> Inferred:
+    _require_rgb(shapes[0][1], shapes[-1][0], file)
     width, blocks = shapes[0][0], (len(shapes) - 6) // 2
-    # What enlarges has its channels the other way round.
+    # a transposed convolution has its input channels first
     transposes = shapes[-3][:2] == (4 * width, 2 * width)
     settings = {
         "generator.width": width,
@@ -181,12 +181,12 @@ def _resnet(
         "generator.norm": norm,
         "generator.down": "mirrored-blur" if 3 in blurs else "stride",
         "generator.up": "transpose" if transposes else "blur",
-        # Whether it leaves paintings what they are is not known.
+        # unknown: whether it was trained with an identity loss
         **({"contrast.identity": False} if blurs else {"identity": 0.0}),
     }
     kind, recipe = ("an antialiased", "cut") if blurs else ("a", "cyclegan-resnet")
-    words = f"{kind} ResNet of {blocks} blocks, {width} channels, {norm} norm"
-    return Found(recipe, settings, words, convolutions, norms)
+    description = f"{kind} ResNet of {blocks} blocks, {width} channels, {norm} norm"
+    return Inferred(recipe, settings, description, convolutions, norms)
 
 
 def _unet(
@@ -195,8 +195,8 @@ def _unet(
     convolutions: list[Layer],
     norms: list[Layer],
     file: Path,
-) -> Found:
-    _require_colours(shapes[0][1], shapes[-1][1], file)
+) -> Inferred:
+    _require_rgb(shapes[0][1], shapes[-1][1], file)
     width, depth = shapes[0][0], len(shapes) // 2
     settings = {
         "generator.width": width,
@@ -206,34 +206,34 @@ def _unet(
         "generator.dropout": 0.0,
         "identity": 0.0,
     }
-    words = f"a U-Net for {1 << depth} pixels, {width} channels, {norm} norm"
-    return Found("cyclegan-unet", settings, words, convolutions, norms)
+    description = f"a U-Net for {1 << depth} pixels, {width} channels, {norm} norm"
+    return Inferred("cyclegan-unet", settings, description, convolutions, norms)
 
 
-def _require_colours(read: int, painted: int, file: Path) -> None:
-    if (read, painted) != (3, 3):
-        raise ImpastoError(f"{file} makes {painted} channels of {read}: only pictures in colour are painted.")
+def _require_rgb(inputs: int, outputs: int, file: Path) -> None:
+    if (inputs, outputs) != (3, 3):
+        raise ImpastoError(f"{file} maps {inputs} channels to {outputs}; only RGB generators (3 to 3) are supported.")
 
 
-def _fill(network: nn.Module, found: Found, file: Path) -> None:
-    """Gives a network the weights, layer by layer.
+def _fill(network: nn.Module, found: Inferred, file: Path) -> None:
+    """Copy the weights into a network, layer by layer.
 
-    Where instances are normalised, theirs has a bias that is taken off again; ours has none.
+    Their convolutions before instance norm have a bias, which the norm cancels; ours have none.
     """
-    ours = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
-    their_norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    wrong = ImpastoError(f"{file} is like {found.words}, but not one: {READ}.")
-    if len(ours) != len(found.convolutions) or len(their_norms) != len(found.norms):
-        raise wrong
+    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    mismatch = ImpastoError(f"{file} resembles {found.description}, but its layers differ: {SUPPORTED}.")
+    if len(convolutions) != len(found.convolutions) or len(norms) != len(found.norms):
+        raise mismatch
     with torch.no_grad():
-        for module, layer in zip(ours, found.convolutions, strict=True):
-            lost = module.bias is None and "bias" in layer and found.norms
-            if module.weight.shape != layer["weight"].shape or lost:
-                raise wrong
+        for module, layer in zip(convolutions, found.convolutions, strict=True):
+            lost_bias = module.bias is None and "bias" in layer and found.norms
+            if module.weight.shape != layer["weight"].shape or lost_bias:
+                raise mismatch
             module.weight.copy_(layer["weight"])
             if module.bias is not None:
                 module.bias.copy_(layer.get("bias", torch.zeros_like(module.bias)))
-        for norm, layer in zip(their_norms, found.norms, strict=True):
+        for norm, layer in zip(norms, found.norms, strict=True):
             if norm.weight.shape != layer["weight"].shape:
-                raise wrong
+                raise mismatch
             norm.load_state_dict({"num_batches_tracked": torch.tensor(0), **layer})

@@ -1,4 +1,4 @@
-"""What a repository of models says of a style."""
+"""Model card and preview image of a style on the Hugging Face Hub."""
 
 from itertools import islice
 from typing import Any
@@ -12,17 +12,18 @@ from impasto.data.decode import decode
 from impasto.data.image_grid import tile
 from impasto.data.sources import open_source
 from impasto.device import choose_device
-from impasto.inference.photo import beside
-from impasto.inference.translator import Painter
+from impasto.inference.load import for_task
+from impasto.inference.photo import side_by_side
+from impasto.inference.sampler import Sampler
 from impasto.reports.styles import describe
 from impasto.style import Card, Style
 
-#: Side of the photos in the picture, in pixels, and how many paintings out of nothing are in it.
+#: Side of each photo in the preview, in pixels, and number of generated images in it.
 SIDE, COUNT = 320, 16
 
 
 def model_card(card: Card, repository: str) -> str:
-    """README.md of a style in that repository: its front matter, what it is, how to paint with it, its scores."""
+    """Return the README.md of a style in that repository: front matter, description, commands and scores."""
     name = repository.rpartition("/")[2]
     recipe = Recipe.of(card.recipe)
     front: dict[str, Any] = {
@@ -40,9 +41,9 @@ def model_card(card: Card, repository: str) -> str:
         command = f"impasto paint painting.jpg --style {name} --out photos"
     about = "\n".join(f"- {line}" for line in describe(card) if line)
     trained = (
-        f"It was imported from `{card.imported}`; how it was trained is not known."
+        f"Imported from `{card.imported}`; its training is unknown."
         if card.imported is not None
-        else f"{card.steps:,} steps of the recipe `{recipe.name}`, {card.pictures:,} pictures shown, seed {card.seed}, "
+        else f"{card.steps:,} steps of the recipe `{recipe.name}`, {card.pictures:,} images shown, seed {card.seed}, "
         f"{card.created[:10]}, impasto {card.impasto}. All settings are in the file."
     )
     return f"""---
@@ -50,9 +51,9 @@ def model_card(card: Card, repository: str) -> str:
 
 # {name}
 
-A style of impasto: {card.domains}.
+A style for [impasto](https://huggingface.co/models?library=impasto): {card.domains}.
 
-![What it paints](paintings.jpg)
+![Samples](paintings.jpg)
 
 ```sh
 impasto pull {repository}
@@ -61,7 +62,7 @@ impasto pull {repository}
 
 {about}
 
-Scores through different networks, or of different numbers of pictures, do not compare.
+Scores of different feature extractors or sample sizes are not comparable.
 
 ## Training
 
@@ -69,15 +70,16 @@ Scores through different networks, or of different numbers of pictures, do not c
 """
 
 
-def picture(style: Style) -> Image.Image:
-    """What a style makes: of photos or paintings of the sample, to the right of each, or from noise."""
-    painter = Painter(style, choose_device("auto"))
-    if not style.recipe.translates:
-        return tile(np.stack(list(painter.stream(COUNT))))
+def preview(style: Style) -> Image.Image:
+    """Return a grid of samples: photos or paintings of the bundled sample, each with its translation to the right, or
+    images generated from noise."""
+    pipeline = for_task(style, choose_device("auto"))
+    if isinstance(pipeline, Sampler):
+        return tile(np.stack(list(pipeline.stream(COUNT))))
     with open_source("sample:photos" if style.recipe.target == "paintings" else "sample:paintings") as source:
         photos = [decode(entry.read()).image for entry in islice(source.entries(), 4)]
     squares = (np.asarray(photo.resize((SIDE, SIDE), box=_square(photo))) for photo in photos)
-    pairs = [beside(photo, painter.paint_pixels(photo[None])[0]) for photo in squares]
+    pairs = [side_by_side(photo, pipeline.paint_pixels(photo[None])[0]) for photo in squares]
     return tile(np.stack(pairs), columns=2)
 
 
