@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from impasto.inference.load import load_translator
 from impasto.inference.options import PaintOptions
-from impasto.inference.translator import load
 from impasto.inference.video.temporal import TemporalConsistency
 
 HEIGHT, WIDTH = 216, 384
@@ -67,11 +67,11 @@ def main() -> None:
     arguments = parser.parse_args()
     with Image.open(arguments.photo) as image:
         photo = np.asarray(image.convert("RGB").resize((640, 426), Image.Resampling.LANCZOS))
-    painter = load(arguments.style)
+    translator = load_translator(arguments.style)
     for moves in (False, True):
         frames = film(photo, arguments.frames, moves)
-        manner = painter.settled(PaintOptions(), frames[0])
-        alone = [painter.paint_pixels(frame[None], manner)[0] for frame in frames]
+        options = translator.fix_mood(PaintOptions(), frames[0])
+        alone = [translator.paint_pixels(frame[None], options)[0] for frame in frames]
         steady = TemporalConsistency()
         ours = [steady.follow(frame, painting) for frame, painting in zip(frames, alone, strict=True)]
         measures: dict[str, Callable[[list[Frame]], float]] = {

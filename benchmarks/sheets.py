@@ -15,7 +15,8 @@ import numpy as np
 from PIL import Image
 
 from impasto.data.image_grid import tile
-from impasto.inference.translator import Painter, load
+from impasto.inference.load import load_translator
+from impasto.inference.translator import Translator
 
 SIDE, LARGE = 256, 2000
 #: A part at full size, in pixels, which is as high as the whole beside it.
@@ -39,22 +40,22 @@ def square(path: Path) -> Image.Image:
         )
 
 
-def hundred(painter: Painter, photos: Path) -> Image.Image:
-    return tile(np.stack([np.asarray(painter.paint(square(path))) for path in chosen(photos, 100)]), columns=10)
+def hundred(translator: Translator, photos: Path) -> Image.Image:
+    return tile(np.stack([np.asarray(translator.paint(square(path))) for path in chosen(photos, 100)]), columns=10)
 
 
-def like(painter: Painter, photos: Path, references: Sequence[Path]) -> Image.Image:
+def like(translator: Translator, photos: Path, references: Sequence[Path]) -> Image.Image:
     """The first row has the references, the first column the photos, and the second each in its own mood."""
     blank = np.full((SIDE, SIDE, 3), 255, np.uint8)
     cells = [blank, blank, *(np.asarray(square(path)) for path in references)]
     for path in chosen(photos, 4):
         photo = square(path)
-        cells += [np.asarray(photo), np.asarray(painter.paint(photo))]
-        cells += [np.asarray(painter.paint(photo, like=reference)) for reference in references]
+        cells += [np.asarray(photo), np.asarray(translator.paint(photo))]
+        cells += [np.asarray(translator.paint(photo, like=reference)) for reference in references]
     return tile(np.stack(cells), columns=2 + len(references))
 
 
-def pairs(painter: Painter, photos: Sequence[Path]) -> Image.Image:
+def pairs(translator: Translator, photos: Sequence[Path]) -> Image.Image:
     """Of each photo the middle, the left and the right (of a small one all of it), each with its painting."""
     cells = []
     for path in photos:
@@ -64,24 +65,24 @@ def pairs(painter: Painter, photos: Sequence[Path]) -> Image.Image:
         for left, part in parts if side >= 2 * SIDE else parts[:1]:
             top = photo.height - part
             cut = photo.crop((left, top, left + part, top + part)).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
-            cells.append(np.concatenate([np.asarray(cut), np.asarray(painter.paint(cut))], 1))
+            cells.append(np.concatenate([np.asarray(cut), np.asarray(translator.paint(cut))], 1))
     return tile(np.stack(cells), columns=3, gap=6)
 
 
-def brushes(painter: Painter, photo: Path) -> Image.Image:
+def brushes(translator: Translator, photo: Path) -> Image.Image:
     """The photo, brushes of 0.5 and 1; 2, 4, and the photo's colours."""
     with Image.open(photo) as image:
         small = image.convert("RGB").resize((1200, round(1200 * image.height / image.width)), Image.Resampling.LANCZOS)
     shown = [
         small,
-        *(painter.paint(small, brush=size) for size in (0.5, 1, 2, 4)),
-        painter.paint(small, keep_colour=True),
+        *(translator.paint(small, brush=size) for size in (0.5, 1, 2, 4)),
+        translator.paint(small, keep_colour=True),
     ]
     cells = [each.resize((640, round(640 * each.height / each.width)), Image.Resampling.LANCZOS) for each in shown]
     return tile(np.stack([np.asarray(each) for each in cells]), columns=3)
 
 
-def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
+def large(translator: Translator, photos: Sequence[Path]) -> Image.Image:
     """Of each photo a row, three paintings at 2,000 px: of all of it, its left half and its right half. Of each
     the whole, and its middle at full size."""
     rows = []
@@ -94,7 +95,7 @@ def large(painter: Painter, photos: Sequence[Path]) -> Image.Image:
             height = min(photo.height, (right - left) * PART[1] // PART[0])
             part = photo.crop((left, 0, right, height))
             size = LARGE, LARGE * part.height // part.width
-            painting = painter.paint(part.resize(size, Image.Resampling.LANCZOS))
+            painting = translator.paint(part.resize(size, Image.Resampling.LANCZOS))
             whole = painting.resize((PART[1] * painting.width // painting.height, PART[1]), Image.Resampling.LANCZOS)
             x, y = ((side - within) // 2 for side, within in zip(painting.size, PART, strict=True))
             middle = painting.crop((x, y, x + PART[0], y + PART[1]))
@@ -125,15 +126,15 @@ def main() -> None:
     parser.add_argument("--style", default="monet")
     parser.add_argument("--reference", action="append", type=Path, default=[])
     given = parser.parse_args()
-    painter = load(given.style)
+    translator = load_translator(given.style)
     if given.kind == "hundred":
-        sheet = hundred(painter, given.photos[0])
+        sheet = hundred(translator, given.photos[0])
     elif given.kind == "like":
-        sheet = like(painter, given.photos[0], given.reference)
+        sheet = like(translator, given.photos[0], given.reference)
     elif given.kind == "brushes":
-        sheet = brushes(painter, given.photos[0])
+        sheet = brushes(translator, given.photos[0])
     else:
-        sheet = {"pairs": pairs, "large": large}[given.kind](painter, given.photos)
+        sheet = {"pairs": pairs, "large": large}[given.kind](translator, given.photos)
     sheet.save(given.out, quality=86, subsampling=0)
 
 

@@ -8,7 +8,7 @@ def test_a_verb_stays_one_whatever_was_imported_before() -> None:
     """A module of the same name would take its place."""
     code = """
 import impasto, impasto.api.tune, impasto.api.explore, impasto.api.train, impasto.api.evaluate
-import impasto.inference.translator
+import impasto.inference.load
 for _ in range(2):
     for verb in impasto.__all__:
         assert callable(getattr(impasto, verb)), verb

@@ -137,14 +137,18 @@ def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("out", "options", "message"),
     [
-        ("folder", {"show": "neighbours"}, "are one sheet: give it a name in .png"),
-        ("loop.mp4", {"nearest": "sample:paintings"}, "are one sheet"),
-        ("sheet.png", {"truncation": 0.0}, "it is above 0"),
-        ("loop.mp4", {"seconds": 0.0}, "needs a thirtieth"),
-        ("folder", {"interpolate": "walk"}, "a walk from painting to painting is a film"),
-        ("loop.gif", {}, "a film ends in .mp4 or .webp"),
-        ("walk.mp4", {"interpolate": "walk", "count": 1}, "ask for two at least"),
-        ("sheet.png", {"show": "neighbours", "nearest": "sample:paintings"}, "shown beside paintings"),
+        ("folder", {"show": "neighbours"}, "make one sheet: choose an output ending in .png"),
+        ("loop.mp4", {"nearest": "sample:paintings"}, "make one sheet"),
+        ("sheet.png", {"truncation": 0.0}, "choose a value above 0"),
+        ("loop.mp4", {"seconds": 0.0}, "at least one frame"),
+        ("folder", {"interpolate": "walk"}, "--interpolate makes a video"),
+        ("loop.gif", {}, "choose .mp4 or .webp for a video"),
+        ("walk.mp4", {"interpolate": "walk", "count": 1}, "at least 2"),
+        (
+            "sheet.png",
+            {"show": "neighbours", "nearest": "sample:paintings"},
+            "--nearest applies to --show paintings only",
+        ),
         ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),
     ],
 )
@@ -158,6 +162,6 @@ def test_what_cannot_be_shown_is_refused_in_a_line(
 
 def test_a_network_that_mixes_nothing_says_so(tmp_path: Path) -> None:
     style = untrained("dcgan-64", 1, tmp_path / "plain.safetensors")
-    with pytest.raises(ImpastoError, match="mixes nothing"):
+    with pytest.raises(ImpastoError, match="no style mixing"):
         generate(style, tmp_path / "sheet.png", count=2, show="mixtures")
     assert not (tmp_path / "sheet.png").exists()

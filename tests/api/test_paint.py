@@ -16,7 +16,8 @@ import impasto as package
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
-from impasto.inference.translator import Painter
+from impasto.inference.load import load_translator
+from impasto.inference.translator import Translator
 
 #: Runs a command: what it printed, its error, its exit code.
 Inside = Callable[..., tuple[str, str, int]]
@@ -61,7 +62,10 @@ def test_a_folder_is_painted_picture_by_picture_upright_and_the_bad_one_is_named
     Image.fromarray(smooth).save(tmp_path / "photos" / "smooth.JPG", quality=95)
     (tmp_path / "photos" / "broken.jpg").write_bytes(b"\xff\xd8\xff broken")
     done = impasto("paint", "photos", "--style", negative, "--out", "out", check=False)
-    assert done.returncode == 1 and done.stdout == "2 paintings in out\nLeft out: photos/broken.jpg: a damaged JPEG.\n"
+    assert (
+        done.returncode == 1
+        and done.stdout == "2 paintings in out\nLeft out: photos/broken.jpg: a damaged or unsupported JPEG.\n"
+    )
     assert np.array_equal(pixels(tmp_path / "out" / "inside" / "turned.png"), 255 - photo)
     with Image.open(tmp_path / "out" / "inside" / "turned.png") as written:
         assert 0x0112 not in written.getexif()
@@ -80,16 +84,16 @@ def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
     assert inside("paint", "photo.bmp", *options) == ("The painting is new/painting.png\n", "", 0)
     assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), 255 - photo)
     _, error, code = inside("paint", "photo.bmp", *options)
-    assert code == 1 and "new/painting.png already holds something" in error
+    assert code == 1 and "new/painting.png already exists" in error
     assert inside("paint", "photo.bmp", *options, "--overwrite", "--compare")[2] == 0
     assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), np.concatenate([photo, 255 - photo], 1))
     before = (tmp_path / "new" / "painting.png").read_bytes()
     for arguments, said in (
-        (("photo.bmp", "photo.bmp", *options, "--overwrite"), "would be one painting"),
-        (("photo.bmp", *options, "--overwrite", "--format", "jpg"), "of that kind"),
+        (("photo.bmp", "photo.bmp", *options, "--overwrite"), "is one image"),
+        (("photo.bmp", *options, "--overwrite", "--format", "jpg"), "of that format"),
         ((".", *options, "--overwrite"), "give one photo"),
         (("nothing.jpg", *options, "--overwrite"), "No such file"),
-        (("new/painting.png", *options, "--overwrite"), "not to be painted over"),
+        (("new/painting.png", *options, "--overwrite"), "not overwritten"),
         ((negative, *options, "--overwrite"), "cannot be painted"),
     ):
         _, error, code = inside("paint", *arguments)
@@ -109,7 +113,7 @@ def test_several_sources_go_into_one_zip_and_two_of_one_name_are_both_there(
     options = ("--style", negative, "--out", "out.zip", "--compare", "--strength", "0")
     out, _, code = inside("paint", "a.png", "more.zip", *options)
     assert code == 0
-    assert out == "3 paintings in out.zip\nmore.zip/a.png is painted as a-2.png, for its name was taken.\n"
+    assert out == "3 paintings in out.zip\nmore.zip/a.png is written as a-2.png: its name is taken.\n"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.namelist() == ["a.png", "a-2.png", "b/c.png"]
         found = [np.asarray(Image.open(BytesIO(archive.read(name)))) for name in archive.namelist()]
@@ -123,7 +127,7 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
     with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "photos.zip") as archive:
         name = next(name for name in archive.namelist() if name.endswith("life.jpg"))
         (tmp_path / "life.jpg").write_bytes(archive.read(name))
-    painted = np.asarray(package.load(negative).paint(tmp_path / "life.jpg"))
+    painted = np.asarray(load_translator(negative).paint(tmp_path / "life.jpg"))
     assert np.array_equal(pixels(tmp_path / "out" / "life.png"), painted)
     assert np.array_equal(painted, 255 - pixels(tmp_path / "life.jpg"))
 
@@ -132,17 +136,20 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
     ("arguments", "said"),
     [
         (["paint", "photo.png", "--style", "nowhere", "--out", "x"], "no style nowhere"),
-        (["paint", "photo.png", "--style", "noise.safetensors", "--out", "x"], "cannot paint photos"),
+        (["paint", "photo.png", "--style", "noise.safetensors", "--out", "x"], "cannot stylise photos"),
         (["paint", "nothing.png", "photo.png", "--style", "negative.safetensors", "--out", "x"], "nothing.png"),
-        (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x"], "notes.txt: text, not a picture"),
+        (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x"], "notes.txt: text, not an image"),
         (["paint", "notes.txt", "--style", "negative.safetensors", "--out", "x.zip"], "notes.txt: text"),
-        (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "painted over"),
-        (["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"], "photo.png is not to be"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "not overwritten"),
+        (
+            ["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"],
+            "photo.png is a photo and is not overwritten",
+        ),
         (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
-        (["submit", "negative.safetensors"], "impasto paint"),
-        (["submit", "noise.safetensors", "--photos", "sample:photos"], "cannot paint photos"),
+        (["submit", "negative.safetensors"], "needs photos: add --photos"),
+        (["submit", "noise.safetensors", "--photos", "sample:photos"], "takes no photos; remove --photos"),
         (["submit", "a", "--style", "b"], "one style"),
-        (["submit", "negative.safetensors", "--photos", "sample:photos"], "holds 5 photos"),
+        (["submit", "negative.safetensors", "--photos", "sample:photos"], "holds 5 distinct"),
         (["submit", "negative.safetensors", "--photos", "sample:photos", "--count", "5"], "not 5"),
     ],
 )
@@ -168,7 +175,7 @@ def test_a_submission_of_photos_drops_what_is_there_twice_and_says_so(
     out, error, code = inside("submit", "--style", "negative.safetensors", "--photos", "photos", "--count", "4")
     assert code == 0, error
     assert "1 dropped as exact duplicates (2.png is 0.png)" in out
-    assert "images.zip: 3 pictures, as the competition wants them." in out
+    assert "images.zip: 3 images, valid for the competition." in out
     with zipfile.ZipFile(tmp_path / "images.zip") as archive:
         pictures = [np.asarray(Image.open(BytesIO(archive.read(name)))) for name in archive.namelist()]
     assert [picture.shape for picture in pictures] == [(256, 256, 3)] * 3
@@ -199,7 +206,8 @@ def test_painting_one_photo_imports_nothing_of_training(
 
 def test_a_painter_of_photos_is_kept_in_its_file_as_it_was(negative: Path, tmp_path: Path) -> None:
     loaded = package.load(negative)
+    assert isinstance(loaded, Translator)
     loaded.paint(Image.fromarray(noise(4, 4)))
     loaded.style.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == negative.read_bytes()
-    assert isinstance(loaded, Painter) and loaded.device in (torch.device("cpu"), torch.device("cuda"))
+    assert loaded.device in (torch.device("cpu"), torch.device("cuda"))

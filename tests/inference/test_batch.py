@@ -2,39 +2,38 @@
 
 import threading
 import time
-import zipfile
 from collections.abc import Iterable
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from fixtures.noise_style import style
 from fixtures.translators import translator
 from impasto.config.types import Pixels
 from impasto.errors import ImpastoError
-from impasto.inference.batch import Names, Outcome, ending_of, open_photos, paint_photos, summarise
+from impasto.inference.batch import Outcome, paint_photos, summarise
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import PictureWriter
-from impasto.inference.translator import Painter
+from impasto.inference.output import ImageWriter
+from impasto.inference.photo_sources import open_photos
+from impasto.inference.translator import Translator
 
-NEGATIVE = Painter(translator(-1), torch.device("cpu"))
+NEGATIVE = Translator(translator(-1), torch.device("cpu"))
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-def paint(photos: Iterable[Path], painter: Painter = NEGATIVE, **how: object) -> tuple[dict[str, np.ndarray], Outcome]:
+def paint(
+    photos: Iterable[Path], translator: Translator = NEGATIVE, **how: object
+) -> tuple[dict[str, np.ndarray], Outcome]:
     """What was written, decoded, by name, and the outcome."""
     written: dict[str, bytes] = {}
     with open_photos(photos, Path("elsewhere")) as sources:
-        outcome = paint_photos(painter, sources, PictureWriter(written.__setitem__), **how)  # type: ignore[arg-type]
+        outcome = paint_photos(translator, sources, ImageWriter(written.__setitem__), **how)  # type: ignore[arg-type]
     return {name: np.asarray(Image.open(BytesIO(data))) for name, data in written.items()}, outcome
 
 
@@ -73,7 +72,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_named_with_its_reason(tmp_
     written, outcome = paint([tmp_path], progress=lambda done, total: heard.append((done, total)))
     assert written.keys() == {"a.png", "c.png"} and outcome.paintings == 2
     (left,) = outcome.left_out
-    assert left.name == f"{tmp_path}/b.png" and "damaged or cut short" in left.reason
+    assert left.name == f"{tmp_path}/b.png" and "damaged or truncated" in left.reason
     assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert summarise(outcome, Path("out"))[0] == "2 paintings in out"
     assert summarise(outcome, Path("out"))[1].startswith("Left out: ")
@@ -82,7 +81,7 @@ def test_one_bad_file_does_not_stop_the_others_and_is_named_with_its_reason(tmp_
 def test_if_not_one_can_be_painted_the_first_reason_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     (tmp_path / "b.txt").write_text("hello")
-    with pytest.raises(ImpastoError, match=r"a\.txt: text, not a picture, and 1 more"):
+    with pytest.raises(ImpastoError, match=r"a\.txt: text, not an image, and 1 more"):
         paint([tmp_path])
 
 
@@ -99,27 +98,27 @@ def test_photos_of_one_name_from_two_places_do_not_replace_each_other(tmp_path: 
 
 
 def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.inference.translator.ALONE", 20 * 20)
-    monkeypatch.setattr("impasto.inference.batch.MANY", 0)
+    monkeypatch.setattr("impasto.inference.translator.LARGE", 20 * 20)
+    monkeypatch.setattr("impasto.inference.batch.BENCHMARK_FROM", 0)
     monkeypatch.setattr("impasto.inference.translator.choose_workers", lambda work: 3)  # whatever is fastest here
-    painter, threads = Painter(translator(-1), torch.device("cpu")), torch.get_num_threads()
-    really, guard, under_way, seen = painter.paint_pixels, threading.Lock(), list[int](), list[tuple[int, int, int]]()
+    model, threads = Translator(translator(-1), torch.device("cpu")), torch.get_num_threads()
+    really, guard, under_way, seen = model.paint_pixels, threading.Lock(), list[int](), list[tuple[int, int, int]]()
 
-    def noted(pixels: Pixels, manner: PaintOptions) -> Pixels:
+    def noted(pixels: Pixels, options: PaintOptions) -> Pixels:
         side = pixels.shape[1]
         with guard:
             under_way.append(side)
             seen.append((side, torch.get_num_threads(), under_way.count(side)))
         time.sleep(0.01)
-        painted = really(pixels, manner)
+        painted = really(pixels, options)
         with guard:
             under_way.remove(side)
         return painted
 
-    monkeypatch.setattr(painter, "paint_pixels", noted)
+    monkeypatch.setattr(model, "paint_pixels", noted)
     for number in range(12):
         Image.fromarray(noise(20, 20) if number % 3 else noise(30, 30)).save(tmp_path / f"{number}.png")
-    _, outcome = paint([tmp_path], painter)
+    _, outcome = paint([tmp_path], model)
     assert outcome.paintings == 12
     assert {(used, at_once) for side, used, at_once in seen if side == 30} == {(threads, 1)}
     assert {used for side, used, _ in seen if side == 20} == {1}
@@ -127,7 +126,7 @@ def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, m
 
 def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) -> None:
     Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
-    written, _ = paint([tmp_path], manner=PaintOptions(strength=0.0))
+    written, _ = paint([tmp_path], options=PaintOptions(strength=0.0))
     assert np.array_equal(written["a.png"], noise(5, 7))
     written, _ = paint([tmp_path], compare=True)
     assert np.array_equal(written["a.png"], np.concatenate([noise(5, 7), 255 - noise(5, 7)], 1))
@@ -139,63 +138,6 @@ def test_a_painting_too_long_for_its_kind_of_file_is_left_out(tmp_path: Path) ->
     written, outcome = paint([tmp_path], compare=True)
     assert written.keys() == {"short.webp"}
     assert [left.name for left in outcome.left_out] == [f"{tmp_path}/long.webp"]
-
-
-def test_a_style_that_paints_no_photos_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("hello")
-    with pytest.raises(ImpastoError, match="cannot paint photos"):
-        paint([tmp_path], Painter(style(), torch.device("cpu")))
-
-
-def test_photos_are_not_painted_over(tmp_path: Path) -> None:
-    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    for photos in (tmp_path, tmp_path / "a.png"):
-        with pytest.raises(ImpastoError, match="not to be painted over"), open_photos([photos], tmp_path):
-            pass
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        archive.write(tmp_path / "a.png", "a.png")
-    photos = tmp_path / "photos.zip"
-    with pytest.raises(ImpastoError, match="not to be painted over"), open_photos([photos], photos):
-        pass
-
-
-@pytest.mark.parametrize(
-    ("photo", "format", "kind", "name"),
-    [
-        ("a.jpg", "JPEG", "keep", "a.jpg"),
-        ("a.JPEG", "JPEG", "keep", "a.JPEG"),
-        ("a.webp", "WEBP", "keep", "a.webp"),
-        ("a.tiff", "TIFF", "keep", "a.png"),
-        ("a.gif", "GIF", "jpg", "a.jpg"),
-        ("a.jpg", "JPEG", "png", "a.png"),
-        ("set.tfrec/0/monet", "JPEG", "keep", "set.tfrec/0/monet.jpg"),
-        ("set.tfrec/0/v1.5", "PNG", "keep", "set.tfrec/0/v1.5.png"),
-        ("../a\\b.jpg", "JPEG", "keep", "a/b.jpg"),
-        ("C:a.jpg", "JPEG", "keep", "C_a.jpg"),
-        ("12:30.jpg", "JPEG", "keep", "12:30.jpg"),
-        ("..", "JPEG", "keep", "picture.jpg"),
-    ],
-)
-def test_a_painting_is_called_as_its_photo(photo: str, format: str, kind: str, name: str) -> None:
-    assert Names().take(photo, ending_of(photo, format, kind)) == (name, name)  # type: ignore[arg-type]
-
-
-PART = st.sampled_from(["a", "A", "a-2", "..", "", ".", "b", "ß", "SS"])
-NAME = st.builds(
-    lambda parts, ending: "/".join(parts) + ending,
-    st.lists(PART, min_size=1, max_size=3),
-    st.sampled_from([".jpg", ".JPG", ".png", ".tif", ""]),
-)
-
-
-@given(st.lists(NAME, max_size=30), st.sampled_from(["keep", "jpg", "png"]))
-def test_no_two_names_are_alike_even_without_capitals_and_none_leaves_the_output(photos: list[str], kind: str) -> None:
-    names = Names()
-    taken = [names.take(photo, ending_of(photo, "JPEG", kind))[0] for photo in photos]  # type: ignore[arg-type]
-    assert len({name.casefold() for name in taken}) == len(photos)
-    for name in taken:
-        PictureWriter(lambda name, data: None).write(name, np.zeros((1, 1, 3), np.uint8))
-        assert ".." not in PurePosixPath(name).parts
 
 
 def test_a_name_cannot_steer_a_terminal() -> None:

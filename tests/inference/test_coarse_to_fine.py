@@ -1,4 +1,4 @@
-"""What is painted on is the same, seen in windows or at once."""
+"""Coarse-to-fine input is the same in windows and as a whole."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.data.augment import to_float
-from impasto.inference.coarse_to_fine import CoarseToFineInput, resized
+from impasto.inference.coarse_to_fine import CoarseToFineInput
 from impasto.inference.tiling.window import Window, partition
 
 CPU = torch.device("cpu")
@@ -21,26 +21,19 @@ def noise(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("sides", [(20, 31), (39, 62), (40, 61), (13, 7), (1, 1)])
 def test_a_coarse_painting_is_brought_to_the_size_of_the_photo_as_torch_does_it(sides: tuple[int, int]) -> None:
     photos, coarse = noise(2, 40, 62), noise(2, *sides)
-    ground = CoarseToFineInput(photos, CPU, coarse, 0.65)
+    source = CoarseToFineInput(photos, CPU, coarse, 0.65)
     under = F.interpolate(to_float(torch.from_numpy(coarse)), size=(40, 62), mode="bicubic")
     expected = to_float(torch.from_numpy(photos)).lerp(under, 0.65).clamp(-1, 1)
-    torch.testing.assert_close(ground.read(Window(0, 40, 0, 62)), expected, rtol=0, atol=2e-4)
+    torch.testing.assert_close(source.read(Window(0, 40, 0, 62)), expected, rtol=0, atol=2e-4)
 
 
 @given(side=st.integers(1, 50), height=st.integers(1, 40), width=st.integers(1, 40))
-def test_windows_show_parts_of_one_ground(side: int, height: int, width: int) -> None:
-    ground = CoarseToFineInput(noise(1, height, width), CPU, noise(1, -(-height // 2), -(-width // 2)), 0.65)
-    whole = ground.read(Window(0, height, 0, width))
+def test_windows_show_parts_of_one_source(side: int, height: int, width: int) -> None:
+    source = CoarseToFineInput(noise(1, height, width), CPU, noise(1, -(-height // 2), -(-width // 2)), 0.65)
+    whole = source.read(Window(0, height, 0, width))
     seen = torch.full_like(whole, 9)
     for window in partition(height, width, side):
         part = seen[..., window.top : window.bottom, window.left : window.right]
         assert (part == 9).all(), "no place is seen twice"
-        part.copy_(ground.read(window))
+        part.copy_(source.read(window))
     torch.testing.assert_close(seen, whole, rtol=0, atol=1e-4)
-
-
-def test_a_picture_of_another_size_shows_the_same() -> None:
-    smooth = np.add.outer(np.arange(64), np.arange(48))[None, ..., None].repeat(3, -1).astype(np.uint8)
-    small = resized(smooth, 32, 24)
-    assert small.shape == (1, 32, 24, 3)
-    assert np.abs(small.astype(float) - (smooth[:, ::2, ::2].astype(float) + 1)).max() <= 1

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from impasto.inference.latents import Latent, around, between, truncated, walk
+from impasto.inference.latents import Latent, around, slerp, truncated, walk
 
 
 def latent(seed: int, length: int = 64) -> Latent:
@@ -26,11 +26,11 @@ def test_a_truncated_latent_is_of_the_truncated_normal_distribution_in_the_same_
 
 
 @given(st.integers(0, 99), st.integers(100, 199), st.floats(0, 1))
-def test_between_two_the_angle_grows_evenly_and_the_length_stays(one: int, other: int, share: float) -> None:
+def test_slerp_two_the_angle_grows_evenly_and_the_length_stays(one: int, other: int, share: float) -> None:
     first = latent(one)
     last = latent(other)
     last *= np.linalg.norm(first) / np.linalg.norm(last)
-    there = between(first, last, share)
+    there = slerp(first, last, share)
     assert np.linalg.norm(there) == pytest.approx(np.linalg.norm(first), rel=1e-4)
     assert angle(first, there) == pytest.approx(share * angle(first, last), abs=2e-3)
 

@@ -74,7 +74,7 @@ def test_another_style_or_manner_does_not_mix_with_what_is_there(
     before = files(tmp_path / "out")
     for more in (["--style", "same.safetensors"], ["--strength", "0.5"], ["--compare"]):
         done = paint(impasto, *more, check=False)
-        assert done.returncode == 1 and "another style or in another manner" in done.stderr
+        assert done.returncode == 1 and "another style or with other options" in done.stderr
     assert files(tmp_path / "out") == before
     assert paint(impasto, "--strength", "0.5", "--overwrite").stdout.startswith("9 paintings")
     assert files(tmp_path / "out") != before
@@ -132,7 +132,7 @@ def test_stopped_it_says_that_the_same_command_goes_on(
     process.send_signal(signal.SIGINT)
     _, said = process.communicate()
     assert process.returncode == 130
-    assert said == "Stopped: the same command goes on.\n"
+    assert said == "Interrupted: run the same command to resume.\n"
     assert "399 paintings" not in impasto(*arguments).stdout
 
 
@@ -146,7 +146,7 @@ def test_paintings_among_their_photos_are_not_painted_in_turn(impasto: Impasto, 
         shutil.rmtree(photos / lost)
     (photos / "a.zip").unlink()
     done = impasto("paint", "photos", *to, check=False)
-    assert "nothing but paintings" in done.stderr and len(files(photos / "painted")) == 9
+    assert "contains only paintings" in done.stderr and len(files(photos / "painted")) == 9
 
 
 def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
@@ -165,7 +165,9 @@ def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Pat
         "--out",
         "out.zip",
     )
-    assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith("impasto: out.zip.begun was painted")
+    assert impasto(*arguments, "--strength", "0.5", check=False).stderr.startswith(
+        "impasto: out.zip.begun holds paintings"
+    )
     assert impasto(*arguments).stdout == "0 paintings in out.zip, and 8 there before\n"
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert set(archive.namelist()) == {
@@ -210,7 +212,7 @@ def test_no_photo_is_ever_painted_over(
     given = [str(tmp_path / each) if each != "-" else each for each in photos_again]
     done = impasto("paint", *given, "--style", str(tmp_path / "same.safetensors"), "--strength", "0.5", "--overwrite",
                    "--out", str(photos / "a"), check=False)  # fmt: skip
-    assert done.returncode == 1 and "not to be painted over" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and "not overwritten" in done.stderr and done.stderr.count("\n") == 1
     assert files(photos) == before
 
 
@@ -225,7 +227,7 @@ def test_a_photo_that_a_link_names_or_that_lies_further_down_is_not_painted_over
     for source, out in (("links", "photos/a"), ("photos/a", "photos")):
         to = ["--style", "negative.safetensors", "--overwrite", "--out", out]
         done = impasto("paint", source, *to, check=False)
-        assert done.returncode == 1 and "not to be painted over" in done.stderr
+        assert done.returncode == 1 and "not overwritten" in done.stderr
         assert before.items() <= files(photos).items()
 
 
@@ -251,9 +253,9 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
 
     def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
         (tmp_path / photo).write_text("painted")
-        with contextlib.suppress(KeyboardInterrupt), open_manifest(tmp_path, work, overwrite=overwrite) as journal:
-            before = list(journal.done)
-            journal.enter(photo, "digest", photo)
+        with contextlib.suppress(KeyboardInterrupt), open_manifest(tmp_path, work, overwrite=overwrite) as manifest:
+            before = list(manifest.done)
+            manifest.add(photo, "digest", photo)
             if stop:
                 raise KeyboardInterrupt
         return before
@@ -268,16 +270,16 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
 
 
 def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
-    with open_manifest(tmp_path / "out", {}, overwrite=False) as journal:
+    with open_manifest(tmp_path / "out", {}, overwrite=False) as manifest:
         (tmp_path / "out" / "1").touch()
-        journal.enter("1", "digest", "1")
+        manifest.add("1", "digest", "1")
         done = subprocess.run(
             [*impasto_command, "paint", "photos", "--style", "negative.safetensors", "--out", "out"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
         )
-        assert done.returncode == 1 and done.stderr.startswith("impasto: Another impasto paints into out")
+        assert done.returncode == 1 and done.stderr.startswith("impasto: Another impasto process writes to out")
         assert done.stderr.count("\n") == 1
     assert {path.name for path in (tmp_path / "out").iterdir()} == {NAME, "1"}
     lock = tmp_path / "lock"

@@ -46,7 +46,7 @@ def test_like_takes_the_mood_of_any_picture_and_mixes(work: Impasto) -> None:
 def test_a_folder_painted_in_one_mood_is_not_gone_on_with_in_another(work: Impasto) -> None:
     work("paint", "photo.png", "--style", "small.safetensors", "--out", "done", "--mood", "1")
     again = work("paint", "photo.png", "--style", "small.safetensors", "--out", "done", "--mood", "2", check=False)
-    assert again.returncode == 1 and "in another manner" in again.stderr
+    assert again.returncode == 1 and "with other options" in again.stderr
     same = work("paint", "photo.png", "--style", "small.safetensors", "--out", "done", "--mood", "1")
     assert same.returncode == 0
 
@@ -73,11 +73,11 @@ def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--mood", "99"], f"mood = 99: this style has moods 0 to {COUNT - 1}."),
+        (["--mood", "99"], f"mood = 99: choose 0 to {COUNT - 1}."),
         (["--like", "none.jpg"], "none.jpg"),
-        (["--moods", "--mood", "1"], "give one photo, and of the other options no more than --style"),
-        (["--moods", "--compare"], "give one photo"),
-        (["--moods", "--reverse"], "give one photo, and of the other options no more than --style"),
+        (["--moods", "--mood", "1"], "takes one photo, and only the options --style"),
+        (["--moods", "--compare"], "takes one photo"),
+        (["--moods", "--reverse"], "takes one photo, and only the options --style"),
     ],
 )
 def test_what_cannot_be_done_is_told_in_one_line(work: Impasto, options: list[str], told: str) -> None:

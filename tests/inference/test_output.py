@@ -184,7 +184,7 @@ def test_pictures_may_lie_in_folders(out: Path, tmp_path: Path) -> None:
 
 
 def test_a_picture_in_the_place_of_a_folder_is_told_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ImpastoError, match="choose another place"), open_output(tmp_path / "out") as writer:
+    with pytest.raises(ImpastoError, match="choose another"), open_output(tmp_path / "out") as writer:
         writer.write("a.png", noise(0))
         writer.write("a.png/b.png", noise(1))
     assert files_in(tmp_path) == ["out/a.png"]
@@ -202,7 +202,7 @@ def test_a_new_folder_into_which_nothing_came_is_taken_away_but_not_one_that_was
     "name", ["../escape.png", "a/../../b.png", "/root.png", "a//b.png", "./a.png", "a\\b.png", "C:b.png", ""]
 )
 def test_a_name_cannot_leave_the_output(name: str, out: Path) -> None:
-    with pytest.raises(ImpastoError, match="cannot name"), open_output(out) as writer:
+    with pytest.raises(ImpastoError, match="no valid image name"), open_output(out) as writer:
         writer.write(name, noise(0))
 
 
@@ -220,7 +220,7 @@ def test_a_callers_own_disk_trouble_is_not_blamed_on_the_output(out: Path) -> No
 def test_a_place_that_cannot_be_made_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for name in ("file/out.zip", "file/out"):
-        with pytest.raises(ImpastoError, match="choose another place") as told:
+        with pytest.raises(ImpastoError, match="choose another") as told:
             paint(tmp_path / name)
         assert "\n" not in str(told.value)
 

@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.inference.photo import beside, open_photo
+from impasto.inference.photo import open_photo, side_by_side
 
 WIDE = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) * 10
 
 
 def test_the_photo_is_on_the_left_of_its_painting() -> None:
-    both = beside(WIDE, 255 - WIDE)
+    both = side_by_side(WIDE, 255 - WIDE)
     assert both.shape == (2, 8, 3)
     assert np.array_equal(both[:, :4], WIDE) and np.array_equal(both[:, 4:], 255 - WIDE)
 
@@ -55,10 +55,10 @@ def test_what_is_no_photo_is_told_in_one_line(tmp_path: Path, name: str, content
 
 
 def test_an_image_without_pixels_or_cut_short_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImpastoError, match="without a single pixel"):
+    with pytest.raises(ImpastoError, match="has no pixels"):
         open_photo(Image.new("RGB", (0, 3)))
     path = tmp_path / "cut.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:5000])
-    with Image.open(path) as image, pytest.raises(ImpastoError, match="cut short"):
+    with Image.open(path) as image, pytest.raises(ImpastoError, match="truncated"):
         open_photo(image)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from impasto.inference import postprocess as finishing
+from impasto.inference import postprocess as module
 from impasto.inference.options import PaintOptions
-from impasto.inference.postprocess import BRIGHTNESS, blend, postprocess
+from impasto.inference.postprocess import LUMA, blend, postprocess
 
 PIXELS = arrays(np.uint8, (3, 5, 3))
 
@@ -35,19 +35,19 @@ def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None
     painting = rng.integers(90, 160, (60, 80, 3), np.uint8)
     coloured = painting.copy()
     postprocess(photo[None], coloured[None], PaintOptions(keep_colour=True))
-    assert np.abs(coloured @ BRIGHTNESS - painting @ BRIGHTNESS).max() <= 0.6
-    hue = coloured.mean((0, 1)) - (coloured @ BRIGHTNESS).mean()
-    assert np.abs(hue - (np.array([150, 110, 100]) - photo[0, 0] @ BRIGHTNESS)).max() < 1
-    within = coloured - (coloured @ BRIGHTNESS)[..., None]
+    assert np.abs(coloured @ LUMA - painting @ LUMA).max() <= 0.6
+    hue = coloured.mean((0, 1)) - (coloured @ LUMA).mean()
+    assert np.abs(hue - (np.array([150, 110, 100]) - photo[0, 0] @ LUMA)).max() < 1
+    within = coloured - (coloured @ LUMA)[..., None]
     assert within.std((0, 1)).min() > 10, "strokes still differ in colour from each other"
 
 
 def test_a_painting_in_parts_is_finished_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, painting = np.random.default_rng(0).integers(0, 256, (2, 1, 70, 95, 3), np.uint8)
-    manner, found = PaintOptions(strength=0.7, keep_colour=True), []
+    options, found = PaintOptions(strength=0.7, keep_colour=True), []
     for part in (1024, 13):
-        monkeypatch.setattr(finishing, "PART", part)
+        monkeypatch.setattr(module, "WINDOW", part)
         found.append(painting.copy())
-        postprocess(photo, found[-1], manner)
+        postprocess(photo, found[-1], options)
     assert np.abs(found[0].astype(int) - found[1]).max() <= 1
     assert (found[0] != found[1]).mean() < 1e-3

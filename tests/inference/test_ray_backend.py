@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path
     done = impasto(*paint, "out", "--engine", "ray", check=False)
     thread.join(timeout=10)
     assert killed and killed[0] < COUNT, "it was killed while there was something left to paint"
-    assert done.returncode == 1 and "photos/notes.txt: text, not a picture" in done.stdout
+    assert done.returncode == 1 and "photos/notes.txt: text, not an image" in done.stdout
     impasto(*paint, "here", check=False)
     folders = (tmp_path / "out", tmp_path / "here")
     ours, theirs = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.png")} for f in folders)
@@ -72,9 +72,9 @@ def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path
     again = impasto(*paint, f"file://{tmp_path}/out", "--engine", "ray", check=False)
     assert again.stdout.startswith(f"0 paintings in file://{tmp_path}/out, and {COUNT} there before")
     other = impasto(*paint, "out", "--strength", "0.5", "--engine", "ray", check=False)
-    assert other.returncode == 1 and "in another manner" in other.stderr
+    assert other.returncode == 1 and "with other options" in other.stderr
     over = impasto(*paint, "photos", "--engine", "ray", check=False)
-    assert over.returncode == 1 and "not to be painted over" in over.stderr
+    assert over.returncode == 1 and "not overwritten" in over.stderr
 
 
 def test_each_photo_keeps_the_name_of_its_painting_and_paintings_are_no_photos(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_style_from_noise_paints_no_photos_on_a_cluster_either(impasto: Impast
     (tmp_path / "photos").mkdir()
     style().save(tmp_path / "noise.safetensors")
     done = impasto("paint", "photos", "--style", "noise.safetensors", "--out", "out", "--engine", "ray", check=False)
-    assert done.returncode == 1 and "cannot paint photos" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and "cannot stylise photos" in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,58 +7,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fixtures.noise_style import style
 from fixtures.translators import translator
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
+from impasto.inference.coarse_to_fine import CoarseToFineRenderer
 from impasto.inference.options import PaintOptions
 from impasto.inference.photo import TooLargeError
-from impasto.inference.translator import Painter
+from impasto.inference.translator import Translator
 from impasto.networks import build_generator
 from impasto.style import Style
-
-PAINTER = Painter(style(), torch.device("cpu"))
-FIRST = np.stack(list(PAINTER.stream(70, seed=5)))
-
-
-@settings(max_examples=25)
-@given(start=st.integers(0, 69), count=st.integers(1, 70))
-def test_picture_i_of_a_seed_is_the_same_however_many_are_asked_for(start: int, count: int) -> None:
-    count = min(count, 70 - start)
-    some = np.stack(list(PAINTER.stream(count, seed=5, start=start)))
-    assert np.array_equal(some, FIRST[start : start + count])
-
-
-def test_pictures_of_a_seed_differ_from_each_other_and_from_those_of_another() -> None:
-    assert len({picture.tobytes() for picture in FIRST}) == 70
-    other = np.stack(list(PAINTER.stream(70, seed=6)))
-    assert not {p.tobytes() for p in other} & {p.tobytes() for p in FIRST}
-
-
-def test_ten_thousand_pictures_of_a_seed_start_from_ten_thousand_latents() -> None:
-    """With seeds of 32 bits for each picture, two pictures of seed 19 would be the same."""
-    latents = torch.from_numpy(np.stack([PAINTER.latent(19, number) for number in range(10_000)]))
-    assert len(latents.unique(dim=0)) == 10_000
-
-
-def test_generate_gives_pillow_pictures_of_the_size_of_the_style() -> None:
-    pictures = PAINTER.generate(3, seed=5)
-    assert [(p.mode, p.size) for p in pictures] == [("RGB", (16, 16))] * 3
-    assert np.array_equal(np.asarray(pictures[2]), FIRST[2])
-
-
-def test_what_it_paints_is_the_network_rounded_to_pixels() -> None:
-    latents = torch.from_numpy(np.stack([PAINTER.latent(5, number) for number in range(16)]))
-    exact = (PAINTER.style.network(latents).permute(0, 2, 3, 1).double() + 1) * 127.5
-    assert (torch.from_numpy(FIRST[:16]).double() - exact).abs().max() <= 0.5 + 1e-3
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-NEGATIVE = Painter(translator(-1), torch.device("cpu"))
+NEGATIVE = Translator(translator(-1), torch.device("cpu"))
 
 
 @settings(max_examples=25)
@@ -71,7 +36,7 @@ def test_a_painting_has_the_photos_size_and_shape_whatever_they_are(height: int,
 def test_a_network_that_changes_nothing_gives_the_photo_back(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     Image.fromarray(picture(30, 500)).save(path)
-    painted = Painter(translator(1), torch.device("cpu")).paint(path)
+    painted = Translator(translator(1), torch.device("cpu")).paint(path)
     assert painted.mode == "RGB" and np.array_equal(np.asarray(painted), picture(30, 500))
 
 
@@ -100,22 +65,13 @@ def test_a_stream_of_photos_is_painted_in_its_order_a_few_at_a_time() -> None:
 
 def test_a_network_that_paints_with_noise_paints_a_photo_alike_every_time() -> None:
     torch.manual_seed(0)
-    network = build_generator("painter", width=8, body=8, blocks=2)
+    network = build_generator("edsr", width=8, body=8, blocks=2)
     torch.nn.init.normal_(network.paint.weight, 0.0, 0.3)  # type: ignore[union-attr, arg-type]
-    painter = Painter(Style(network.eval(), translator().card), torch.device("cpu"))
+    model = Translator(Style(network.eval(), translator().card), torch.device("cpu"))
     grey = np.full((2, 8, 8, 3), 127, np.uint8)
-    one, two = painter.paint_pixels(grey)
+    one, two = model.paint_pixels(grey)
     assert one.std() > 1 and np.array_equal(one, two)
-    assert painter.paint(Image.fromarray(grey[0])).tobytes() == one.tobytes()
-
-
-def test_each_kind_of_style_says_so_when_it_is_asked_for_the_other_kind() -> None:
-    for asked in (lambda: NEGATIVE.generate(1), lambda: NEGATIVE.stream(1)):
-        with pytest.raises(ImpastoError, match=r"turns photos into paintings .*impasto paint"):
-            asked()
-    for asked_to_paint in (lambda: PAINTER.paint("photo.jpg"), lambda: PAINTER.paint_pixels(picture(4, 4)[None])):
-        with pytest.raises(ImpastoError, match="turns noise into paintings and cannot paint photos"):
-            asked_to_paint()
+    assert model.paint(Image.fromarray(grey[0])).tobytes() == one.tobytes()
 
 
 def test_a_photo_that_takes_more_memory_than_there_is_is_told_in_one_line() -> None:
@@ -123,9 +79,9 @@ def test_a_photo_that_takes_more_memory_than_there_is_is_told_in_one_line() -> N
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
             return torch.empty(1 << 55)
 
-    painter = Painter(Style(Greedy(), translator().card), torch.device("cpu"))
+    model = Translator(Style(Greedy(), translator().card), torch.device("cpu"))
     with pytest.raises(TooLargeError, match="5×4 pixels take more memory than there is"):
-        painter.paint_pixels(picture(4, 5)[None])
+        model.paint_pixels(picture(4, 5)[None])
 
 
 def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> None:
@@ -134,7 +90,7 @@ def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> Non
             raise RuntimeError("unsupported memory format option")
 
     with pytest.raises(RuntimeError, match="format option"):
-        Painter(Style(Broken(), translator().card), torch.device("cpu")).paint_pixels(picture(4, 5)[None])
+        Translator(Style(Broken(), translator().card), torch.device("cpu")).paint_pixels(picture(4, 5)[None])
 
 
 @pytest.mark.parametrize(
@@ -144,17 +100,19 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
     identity: float, sizes: list[tuple[int, int]]
 ) -> None:
     """Shown 32 pixels in training; a painting that is painted over again is its negative's negative."""
-    painter = Painter(translator(-1, identity=identity), torch.device("cpu"))
+    model = Translator(translator(-1, identity=identity), torch.device("cpu"))
     seen: list[tuple[int, int]] = []
-    network = painter._together
+    renderer = model._renderer
+    assert isinstance(renderer, CoarseToFineRenderer)
+    network = renderer._batched
 
     def watched(photos: torch.Tensor) -> torch.Tensor:
         seen.append((photos.shape[2], photos.shape[3]))
         return network(photos)
 
-    painter._together = watched
+    renderer._batched = watched
     flat = np.full((1, 70, 101, 3), 200, np.uint8)
-    painted = painter.paint_pixels(flat)
+    painted = model.paint_pixels(flat)
     assert seen == sizes
     value = 55.0
     for _ in sizes[1:]:
@@ -165,14 +123,14 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
 def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     """From coarse to fine in three layers, each in windows."""
     torch.manual_seed(0)
-    network = build_generator("painter", width=8, body=8, blocks=2)
+    network = build_generator("edsr", width=8, body=8, blocks=2)
     torch.nn.init.normal_(network.paint.weight, 0.0, 0.3)  # type: ignore[union-attr, arg-type]
-    painter = Painter(Style(network.eval(), translator(identity=1.0).card), torch.device("cpu"))
+    model = Translator(Style(network.eval(), translator(identity=1.0).card), torch.device("cpu"))
     photo = picture(153, 310)[None]
-    whole = painter.paint_pixels(photo)
-    monkeypatch.setattr("impasto.inference.translator.AT_ONCE", 1000)
-    monkeypatch.setattr("impasto.inference.translator.MAPS", 1 << 20)
-    pieces = painter.paint_pixels(photo)
+    whole = model.paint_pixels(photo)
+    monkeypatch.setattr("impasto.inference.precision.BATCH_PIXELS", 1000)
+    monkeypatch.setattr("impasto.inference.coarse_to_fine.CPU_MEMORY", 1 << 20)
+    pieces = model.paint_pixels(photo)
     assert whole.std() > 10 and (np.abs(pieces.astype(int) - whole) > 1).mean() < 1e-3
 
 
@@ -180,7 +138,7 @@ def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypat
 @pytest.mark.parametrize("identity", [0.0, 1.0])
 def test_a_brush_of_any_size_leaves_the_size_and_the_colours(brush: float, identity: float) -> None:
     flat = np.full((1, 41, 67, 3), (200, 120, 40), np.uint8)
-    painted = Painter(translator(1, identity=identity), torch.device("cpu")).paint_pixels(
+    painted = Translator(translator(1, identity=identity), torch.device("cpu")).paint_pixels(
         flat, PaintOptions(brush=brush)
     )
     assert painted.shape == flat.shape and np.abs(painted.astype(int) - flat).max() <= 1
@@ -190,16 +148,16 @@ def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not()
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, :, ::2] = 255
     left = [
-        Painter(translator(1), torch.device("cpu")).paint_pixels(stripes, PaintOptions(brush=brush)).std()
+        Translator(translator(1), torch.device("cpu")).paint_pixels(stripes, PaintOptions(brush=brush)).std()
         for brush in (0.5, 1.0, 2.0)
     ]
     assert left[1] == stripes.std() and left[0] > 0.4 * left[1] and left[2] < 0.1 * left[1]
 
 
-@pytest.mark.parametrize(("manner", "said"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
-def test_a_brush_that_there_is_not_is_refused(manner: dict[str, float], said: str) -> None:
-    with pytest.raises(ImpastoError, match=said):
-        NEGATIVE.paint(Image.fromarray(picture(4, 4)), **manner)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("options", "message"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
+def test_a_brush_that_there_is_not_is_refused(options: dict[str, float], message: str) -> None:
+    with pytest.raises(ImpastoError, match=message):
+        NEGATIVE.paint(Image.fromarray(picture(4, 4)), **options)  # type: ignore[arg-type]
 
 
 def test_a_network_that_normalises_over_the_picture_paints_a_large_one_as_at_once(
@@ -210,10 +168,10 @@ def test_a_network_that_normalises_over_the_picture_paints_a_large_one_as_at_onc
     network = build_generator(**recipe.generator_kwargs()).eval()
     card = translator().card.model_copy(update={"recipe": recipe.values()})
     monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "bf16-mixed")
-    monkeypatch.setattr("impasto.inference.translator.AT_ONCE", 1000)
-    monkeypatch.setattr("impasto.inference.translator.MAPS", 1 << 20)
+    monkeypatch.setattr("impasto.inference.precision.BATCH_PIXELS", 1000)
+    monkeypatch.setattr("impasto.inference.coarse_to_fine.CPU_MEMORY", 1 << 20)
     photo = picture(120, 90)[None]
-    pieces = Painter(Style(network, card), torch.device("cpu")).paint_pixels(photo)
+    pieces = Translator(Style(network, card), torch.device("cpu")).paint_pixels(photo)
     with torch.inference_mode():
         whole = to_pixels(network(to_float(torch.from_numpy(photo)))).numpy()
     off = np.abs(pieces.astype(int) - whole)

@@ -1,35 +1,35 @@
-"""Paintings out of nothing: as files, as one sheet, or as a film that walks from one to the next."""
+"""Generate images from noise: as files, as one sheet, or as an interpolation video."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from PIL import Image
 
-from impasto.config.types import Pixels
+from impasto.config.types import Pixels, Progress
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.inference.latents import Latent, around, truncated, walk
+from impasto.inference.load import load_sampler
 from impasto.inference.output import encode, open_output, reserve
-from impasto.inference.translator import Painter, load
-from impasto.inference.video.writer import FILMS, write_film
+from impasto.inference.sampler import Sampler
+from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 
-#: Frames a second of a film.
+#: Frames per second of videos.
 RATE = 30
-#: Endings of pictures that a sheet can be.
-SHEETS = (".png", ".jpg", ".jpeg")
-#: Endings of films and pictures that are not written: whoever gives one does not want a folder of that name.
-OTHERS = (".gif", ".webm", ".mov", ".avi", ".mkv", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
-#: Neighbours to a side of their sheet, and how far in radians the outermost are turned away.
+#: Suffixes of sheets.
+SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
+#: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
+NOT_WRITTEN = (".gif", ".webm", ".mov", ".avi", ".mkv", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
+#: Neighbours per side of their sheet, and the angle in radians of the outermost.
 SIDE, REACH = 7, 0.8
-#: Pictures that were learned from, shown beside each painting.
+#: Nearest training images shown per painting.
 NEAREST = 3
 
-Shown = Literal["paintings", "neighbours", "mixtures"]
-Way = Literal["loop", "walk"]
-Progress = Callable[[int], object]
+Show = Literal["paintings", "neighbours", "mixtures"]
+Interpolation = Literal["loop", "walk"]
 
 
 def generate(
@@ -39,140 +39,150 @@ def generate(
     count: int = 16,
     seed: int = 0,
     start: int = 0,
-    show: Shown = "paintings",
+    show: Show = "paintings",
     nearest: str | Path | None = None,
     truncation: float | None = None,
-    interpolate: Way | None = None,
+    interpolate: Interpolation | None = None,
     seconds: float = 2.0,
     kind: Literal["png", "jpg"] = "png",
     overwrite: bool = False,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Makes the paintings numbered ``start``, ``start`` + 1, … of ``seed``, and says in a line what it made.
+    """Generate the images numbered ``start``, ``start`` + 1, … of ``seed``, and return a one-line summary.
 
     Args:
-        style: the name of one that comes along, a style file or a run folder.
-        out: a folder or a zip for single pictures; a .png or .jpg for all on one sheet; an .mp4 or .webp for a film
-            that goes from each to the next.
-        count: how many.
-        show: on a sheet, ``neighbours``: pictures around that numbered ``start``; ``mixtures``: the forms of each
-            (down) in the manner of each (across), where the network can mix.
-        nearest: the pictures that the style was learned from, to show on the sheet those most like each painting.
-        truncation: how calm they are, as :func:`impasto.inference.latents.truncated` has it.
-        interpolate: of a film: a ``loop``, as if not given, back to the first; or a ``walk``, which ends with the last.
-        seconds: of a film, from one painting to the next.
-        kind: of single pictures.
-        overwrite: replace what is there.
-        progress: is told how many are done.
+        style: name of a bundled style, a style file or a run folder.
+        out: a folder or zip for single images; a .png or .jpg for one sheet; an .mp4 or .webp for a video that
+            interpolates from each image to the next.
+        count: number of images.
+        seed: of the latents.
+        start: number of the first image.
+        show: on a sheet, ``neighbours``: images around number ``start`` in latent space; ``mixtures``: style mixing,
+            the structure of each row with the appearance of each column, if the network supports it.
+        nearest: the training images; on a sheet, show those nearest to each painting.
+        truncation: threshold of the latents (:func:`impasto.inference.latents.truncated`).
+        interpolate: of a video: ``loop`` (default) returns to the first image, ``walk`` ends with the last.
+        seconds: of a video, from one image to the next.
+        kind: format of single images.
+        overwrite: replace existing files.
+        device: see :func:`impasto.device.choose_device`.
+        progress: called with the number of images done, and the total.
 
-    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    Raises :class:`impasto.errors.ImpastoError` for invalid arguments, or if the style translates photos.
     """
     place = Path(out)
-    ending = place.suffix.lower()
-    if (show != "paintings" or nearest is not None) and ending not in SHEETS:
-        raise ImpastoError(f"{place}: neighbours, mixtures and nearest pictures are one sheet: give it a name in .png.")
-    if ending in OTHERS:
-        raise ImpastoError(
-            f"{place}: a film ends in .mp4 or .webp, a sheet in .png or .jpg, all else is a folder or a zip."
-        )
-    if show != "paintings" and nearest is not None:
-        raise ImpastoError("The nearest pictures are shown beside paintings, not beside neighbours or mixtures.")
-    if truncation is not None and truncation <= 0:
-        raise ImpastoError(f"truncation = {truncation}: it is above 0; 1.5 is calm, 3 hardly cuts anything off.")
-    if interpolate is not None and ending not in FILMS:
-        raise ImpastoError(f"{place}: a {interpolate} from painting to painting is a film: give it a name in .mp4.")
-    if interpolate == "walk" and count < 2:
-        raise ImpastoError("A walk goes from one painting to another: ask for two at least.")
-    if seconds * RATE < 1:
-        raise ImpastoError(f"seconds = {seconds}: a film needs a thirtieth of one from painting to painting at least.")
-    painter = load(style, device)
-    numbers = range(start, start + count) if ending in (*FILMS, *SHEETS) else ()
-    latents = [truncated(painter.latent(seed, number), truncation) for number in numbers]
-    size = f"{painter.size}×{painter.size}"
-    if ending in FILMS:
+    suffix = place.suffix.lower()
+    _require_consistent(place, count, show, nearest, truncation, interpolate, seconds)
+    sampler = load_sampler(style, device)
+    numbers = range(start, start + count) if suffix in (*VIDEO_SUFFIXES, *SHEET_SUFFIXES) else ()
+    latents = [truncated(sampler.latent(seed, number), truncation) for number in numbers]
+    size = f"{sampler.size}×{sampler.size}"
+    if suffix in VIDEO_SUFFIXES:
         reserve(place, file=True, overwrite=overwrite)
-        way = interpolate or "loop"
-        pictures = _told(painter.develop(walk(latents, round(seconds * RATE), closed=way == "loop")), progress)
-        write_film(place, ((picture, 1) for picture in pictures), RATE)
-        length = frames(count, out, show, interpolate, seconds) / RATE
-        return f"A {way} of {count:,} {_paintings(count)} of {size}, {length:.1f} s long, in {place}"
-    if ending in SHEETS:
+        path_kind, steps = interpolate or "loop", round(seconds * RATE)
+        total = (count - 1) * steps + 1 if path_kind == "walk" else count * steps
+        images = sampler.from_latents(walk(latents, steps, closed=path_kind == "loop"))
+        write_video(place, ((image, 1) for image in _counted(images, total, progress)), RATE)
+        return f"A {path_kind} of {count:,} {_paintings(count)} of {size}, {total / RATE:.1f} s long, in {place}"
+    if suffix in SHEET_SUFFIXES:
         reserve(place, file=True, overwrite=overwrite)
-        sheet, what = _sheet(painter, latents, show, nearest, seed, progress)
+        sheet, content = _sheet(sampler, latents, show, nearest, seed, progress)
         with atomic_write(place) as part:
             part.write_bytes(encode(place.name, sheet))
-        return f"{what} of {size} on {place}"
+        return f"{content} of {size} on {place}"
     with open_output(place, overwrite=overwrite) as writer:
-        for number, picture in enumerate(_told(painter.stream(count, seed, start, truncation), progress), start):
-            writer.write(f"{number:05d}.{kind}", picture)
+        images = _counted(sampler.stream(count, seed, start, truncation), count, progress)
+        for number, image in enumerate(images, start):
+            writer.write(f"{number:05d}.{kind}", image)
     return f"{count:,} {_paintings(count)} of {size} in {place}"
+
+
+def _require_consistent(
+    place: Path,
+    count: int,
+    show: Show,
+    nearest: str | Path | None,
+    truncation: float | None,
+    interpolate: Interpolation | None,
+    seconds: float,
+) -> None:
+    suffix = place.suffix.lower()
+    if (show != "paintings" or nearest is not None) and suffix not in SHEET_SUFFIXES:
+        raise ImpastoError(f"{place}: --show and --nearest make one sheet: choose an output ending in .png or .jpg.")
+    if suffix in NOT_WRITTEN:
+        raise ImpastoError(f"{place}: choose .mp4 or .webp for a video, .png or .jpg for a sheet, or a folder or .zip.")
+    if show != "paintings" and nearest is not None:
+        raise ImpastoError("--nearest applies to --show paintings only: remove one of them.")
+    if truncation is not None and truncation <= 0:
+        raise ImpastoError(
+            f"truncation = {truncation}: choose a value above 0 (1.5 is typical, 3 has hardly any effect)."
+        )
+    if interpolate is not None and suffix not in VIDEO_SUFFIXES:
+        raise ImpastoError(f"{place}: --interpolate makes a video: choose an output ending in .mp4 or .webp.")
+    if interpolate == "walk" and count < 2:
+        raise ImpastoError("--interpolate walk needs a --count of at least 2.")
+    if seconds * RATE < 1:
+        raise ImpastoError(f"seconds = {seconds}: a video needs at least one frame (1/{RATE} s) per image.")
 
 
 def _paintings(count: int) -> str:
     return "painting" if count == 1 else "paintings"
 
 
-def frames(count: int, out: str | Path, show: Shown, interpolate: Way | None, seconds: float) -> int:
-    """How many pictures :func:`generate` will make."""
-    if Path(out).suffix.lower() in FILMS:
-        steps = round(seconds * RATE)
-        return (count - 1) * steps + 1 if interpolate == "walk" else count * steps
-    return {"paintings": count, "neighbours": SIDE**2, "mixtures": (count + 1) ** 2 - 1}[show]
-
-
-def _told(pictures: Iterable[Pixels], progress: Progress | None) -> Iterator[Pixels]:
-    for done, picture in enumerate(pictures, 1):
-        yield picture
+def _counted(images: Iterable[Pixels], total: int, progress: Progress | None) -> Iterator[Pixels]:
+    for done, image in enumerate(images, 1):
+        yield image
         if progress is not None:
-            progress(done)
+            progress(done, total)
 
 
 def _sheet(
-    painter: Painter,
+    sampler: Sampler,
     latents: list[Latent],
-    show: Shown,
+    show: Show,
     nearest: str | Path | None,
     seed: int,
     progress: Progress | None,
 ) -> tuple[Image.Image, str]:
-    """One picture of many, and what it shows."""
+    """Return a sheet, and what it shows."""
     match show:
         case "neighbours":
             near = around(latents[0], REACH, SIDE, np.random.default_rng(seed))
-            return tile(np.stack([*_told(painter.develop(near), progress)]), SIDE), f"{SIDE**2} neighbours"
+            images = _counted(sampler.from_latents(near), SIDE**2, progress)
+            return tile(np.stack([*images]), SIDE), f"{SIDE**2} neighbours"
         case "mixtures":
-            return tile(_mixtures(painter, latents, progress), len(latents) + 1), f"{len(latents) ** 2:,} mixtures"
-    paintings = np.stack([*_told(painter.develop(latents), progress)])
+            return tile(_mixtures(sampler, latents, progress), len(latents) + 1), f"{len(latents) ** 2:,} mixtures"
+    paintings = np.stack([*_counted(sampler.from_latents(latents), len(latents), progress)])
     if nearest is None:
         return tile(paintings), f"{len(paintings):,} {_paintings(len(paintings))}"
-    beside = _with_nearest(paintings, nearest, painter)
-    return tile(beside, 1 + NEAREST), f"{len(paintings):,} paintings, each beside the {NEAREST} nearest pictures,"
+    rows = _with_nearest(paintings, nearest, sampler)
+    return tile(rows, 1 + NEAREST), f"{len(paintings):,} paintings, each with its {NEAREST} nearest training images,"
 
 
-def _mixtures(painter: Painter, latents: list[Latent], progress: Progress | None) -> Pixels:
-    """Row by row: the manners in the first, the forms in the first column, their mixtures elsewhere."""
-    shown = [(latents[0], latents[0]), *zip(latents, latents, strict=True)]  # in its own manner each is what it was
-    for form in latents:
-        shown += [(form, form), *((form, manner) for manner in latents)]
-    forms, manners = zip(*shown, strict=True)
-    pictures = np.stack([*_told(painter.mix(forms, manners), progress)])
-    pictures[0] = 255  # the corner
-    return pictures
+def _mixtures(sampler: Sampler, latents: list[Latent], progress: Progress | None) -> Pixels:
+    """Return a table row by row: appearances in the first row, structures in the first column, mixtures elsewhere."""
+    pairs = [(latents[0], latents[0]), *zip(latents, latents, strict=True)]  # mixed with itself, an image is unchanged
+    for structure in latents:
+        pairs += [(structure, structure), *((structure, appearance) for appearance in latents)]
+    structures, appearances = zip(*pairs, strict=True)
+    images = np.stack([*_counted(sampler.mix(structures, appearances), len(pairs), progress)])
+    images[0] = 255  # the empty corner
+    return images
 
 
-def _with_nearest(paintings: Pixels, source: str | Path, painter: Painter) -> Pixels:
-    """Each painting, and behind it the pictures of ``source`` that a network finds most like it, nearest first."""
-    from impasto.data.pixel_store import gather
+def _with_nearest(paintings: Pixels, source: str | Path, sampler: Sampler) -> Pixels:
+    """Return each painting, followed by the images of ``source`` nearest in feature space, nearest first."""
+    from impasto.data.pixel_store import load_images
     from impasto.metrics.feature_extractors import DEFAULT, open_feature_extractor
     from impasto.metrics.features import extract
-    from impasto.metrics.memorisation import nearest
+    from impasto.metrics.memorisation import nearest_neighbours
 
-    network, learned = open_feature_extractor(DEFAULT, painter.device), gather(source, painter.size).pixels
-    _, places = nearest(extract(network, paintings), extract(network, learned), NEAREST)
+    network, training = open_feature_extractor(DEFAULT, sampler.device), load_images(source, sampler.size).pixels
+    _, indices = nearest_neighbours(extract(network, paintings), extract(network, training), NEAREST)
     rows = np.full((len(paintings), 1 + NEAREST, *paintings.shape[1:]), 255, np.uint8)
     rows[:, 0] = paintings
-    for row, found in zip(rows, places, strict=True):
+    for row, found in zip(rows, indices, strict=True):
         for column, number in enumerate(found, 1):
-            row[column] = Image.fromarray(learned[number]).resize((painter.size,) * 2, Image.Resampling.LANCZOS)
+            row[column] = Image.fromarray(training[number]).resize((sampler.size,) * 2, Image.Resampling.LANCZOS)
     return rows.reshape(-1, *paintings.shape[1:])

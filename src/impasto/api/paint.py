@@ -1,6 +1,7 @@
-"""The verb that paints photos and films: here it is found out what is what, and where it goes."""
+"""Paint photos and videos with a translation style."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,20 +11,24 @@ from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write, make_folder, path_errors
-from impasto.inference.batch import Format, Outcome, open_gallery, open_photos, paint_file, paint_photos, summarise
-from impasto.inference.manifest import job
+from impasto.inference.batch import Outcome, paint_file, paint_photos, summarise
+from impasto.inference.load import load_translator
+from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import LONGEST, encode, reserve
+from impasto.inference.output import MAX_SIDE, encode, reserve
+from impasto.inference.output_names import Format
 from impasto.inference.photo import open_photo
-from impasto.inference.translator import load
+from impasto.inference.photo_sources import open_photos, open_resumable_output
 
-#: Endings of films; the first is that of those which are written.
-FILMS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
-#: Endings of films and pictures that are not written: whoever gives one does not want a folder of that name.
-NOT_WRITTEN = (*FILMS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
+#: Suffixes of videos; the first is that of painted videos.
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
+#: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
+NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
+
+_log = logging.getLogger(__name__)
 
 
-def paint_all(
+def paint(
     photos: Sequence[str | Path],
     out: str | Path = "painted",
     *,
@@ -39,90 +44,95 @@ def paint_all(
     engine: Literal["here", "ray"] = "here",
     overwrite: bool = False,
     device: str = "auto",
-    say: Callable[[str], object] = print,
     progress: Progress | None = None,
 ) -> bool:
-    """Paint photos and films, each at its own size and under its own name; the same again goes on after a stop.
+    """Paint photos and videos, each at its own size and under its own name; the same call resumes after a stop.
+
+    Results are logged.
 
     Args:
-        photos: films, or patterns of them, and all that :func:`impasto.data.sources.open_source` opens.
-        out: a folder or a zip; for one photo a file that ends in .jpg, .png or .webp, for one film one in .mp4.
-        style: the name of one that comes along, a style file or a run folder.
-        strength: from 0, the photo, to 1, the painting.
-        brush: the size of the strokes against the picture, from 0.5 to 4.
-        keep_colour: paint in the photo's colours.
-        mood: numbers of training paintings, in whose light and palette to paint; several are mixed. Without ``mood``
-            and ``like``, each photo is painted in those of the painting nearest to it.
-        like: the same of any pictures.
-        reverse: make photos of paintings instead, with a style that has both directions (CycleGAN).
+        photos: videos, glob patterns of videos, and everything that :func:`impasto.data.sources.open_source` opens.
+        out: a folder or zip; for one photo a file ending in .jpg, .png or .webp, for one video one in .mp4.
+        style: name of a bundled style, a style file or a run folder.
+        strength: blend from 0 (the photo) to 1 (the painting).
+        brush: relative size of the strokes, 0.5 to 4.
+        keep_colour: transfer the photo's colours to the painting.
+        mood: numbers of training paintings whose light and palette to use; several are averaged. Without ``mood`` and
+            ``like``, each photo gets those of the nearest training painting.
+        like: reference images for the same.
+        reverse: translate paintings to photos, with a style that has both directions (CycleGAN).
         compare: put each photo on the left of its painting.
-        kind: of pictures in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they were, all others as PNG.
+        kind: format of images in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they are, others as PNG.
         engine: ``ray`` paints one folder into another on a Ray cluster (:mod:`impasto.inference.ray_backend`).
-        overwrite: replace what is there, and begin anew.
+        overwrite: replace existing files, and start again.
         device: see :func:`impasto.device.choose_device`.
-        say: is told what became of all, line by line.
-        progress: is told how many photos or frames are done, and of how many if that is known.
+        progress: called with the number of photos or frames done, and the total if known.
 
-    Returns whether everything is painted; what is not was said, with the reason. Raises
-    :class:`impasto.errors.ImpastoError` for what a person can mend.
+    Returns:
+        Whether everything could be painted.
+
+    Raises :class:`impasto.errors.ImpastoError` for invalid arguments, or if nothing can be painted.
     """
-    manner, given = PaintOptions(strength, brush, keep_colour), [str(photo) for photo in photos]
+    options, inputs = PaintOptions(strength, brush, keep_colour), [str(photo) for photo in photos]
     if engine == "ray":
-        if len(given) > 1 or overwrite:
-            raise ImpastoError("On a cluster, photos are painted from one folder into another; what is there stays.")
+        if len(inputs) > 1 or overwrite:
+            raise ImpastoError("--engine ray paints one folder into another and keeps existing paintings.")
         from impasto.inference.ray_backend import paint_on_cluster
 
-        painter = load(style, "cpu", reverse=reverse)
-        manner = replace(manner, mood=painter.mood(mood, like))
-        outcome = paint_on_cluster(painter.style, given[0], str(out), manner=manner, compare=compare, kind=kind)
-        return _told(outcome, out, say, painter.makes)
+        translator = load_translator(style, "cpu", reverse=reverse)
+        options = replace(options, mood=translator.mood(mood, like))
+        outcome = paint_on_cluster(translator.style, inputs[0], str(out), options=options, compare=compare, format=kind)
+        return _report(outcome, out, translator.output_name)
 
     place = Path(out)
-    films = [film for photo in given if _is_film(photo) for film in find_files(photo)]
-    pictures = [photo for photo in given if not _is_film(photo)]
-    ending = _ending(place, films, pictures, kind)
-    painter = load(style, device, reverse=reverse)
-    painter.require_photos()
-    manner = replace(manner, mood=painter.mood(mood, like))
-    if ending in LONGEST:
-        photo = Path(pictures[0]).expanduser()
-        paint_file(painter, photo, place, manner=manner, compare=compare, overwrite=overwrite)
-        say(f"The {painter.makes} is {place}")
+    videos = [video for each in inputs if _is_video(each) for video in find_files(each)]
+    images = [each for each in inputs if not _is_video(each)]
+    suffix = _output_suffix(place, videos, images, kind)
+    translator = load_translator(style, device, reverse=reverse)
+    options = replace(options, mood=translator.mood(mood, like))
+    if suffix in MAX_SIDE:
+        photo = Path(images[0]).expanduser()
+        paint_file(translator, photo, place, options=options, compare=compare, overwrite=overwrite)
+        _log.info("The %s is %s", translator.output_name, place)
         return True
 
-    work, complete = job(painter.style, manner, compare=compare, format=kind), True
-    if films:
-        from impasto.inference.video.translate import Reel, paint_film, paint_films
+    job, complete = describe_job(translator.style, options, compare=compare, format=kind), True
+    if videos:
+        from impasto.inference.video.translate import VideoResult, paint_video, paint_videos
 
-        film = partial(paint_film, painter, work=work, manner=manner, compare=compare, progress=progress)
-    if ending == FILMS[0]:
-        reel = Reel(films[0], place, film(films[0], place, overwrite=overwrite))
-        say(reel.summary())
-        return not reel.is_lost
+        run = partial(paint_video, translator, job=job, options=options, compare=compare, progress=progress)
+    if suffix == VIDEOS[0]:
+        result = VideoResult(videos[0], place, run(videos[0], place, overwrite=overwrite))
+        _log.info(result.summary())
+        return not result.is_incomplete
     with (
-        open_photos(pictures, place) as sources,
-        open_gallery(place, work, sources, overwrite=overwrite) as (writer, journal),
+        open_photos(images, place) as sources,
+        open_resumable_output(place, job, sources, overwrite=overwrite) as (writer, manifest),
     ):
-        for reel in paint_films(film, films, place, journal, overwrite=overwrite) if films else ():
-            if reel.reason is not None and len(films) == 1 and not pictures:
-                raise ImpastoError(reel.reason)
-            say(reel.summary())
-            complete = complete and not reel.is_lost
-        if pictures:
+        for result in paint_videos(run, videos, place, manifest, overwrite=overwrite) if videos else ():
+            if result.reason is not None and len(videos) == 1 and not images:
+                raise ImpastoError(result.reason)
+            _log.info(result.summary())
+            complete = complete and not result.is_incomplete
+        if images:
             outcome = paint_photos(
-                painter,
+                translator,
                 sources,
                 writer,
-                manner=manner,
+                options=options,
                 compare=compare,
-                kind=kind,
-                journal=journal,
+                format=kind,
+                manifest=manifest,
                 progress=progress,
             )
-    return (_told(outcome, place, say, painter.makes) if pictures else True) and complete
+    return (_report(outcome, place, translator.output_name) if images else True) and complete
 
 
-def show_moods(
+#: The earlier name of :func:`paint`.
+paint_all = paint
+
+
+def paint_moods(
     photo: str | Path,
     out: str | Path = "moods.jpg",
     *,
@@ -134,50 +144,49 @@ def show_moods(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Path:
-    """Paint a photo in every mood of a style, small and numbered, on one sheet: a .jpg, .png or .webp file, or
-    ``moods.jpg`` in a folder. Returns where it is.
+    """Paint a photo in every mood of a style, small and numbered, on a contact sheet: a .jpg, .png or .webp file, or
+    ``moods.jpg`` in a folder. Returns its path.
 
-    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    Raises :class:`impasto.errors.ImpastoError` if the style has no moods, or as :func:`paint`.
     """
     from impasto.inference.mood_sheet import mood_sheet
 
-    place, painter, pixels = Path(out), load(style, device), open_photo(photo)
-    painter.require_moods()
-    if place.suffix.lower() not in LONGEST:
+    place, translator, pixels = Path(out), load_translator(style, device), open_photo(photo)
+    translator.require_moods()
+    if place.suffix.lower() not in MAX_SIDE:
         make_folder(place)
         place = place / "moods.jpg"
     reserve(place, file=True, overwrite=overwrite)
-    sheet = mood_sheet(painter, pixels, PaintOptions(strength, brush, keep_colour), progress)
+    sheet = mood_sheet(translator, pixels, PaintOptions(strength, brush, keep_colour), progress)
     with atomic_write(place) as part:
         part.write_bytes(encode(place.name, sheet))
     return place
 
 
-def _told(outcome: Outcome, place: str | Path, say: Callable[[str], object], made: str) -> bool:
-    """Says what became of photos, and whether that is all of them."""
-    say("\n".join(summarise(outcome, place, made)))
+def _report(outcome: Outcome, place: str | Path, output_name: str) -> bool:
+    """Log the outcome, and return whether it is complete."""
+    _log.info("\n".join(summarise(outcome, place, output_name)))
     return not outcome.left_out
 
 
-def _is_film(photo: str) -> bool:
-    return Path(photo).suffix.lower() in FILMS
+def _is_video(path: str) -> bool:
+    return Path(path).suffix.lower() in VIDEOS
 
 
-def _ending(place: Path, films: list[Path], pictures: list[str], kind: Format) -> str:
-    """What the paintings go into: the ending of a file, or nothing, which is a folder.
-
-    Raises ImpastoError where what is given does not go into that.
-    """
+def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:
+    """Return the suffix of an output file, or "" for a folder. Raises ImpastoError if the input does not fit."""
     with path_errors(place):
-        ending = "" if place.is_dir() else place.suffix.lower()
-    if ending in LONGEST:
-        kinds = {"keep": tuple(LONGEST), "jpg": (".jpg", ".jpeg"), "png": (".png",)}
-        if films or len(pictures) > 1 or ending not in kinds[kind]:
-            raise ImpastoError(f"{place} would be one painting, of that kind: give one photo, or choose a folder.")
-    elif ending == FILMS[0]:
-        if pictures or len(films) > 1:
-            raise ImpastoError(f"{place} would be one film: give one, or choose a folder.")
-    elif ending in NOT_WRITTEN or (ending == ".zip" and films):
-        fit = "a name ending in .mp4" if films else "a name ending in .zip, .jpg, .png or .webp"
-        raise ImpastoError(f"{place} is no place for {'a film' if films else 'paintings'}: choose a folder, or {fit}.")
-    return ending
+        suffix = "" if place.is_dir() else place.suffix.lower()
+    if suffix in MAX_SIDE:
+        formats = {"keep": tuple(MAX_SIDE), "jpg": (".jpg", ".jpeg"), "png": (".png",)}
+        if videos or len(images) > 1 or suffix not in formats[kind]:
+            raise ImpastoError(f"{place} is one image of that format: give one photo, or an output folder.")
+    elif suffix == VIDEOS[0]:
+        if images or len(videos) > 1:
+            raise ImpastoError(f"{place} is one video: give one video, or an output folder.")
+    elif suffix in NOT_WRITTEN or (suffix == ".zip" and videos):
+        fit = "a name ending in .mp4" if videos else "a name ending in .zip, .jpg, .png or .webp"
+        raise ImpastoError(
+            f"{place} cannot hold {'videos' if videos else 'paintings'}: choose a folder, or {fit} (--out)."
+        )
+    return suffix

@@ -1,4 +1,4 @@
-"""The verbs that make paintings."""
+"""Commands that run styles: ``generate``, ``paint``, ``styles`` and ``submit``."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,8 @@ from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
 PHOTOS = (
-    "Films, pictures, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - for a list of files."
+    "Photos and videos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list "
+    "of files from standard input."
 )
 
 
@@ -22,35 +23,44 @@ def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
     out: Annotated[
         Path,
-        typer.Option(help="A folder or a .zip; a .png or .jpg for one sheet; an .mp4 or .webp for a film."),
+        typer.Option(
+            help="Folder or .zip for single images; .png or .jpg for one sheet; .mp4 or .webp for a video that "
+            "interpolates between images."
+        ),
     ],
-    count: Annotated[int, typer.Option(min=1, help="How many paintings.")] = 16,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings.")] = 0,
-    start: Annotated[int, typer.Option(min=0, help="The number of the first one: skip those before.")] = 0,
+    count: Annotated[int, typer.Option(min=1, help="Number of images.")] = 16,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same images.")] = 0,
+    start: Annotated[int, typer.Option(min=0, help="Number of the first image: skip those before it.")] = 0,
     show: Annotated[
         Literal["paintings", "neighbours", "mixtures"],
-        typer.Option(help="On a sheet: paintings, those around the first, or the forms of each in the others' manner."),
+        typer.Option(
+            help="Content of a sheet: images, neighbours of the first in latent space, or style mixing (structure of "
+            "each row, appearance of each column)."
+        ),
     ] = "paintings",
     nearest: Annotated[
-        str | None, typer.Option(help="Beside each on a sheet, the pictures here that it is most like.")
+        str | None, typer.Option(help="Training images: show the nearest ones to each image on a sheet.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Calmer the smaller: 1.5; below 1 they fade.")] = None,
+    truncation: Annotated[
+        float | None,
+        typer.Option(help="Truncation threshold for the latent; lower is more typical and less diverse (try 1.5)."),
+    ] = None,
     interpolate: Annotated[
         Literal["loop", "walk"] | None,
-        typer.Option(help="How a film goes from painting to painting: back to the first (loop), or to the last."),
+        typer.Option(help="Interpolation of a video: back to the first image (loop, default) or to the last (walk)."),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Of a film, from painting to painting.")] = 2.0,
-    kind: Annotated[Literal["png", "jpg"], typer.Option("--format")] = "png",
+    seconds: Annotated[float, typer.Option(help="Seconds of a video from one image to the next.")] = 2.0,
+    kind: Annotated[Literal["png", "jpg"], typer.Option("--format", help="Format of single images.")] = "png",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a file, or in a folder the pictures of the same names.")
+        bool, typer.Option("--overwrite", help="Replace an existing file, or images of the same names in a folder.")
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Make new paintings out of nothing: as files, on one sheet, or as a film that goes from each to the next."""
-    from impasto.api.generate import frames, generate
+    """Generate images from noise: as files, on one sheet, or as an interpolation video."""
+    from impasto.api.generate import generate
 
-    with bar("painting", frames(count, out, show, interpolate, seconds)) as advance:
-        told = generate(
+    with bar("generating") as advance:
+        summary = generate(
             style,
             out,
             count=count,
@@ -66,60 +76,61 @@ def generate(
             device=device,
             progress=advance,
         )
-    print(told)
+    print(summary)
 
 
 @app.command()
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
-    out: Annotated[str, typer.Option(help="A folder, a .zip, or for one photo or film a file.")] = "painted",
+    out: Annotated[str, typer.Option(help="Folder or .zip; for one photo or video also a file.")] = "painted",
     style: Annotated[str, typer.Option(help=STYLE)] = "monet",
-    strength: Annotated[float, typer.Option(min=0, max=1, help="From 0, the photo, to 1, the painting.")] = 1.0,
+    strength: Annotated[float, typer.Option(min=0, max=1, help="Blend from the photo (0) to the painting (1).")] = 1.0,
     brush: Annotated[
-        float, typer.Option(min=0.5, max=4, help="The size of the strokes against the picture: 2 is twice as large.")
+        float, typer.Option(min=0.5, max=4, help="Relative size of the brush strokes; 2 doubles it.")
     ] = 1.0,
-    keep_colour: Annotated[bool, typer.Option("--keep-colour", help="Paint in the photo's colours.")] = False,
+    keep_colour: Annotated[bool, typer.Option("--keep-colour", help="Keep the photo's colours.")] = False,
     mood: Annotated[
         list[int] | None,
-        typer.Option(help="Paint in the light and palette of this training painting (a number; see --moods)."),
+        typer.Option(help="Use the light and palette of this training painting (a number; list them with --moods)."),
     ] = None,
     like: Annotated[
-        list[str] | None, typer.Option(help="The same of any picture, a file. Several --mood and --like are mixed.")
+        list[str] | None,
+        typer.Option(help="Use the light and palette of this image file. Several --mood and --like are averaged."),
     ] = None,
     moods: Annotated[
-        bool, typer.Option("--moods", help="Paint one photo small in every mood, numbered, on a sheet.")
+        bool, typer.Option("--moods", help="Write a contact sheet of one photo in every mood, with its number.")
     ] = False,
     reverse: Annotated[
-        bool, typer.Option("--reverse", help="Make photos of paintings, with a style that has both directions.")
+        bool, typer.Option("--reverse", help="Translate paintings to photos, with a style that has both directions.")
     ] = False,
     compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
     kind: Annotated[
         Literal["keep", "jpg", "png"],
-        typer.Option("--format", help="keep writes JPEG, PNG and WebP as they were, and all others as PNG."),
+        typer.Option("--format", help="Format of images; keep writes JPEG, PNG and WebP as they are, others as PNG."),
     ] = "keep",
     engine: Annotated[
         Literal["here", "ray"],
-        typer.Option(help="ray: on a Ray cluster, from a folder or an address (s3://…) to another."),
+        typer.Option(help="Where to compute; ray uses a Ray cluster, from one folder or address (s3://…) to another."),
     ] = "here",
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace a zip, or in a folder the pictures of the same names.")
+        bool, typer.Option("--overwrite", help="Replace an existing file, or images of the same names in a folder.")
     ] = False,
     device: Device = "auto",
 ) -> None:
-    """Paint photos and films, each at its own size and under its own name; after a stop, go on.
+    """Stylise photos and videos, each at its own size and under its own name. Run again to resume.
 
-    What cannot be painted is named at the end, and is no reason to stop; the exit code is then 1.
+    Files that cannot be painted are listed at the end, and the exit code is 1.
     """
-    from impasto.api.paint import paint_all, show_moods
+    from impasto.api.paint import paint, paint_moods
 
     if moods:
         if len(photos) > 1 or mood or like or reverse or compare or kind != "keep" or engine != "here":
             raise ImpastoError(
-                "--moods shows one photo in every mood: give one photo, and of the other options no more than --style, "
-                "--strength, --brush, --keep-colour, --out, --overwrite and --device."
+                "--moods takes one photo, and only the options --style, --strength, --brush, --keep-colour, --out, "
+                "--overwrite and --device."
             )
         with bar("painting") as advance:
-            place = show_moods(
+            place = paint_moods(
                 photos[0],
                 out,
                 style=style,
@@ -132,8 +143,8 @@ def paint(
             )
         print(f"Contact sheet: {place}")
         return
-    with _going_on(), bar("painting") as advance:
-        complete = paint_all(
+    with _resume_hint(), bar("painting") as advance:
+        complete = paint(
             photos,
             out,
             style=style,
@@ -155,17 +166,17 @@ def paint(
 
 
 @contextmanager
-def _going_on() -> Iterator[None]:
+def _resume_hint() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Stopped: the same command goes on.", file=sys.stderr)
+        print("Interrupted: run the same command to resume.", file=sys.stderr)
         raise
 
 
 @app.command()
 def styles() -> None:
-    """List the styles that come with impasto or lie in a folder styles/ here: painters that need no training."""
+    """List the bundled styles, and those in a folder styles/ here."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -177,40 +188,51 @@ def styles() -> None:
     for name, lines in list_styles():
         table.add_row(name, Text("\n".join(lines)))
     Console().print(table)
-    print("Paint with one:  impasto generate NAME --out paintings  or  impasto paint PHOTO --style NAME --out painted")
+    print("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
 
 
 @app.command()
 def submit(
     style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
     named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
-    photos: Annotated[str | None, typer.Option(help=f"What to paint, for a style that paints photos. {SOURCE}")] = None,
-    out: Annotated[Path, typer.Option(help="The zip to write.")] = Path("images.zip"),
+    photos: Annotated[str | None, typer.Option(help=f"Photos to stylise, for a translation style. {SOURCE}")] = None,
+    out: Annotated[Path, typer.Option(help="Output zip.")] = Path("images.zip"),
     count: Annotated[
-        int | None, typer.Option(help="7,000 to 10,000; 7,000 if not given, or all photos that differ.")
+        int | None,
+        typer.Option(help="Number of images, 7,000 to 10,000. Default: 7,000, or all distinct photos."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same paintings out of nothing.")] = 0,
-    check: Annotated[Path | None, typer.Option(help="Check this zip instead, whoever made it.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of an unconditional style.")] = 0,
+    check: Annotated[Path | None, typer.Option(help="Check this zip instead of writing one.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing zip.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Write images.zip for Kaggle's 'I'm Something of a Painter Myself', or check one (--check)."""
-    from impasto.interop.kaggle_submission import check_submission, make_submission
-
+    """Write images.zip for Kaggle's competition 'I'm Something of a Painter Myself', or check one (--check)."""
     if check is not None:
+        from impasto.interop.kaggle_submission import check_submission
+
         report = check_submission(check)
         for problem in report.problems:
             print(problem)
         if not report.ok:
             raise typer.Exit(1)
-        print(f"{check}: {report.count:,} pictures, as the competition wants them.")
+        print(f"{check}: {report.count:,} images, valid for the competition.")
         return
     style = style or named
     if style is None:
-        raise ImpastoError("Give a style to paint with, or a zip to --check.")
+        raise ImpastoError("Give a style, or a zip to --check.")
     if named not in (None, style):
         raise ImpastoError(f"Give one style: {style} or {named}.")
-    from impasto.inference.translator import load
+    from impasto.api.submit import submit
 
-    made = make_submission(load(style, device), out, photos=photos, count=count, seed=seed, overwrite=overwrite)
-    print(f"{out}: {made:,} pictures, as the competition wants them.")
+    with bar("painting") as advance:
+        written = submit(
+            style,
+            out,
+            photos=photos,
+            count=count,
+            seed=seed,
+            overwrite=overwrite,
+            device=device,
+            progress=advance,
+        )
+    print(f"{out}: {written:,} images, valid for the competition.")

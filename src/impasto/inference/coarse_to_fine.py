@@ -1,28 +1,52 @@
-"""What is painted on: photos, or a coarser painting of them with some of the photos in it. Pixels are uint8
-(B, H, W, 3), RGB."""
+"""Rendering of photos of any size with a translation network, from coarse to fine. Pixels are uint8 (B, H, W, 3), RGB.
 
+Brush strokes have the size in pixels that they had in training, which is too small in a large photo. So a large photo
+is painted at half its size first, and again on top of that painting (Hertzmann 1998, "Painterly Rendering with Curved
+Brush Strokes of Multiple Sizes"). Only a style trained to leave paintings unchanged (identity loss) can repaint its own
+output. Images beyond the batch limit are computed in tiles (:mod:`impasto.inference.tiling`).
+"""
+
+import copy
+import math
+import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from impasto.config.types import Pixels
-from impasto.data.augment import to_float
-from impasto.inference.photo import pixels
+from impasto.data.augment import to_float, to_pixels
+from impasto.device import available
+from impasto.inference.options import PaintOptions
+from impasto.inference.precision import BatchedNetwork, max_batch_pixels, optimise_network
+from impasto.inference.resample import CubicTaps, resize
+from impasto.inference.tiling.executor import TiledNetwork
 from impasto.inference.tiling.window import Window
+from impasto.style import Style
+
+#: Bytes of feature maps alive during tiled inference on a CPU (both more and less are slower), and the share of a GPU's
+#: free memory.
+CPU_MEMORY, GPU_MEMORY_SHARE = 100 << 20, 0.5
+#: A photo longer than this many times the training size is painted at half its size first. Share of that coarse
+#: painting in the input of the next pass; the rest is the photo.
+COARSE_FROM, COARSE_SHARE = 2.5, 0.65
+#: The same share where a painting was enlarged for larger strokes (``brush`` > 1).
+ENLARGED_SHARE = 0.9
 
 
 @dataclass(frozen=True)
 class CoarseToFineInput:
-    """Photos on the way to a network on ``device``, in windows.
+    """Photos, blended with a coarser painting of them, as network input that can be read in windows.
 
     Attributes:
         photos: (B, H, W, 3).
-        coarse: a painting of them at another size, (B, h, w, 3), which is brought to theirs; if there is one.
-        share: how much of what is painted on is that; the rest is the photo.
+        device: where inputs are put.
+        coarse: a painting of the photos at another size, (B, h, w, 3), or None.
+        share: weight of ``coarse``; the photo has the rest.
     """
 
     photos: Pixels
@@ -38,74 +62,89 @@ class CoarseToFineInput:
     def width(self) -> int:
         return int(self.photos.shape[2])
 
-    def each(self) -> "Iterator[CoarseToFineInput]":
-        """One for each photo."""
+    def split(self) -> "Iterator[CoarseToFineInput]":
+        """Yield one input per photo."""
         for number in range(len(self.photos)):
             here = slice(number, number + 1)
             coarse = None if self.coarse is None else self.coarse[here]
             yield replace(self, photos=self.photos[here], coarse=coarse)
 
     def read(self, window: Window) -> Tensor:
-        """That part, (B, 3, h, w), float32 in −1…1."""
+        """Return a window, (B, 3, h, w) float32 in −1…1."""
         part = self.photos[:, window.top : window.bottom, window.left : window.right]
-        pictures = to_float(torch.from_numpy(np.array(part)).to(self.device))
+        images = to_float(torch.from_numpy(np.array(part)).to(self.device))
         if self.coarse is None:
-            return pictures
+            return images
         height, width = self.coarse.shape[1:3]
-        down = Taps.of(window.top, window.bottom, self.height, height)
-        across = Taps.of(window.left, window.right, self.width, width)
-        seen = torch.from_numpy(np.array(self.coarse[:, down.seen, across.seen])).to(self.device)
-        under = across.resample(down.resample(to_float(seen), 2), 3)
-        return pictures.mul_(1 - self.share).add_(under.mul_(self.share)).clamp_(-1, 1)
+        rows = CubicTaps.of(window.top, window.bottom, self.height, height)
+        columns = CubicTaps.of(window.left, window.right, self.width, width)
+        coarse = torch.from_numpy(np.array(self.coarse[:, rows.support, columns.support])).to(self.device)
+        under = columns.resample(rows.resample(to_float(coarse), 2), 3)
+        return images.mul_(1 - self.share).add_(under.mul_(self.share)).clamp_(-1, 1)
 
 
-@dataclass(frozen=True)
-class Taps:
-    """How rows or columns of a picture are made of those of another that shows the same (Keys 1981, with a = −0.75, as
-    torch's bicubic interpolation). Each is computed in the same way, to the last bit, whichever others are with it.
+class CoarseToFineRenderer:
+    """Renders photos of any size with a network (B, 3, H, W) → (B, 3, H, W)."""
 
-    Attributes:
-        seen: which of the other's are needed.
-        places: where, among these, the four are that each is made of, (4, N).
-        weights: how much of each, (4, N).
-    """
+    def __init__(self, style: Style, device: torch.device) -> None:
+        self._style, self._device = style, device
+        self._network = optimise_network(style.network, device)
+        limit = max_batch_pixels(device)
+        self._batched = self._network if device.type == "cpu" else BatchedNetwork(self._network, limit)
+        self._gpu_lock = threading.Lock()  # one tiled image at a time may claim a GPU's free memory
 
-    seen: slice
-    places: Tensor
-    weights: Tensor
+    def render(self, photos: Pixels, options: PaintOptions) -> Pixels:
+        """Return paintings of photos (B, H, W, 3), with strokes of size ``options.brush``.
 
-    @classmethod
-    def of(cls, first: int, last: int, length: int, side: int) -> "Taps":
-        """For those from ``first`` to ``last`` of ``length``, made of ``side``."""
-        looks = (torch.arange(first, last, dtype=torch.float64) + 0.5) * (side / length) - 0.5
-        base = looks.floor()
-        steps = torch.arange(-1, 3)[:, None]
-        places = (base.long() + steps).clamp_(0, side - 1)
-        begin, end = int(places.min()), int(places.max()) + 1
-        return cls(slice(begin, end), places - begin, _cubic((looks - base - steps).abs()).float())
+        For another brush than 1 the photos are painted at another size and the paintings resized. An enlarged painting
+        is painted over, if the style can repaint its own output.
+        """
+        brush = options.brush
+        _, height, width, _ = photos.shape
+        halvings = self._halvings(height, width)
+        if brush == 1:
+            return self._render_from(photos, halvings)
+        sides = [max(round(side / brush), 1) for side in (height, width)]
+        paintings = self._render_from(resize(photos, *sides), halvings)
+        while brush > 1 and self._style.recipe.preserves_target and sides != [height, width]:
+            sides = [min(2 * now, end) for now, end in zip(sides, (height, width), strict=True)]
+            paintings = self._run(CoarseToFineInput(resize(photos, *sides), self._device, paintings, ENLARGED_SHARE))
+        return resize(paintings, height, width)
 
-    def resample(self, pictures: Tensor, dim: int) -> Tensor:
-        """Pictures (B, C, H, W), of which there are those that are seen, along that dimension."""
-        shape = [1, 1, 1, 1]
-        shape[dim] = -1
-        parts = (
-            pictures.index_select(dim, places.to(pictures.device)) * weights.to(pictures.device).view(shape)
-            for places, weights in zip(self.places, self.weights, strict=True)
-        )
-        first, second, third, fourth = parts
-        made: Tensor = first.add_(second).add_(third).add_(fourth)
-        return made
+    def _halvings(self, height: int, width: int) -> int:
+        """Return how often a photo is halved before the first pass."""
+        if not self._style.recipe.preserves_target:
+            return 0
+        return max(math.ceil(math.log2(max(height, width) / (COARSE_FROM * self._style.recipe.sample_size))), 0)
 
+    def _render_from(self, photos: Pixels, halvings: int) -> Pixels:
+        """Paint photos (B, H, W, 3) from the coarsest size up to their own."""
+        if halvings == 0:
+            return self._run(CoarseToFineInput(photos, self._device))
+        _, height, width, _ = photos.shape
+        coarse = self._render_from(resize(photos, -(-height // 2), -(-width // 2)), halvings - 1)
+        return self._run(CoarseToFineInput(photos, self._device, coarse, COARSE_SHARE))
 
-def _cubic(away: Tensor) -> Tensor:
-    near = (1.25 * away - 2.25) * away.square() + 1
-    far = ((-0.75 * away + 3.75) * away - 6) * away + 3
-    return torch.where(away <= 1, near, torch.where(away < 2, far, 0.0))
+    def _run(self, source: CoarseToFineInput) -> Pixels:
+        """Run the network once, in tiles where the input exceeds the batch limit: (B, H, W, 3)."""
+        full = Window(0, source.height, 0, source.width)
+        if full.area * len(source.photos) <= max_batch_pixels(self._device):
+            output: Pixels = to_pixels(self._batched(source.read(full))).cpu().numpy()
+            return output
+        paintings = np.empty_like(source.photos)
+        with nullcontext() if self._device.type == "cpu" else self._gpu_lock:
+            memory = CPU_MEMORY if self._device.type == "cpu" else int(GPU_MEMORY_SHARE * available(self._device))
+            for painting, single in zip(paintings, source.split(), strict=True):
+                for window, part in self._tiled_network.run(single, memory):
+                    here = slice(window.top, window.bottom), slice(window.left, window.right)
+                    painting[here] = to_pixels(part)[0].cpu().numpy()
+        return paintings
 
-
-def resized(pictures: Pixels, height: int, width: int) -> Pixels:
-    """Pictures (B, H, W, 3) of another size, bicubic and antialiased."""
-    if pictures.shape[1:3] == (height, width):
-        return pictures
-    images = (Image.fromarray(each).resize((width, height), Image.Resampling.BICUBIC) for each in pictures)
-    return np.stack([pixels(each) for each in images])
+    @cached_property
+    def _tiled_network(self) -> TiledNetwork:
+        """In float32 on a CPU if it has instance or group normalisation. In bfloat16,
+        the last bits of the statistics would change roundings, and in the end grey levels."""
+        normalises = any(isinstance(module, nn.GroupNorm) for module in self._style.network.modules())
+        if self._device.type == "cpu" and normalises:
+            return TiledNetwork(copy.deepcopy(self._style.network).to(self._device), self._device)
+        return TiledNetwork(self._network, self._device)

@@ -1,4 +1,4 @@
-"""What was painted into a folder, so that the same command goes on where it was stopped."""
+"""Manifest of an output folder: what was painted, so that the same command resumes."""
 
 import hashlib
 import json
@@ -15,44 +15,49 @@ from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
 NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
-#: What it says of work that overwrites, and of work that has come to its end.
-ANEW, WHOLE = "anew", "whole"
+#: Keys of a job that overwrites, and of a job that is complete.
+ANEW, COMPLETE = "anew", "whole"
 
 
-def job(style: Style, manner: PaintOptions, **choices: Any) -> dict[str, Any]:
-    """What decides how photos are painted: where that differs, so do the paintings. The direction of a style is told by
-    the weights of its network."""
+def describe_job(style: Style, options: PaintOptions, **choices: Any) -> dict[str, Any]:
+    """Return everything that determines the paintings of a photo. The direction of a style is identified by the weights
+    of its network."""
     weights = hashlib.sha256()
     for name, tensor in sorted(style.network.state_dict().items()):
         weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
     return {
         "style": weights.hexdigest(),
-        "strength": manner.strength,
-        "brush": manner.brush,
-        "keep_colour": manner.keep_colour,
-        **({} if manner.mood is None else {"mood": hashlib.sha256(repr(manner.mood).encode()).hexdigest()}),
+        "strength": options.strength,
+        "brush": options.brush,
+        "keep_colour": options.keep_colour,
+        **({} if options.mood is None else {"mood": hashlib.sha256(repr(options.mood).encode()).hexdigest()}),
         **choices,
     }
 
 
 @dataclass
 class Manifest:
-    """Of each photo that was painted, by where it is: a digest of its file, and the name of its painting; and the
-    names of the paintings of this time, also of those that were there, in the order of their photos."""
+    """The paintings of an output folder.
+
+    Attributes:
+        done: digest of the photo's file and name of the painting, by photo.
+        current: names of the paintings of this run, including those of earlier runs, in the order of the photos.
+        file: where lines are appended, if the manifest is written.
+    """
 
     done: dict[str, tuple[str, str]] = field(default_factory=dict)
-    met: list[str] = field(default_factory=list)
+    current: list[str] = field(default_factory=list)
     file: IO[str] | None = None
 
-    def enter(self, photo: str, digest: str, painting: str) -> None:
-        """Notes a painting that is there."""
+    def add(self, photo: str, digest: str, painting: str) -> None:
+        """Record a painting that has been written."""
         self.done[photo] = digest, painting
-        self.meet(photo)
+        self.confirm(photo)
         self._write({"photo": photo, "digest": digest, "painting": painting})
 
-    def meet(self, photo: str) -> None:
-        """Notes that this time there is a photo whose painting is there."""
-        self.met.append(self.done[photo][1])
+    def confirm(self, photo: str) -> None:
+        """Record that the painting of an earlier run is up to date."""
+        self.current.append(self.done[photo][1])
 
     def _write(self, line: dict[str, Any]) -> None:
         if self.file is not None:
@@ -62,61 +67,61 @@ class Manifest:
 
 
 @contextmanager
-def open_manifest(folder: Path, work: dict[str, Any], *, overwrite: bool) -> Iterator[Manifest]:
-    """The journal of an output folder, with what was painted there before, if that was the same ``work``.
+def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool) -> Iterator[Manifest]:
+    """Open the manifest of an output folder, with what earlier runs of the same ``job`` painted.
 
-    With ``overwrite`` all begins anew, unless that was begun before and stopped: then it is gone on with.
-    Raises ImpastoError if there was other work, without ``overwrite``, or if there is now, by another process.
+    With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed.
+    Raises ImpastoError if the folder holds another job, without ``overwrite``, or another process writes to it.
     """
     with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / LOCK, f"Another impasto paints into {folder}: wait for it, or choose another place."):
-        yield from _journal(folder, work, overwrite)
+    with exclusive(folder / LOCK, f"Another impasto process writes to {folder}: wait for it, or choose another --out."):
+        yield from _open(folder, job, overwrite)
 
 
-def _journal(folder: Path, work: dict[str, Any], overwrite: bool) -> Iterator[Manifest]:
+def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manifest]:
     path = folder / NAME
-    journal = Manifest()
+    manifest = Manifest()
     first, *lines = _read(path) if path.is_file() else [{}]
     anew = first.pop(ANEW, False)
-    if overwrite and (first != work or not anew or {WHOLE: True} in lines):
+    if overwrite and (first != job or not anew or {COMPLETE: True} in lines):
         first, lines = {}, []
-    going_on = bool(first)  # killed at its first line, it knows nothing
-    if going_on:
-        if first != work:
+    resumes = bool(first)  # empty if it was killed while writing its first line
+    if resumes:
+        if first != job:
             raise ImpastoError(
-                f"{folder} was painted by another style or in another manner: choose another place (--out), or "
-                "overwrite it (--overwrite)."
+                f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
+                "overwrite them (--overwrite)."
             )
         entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
-        journal.done = {photo: done for photo, done in entered.items() if _is_there(folder / done[1])}
+        manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
-        file = path.open("a" if going_on else "w", encoding="utf-8")
+        file = path.open("a" if resumes else "w", encoding="utf-8")
     try:
-        journal.file = file
-        if not going_on:
-            journal._write(work | {ANEW: True} if overwrite else work)
+        manifest.file = file
+        if not resumes:
+            manifest._write(job | {ANEW: True} if overwrite else job)
         elif not path.read_bytes().endswith(b"\n"):
-            file.write("\n")  # a line that was cut short
-        yield journal
-        journal._write({WHOLE: True})
+            file.write("\n")  # ends a truncated line
+        yield manifest
+        manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not journal.done:
+        if not manifest.done:
             path.unlink()
 
 
-def _is_there(painting: Path) -> bool:
-    """A power cut may leave the name of a file without what was in it."""
+def _is_complete(painting: Path) -> bool:
+    """Return whether a file exists and is not empty, as it can be after a power failure."""
     return painting.is_file() and painting.stat().st_size > 0
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """Its lines, but for those that were cut short."""
-    found: list[dict[str, Any]] = []
+    """Read all lines that are not truncated."""
+    entries: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            found.append(json.loads(line))
+            entries.append(json.loads(line))
         except ValueError:
             continue
-    return found or [{}]
+    return entries or [{}]

@@ -1,45 +1,40 @@
-"""A photo in every mood of a style, on one sheet."""
+"""Contact sheet of one photo in every mood of a style."""
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from impasto.config.types import Pixels
+from impasto.config.types import Pixels, Progress
 from impasto.data.image_grid import tile
-from impasto.inference.coarse_to_fine import resized
 from impasto.inference.options import DEFAULT, PaintOptions
-from impasto.inference.translator import Painter
+from impasto.inference.resample import resize
+from impasto.inference.translator import Translator
 
-#: A photo is as large on the sheet as a square of that side, with so many pixels under it for the number.
+#: A photo has the area of a square of this side, and a caption of so many pixels below it.
 SIDE, CAPTION = 128, 14
 
 
 @torch.inference_mode()
 def mood_sheet(
-    painter: Painter,
-    photo: Pixels,
-    manner: PaintOptions = DEFAULT,
-    progress: Callable[[int, int | None], object] | None = None,
+    translator: Translator, photo: Pixels, options: PaintOptions = DEFAULT, progress: Progress | None = None
 ) -> Image.Image:
-    """A photo, uint8 (H, W, 3), painted small in each mood, else in that manner, with its number under it; ``progress``
-    is told how many are done, and of how many.
+    """Paint a photo, uint8 (H, W, 3), small in each mood, with the mood's number below.
 
     Raises ImpastoError if the style has no moods.
     """
-    painter.require_moods()
+    translator.require_moods()
     height, width, _ = photo.shape
     scale = SIDE / math.sqrt(height * width)
-    (small,) = resized(photo[None], *(max(round(side * scale), 1) for side in (height, width)))
+    (small,) = resize(photo[None], *(max(round(side * scale), 1) for side in (height, width)))
     cells = []
-    for number in range(painter.moods):
-        (painting,) = painter.paint_pixels(small[None], replace(manner, mood=painter.mood(number)))
+    for number in range(translator.moods):
+        (painting,) = translator.paint_pixels(small[None], replace(options, mood=translator.mood(number)))
         cells.append(_captioned(painting, str(number)))
         if progress is not None:
-            progress(number + 1, painter.moods)
+            progress(number + 1, translator.moods)
     return tile(np.stack(cells), columns=math.ceil(math.sqrt(len(cells) * cells[0].shape[0] / cells[0].shape[1])))
 
 

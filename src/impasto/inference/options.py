@@ -1,25 +1,25 @@
-"""How a photo is painted, as far as a person chooses."""
+"""User options of photo → painting translation."""
 
 from dataclasses import dataclass
 
 from impasto.errors import ImpastoError
 
-#: The finest and the broadest brush.
+#: Range of the brush size.
 FINEST, BROADEST = 0.5, 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class PaintOptions:
-    """How much of the painting is seen, how broad its strokes are, and in whose colours.
+    """How photos are painted.
 
     Attributes:
-        strength: from 0, the photo, to 1, the painting.
-        brush: the size of the strokes against the picture: 2 are twice as large as those of 1, from 0.5 to 4.
-        keep_colour: paint in the photo's colours.
-        mood: the light and palette to paint in, as :class:`impasto.inference.stroke_translator.Sketcher` makes it; None is that of the
+        strength: blend from 0 (the photo) to 1 (the painting).
+        brush: relative size of the strokes, 0.5 to 4; 2 doubles it.
+        keep_colour: transfer the photo's colours to the painting.
+        mood: light and palette, from :meth:`impasto.inference.translator.Translator.mood`; None uses those of the
             training painting nearest to the photo. Only some styles have moods.
 
-    Raises ImpastoError for a number out of range.
+    Raises ImpastoError for a value out of range.
     """
 
     strength: float = 1.0
@@ -29,10 +29,9 @@ class PaintOptions:
 
     def __post_init__(self) -> None:
         if not 0 <= self.strength <= 1:
-            raise ImpastoError(f"strength = {self.strength}: it is from 0, the photo, to 1, the painting.")
+            raise ImpastoError(f"strength = {self.strength}: choose 0 (the photo) to 1 (the painting).")
         if not FINEST <= self.brush <= BROADEST:
-            raise ImpastoError(f"brush = {self.brush}: it is from {FINEST}, fine strokes, to {BROADEST:g}, broad ones.")
+            raise ImpastoError(f"brush = {self.brush}: choose {FINEST} (fine strokes) to {BROADEST:g} (broad strokes).")
 
 
-#: The painting itself, as the style has learned it.
 DEFAULT = PaintOptions()

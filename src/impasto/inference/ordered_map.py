@@ -1,4 +1,4 @@
-"""Several at work at once, whose results come in the order of what they were given."""
+"""Ordered parallel map over threads."""
 
 import time
 from collections import deque
@@ -8,28 +8,28 @@ from typing import TypeVar
 
 import torch
 
-Given = TypeVar("Given")
-Made = TypeVar("Made")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-#: How much faster many workers of one thread have to be than one of all threads, for each takes memory of its own.
-GAIN = 1.05
+#: Least speed-up of many single-threaded workers over one multi-threaded worker, as each takes memory of its own.
+MIN_SPEEDUP = 1.05
 
 
 def ordered_map(
-    work: Callable[[Given], Made], given: Iterable[Given], workers: int, threads: int
-) -> Iterator[tuple[Given, Made]]:
-    """What ``work`` makes of each, in order: by so many workers, each of whom computes on so many threads.
+    work: Callable[[Item], Result], items: Iterable[Item], workers: int, threads: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with the result of ``work``, in order, from workers with so many torch threads each.
 
-    One more than there are workers is begun at most, so that what is made does not pile up. What ``work`` raises ends
-    it, and so does leaving the loop: what is not begun then is not done.
+    At most one item more than there are workers is in progress, so that results do not pile up. An exception in
+    ``work``, or leaving the loop, cancels the items that have not begun.
     """
     if workers == 1:
-        yield from ((each, work(each)) for each in given)
+        yield from ((each, work(each)) for each in items)
         return
-    waiting: deque[tuple[Given, Future[Made]]] = deque()
+    waiting: deque[tuple[Item, Future[Result]]] = deque()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
         try:
-            for each in given:
+            for each in items:
                 waiting.append((each, pool.submit(work, each)))
                 if len(waiting) > workers:
                     first, future = waiting.popleft()
@@ -43,13 +43,13 @@ def ordered_map(
 
 
 def choose_workers(work: Callable[[], object]) -> int:
-    """How many workers do ``work`` fastest on this machine, found by having it done: one on all of torch's threads, or
-    as many as there are threads, on one each."""
+    """Return the faster number of workers for ``work``, measured: one with all torch threads, or as many as there are
+    threads, with one each."""
     cores = torch.get_num_threads()
     if cores == 1:
         return 1
     alone = []
-    for _ in range(3):  # the first time prepares what later ones have
+    for _ in range(3):  # the first is a warm-up
         start = time.perf_counter()
         work()
         alone.append(time.perf_counter() - start)
@@ -57,4 +57,4 @@ def choose_workers(work: Callable[[], object]) -> int:
     for _ in ordered_map(lambda _: work(), range(2 * cores), cores, threads=1):
         pass
     together = (time.perf_counter() - start) / (2 * cores)
-    return cores if together * GAIN < min(alone) else 1
+    return cores if together * MIN_SPEEDUP < min(alone) else 1

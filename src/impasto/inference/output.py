@@ -1,4 +1,4 @@
-"""Pictures out: into a folder or one zip, and never half-written under a final name."""
+"""Image output: encode images and write them atomically into a folder or a zip."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -15,50 +15,48 @@ from impasto.errors import ImpastoError
 from impasto.files import atomic_write, full_disk_errors, path_errors
 from impasto.inference.photo import TooLargeError
 
-#: The kinds of file that are written, by their endings, and the longest side that each can have.
-LONGEST = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
+#: Suffixes of the formats that are written, with the longest side in pixels that each allows.
+MAX_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
 
 
-class PictureWriter:
-    """Hands pictures on, one at a time, in the order in which they come."""
+class ImageWriter:
+    """Writes images one at a time."""
 
     def __init__(self, put: Callable[[str, bytes], None]) -> None:
         self._put = put
         self._names: set[str] = set()
 
     def write(self, name: str, picture: NDArray[np.uint8] | Image.Image) -> None:
-        """Write one picture under a name ending in .jpg, .jpeg, .png or .webp, perhaps in folders: ``a/b.jpg``.
+        """Write an image, uint8 RGB (H, W, 3) or a Pillow image, which is converted to RGB.
 
-        ``picture`` is uint8 RGB of shape (H, W, 3), 0..255, or a Pillow image, which is turned to RGB.
-        Raises ImpastoError for an unusable name, a name that was used before, or a disk that refuses, and
-        TooLargeError for a picture that such a file cannot hold.
+        ``name`` ends in .jpg, .jpeg, .png or .webp and may contain folders: ``a/b.jpg``.
+        Raises ImpastoError for an invalid or repeated name or a disk error, TooLargeError for an image that exceeds the
+        limits of the format.
         """
         self._require(name)
         self.put(name, encode(name, picture))
 
     def put(self, name: str, data: bytes) -> None:
-        """Write what :func:`encode` made of a picture, under a name of that kind. Raises ImpastoError as above."""
+        """Write an image that :func:`encode` encoded for this name. Raises ImpastoError as :meth:`write`."""
         self._require(name)
         self._put(name, data)
         self._names.add(name)
 
     def _require(self, name: str) -> None:
         if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\\" in name or PureWindowsPath(name).drive:
-            raise ImpastoError(
-                f"{name!r} cannot name a picture: give a file name, or a path below the output's folder."
-            )
+            raise ImpastoError(f"{name!r} is no valid image name: give a file name, or a path below the output folder.")
         if name in self._names:
-            raise ImpastoError(f"Two pictures are called {name}: give each its own name.")
+            raise ImpastoError(f"Two images are named {name}: give each its own name.")
 
 
 def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
-    """The bytes of a picture (uint8 (H, W, 3) or a Pillow image) in the format that its name asks for.
+    """Encode an image, uint8 (H, W, 3) or a Pillow image, in the format of its name's suffix.
 
-    JPEG is of quality 95 with colour at full resolution: halved colour blurs brush strokes. PNG is packed
-    lightly: on paintings, trying harder takes thrice the time and saves one byte in a hundred. WebP, of the same
-    quality, has no choice but to halve the colour. The file says nothing of colour, which everywhere means sRGB.
-    Raises ImpastoError for another suffix, TooLargeError if such a file cannot hold the picture, ValueError for an
-    array that is no RGB picture.
+    JPEG has quality 95 without chroma subsampling, which would blur brush strokes. PNG uses fast compression: on
+    paintings, the slow one takes three times as long and saves 1 %. WebP has the same quality; the format always
+    subsamples chroma. No colour profile is embedded, which means sRGB.
+    Raises ImpastoError for another suffix, TooLargeError if the image exceeds the limits of the format, ValueError for
+    an array of another dtype or shape.
     """
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -66,13 +64,13 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
         image = Image.fromarray(picture)
     else:
         image = picture if picture.mode == "RGB" else picture.convert("RGB")
-    ending = Path(name).suffix.lower()
-    if ending not in LONGEST:
-        raise ImpastoError(f"{name!r} has no picture's ending: pictures are written as .jpg, .png or .webp.")
-    if max(image.size) > LONGEST[ending]:
-        raise TooLargeError(f"{image.width}×{image.height} pixels are too many for {ending}: write it as .png.")
+    suffix = Path(name).suffix.lower()
+    if suffix not in MAX_SIDE:
+        raise ImpastoError(f"{name!r} is no supported image format: use .jpg, .png or .webp.")
+    if max(image.size) > MAX_SIDE[suffix]:
+        raise TooLargeError(f"{image.width}×{image.height} pixels are too many for {suffix}: write it as .png.")
     buffer = BytesIO()
-    match ending:
+    match suffix:
         case ".jpg" | ".jpeg":
             image.save(buffer, "JPEG", quality=95, subsampling="4:4:4")
         case ".png":
@@ -84,16 +82,15 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
 
 @contextmanager
 def open_output(
-    path: Path, *, overwrite: bool = False, spare: Callable[[], Collection[Path]] = tuple
-) -> Iterator[PictureWriter]:
-    """A writer of pictures into ``path``: one zip if it ends in .zip, else a folder.
+    path: Path, *, overwrite: bool = False, protected: Callable[[], Collection[Path]] = tuple
+) -> Iterator[ImageWriter]:
+    """Open ``path`` for writing images: one zip if it ends in .zip, else a folder.
 
-    A zip appears when the block ends well and not at all when it does not; in a folder each picture appears
-    when it is complete. An existing zip or a folder with something in it is refused; with ``overwrite`` the
-    zip is replaced, and in the folder pictures of the same name are, while the others stay. A new folder into
-    which nothing was written is taken away again. What ``spare`` names, resolved paths, is never written
-    over; it is asked once something would be.
-    Raises ImpastoError if ``path`` is taken or cannot be written, or the disk is full.
+    A zip appears when the block ends without an error; in a folder each image appears when it is complete. An existing
+    zip or a non-empty folder is refused; with ``overwrite`` the zip is replaced, and in the folder images of the same
+    name, while others stay. A new folder that stays empty is removed. ``protected`` returns resolved paths that are
+    never overwritten; it is called when a file would be overwritten first.
+    Raises ImpastoError if ``path`` exists or cannot be written, or the disk is full.
     """
     zipped = path.suffix.lower() == ".zip"
     reserve(path, file=zipped, overwrite=overwrite)
@@ -103,14 +100,14 @@ def open_output(
     else:
         new = not path.exists()
         try:
-            yield _folder_writer(path, spare)
+            yield _folder_writer(path, protected)
         finally:
             if new and path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
 
 
 def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
-    """Make the folders above ``path``, a ``file`` or a folder, or raise ImpastoError if that is taken."""
+    """Create the parents of ``path``, a ``file`` or a folder. ImpastoError if it exists, unless ``overwrite``."""
     if file:
         if path.is_dir():
             raise ImpastoError(f"{path} is a folder: choose another name for the {path.suffix[1:].lower()}.")
@@ -120,43 +117,43 @@ def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
             raise ImpastoError(f"{path} is a file: choose a folder, or a name ending in .zip.")
         taken = path.is_dir() and any(path.iterdir())
     if taken and not overwrite:
-        raise ImpastoError(f"{path} already holds something: choose another place, or overwrite it (--overwrite).")
+        raise ImpastoError(f"{path} already exists: choose another output (--out), or overwrite it (--overwrite).")
     with path_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
-def zip_writer(path: Path) -> Iterator[PictureWriter]:
-    """A writer of pictures into the zip ``path``: stored, dateless, so the same pictures give the same bytes.
+def zip_writer(path: Path) -> Iterator[ImageWriter]:
+    """Open the zip ``path`` for writing images: uncompressed and without dates, so that it is reproducible.
 
-    Raises ImpastoError if ``path`` cannot be opened, OSError if the disk fails while it is written.
+    Raises ImpastoError if ``path`` cannot be opened, OSError for a disk error while it is written.
     """
     with path_errors(path):
         archive = ZipFile(path, "w", ZIP_STORED)
 
     def put(name: str, data: bytes) -> None:
         entry = ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
-        entry.create_system = 3  # else Windows writes other bytes than Linux does
+        entry.create_system = 3  # the same bytes on Windows as on Linux
         entry.external_attr = 0o644 << 16
         archive.writestr(entry, data)
 
     with archive:
-        yield PictureWriter(put)
+        yield ImageWriter(put)
 
 
-def _folder_writer(folder: Path, spare: Callable[[], Collection[Path]]) -> PictureWriter:
-    spared = cache(spare)
+def _folder_writer(folder: Path, protected: Callable[[], Collection[Path]]) -> ImageWriter:
+    protected_paths = cache(protected)
     with path_errors(folder):
         folder.mkdir(exist_ok=True)
 
     def put(name: str, data: bytes) -> None:
-        # Not atomic_write(): waiting for the disk after each picture would make thousands of them many times slower.
+        # Not atomic_write(): an fsync after each image would make thousands of them many times slower.
         path = folder / name
         with path_errors(path):
-            there = path.exists()
-        if there and path.resolve() in spared():
-            raise ImpastoError(f"{path} is one of the photos, which are not to be painted over: choose another place.")
-        part = path.with_name("painting.part")  # a name of its own might be too long
+            exists = path.exists()
+        if exists and path.resolve() in protected_paths():
+            raise ImpastoError(f"{path} is one of the photos, which are not overwritten: choose another output.")
+        part = path.with_name("painting.part")  # a name derived from it might be too long
         with path_errors(path.parent), full_disk_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -166,4 +163,4 @@ def _folder_writer(folder: Path, spare: Callable[[], Collection[Path]]) -> Pictu
         finally:
             part.unlink(missing_ok=True)
 
-    return PictureWriter(put)
+    return ImageWriter(put)

@@ -1,4 +1,4 @@
-"""One photo: opened, put beside its painting. Pixels are uint8 (H, W, 3), RGB."""
+"""Open single photos. Pixels are uint8 (H, W, 3), RGB."""
 
 from pathlib import Path
 
@@ -7,41 +7,41 @@ from PIL import Image
 
 from impasto.config.types import Pixels
 from impasto.data.decode import decode, upright
-from impasto.data.entry import File, Unreadable
+from impasto.data.entry import File, UnreadableError
 from impasto.errors import ImpastoError
 
-#: Rows of an image that are handed over at a time.
+#: Rows of an image that are converted at a time.
 BAND = 256
 
 
 class TooLargeError(ImpastoError):
-    """A picture that is too large for the memory, or for the kind of file that it is to be written as."""
+    """An image that is too large for the memory, or for the file format it is written in."""
 
 
 def open_photo(photo: str | Path | Image.Image) -> Pixels:
-    """The pixels of a file or a Pillow image: upright, sRGB, over white where it is see-through.
+    """Return the pixels of a file or a Pillow image: upright, sRGB, transparency over white.
 
-    Raises ImpastoError where there is no picture.
+    Raises ImpastoError if it cannot be read as an image.
     """
     try:
         if isinstance(photo, Image.Image):
             return pixels(upright(photo))
         path = Path(photo).expanduser()
         return pixels(decode(File(path.name, lambda: path.open("rb")).read()).image)
-    except Unreadable as reason:
-        name = "The picture" if isinstance(photo, Image.Image) else photo
+    except UnreadableError as reason:
+        name = "The image" if isinstance(photo, Image.Image) else photo
         raise ImpastoError(f"{name} cannot be painted: {reason}.") from reason
 
 
 def pixels(image: Image.Image) -> Pixels:
-    """The pixels of an RGB image: band by band, as Pillow makes two copies of what it hands over at once."""
-    found = np.empty((image.height, image.width, 3), np.uint8)
+    """Return the pixels of an RGB image, converted in bands: for a whole image Pillow makes two temporary copies."""
+    converted = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, BAND):
         bottom = min(top + BAND, image.height)
-        found[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
-    return found
+        converted[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return converted
 
 
-def beside(photo: Pixels, painting: Pixels) -> Pixels:
-    """The photo on the left and its painting on the right: (H, 2W, 3)."""
+def side_by_side(photo: Pixels, painting: Pixels) -> Pixels:
+    """Return the photo on the left and its painting on the right: (H, 2W, 3)."""
     return np.concatenate([photo, painting], axis=1)

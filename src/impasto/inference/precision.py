@@ -1,4 +1,4 @@
-"""The same network, in the precision, memory layout and batches that suit the machine."""
+"""Precision, memory layout and batching for inference."""
 
 import copy
 import threading
@@ -13,15 +13,23 @@ from impasto.device import choose_precision
 Network = Callable[..., Tensor]
 
 
-def optimise_network(network: nn.Module, device: torch.device) -> Network:
-    """A copy of a network that turns photos into paintings, made for painting fast on ``device``.
+#: Pixels per batch (alone or several images of one size): a CPU gains nothing from more. Larger images are tiled.
+BATCH_PIXELS, BATCH_PIXELS_GPU = 1 << 18, 1 << 20
 
-    It takes photos (B, 3, H, W), float32 in −1…1 on the device, and what else the network takes, and gives float32 of
-    that shape; it is to be called in inference mode. Where a CPU computes in bfloat16 convolutions do so,
-    channels-last, and what comes behind the last of them (what is added to the photo, tanh) is computed in float32:
-    near black and white bfloat16 knows only every half grey level, which skies would show. On a GPU all is float32,
-    channels-last, and convolutions are TF32 where it has that: another size of picture is computed by other kernels
-    there, and bfloat16 would tell them apart.
+
+def max_batch_pixels(device: torch.device) -> int:
+    """Return the most pixels that are computed at once on a device."""
+    return BATCH_PIXELS if device.type == "cpu" else BATCH_PIXELS_GPU
+
+
+def optimise_network(network: nn.Module, device: torch.device) -> Network:
+    """Return a copy of a translation network for fast inference on ``device``.
+
+    It maps images (B, 3, H, W), float32 in −1…1, and further inputs of the network, to float32 of the same shape; to be
+    called in inference mode. Where a CPU computes in bfloat16, convolutions do so, channels-last, and what follows
+    the last of them (residual addition, tanh) runs in float32: near black and white bfloat16 resolves only every other
+    grey level, which is visible in skies. On a GPU everything is float32, channels-last, with TF32 convolutions where
+    available: another image size selects other kernels there, and in bfloat16 results would differ.
     """
     network = copy.deepcopy(network).to(device)
     if device.type == "cuda":
@@ -30,68 +38,78 @@ def optimise_network(network: nn.Module, device: torch.device) -> Network:
     if choose_precision("auto", device) == "32-true":
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for module in (each for part in (network, *getattr(network, "fixed", ())) for each in part.modules()):
+    backbone = getattr(network, "backbone", None)  # a feature extractor that need not be a registered submodule
+    parts = [network] if backbone is None else [network, backbone]
+    for module in {module: None for part in parts for module in part.modules()}:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            module.to(torch.bfloat16).register_forward_pre_hook(_narrow)
-            if module.out_channels == 3:
-                module.register_forward_hook(_widen)
+            convert_module(module, torch.bfloat16)
 
-    def paint(photos: Tensor, *rest: Tensor) -> Tensor:
+    def run(photos: Tensor, *rest: Tensor) -> Tensor:
         paintings: Tensor = network(photos.contiguous(memory_format=torch.channels_last), *rest)
         return paintings.float()
 
-    return paint
+    return run
 
 
-def _narrow(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return tuple(each.to(torch.bfloat16) for each in inputs)
+def convert_module(module: nn.Module, dtype: torch.dtype) -> None:
+    """Convert a module to ``dtype`` in place: it casts its inputs, and the output of a layer with three output channels
+    (an image) back to float32."""
+
+    def cast_inputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return tuple(each.to(dtype) for each in inputs)
+
+    module.to(dtype).register_forward_pre_hook(cast_inputs)
+    if getattr(module, "out_channels", 0) == 3:
+        module.register_forward_hook(_cast_output)
 
 
-def _widen(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+def _cast_output(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
     return output.float()
 
 
 class BatchedNetwork:
-    """A network that many threads ask at a time: it is given what is of one size together.
+    """A network that batches the images of concurrent threads by size: a GPU is little slower with several than with
+    one. The thread that holds the lock runs the images that others are waiting for, too."""
 
-    Whichever thread's turn it is takes along what others wait for. A GPU is little slower with several than with one.
-    """
-
-    def __init__(self, network: Network, most: int) -> None:
-        """``most`` is how many pixels are given together at most, if there is more than one picture."""
-        self._network, self._most = network, most
+    def __init__(self, network: Network, max_pixels: int) -> None:
+        """``max_pixels`` limits a batch of more than one image."""
+        self._network, self._max_pixels = network, max_pixels
         self._waiting: list[tuple[Tensor, Future[Tensor]]] = []
-        self._guard, self._turn = threading.Lock(), threading.Lock()
+        self._queue_lock, self._run_lock = threading.Lock(), threading.Lock()
 
     def __call__(self, photos: Tensor) -> Tensor:
-        """Paintings of photos (B, 3, H, W). Raises what the network raises."""
-        mine = photos, Future[Tensor]()
-        with self._guard:
-            self._waiting.append(mine)
-        with self._turn:
-            if not mine[1].done():
-                self._paint(self._take(mine))
-        return mine[1].result()
+        """Return the network's output for photos (B, 3, H, W). Raises what the network raises."""
+        request = photos, Future[Tensor]()
+        with self._queue_lock:
+            self._waiting.append(request)
+        with self._run_lock:
+            if not request[1].done():
+                self._run(self._take(request))
+        return request[1].result()
 
     def _take(self, first: tuple[Tensor, Future[Tensor]]) -> list[tuple[Tensor, Future[Tensor]]]:
-        """That one, and those others that are painted with it."""
-        with self._guard:
-            taken, places = [first], first[0][:, 0].numel()
+        """Take a request off the queue, with others that fit into its batch."""
+        with self._queue_lock:
+            taken, pixels = [first], first[0][:, 0].numel()
             for other in self._waiting:
                 more = other[0][:, 0].numel()
-                if other is not first and other[0].shape[1:] == first[0].shape[1:] and places + more <= self._most:
+                if (
+                    other is not first
+                    and other[0].shape[1:] == first[0].shape[1:]
+                    and pixels + more <= self._max_pixels
+                ):
                     taken.append(other)
-                    places += more
+                    pixels += more
             self._waiting = [each for each in self._waiting if all(each is not other for other in taken)]
         return taken
 
-    def _paint(self, taken: list[tuple[Tensor, Future[Tensor]]]) -> None:
+    def _run(self, requests: list[tuple[Tensor, Future[Tensor]]]) -> None:
         try:
-            paintings = self._network(torch.cat([photos for photos, _ in taken]))
+            output = self._network(torch.cat([photos for photos, _ in requests]))
         except Exception as error:
-            for _, future in taken:
+            for _, future in requests:
                 future.set_exception(error)
         else:
-            sizes = [len(photos) for photos, _ in taken]
-            for (_, future), painted in zip(taken, paintings.split(sizes), strict=True):
-                future.set_result(painted)
+            sizes = [len(photos) for photos, _ in requests]
+            for (_, future), part in zip(requests, output.split(sizes), strict=True):
+                future.set_result(part)

@@ -1,4 +1,4 @@
-"""The same job on a Ray cluster: photos from an address that fsspec knows, paintings to another."""
+"""Batch translation on a Ray cluster, between any two locations that fsspec supports."""
 
 import importlib.util
 import json
@@ -8,66 +8,64 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from impasto.data.entry import Entry, Unreadable
+from impasto.data.entry import Entry, UnreadableError
 from impasto.data.inventory import LeftOut
 from impasto.data.sources import is_junk
 from impasto.errors import ImpastoError
-from impasto.inference.batch import Format, Names, Outcome, ending_of, paint_one
-from impasto.inference.manifest import job
+from impasto.inference.batch import Outcome, paint_one
+from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
+from impasto.inference.output_names import Format, UniqueNames, output_suffix
 from impasto.style import Style
 
-#: What was painted in which manner stands in the folder of paintings under this name.
-NOTE = ".impasto.json"
+#: Name of the manifest in the output folder: the job, and the name of each photo's painting.
+MANIFEST = ".impasto.json"
 
 
 @dataclass(frozen=True)
 class Task:
-    """What each worker is told: the style, its file's bytes, as no disk is shared; where to; and how."""
+    """What each worker receives; ``style`` holds the bytes of the style file, as no disk is shared."""
 
     style: bytes
     out: str
-    manner: PaintOptions
+    options: PaintOptions
     compare: bool
 
 
 def paint_on_cluster(
-    style: Style, photos: str, out: str, *, manner: PaintOptions, compare: bool = False, kind: Format = "keep"
+    style: Style, photos: str, out: str, *, options: PaintOptions, compare: bool = False, format: Format = "keep"
 ) -> Outcome:
-    """Paint the photos of a folder on the cluster at ``RAY_ADDRESS``, or else on one that is begun on this machine.
+    """Paint the photos of a folder on the cluster at ``RAY_ADDRESS``, or else on a local one.
 
-    What is there already is not painted again; a note there says in which manner that was, and what each photo's
-    painting is called. A worker that dies is replaced, and its photos are painted by others; a painting appears when it
-    is whole.
+    Existing paintings of the same job are kept. A worker that dies is replaced and its photos are painted by others; a
+    painting appears when it is complete.
 
     Args:
-        style: paints photos.
+        style: a translation style.
         photos: a folder, as a path or an address such as ``s3://bucket/photos``.
-        out: the same, for the paintings.
-        manner: how they are painted.
-        compare: put the photo on the left of its painting.
-        kind: as for :func:`impasto.inference.batch.paint_photos`.
+        out: the output folder, likewise.
+        options: how the photos are painted.
+        compare: put each photo on the left of its painting.
+        format: of the paintings.
 
-    Raises ImpastoError if ``impasto[ray]`` is not installed, the style paints no photos, there is no photo, not one can
-    be painted, or what is in ``out`` was painted by another style or in another manner.
+    Raises ImpastoError if ``impasto[ray]`` is not installed, there is no photo, none can be painted, or ``out`` holds
+    paintings of another style or with other options.
     """
-    if not style.recipe.translates:
-        raise ImpastoError(f"This style turns {style.card.domains} and cannot paint photos: choose another.")
     if not all(importlib.util.find_spec(name) for name in ("ray", "fsspec")):
-        raise ImpastoError("To paint on a cluster, install more: pip install 'ray[data]' fsspec")
+        raise ImpastoError("Painting on a cluster needs Ray and fsspec: pip install 'ray[data]' fsspec")
     import ray
 
-    rows = _rows(photos, out, kind, job(style, manner, compare=compare, format=kind))
-    task = Task(style.to_bytes(), _address(out), manner, compare)
+    rows = _rows(photos, out, format, describe_job(style, options, compare=compare, format=format))
+    task = Task(style.to_bytes(), _address(out), options, compare)
     logging.getLogger("ray.data").setLevel(logging.WARNING)
     ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    there = ray.cluster_resources()
-    gpu = int(there.get("GPU", 0) > 0)  # one to a worker, where there are any
-    workers = max(int(there.get("GPU" if gpu else "CPU", 1)), 1)
-    # Small blocks: a worker that dies costs the photos of one.
+    resources = ray.cluster_resources()
+    gpu = int(resources.get("GPU", 0) > 0)  # one per worker, if there are any
+    workers = max(int(resources.get("GPU" if gpu else "CPU", 1)), 1)
+    # Small blocks: a worker that dies loses the photos of one.
     blocks = min(len(rows), 8 * workers)
-    told = ray.data.from_items(rows, override_num_blocks=blocks).map(
+    results = ray.data.from_items(rows, override_num_blocks=blocks).map(
         Worker,  # type: ignore[arg-type]
         fn_constructor_args=(task,),
         compute=ray.data.ActorPoolStrategy(size=workers),
@@ -75,7 +73,7 @@ def paint_on_cluster(
         num_gpus=gpu,
     )
     outcome = Outcome()
-    for row in told.iter_rows():
+    for row in results.iter_rows():
         if row["reason"]:
             outcome.left_out.append(LeftOut(name=f"{photos}/{row['photo']}", reason=row["reason"]))
         elif row["before"]:
@@ -89,18 +87,18 @@ def paint_on_cluster(
 
 
 class Worker:
-    """Has the style, and paints one photo after the other."""
+    """Holds the style and paints one photo at a time."""
 
     def __init__(self, task: Task) -> None:
         import fsspec
         import torch
 
         from impasto.device import choose_device
-        from impasto.inference.translator import Painter
+        from impasto.inference.translator import Translator
 
         torch.set_num_threads(1)
         self._task = task
-        self._painter = Painter(Style.from_bytes(task.style), choose_device("auto"))
+        self._translator = Translator(Style.from_bytes(task.style), choose_device("auto"))
         self._files, self._root = fsspec.core.url_to_fs(task.out)
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -116,16 +114,15 @@ class Worker:
                     data: bytes = file.read()
                     return data
             except OSError as error:
-                raise Unreadable(error.strerror or str(error)) from error
+                raise UnreadableError(error.strerror or str(error)) from error
 
         task, reason = self._task, ""
-        painted = paint_one(  # under the painting's name, so that it is of the kind which that promises
-            self._painter, Entry(row["painting"], read), manner=task.manner, compare=task.compare, kind="keep", known=""
-        )
+        entry = Entry(row["painting"], read)  # named like the painting, so that it is encoded in that format
+        painted = paint_one(self._translator, entry, options=task.options, compare=task.compare, format="keep")
         if painted.data is not None:
             try:
                 self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-                # Under another name until it is whole, where a file could be seen before that.
+                # Under another name until it is complete.
                 part = f"{target}.part"
                 self._files.pipe_file(part, painted.data)
                 self._files.mv(part, target)
@@ -134,36 +131,36 @@ class Worker:
         return {**row, "before": False, "reason": painted.reason or reason}
 
 
-def _rows(photos: str, out: str, kind: Format, work: dict[str, Any]) -> list[dict[str, Any]]:
-    """Each photo of a folder: its address, its path there, and the name of its painting, which is noted in ``out``."""
+def _rows(photos: str, out: str, format: Format, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return path and address of each photo, and the name of its painting, and write the manifest in ``out``."""
     import fsspec
 
     files, root = fsspec.core.url_to_fs(_address(photos))
-    there, place = fsspec.core.url_to_fs(_address(out))
-    if (root, files.protocol) == (place, there.protocol):
-        raise ImpastoError(f"{out} holds the photos, which are not to be painted over: choose another place.")
-    ours = f"{place.rstrip('/')}/" if files.protocol == there.protocol else None
+    target, place = fsspec.core.url_to_fs(_address(out))
+    if (root, files.protocol) == (place, target.protocol):
+        raise ImpastoError(f"{out} contains the photos, which are not overwritten: choose another output.")
+    ours = f"{place.rstrip('/')}/" if files.protocol == target.protocol else None
     found = sorted(file for file in files.find(root) if ours is None or not file.startswith(ours))
-    note = posixpath.join(place, NOTE)
-    known = json.loads(there.cat_file(note)) if there.exists(note) else {"work": work, "paintings": {}}
-    if known["work"] != work or (not there.exists(note) and there.exists(place) and there.ls(place)):
-        raise ImpastoError(f"{out} holds something else, or paintings in another manner: choose another place (--out).")
+    manifest = posixpath.join(place, MANIFEST)
+    known = json.loads(target.cat_file(manifest)) if target.exists(manifest) else {"work": job, "paintings": {}}
+    if known["work"] != job or (not target.exists(manifest) and target.exists(place) and target.ls(place)):
+        raise ImpastoError(f"{out} holds other files, or paintings with other options: choose another output (--out).")
     before = known["paintings"]
-    names, rows = Names(before.values()), []
+    names, rows = UniqueNames(before.values()), []
     for file in found:
         path = posixpath.relpath(file, root)
         if not is_junk(path):
-            painting, wanted = names.take(path, ending_of(path, "", kind), before.get(path, ""))
+            painting, wanted = names.assign(path, output_suffix(path, "", format), before.get(path, ""))
             row = {"photo": path, "address": files.unstrip_protocol(file), "painting": painting}
             rows.append(row | {"renamed": painting != wanted})
     if not rows:
-        raise ImpastoError(f"There is no photo in {photos}: give a folder, or an address that fsspec knows.")
+        raise ImpastoError(f"{photos} contains no photo: give a folder, or an address that fsspec supports.")
     paintings = before | {row["photo"]: row["painting"] for row in rows}
-    there.makedirs(place, exist_ok=True)
-    there.pipe_file(note, json.dumps({"work": work, "paintings": paintings}).encode())
+    target.makedirs(place, exist_ok=True)
+    target.pipe_file(manifest, json.dumps({"work": job, "paintings": paintings}).encode())
     return rows
 
 
 def _address(place: str) -> str:
-    """As others see it: a path of this machine in full."""
+    """Return an address that other machines understand; a local path becomes a file URI."""
     return place if "://" in place else Path(place).expanduser().absolute().as_uri()

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.inference.video.writer import write_film
+from impasto.inference.video.writer import write_video
 
 COLOURS = np.array([[200, 40, 40], [40, 160, 60], [30, 60, 180]], np.uint8)
 
@@ -19,7 +19,7 @@ def shown(height: int = 48, width: int = 64) -> list[tuple[NDArray[np.uint8], in
 
 
 def test_an_mp4_shows_each_picture_in_its_colours_for_as_long_as_it_was_said(tmp_path: Path) -> None:
-    write_film(tmp_path / "film.mp4", shown(), 30)
+    write_video(tmp_path / "film.mp4", shown(), 30)
     with av.open(str(tmp_path / "film.mp4")) as film:
         stream = film.streams.video[0]
         assert stream.average_rate == 30 and (stream.width, stream.height) == (64, 48)
@@ -30,13 +30,13 @@ def test_an_mp4_shows_each_picture_in_its_colours_for_as_long_as_it_was_said(tmp
 
 
 def test_an_odd_side_loses_a_line(tmp_path: Path) -> None:
-    write_film(tmp_path / "film.mp4", shown(49, 63), 30)
+    write_video(tmp_path / "film.mp4", shown(49, 63), 30)
     with av.open(str(tmp_path / "film.mp4")) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (62, 48)
 
 
 def test_a_webp_moves_and_never_ends(tmp_path: Path) -> None:
-    write_film(tmp_path / "film.webp", shown(), 10)
+    write_video(tmp_path / "film.webp", shown(), 10)
     with Image.open(tmp_path / "film.webp") as film:
         assert film.n_frames == 3 and film.info["loop"] == 0  # type: ignore[attr-defined]
         durations = []
@@ -55,5 +55,5 @@ def test_what_fails_on_the_way_leaves_no_film(tmp_path: Path) -> None:
 
     for name in ("film.mp4", "film.webp"):
         with pytest.raises(RuntimeError, match="a network that fails"):
-            write_film(tmp_path / name, broken(), 30)  # type: ignore[arg-type]
+            write_video(tmp_path / name, broken(), 30)  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())

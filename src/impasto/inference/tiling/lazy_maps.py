@@ -1,7 +1,11 @@
-"""LazyMaps that are not computed until it is known where they are needed."""
+"""Lazy feature maps for tiled inference: a graph of operations, evaluated window by window.
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, Self
+Each node knows which window of its inputs it needs for a window of its output, and how to compute that.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,8 +16,12 @@ from impasto.inference.tiling.window import Window
 from impasto.networks.noise import noise_at
 
 
+class NotTiledError(NotImplementedError):
+    """An operation, or these arguments of it, has no tiled implementation."""
+
+
 class WindowSource(Protocol):
-    """A picture that can be had in windows."""
+    """An image that can be read in windows."""
 
     @property
     def height(self) -> int: ...
@@ -22,134 +30,95 @@ class WindowSource(Protocol):
     def width(self) -> int: ...
 
     def read(self, window: Window) -> Tensor:
-        """That part of it, (1, 3, h, w), float32 in −1…1."""
+        """Return a window, (1, 3, h, w) float32 in −1…1."""
 
 
-class LazyMaps:
-    """LazyMaps (1, C, H, W) that are computed only where and when they are needed.
-
-    A subclass says of which others, of what part of them, and how.
-    """
+class LazyMap:
+    """Feature maps (1, C, H, W) that are computed where and when they are needed."""
 
     def __init__(
-        self, inputs: Sequence["LazyMaps"], channels: int, height: int, width: int, dtype: torch.dtype
+        self,
+        inputs: Sequence["LazyMap"],
+        channels: int,
+        sides: tuple[int, int],
+        dtype: torch.dtype,
+        device: torch.device,
     ) -> None:
         self.inputs = tuple(inputs)
-        self.shape = torch.Size((1, channels, height, width))
-        self.dtype = dtype
-        self.stored: MapStore | None = None
+        self.shape = torch.Size((1, channels, *sides))
+        self.dtype, self.device = dtype, device
+        self.stored: MapStore | None = None  #: holds all values, once they have been computed
 
     @property
-    def device(self) -> torch.device:
-        return self.inputs[0].device
+    def channels(self) -> int:
+        return self.shape[1]
 
     @property
-    def ndim(self) -> int:
-        return 4
-
-    def dim(self) -> int:
-        return 4
+    def sides(self) -> tuple[int, int]:
+        return self.shape[2], self.shape[3]
 
     @property
-    def whole(self) -> Window:
+    def full(self) -> Window:
         return Window(0, self.shape[2], 0, self.shape[3])
 
     def needs(self, window: Window) -> Window:
-        """What of each input is needed for that window; the same, if not said otherwise."""
+        """Return the window of each input that ``window`` of the output depends on."""
         return window
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        """The maps in that window, from what was needed of the inputs, ``given`` being where that lies."""
+        """Compute a window from the values of the inputs in window ``given``, which is ``needs(window)``."""
         raise NotImplementedError
 
-    # What networks do with tensors.
 
-    @classmethod
-    def __torch_function__(
-        cls, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> "LazyMaps":
-        kwargs = dict(kwargs or {})
-        from impasto.inference.tiling.ops import OPERATIONS, POINTWISE  # which are made of these maps
-
-        if function in OPERATIONS:
-            return OPERATIONS[function](*args, **kwargs)
-        if function in POINTWISE:
-            return Pointwise(function, args, kwargs)
-        raise NotImplementedError(f"{getattr(function, '__name__', function)} is not known in windows")
-
-    def __add__(self, other: Any) -> "LazyMaps":
-        return Pointwise(torch.add, (self, other), {})
-
-    def __mul__(self, other: Any) -> "LazyMaps":
-        return Pointwise(torch.mul, (self, other), {})
-
-    __radd__, __rmul__ = __add__, __mul__
-
-    def clamp(self, low: float, high: float) -> "LazyMaps":
-        return Pointwise(torch.clamp, (self, low, high), {})
-
-    def float(self) -> "LazyMaps":
-        return self.to(torch.float32)
-
-    def to(self, dtype: torch.dtype) -> "LazyMaps":
-        return self if dtype == self.dtype else Pointwise(Tensor.to, (self, dtype), {}, dtype)
-
-    def contiguous(self, memory_format: torch.memory_format) -> Self:
-        return self
-
-    def __getitem__(self, places: tuple[Any, slice, slice]) -> "LazyMaps":
-        (_, here, there), (rows, columns) = places, everything(self)
-        return taken(self, rows[here], columns[there])
-
-    def narrow(self, dim: int, start: int, length: int) -> "LazyMaps":
-        places = list(everything(self))
-        first = start % self.shape[dim]
-        places[dim - 2] = places[dim - 2][first : first + length]
-        return taken(self, *places)
-
-    def expand(self, sizes: Sequence[int]) -> "LazyMaps":
-        rows, columns = everything(self)
-        down, right = (1 if times == -1 else times for times in sizes[2:])
-        return taken(self, rows * down, columns * right)
-
-
-class LazyPicture(LazyMaps):
-    """The photo."""
+class Input(LazyMap):
+    """The network's input image."""
 
     def __init__(self, source: WindowSource, device: torch.device) -> None:
-        super().__init__((), 3, source.height, source.width, torch.float32)
-        self._source, self._device = source, device
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
+        super().__init__((), 3, (source.height, source.width), torch.float32, device)
+        self._source = source
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
         return self._source.read(window).contiguous(memory_format=torch.channels_last)
 
 
-class LazyNoise(LazyMaps):
-    """The painter's noise at these places."""
+class Constant(LazyMap):
+    """A tensor (1, C, H, W)."""
 
-    def __init__(self, maps: LazyMaps, level: int) -> None:
-        super().__init__((), 1, maps.shape[2], maps.shape[3], torch.float32)
-        self._device, self._level = maps.device, level
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
+    def __init__(self, values: Tensor) -> None:
+        super().__init__((), values.shape[1], (values.shape[2], values.shape[3]), values.dtype, values.device)
+        self._values = values
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        rows = torch.arange(window.top, window.bottom, device=self._device)
-        columns = torch.arange(window.left, window.right, device=self._device)
+        return self._values[..., window.top : window.bottom, window.left : window.right]
+
+
+class Stored(LazyMap):
+    """Values (1, C, H, W) that were computed on the whole image."""
+
+    def __init__(self, values: Tensor, store: MapStore) -> None:
+        super().__init__((), values.shape[1], (values.shape[2], values.shape[3]), values.dtype, values.device)
+        self.stored = store
+        store.write(self.full, values)
+
+
+class Noise(LazyMap):
+    """Noise that depends on the position alone, (1, 1, H, W) (:func:`impasto.networks.noise.fixed_noise`)."""
+
+    def __init__(self, maps: LazyMap, level: int) -> None:
+        super().__init__((), 1, maps.sides, torch.float32, maps.device)
+        self._level = level
+
+    def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
+        rows = torch.arange(window.top, window.bottom, device=self.device)
+        columns = torch.arange(window.left, window.right, device=self.device)
         return noise_at(rows, columns, self._level)[None, None]
 
 
-class Taken(LazyMaps):
-    """Rows and columns of others, in any order and as often as wanted: padding, cutting, repeating."""
+class Indexed(LazyMap):
+    """Rows and columns of a map by index, in any order, repeated or not: padding, cropping, repeating."""
 
-    def __init__(self, maps: LazyMaps, rows: list[int], columns: list[int]) -> None:
-        super().__init__((maps,), maps.shape[1], len(rows), len(columns), maps.dtype)
+    def __init__(self, maps: LazyMap, rows: list[int], columns: list[int]) -> None:
+        super().__init__((maps,), maps.channels, (len(rows), len(columns)), maps.dtype, maps.device)
         self.rows, self.columns = rows, columns
 
     def needs(self, window: Window) -> Window:
@@ -158,154 +127,166 @@ class Taken(LazyMaps):
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
         (maps,) = inputs
-        maps = _take(maps, 2, self.rows[window.top : window.bottom], given.top)
-        return _take(maps, 3, self.columns[window.left : window.right], given.left)
+        maps = _select(maps, 2, self.rows[window.top : window.bottom], given.top)
+        return _select(maps, 3, self.columns[window.left : window.right], given.left)
 
 
-def _take(maps: Tensor, dim: int, indices: list[int], origin: int) -> Tensor:
+def _select(maps: Tensor, dim: int, indices: list[int], origin: int) -> Tensor:
     if indices == list(range(indices[0], indices[0] + len(indices))):
         return maps.narrow(dim, indices[0] - origin, len(indices))
     return maps.index_select(dim, torch.tensor(indices, device=maps.device) - origin)
 
 
-class Pointwise(LazyMaps):
-    """A function of each place alone, of one or more maps."""
+class Pointwise(LazyMap):
+    """A function of each position alone, of one or more maps of one size.
 
-    def __init__(
-        self, function: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any], dtype: Any = None
-    ) -> None:
-        maps = [each for each in args if isinstance(each, LazyMaps)]
-        _, _, height, width = maps[0].shape
-        if any(each.shape[2:] != maps[0].shape[2:] for each in maps):
-            raise NotImplementedError("maps of several sizes do not meet in windows")
-        channels = max(each.shape[-3] for each in args if isinstance(each, LazyMaps | Tensor) and each.ndim > 2)
-        super().__init__(maps, channels, height, width, dtype or maps[0].dtype)
+    Tensors among the arguments must not depend on the position.
+    """
+
+    def __init__(self, function: Callable[..., Tensor], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
         self._function, self._args = function, args
         self._kwargs = {name: value for name, value in kwargs.items() if name != "inplace"}
+        maps = [each for each in args if isinstance(each, LazyMap)]
+        if len({each.sides for each in maps}) != 1 or any(isinstance(each, LazyMap) for each in kwargs.values()):
+            raise NotTiledError("maps of different sizes")
+        probe = self._call([torch.zeros(1, each.channels, 1, 1, dtype=each.dtype, device=each.device) for each in maps])
+        if not isinstance(probe, Tensor) or probe.ndim != 4 or (probe.shape[0], *probe.shape[2:]) != (1, 1, 1):
+            raise NotTiledError("a result of another shape")
+        super().__init__(maps, probe.shape[1], maps[0].sides, probe.dtype, maps[0].device)
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        coming = iter(inputs)
-        args = [next(coming) if isinstance(each, LazyMaps) else each for each in self._args]
+        return self._call(inputs)
+
+    def _call(self, inputs: Sequence[Tensor]) -> Tensor:
+        values = iter(inputs)
+        args = [next(values) if isinstance(each, LazyMap) else each for each in self._args]
         return self._function(*args, **self._kwargs)
 
 
-class Joined(LazyMaps):
-    """Several maps, their channels one after the other."""
+class Concatenated(LazyMap):
+    """Several maps of one size, concatenated along the channels."""
 
-    def __init__(self, maps: Sequence[LazyMaps]) -> None:
-        _, _, height, width = maps[0].shape
-        super().__init__(maps, sum(each.shape[1] for each in maps), height, width, maps[0].dtype)
+    def __init__(self, maps: Sequence[LazyMap]) -> None:
+        if len({(each.sides, each.dtype) for each in maps}) != 1:
+            raise NotTiledError("maps of different sizes or types")
+        super().__init__(maps, sum(each.channels for each in maps), maps[0].sides, maps[0].dtype, maps[0].device)
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
         return torch.cat(list(inputs), dim=1)
 
 
-class Local(LazyMaps):
-    """A function of a neighbourhood: place *p* of the result sees those from ``scale`` · p − ``before`` on, ``size`` of
-    them, of maps that go on with zeros beyond their border."""
+Function = Callable[[Tensor], Tensor]
+
+
+class Geometry(Protocol):
+    """How positions of an output depend on positions of its input, along each axis."""
+
+    def span(self, first: int, last: int, length: int) -> tuple[int, int]:
+        """Return the input positions, of ``length``, that outputs ``first`` to ``last`` depend on."""
+
+    def compute(self, function: Function, maps: Tensor, window: Window, given: Window) -> Tensor:
+        """Compute a window of the output from the input in window ``given``."""
+
+
+class Local(LazyMap):
+    """A function of a neighbourhood, such as a convolution."""
 
     def __init__(
         self,
-        maps: LazyMaps,
+        maps: LazyMap,
+        function: Function,
+        geometry: Geometry,
+        *,
         channels: int,
         sides: tuple[int, int],
         dtype: torch.dtype,
-        function: Callable[[Tensor], Tensor],
-        *,
-        stride: int,
-        before: int,
-        size: int,
     ) -> None:
-        super().__init__((maps,), channels, *sides, dtype)
-        self._function, self._stride, self._before, self._size = function, stride, before, size
+        super().__init__((maps,), channels, sides, dtype, maps.device)
+        self._function, self._geometry = function, geometry
 
     def needs(self, window: Window) -> Window:
-        _, _, height, width = self.inputs[0].shape
-        top, bottom = self._span(window.top, window.bottom)
-        left, right = self._span(window.left, window.right)
-        return Window(max(top, 0), min(bottom, height), max(left, 0), min(right, width))
+        height, width = self.inputs[0].sides
+        rows = self._geometry.span(window.top, window.bottom, height)
+        return Window(*rows, *self._geometry.span(window.left, window.right, width))
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        (maps,) = inputs
-        top, bottom = self._span(window.top, window.bottom)
-        left, right = self._span(window.left, window.right)
-        beyond = (given.left - left, right - given.right, given.top - top, bottom - given.bottom)
-        if any(beyond):
-            maps = F.pad(maps, beyond)
-        return self._function(maps)
-
-    def _span(self, first: int, last: int) -> tuple[int, int]:
-        begin = self._stride * first - self._before
-        return begin, self._stride * (last - 1) - self._before + self._size
+        return self._geometry.compute(self._function, inputs[0], window, given)
 
 
-class Enlarged(LazyMaps):
-    """A transposed convolution, or what sees the same places as one: place *p* of the result sees those *i* for which
-    0 ≤ p + ``padding`` − ``scale`` · i < ``size``.
+@dataclass(frozen=True)
+class Strided:
+    """Output *p* depends on ``size`` inputs from ``stride`` · p − ``padding`` on; the input is zero-padded."""
 
-    ``function`` enlarges a part; place 0 of the result lies at its place ``cut``.
+    stride: int
+    padding: int
+    size: int
+
+    def span(self, first: int, last: int, length: int) -> tuple[int, int]:
+        begin, end = self._unbounded(first, last)
+        return max(begin, 0), min(end, length)
+
+    def compute(self, function: Function, maps: Tensor, window: Window, given: Window) -> Tensor:
+        top, bottom = self._unbounded(window.top, window.bottom)
+        left, right = self._unbounded(window.left, window.right)
+        missing = (given.left - left, right - given.right, given.top - top, bottom - given.bottom)
+        return function(F.pad(maps, missing) if any(missing) else maps)
+
+    def _unbounded(self, first: int, last: int) -> tuple[int, int]:
+        return first * self.stride - self.padding, (last - 1) * self.stride - self.padding + self.size
+
+
+@dataclass(frozen=True)
+class Upsampling:
+    """Output *p* depends on those inputs *i* for which 0 ≤ p + ``padding`` − ``scale`` · i < ``size``. Position 0 of
+    the output is position ``crop`` of the function's result."""
+
+    scale: int
+    size: int
+    padding: int
+    crop: int
+
+    def span(self, first: int, last: int, length: int) -> tuple[int, int]:
+        begin = (first + self.padding - self.size) // self.scale + 1
+        return max(begin, 0), min((last - 1 + self.padding) // self.scale + 1, length)
+
+    def compute(self, function: Function, maps: Tensor, window: Window, given: Window) -> Tensor:
+        top = window.top + self.crop - self.scale * given.top
+        left = window.left + self.crop - self.scale * given.left
+        return function(maps)[..., top : top + window.bottom - window.top, left : left + window.right - window.left]
+
+
+class GroupNorm(LazyMap):
+    """Group normalisation (Wu and He 2018, arXiv:1803.08494) over the whole map, once that has been measured.
+
+    Instance normalisation has one group per channel.
     """
 
     def __init__(
         self,
-        maps: LazyMaps,
-        channels: int,
-        sides: tuple[int, int],
-        dtype: torch.dtype,
-        function: Callable[[Tensor], Tensor],
-        *,
-        scale: int,
-        size: int,
-        padding: int,
-        cut: int,
-    ) -> None:
-        super().__init__((maps,), channels, *sides, dtype)
-        self._function, self._scale, self._size, self._padding, self._cut = function, scale, size, padding, cut
-
-    def needs(self, window: Window) -> Window:
-        _, _, height, width = self.inputs[0].shape
-        return Window(*self._span(window.top, window.bottom, height), *self._span(window.left, window.right, width))
-
-    def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
-        grown = self._function(inputs[0])
-        top = window.top + self._cut - self._scale * given.top
-        left = window.left + self._cut - self._scale * given.left
-        return grown[..., top : top + window.bottom - window.top, left : left + window.right - window.left]
-
-    def _span(self, first: int, last: int, side: int) -> tuple[int, int]:
-        begin = (first + self._padding - self._size) // self._scale + 1
-        return max(begin, 0), min((last - 1 + self._padding) // self._scale + 1, side)
-
-
-class Normalised(LazyMaps):
-    """Group normalisation, once its statistics are known."""
-
-    def __init__(
-        self,
-        maps: LazyMaps,
+        maps: LazyMap,
         num_groups: int,
         weight: Tensor | None = None,
         bias: Tensor | None = None,
         eps: float = 1e-5,
     ) -> None:
-        _, channels, height, width = maps.shape
-        super().__init__((maps,), channels, height, width, maps.dtype)
+        super().__init__((maps,), maps.channels, maps.sides, maps.dtype, maps.device)
         self._groups, self._weight, self._bias, self._eps = num_groups, weight, bias, eps
         self._count = 0
-        self._mean, self._squares = torch.zeros(2, maps.shape[1], dtype=torch.float64)  # of each channel
+        self._mean, self._squares = torch.zeros(2, maps.channels, dtype=torch.float64)  # per channel
         self._scale = self._shift = torch.empty(0)
+        self.measured = False
 
     def measure(self, maps: Tensor) -> None:
-        """Takes maps (1, C, h, w), a part of what is normalised, into account (Chan et al. 1979, pairwise)."""
+        """Add a part of the input, (1, C, h, w), to the statistics (Chan et al. 1979, pairwise algorithm)."""
         variance, mean = torch.var_mean(maps.float(), (0, 2, 3), correction=0)
         count, mean, variance = maps[0, 0].numel(), mean.cpu().double(), variance.cpu().double()
-        change, both = mean - self._mean, self._count + count
-        self._squares += count * variance + change.square() * (self._count * count / both)
-        self._mean += change * count / both
-        self._count = both
+        change, total = mean - self._mean, self._count + count
+        self._squares += count * variance + change.square() * (self._count * count / total)
+        self._mean += change * count / total
+        self._count = total
 
-    def settle(self) -> None:
-        """Makes a scale and a shift of each channel of what was measured."""
+    def finish(self) -> None:
+        """Turn the statistics into a scale and a shift per channel."""
         shape = (self._groups, -1)
         mean = self._mean.view(shape).mean(1, keepdim=True)
         squares = (self._squares / self._count + self._mean.square()).view(shape).mean(1, keepdim=True)
@@ -315,18 +296,21 @@ class Normalised(LazyMaps):
             weight = self._weight.cpu().double()
             scale, shift = scale * weight, shift * weight + self._bias.cpu().double()
         self._scale, self._shift = (each.float().to(self.device)[:, None, None] for each in (scale, shift))
+        self.measured = True
 
     def compute(self, window: Window, given: Window, inputs: Sequence[Tensor]) -> Tensor:
         (maps,) = inputs
         return torch.addcmul(self._shift, maps.float(), self._scale).to(maps.dtype)
 
 
-def everything(maps: LazyMaps) -> tuple[list[int], list[int]]:
-    return list(range(maps.shape[2])), list(range(maps.shape[3]))
+def indices(maps: LazyMap) -> tuple[list[int], list[int]]:
+    """Return all row and column indices of a map."""
+    height, width = maps.sides
+    return list(range(height)), list(range(width))
 
 
-def taken(maps: LazyMaps, rows: list[int], columns: list[int]) -> Taken:
-    """Rows and columns of maps; of what is taken itself, those of its source."""
-    if isinstance(maps, Taken):
-        return Taken(maps.inputs[0], [maps.rows[row] for row in rows], [maps.columns[place] for place in columns])
-    return Taken(maps, rows, columns)
+def take(maps: LazyMap, rows: list[int], columns: list[int]) -> Indexed:
+    """Index rows and columns; an :class:`Indexed` map is indexed at its source."""
+    if isinstance(maps, Indexed):
+        return Indexed(maps.inputs[0], [maps.rows[row] for row in rows], [maps.columns[place] for place in columns])
+    return Indexed(maps, rows, columns)

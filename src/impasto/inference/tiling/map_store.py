@@ -1,5 +1,4 @@
-"""Maps that are kept until they are needed again: on the device that computes them, or in a file, because there are
-too many for the memory."""
+"""Storage for whole feature maps during tiled inference: on the device, or in a temporary file."""
 
 import errno
 import math
@@ -16,32 +15,32 @@ from impasto.device import available
 from impasto.files import full_disk_errors
 from impasto.inference.tiling.window import Window
 
-#: Where there may be large temporary files: /tmp is often kept in memory.
+#: Preferred folder for large temporary files: /tmp is often a RAM disk.
 LARGE = Path("/var/tmp")
 
 
 class MapStore(Protocol):
-    """Maps (1, C, H, W), written and read window by window."""
+    """Feature maps (1, C, H, W), written and read window by window."""
 
     def write(self, window: Window, values: Tensor) -> None:
-        """Keeps values (1, C, h, w). Raises ImpastoError if the disk is full."""
+        """Store values (1, C, h, w). Raises ImpastoError if the disk is full."""
 
     def read(self, window: Window) -> Tensor:
-        """Values (1, C, h, w), channels-last."""
+        """Return values (1, C, h, w), channels-last."""
 
     def close(self) -> None:
-        """Lets them go."""
+        """Free the memory or file."""
 
 
 def open_store(shape: Sequence[int], dtype: torch.dtype, device: torch.device, spare: int) -> MapStore:
-    """A place for maps: on a GPU that has so many bytes to ``spare`` besides, else a file."""
+    """Open a store: on a GPU if that leaves ``spare`` bytes free, else in a file."""
     if device.type == "cuda" and math.prod(shape) * dtype.itemsize + spare <= available(device):
         return TensorMapStore(shape, dtype, device)
     return FileMapStore(shape, device)
 
 
 class TensorMapStore:
-    """Maps on the device."""
+    """Feature maps on the device."""
 
     def __init__(self, shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> None:
         self._maps = torch.empty(tuple(shape), dtype=dtype, device=device, memory_format=torch.channels_last)
@@ -57,15 +56,17 @@ class TensorMapStore:
 
 
 class FileMapStore:
-    """Maps in a file, of any type. It has no name, and goes with the store or the process. It lies where ``TMPDIR``
-    says, else in :data:`LARGE`, if there is such a folder."""
+    """Feature maps of any dtype in an unnamed temporary file, which disappears with the store or the process.
+
+    It lies in ``TMPDIR`` if that is set, else in :data:`LARGE` if that exists.
+    """
 
     def __init__(self, shape: Sequence[int], device: torch.device) -> None:
         _, self._channels, _, self._width = shape
         self._device = device
         self._dtype = torch.float32
         self._folder = LARGE if "TMPDIR" not in os.environ and LARGE.is_dir() else Path(tempfile.gettempdir())
-        self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  (it lives with the store)
+        self._file = tempfile.TemporaryFile(buffering=0, dir=self._folder)  # noqa: SIM115  (open as long as the store)
 
     def write(self, window: Window, values: Tensor) -> None:
         self._dtype = values.dtype

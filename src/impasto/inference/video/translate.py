@@ -1,4 +1,4 @@
-"""Films in, their paintings out: every frame at its moment, with the sound, and gone on with after a stop."""
+"""Translate videos: every frame at its timestamp, with the audio, resumable after an interruption."""
 
 import hashlib
 import json
@@ -17,271 +17,256 @@ from av.container import InputContainer
 from impasto.config.types import Pixels, Progress
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, atomic_write, exclusive, make_folder
-from impasto.inference.batch import Names
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import reserve
-from impasto.inference.photo import beside
-from impasto.inference.stroke_translator import Mood
-from impasto.inference.translator import Painter
-from impasto.inference.video.reader import Coded, encode_frames, join, length, open_film, to_rgb, turned
+from impasto.inference.output_names import UniqueNames
+from impasto.inference.photo import side_by_side
+from impasto.inference.stroke_renderer import Mood
+from impasto.inference.translator import Translator
+from impasto.inference.video.mux import mux
+from impasto.inference.video.reader import FrameDecoder, duration, is_sideways, open_video, to_rgb
 from impasto.inference.video.temporal import TemporalConsistency
+from impasto.inference.video.writer import EncodedFrame, encode_segment
 
-#: Frames that are kept at a time while a film is painted: a stop costs no more of them.
+#: Frames per segment: an interruption loses at most one segment.
 SEGMENT = 48
-#: Seconds by which a film that is atomic_write may be shorter than it says.
-EARLY = 1.0
+#: Seconds by which an undamaged video may be shorter than its header says.
+TOLERANCE = 1.0
 
 
 @dataclass
-class Filmed:
-    """What became of a film: its frames, how many of them were painted before a stop, how many of its packets cannot be
-    decoded, and whether it ends before its end."""
+class VideoOutcome:
+    """Result of one video.
+
+    Attributes:
+        frames: number of frames.
+        before: number of frames that were painted before an interruption.
+        damaged: number of packets that could not be decoded.
+        truncated: whether the video ends before its stated duration.
+    """
 
     frames: int = 0
     before: int = 0
     damaged: int = 0
-    cut_short: bool = False
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
-class Reel:
-    """One of many films and its place: what became of it, or why it cannot be painted, or neither, if it was there."""
+class VideoResult:
+    """Result of one of several videos: its outcome; or the reason why it cannot be painted; or neither, if an earlier
+    run painted it."""
 
-    film: Path
-    place: Path
-    filmed: Filmed | None = None
+    video: Path
+    out: Path
+    outcome: VideoOutcome | None = None
     reason: str | None = None
 
     @property
-    def is_lost(self) -> bool:
-        """Whether some of it is not painted."""
-        filmed = self.filmed or Filmed()
-        return self.reason is not None or filmed.cut_short or filmed.damaged > 0
+    def is_incomplete(self) -> bool:
+        """Whether some of the video is not painted."""
+        outcome = self.outcome or VideoOutcome()
+        return self.reason is not None or outcome.truncated or outcome.damaged > 0
 
     def summary(self) -> str:
-        """What became of it, as lines for a shell."""
+        """Return the result as lines of text."""
         if self.reason is not None:
             return f"Left out: {self.reason.removesuffix('.')}."
-        if self.filmed is None:
-            return f"{self.place} was there before"
-        filmed = self.filmed
-        before = f", {filmed.before:,} of them before" if filmed.before else ""
-        lines = [f"{filmed.frames:,} {'frame' if filmed.frames == 1 else 'frames'} in {self.place}{before}"]
-        if filmed.damaged:
-            lines.append(f"{self.film} is damaged: {filmed.damaged:,} of its packets were passed over.")
-        if filmed.cut_short:
-            lines.append(f"{self.film} is cut off, and its painting ends with it.")
+        if self.outcome is None:
+            return f"{self.out} was there before"
+        outcome = self.outcome
+        before = f", {outcome.before:,} of them before" if outcome.before else ""
+        lines = [f"{outcome.frames:,} {'frame' if outcome.frames == 1 else 'frames'} in {self.out}{before}"]
+        if outcome.damaged:
+            lines.append(f"{self.video} is damaged: {outcome.damaged:,} packets were skipped.")
+        if outcome.truncated:
+            lines.append(f"{self.video} is truncated: the painted video ends with it.")
         return "\n".join(lines)
 
 
-def paint_films(
-    paint: Callable[..., Filmed], films: Sequence[Path], folder: Path, journal: Manifest, *, overwrite: bool
-) -> Iterator[Reel]:
-    """Paint films into a folder, one after the other, and tell of each what became of it: one that cannot be painted
-    stops no other, and one whose painting is in the journal is not painted again.
+def paint_videos(
+    paint: Callable[..., VideoOutcome], videos: Sequence[Path], folder: Path, manifest: Manifest, *, overwrite: bool
+) -> Iterator[VideoResult]:
+    """Paint videos into a folder, as MP4 files with the names of the videos. One that cannot be painted stops no other,
+    and one whose painting is in the manifest is not painted again.
 
     Args:
-        paint: :func:`paint_film`, but for the film, its place and whether to overwrite that.
-        films: what PyAV reads.
-        folder: where to.
-        journal: that of the folder.
-        overwrite: replace films that are there.
+        paint: :func:`paint_video` without the video, its output and ``overwrite``.
+        videos: files that PyAV reads.
+        folder: the output folder.
+        manifest: of that folder.
+        overwrite: replace existing videos.
 
     Raises DiskFullError.
     """
-    names, taken = Names(painting for _, painting in journal.done.values()), {film.resolve() for film in films}
-    for film in films:
-        known, before = journal.done.get(str(film), ("", ""))
-        name, _ = names.take(film.stem, ".mp4", before)
-        place = folder / name
+    names = UniqueNames(painting for _, painting in manifest.done.values())
+    sources = {video.resolve() for video in videos}
+    for video in videos:
+        known, before = manifest.done.get(str(video), ("", ""))
+        name, _ = names.assign(video.stem, ".mp4", before)
+        out = folder / name
         try:
-            digest = _digest(film)
+            digest = _digest(video)
             if digest == known:
-                journal.meet(str(film))
-                yield Reel(film, place)
+                manifest.confirm(str(video))
+                yield VideoResult(video, out)
                 continue
-            if place.resolve() in taken:
-                raise ImpastoError(f"{place} is not to be painted over: choose another place.")
-            filmed = paint(film, place, overwrite=overwrite or bool(before))
+            if out.resolve() in sources:
+                raise ImpastoError(f"{out} is one of the videos, which are not overwritten: choose another output.")
+            outcome = paint(video, out, overwrite=overwrite or bool(before))
         except DiskFullError:
             raise
         except ImpastoError as reason:
-            yield Reel(film, place, reason=str(reason))
+            yield VideoResult(video, out, reason=str(reason))
         else:
-            journal.enter(str(film), digest, name)
-            yield Reel(film, place, filmed)
+            manifest.add(str(video), digest, name)
+            yield VideoResult(video, out, outcome)
 
 
-def paint_film(
-    painter: Painter,
-    film: Path,
+def paint_video(
+    translator: Translator,
+    video: Path,
     out: Path,
     *,
-    work: dict[str, Any],
-    manner: PaintOptions,
+    job: dict[str, Any],
+    options: PaintOptions,
     compare: bool = False,
     overwrite: bool = False,
     progress: Progress | None = None,
-) -> Filmed:
-    """Paint a film into ``out``, an MP4: of its size, with its frames at their moments, and its sound.
+) -> VideoOutcome:
+    """Paint a video into ``out``, an MP4 of its size, with its timestamps and audio.
 
-    What is painted is kept in a folder beside ``out`` until all is: the same ``work`` goes on there, and comes to the
-    same frames. (x264 does not code them alike to the last bit each time.) What cannot be decoded is left out.
+    Finished segments lie in a folder beside ``out`` until the video is complete; the same ``job`` resumes there and
+    gives the same frames. (x264 does not encode them bit-identically each time.) Undecodable packets are skipped.
 
     Args:
-        painter: has a style that paints photos.
-        film: what PyAV reads.
+        translator: runs the style.
+        video: a file that PyAV reads.
         out: ends in .mp4.
-        work: what decides how it is painted (:func:`impasto.inference.manifest.job`).
-        manner: how it is painted.
-        compare: put the film on the left of its painting.
-        overwrite: replace ``out``, and begin anew.
-        progress: is told how many frames are done, and of how many if that is known.
+        job: everything that determines the painting (:func:`impasto.inference.manifest.describe_job`).
+        options: how it is painted.
+        compare: put the video on the left of its painting.
+        overwrite: replace ``out``, and start again.
+        progress: called with the number of frames done, and the total if known.
 
     Raises:
-        ImpastoError: it is no film, or one of high dynamic range; ``out`` is taken, or another film or manner was begun
-            for it, or another process paints it; the disk is full.
+        ImpastoError: the file is not a video or is HDR; ``out`` exists, another job was begun for it, or another
+            process writes it; the disk is full.
     """
-    painter.require_photos()
-    if out.resolve() == film.resolve():
-        raise ImpastoError(f"{film} is not to be painted over: choose another place.")
+    if out.resolve() == video.resolve():
+        raise ImpastoError(f"{video} is the video itself, which is not overwritten: choose another output.")
     reserve(out, file=True, overwrite=overwrite)
-    filmed, scene, segments = Filmed(), Scene(manner), list[Path]()
-    busy = f"Another impasto paints {out}: wait for it, or choose another place."
-    with exclusive(out.with_name(f"{out.name}.lock"), busy), open_film(film) as source:
-        parts = _begin(out, work | {"film": _digest(film)}, overwrite)
+    outcome, scene, segments = VideoOutcome(), Scene(options), list[Path]()
+    busy = f"Another impasto process writes {out}: wait for it, or choose another output."
+    with exclusive(out.with_name(f"{out.name}.lock"), busy), open_video(video) as source:
+        parts = _begin(out, job | {"film": _digest(video)}, overwrite)
         stream = source.streams.video[0]
-        frames = _frames(source, filmed)
+        decoder = FrameDecoder(source)
+        frames = iter(decoder)
         first = next(frames, None)
         if first is None:
             shutil.rmtree(parts)
-            raise ImpastoError(f"{film} cannot be painted: there is not one frame in it.")
-        size, upended = (first.width, first.height), turned(first)
+            raise ImpastoError(f"{video} cannot be painted: it has no decodable frame.")
+        size, sideways = (first.width, first.height), is_sideways(first)
         frames = chain([first], frames)
         while True:
             segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"
             if segment.exists():
-                packets = _read(segment)
-                filmed.before += len(list(islice(frames, len(packets))))
-                scene = _recall(key, manner) if key.exists() else scene  # the last has one
+                packets = _load_segment(segment)
+                outcome.before += len(list(islice(frames, len(packets))))
+                scene = _load_scene(key, options) if key.exists() else scene  # the last segment has one
             else:
                 photos = ((to_rgb(frame, *size), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
-                painted = _paint(painter, photos, scene, compare)
-                counted = _counted(painted, filmed.frames, stream.frames or None, progress)
-                packets = encode_frames(counted, stream, upended=upended)
-                _keep(key, scene)
-                _write(segment, packets)
+                painted = _paint(translator, photos, scene, compare)
+                counted = _counted(painted, outcome.frames, stream.frames or None, progress)
+                packets = encode_segment(counted, stream, sideways=sideways)
+                _save_scene(key, scene)
+                _save_segment(segment, packets)
                 for old in set(parts.glob("*-key.npz")) - {key}:
                     old.unlink()
             segments.append(segment)
-            filmed.frames += len(packets)
+            outcome.frames += len(packets)
             if len(packets) < SEGMENT:
                 break
-        filmed.cut_short = _ends_early(source, film, packets or _read(segments[-2]))
-        height, width = size if upended else size[::-1]
+        outcome.truncated = _is_truncated(source, video, packets or _load_segment(segments[-2]))
+        height, width = size if sideways else size[::-1]
         with atomic_write(out) as part:
-            everything = (packet for segment in segments for packet in _read(segment))
-            filmed.damaged += join(part, film, everything, 2 * width if compare else width, height, upended=upended)
+            every_frame = (frame for segment in segments for frame in _load_segment(segment))
+            width = 2 * width if compare else width
+            outcome.damaged = decoder.damaged + mux(part, video, every_frame, width, height, sideways=sideways)
         shutil.rmtree(parts)
-    return filmed
+    return outcome
 
 
-def _digest(film: Path) -> str:
-    """A film as it is now, without reading it."""
+def _digest(video: Path) -> str:
+    """Return a digest of path, size and modification time of a video."""
     try:
-        about = film.stat()
+        status = video.stat()
     except OSError as error:
-        raise ImpastoError(f"There is no film {film}: check the path.") from error
-    text = json.dumps([str(film.absolute()), about.st_size, about.st_mtime_ns])
+        raise ImpastoError(f"There is no video {video}: check the path.") from error
+    text = json.dumps([str(video.absolute()), status.st_size, status.st_mtime_ns])
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _begin(out: Path, work: dict[str, Any], overwrite: bool) -> Path:
-    """The folder of what is painted already, if that is of the same work, or an empty one.
+def _begin(out: Path, job: dict[str, Any], overwrite: bool) -> Path:
+    """Return the folder of the finished segments of the same job, or an empty one.
 
-    With ``overwrite`` what is there is thrown away, unless that was begun so and stopped. Raises ImpastoError for other
-    work without it.
+    With ``overwrite`` existing segments are deleted, unless an overwriting run of the same job was interrupted. Raises
+    ImpastoError for segments of another job otherwise.
     """
     parts = out.with_name(f"{out.name}.parts")
     note = parts / "work.json"
-    work = {name: value for name, value in work.items() if name != "format"}  # films have but one
+    job = {name: value for name, value in job.items() if name != "format"}  # of photos alone
     found = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
     anew = found.pop("anew", False)
-    if found == work and (anew or not overwrite):
+    if found == job and (anew or not overwrite):
         return parts
     if found and not overwrite:
         raise ImpastoError(
-            f"{parts} holds the beginning of another film, or of this one in another manner: choose another place "
+            f"{parts} holds the beginning of another video, or of this one with other options: choose another output "
             "(--out), or overwrite it (--overwrite)."
         )
     shutil.rmtree(parts, ignore_errors=True)
     make_folder(parts)
     with atomic_write(note) as part:
-        part.write_text(json.dumps(work | {"anew": overwrite}), encoding="utf-8")
+        part.write_text(json.dumps(job | {"anew": overwrite}), encoding="utf-8")
     return parts
 
 
-def _frames(source: InputContainer, filmed: Filmed) -> Iterator[av.VideoFrame]:
-    """The frames of a film that can be decoded, each later than the one before: not all files say when that is."""
-    stream = source.streams.video[0]
-    rate, unit = stream.average_rate or stream.guessed_rate or Fraction(25), stream.time_base or Fraction(1, 1000)
-    step, last = max(round(1 / (rate * unit)), 1), None
-    packets = source.demux(stream)
-    while True:
-        try:
-            packet = next(packets, None)
-        except av.FFmpegError:
-            packet = None  # it ends here
-        if packet is not None and not packet.size and packet.dts is not None:
-            continue  # a frame that is shown longer; a decoder would take it for the end
-        try:
-            decoded = stream.codec_context.decode(packet)
-        except av.FFmpegError:
-            decoded = []
-            filmed.damaged += 1
-        for frame in decoded:
-            if last is not None and (frame.pts is None or frame.pts <= last):
-                frame.pts = last + step
-            last = frame.pts or 0
-            yield frame
-        if packet is None or not packet.size:
-            return
-
-
-def _ends_early(source: InputContainer, film: Path, packets: list[Coded]) -> bool:
-    """Whether a film is cut off: neither its pictures nor its sound last as long as it says."""
+def _is_truncated(source: InputContainer, video: Path, frames: list[EncodedFrame]) -> bool:
+    """Return whether both the frames and the packets of a video end before its stated duration."""
     stream = source.streams.video[0]
     if not source.duration:
         return False
-    says = source.duration / av.time_base + (source.start_time or 0) / av.time_base
-    shown = float(packets[-1].pts * cast(Fraction, stream.time_base))
-    return says - shown > EARLY and says - length(film) > EARLY
+    stated = source.duration / av.time_base + (source.start_time or 0) / av.time_base
+    last = float(frames[-1].pts * cast(Fraction, stream.time_base))
+    return stated - last > TOLERANCE and stated - duration(video) > TOLERANCE
 
 
 @dataclass
 class Scene:
-    """What the next frame follows: the manner of the film, the mood of this scene, and the last key frame."""
+    """State between frames: the options of the video, the mood of the scene, and the last key frame."""
 
-    manner: PaintOptions
+    options: PaintOptions
     mood: Mood | None = None
-    steady: TemporalConsistency = field(default_factory=TemporalConsistency)
+    consistency: TemporalConsistency = field(default_factory=TemporalConsistency)
 
 
 def _paint(
-    painter: Painter, photos: Iterable[tuple[Pixels, int]], scene: Scene, compare: bool
+    translator: Translator, photos: Iterable[tuple[Pixels, int]], scene: Scene, compare: bool
 ) -> Iterator[tuple[Pixels, int]]:
-    """The paintings of frames, and their moments. A scene keeps its mood."""
-    for photo, moment in photos:
+    """Yield the paintings of frames, with their timestamps. A scene keeps its mood; a cut chooses a new one."""
+    for photo, timestamp in photos:
         if scene.mood is None:
-            scene.mood = painter.settled(scene.manner, photo).mood
-        before = replace(scene.manner, mood=scene.mood)
-        painting = scene.steady.follow(photo, painter.paint_pixels(photo[None], before)[0])
-        now = painter.settled(scene.manner, photo) if scene.steady.cut else before
-        if now != before:
-            scene.mood = now.mood
-            painting = scene.steady.begin(photo, painter.paint_pixels(photo[None], now)[0])
-        yield beside(photo, painting) if compare else painting, moment
+            scene.mood = translator.fix_mood(scene.options, photo).mood
+        options = replace(scene.options, mood=scene.mood)
+        painting = scene.consistency.follow(photo, translator.paint_pixels(photo[None], options)[0])
+        if scene.consistency.cut:
+            new = translator.fix_mood(scene.options, photo)
+            if new != options:
+                scene.mood = new.mood
+                painting = scene.consistency.set_key(photo, translator.paint_pixels(photo[None], new)[0])
+        yield side_by_side(photo, painting) if compare else painting, timestamp
 
 
 def _counted(
@@ -293,35 +278,37 @@ def _counted(
             progress(done, total)
 
 
-def _write(segment: Path, packets: list[Coded]) -> None:
-    """Keeps coded frames."""
-    data = np.frombuffer(b"".join(packet.data for packet in packets), np.uint8)
-    moments = np.array([(len(packet.data), packet.pts, packet.key) for packet in packets], np.int64).reshape(-1, 3)
-    with atomic_write(segment) as part, part.open("wb") as file:
+def _save_segment(path: Path, frames: list[EncodedFrame]) -> None:
+    data = np.frombuffer(b"".join(frame.data for frame in frames), np.uint8)
+    moments = np.array([(len(frame.data), frame.pts, frame.key) for frame in frames], np.int64).reshape(-1, 3)
+    with atomic_write(path) as part, part.open("wb") as file:
         np.savez(file, data=data, moments=moments)
 
 
-def _read(segment: Path) -> list[Coded]:
-    with np.load(segment, allow_pickle=False) as kept:
-        data, moments = kept["data"].tobytes(), kept["moments"].tolist()
+def _load_segment(path: Path) -> list[EncodedFrame]:
+    with np.load(path, allow_pickle=False) as saved:
+        data, moments = saved["data"].tobytes(), saved["moments"].tolist()
     ends = accumulate(size for size, _, _ in moments)
-    return [Coded(data[end - size : end], pts, bool(key)) for end, (size, pts, key) in zip(ends, moments, strict=True)]
+    return [
+        EncodedFrame(data[end - size : end], pts, bool(key))
+        for end, (size, pts, key) in zip(ends, moments, strict=True)
+    ]
 
 
-def _keep(key: Path, scene: Scene) -> None:
-    """Keeps what the next frames are to follow."""
-    steady, nothing = scene.steady, np.zeros((0, 0, 3), np.uint8)
-    photo, painting = (nothing if each is None else each for each in (steady.photo, steady.painting))
-    with atomic_write(key) as part, part.open("wb") as file:
-        np.savez(file, photo=photo, painting=painting, age=np.array(steady.age), mood=np.array(scene.mood or ()))
+def _save_scene(path: Path, scene: Scene) -> None:
+    """Save the state for the next frame."""
+    last, empty = scene.consistency, np.zeros((0, 0, 3), np.uint8)
+    photo, painting = (empty if each is None else each for each in (last.photo, last.painting))
+    with atomic_write(path) as part, part.open("wb") as file:
+        np.savez(file, photo=photo, painting=painting, age=np.array(last.age), mood=np.array(scene.mood or ()))
 
 
-def _recall(key: Path, manner: PaintOptions) -> Scene:
-    with np.load(key, allow_pickle=False) as kept:
-        steady = (
-            TemporalConsistency(kept["photo"], kept["painting"], int(kept["age"]))
-            if kept["photo"].size
+def _load_scene(path: Path, options: PaintOptions) -> Scene:
+    with np.load(path, allow_pickle=False) as saved:
+        consistency = (
+            TemporalConsistency(saved["photo"], saved["painting"], int(saved["age"]))
+            if saved["photo"].size
             else TemporalConsistency()
         )
-        mood = tuple(kept["mood"].tolist()) if "mood" in kept else ()  # of what was begun before there were moods
-    return Scene(manner, mood or None, steady)
+        mood = tuple(saved["mood"].tolist()) if "mood" in saved else ()  # absent before styles had moods
+    return Scene(options, mood or None, consistency)

@@ -1,0 +1,53 @@
+"""File names of paintings, derived from those of their photos."""
+
+from collections.abc import Iterable
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Literal
+
+from impasto.data.formats import image_suffixes
+from impasto.inference.output import MAX_SIDE
+
+#: ``keep`` writes JPEG, PNG and WebP photos in their own format, all others as PNG.
+Format = Literal["keep", "jpg", "png"]
+
+
+class UniqueNames:
+    """Assigns output names that are unique even on case-insensitive file systems."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = {name.casefold() for name in taken}
+
+    def assign(self, photo: str, suffix: str, previous: str = "") -> tuple[str, str]:
+        """Return the name assigned to the painting of a photo, and the name it would have if that were free.
+
+        A ``previous`` name of the same format is assigned again.
+        """
+        if PurePosixPath(previous).suffix == suffix:
+            return previous, previous
+        if PureWindowsPath(photo).drive:
+            photo = photo.replace(":", "_", 1)
+        parts = [part for part in photo.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        path = PurePosixPath(*parts or ["picture"])
+        stem = path.with_suffix("") if _is_image_suffix(path.suffix) else path
+        wanted = name = f"{stem}{suffix}"
+        number = 1
+        while name.casefold() in self._taken:
+            number += 1
+            name = f"{stem}-{number}{suffix}"
+        self._taken.add(name.casefold())
+        return name, wanted
+
+
+def output_suffix(photo: str, decoded_format: str, format: Format) -> str:
+    """Return the file suffix of a painting, from the photo's name and the format it was decoded from."""
+    suffix = PurePosixPath(photo).suffix
+    if format != "keep":
+        return f".{format}"
+    if suffix.lower() in MAX_SIDE:
+        return suffix
+    return ".png" if _is_image_suffix(suffix) else {"JPEG": ".jpg", "WEBP": ".webp"}.get(decoded_format, ".png")
+
+
+def _is_image_suffix(suffix: str) -> bool:
+    """Whether it is the suffix of an image format; any other text behind a dot belongs to the name."""
+    return suffix.lower() in MAX_SIDE or suffix.lower() in image_suffixes()

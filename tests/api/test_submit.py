@@ -1,0 +1,118 @@
+"""A written submission is valid, and an invalid one never appears."""
+
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fixtures.submissions import colour, good
+from impasto.api.submit import find_photos, summarise, write_submission
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("submission") / "images.zip"
+    done: list[tuple[int, int | None]] = []
+    pictures = (colour(number, 64 if number < 9 else 256) for number in range(8000))
+    report = write_submission(pictures, 7000, out, lambda *each: done.append(each))
+    assert report.ok and report.count == 7000 and done == [(number, 7000) for number in range(1, 7001)]
+    return out
+
+
+def test_a_written_submission_is_what_the_competition_takes(accepted: Path) -> None:
+    with ZipFile(accepted) as archive:
+        assert archive.namelist() == [f"{number:05d}.jpg" for number in range(1, 7001)]
+        for number in (1, 3500, 7000):
+            image = Image.open(BytesIO(archive.read(f"{number:05d}.jpg")))
+            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (256, 256))
+            assert np.abs(np.asarray(image).astype(int) - colour(number - 1)).max() <= 4
+    assert [path.name for path in accepted.parent.iterdir()] == ["images.zip"]
+
+
+@pytest.mark.parametrize("count", [0, 6999, 10_001])
+def test_a_count_the_competition_refuses_is_refused_before_any_painting(count: int, tmp_path: Path) -> None:
+    never = map(pytest.fail, ["a picture was asked for"])
+    with pytest.raises(ImpastoError, match="7,000 to 10,000"):
+        write_submission(never, count, tmp_path / "images.zip")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_submission_that_exists_is_refused_before_any_painting(tmp_path: Path) -> None:
+    (tmp_path / "images.zip").write_text("precious")
+    with pytest.raises(ImpastoError, match="overwrite"):
+        write_submission(iter(()), 7000, tmp_path / "images.zip")
+    assert (tmp_path / "images.zip").read_text() == "precious"
+
+
+def test_too_few_pictures_leave_nothing_behind(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="only 3 of 7,000"):
+        write_submission((colour(number) for number in range(3)), 7000, tmp_path / "images.zip")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_painter_that_repeats_itself_is_refused_in_plain_words_and_replaces_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", 50)
+    (tmp_path / "images.zip").write_text("precious")
+    alike = (colour(7) for _ in range(50))
+    with pytest.raises(ImpastoError, match=r"49 files are copies of another image.*00002\.jpg of 00001\.jpg") as told:
+        write_submission(alike, 50, tmp_path / "images.zip", overwrite=True)
+    assert "\n" not in str(told.value)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_pictures_that_are_not_square_are_a_programming_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="square"):
+        write_submission(iter([np.zeros((64, 32, 3), np.uint8)]), 7000, tmp_path / "images.zip")
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A competition that takes four to six pictures."""
+    monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", 4)
+    monkeypatch.setattr("impasto.interop.kaggle_submission.MOST", 6)
+
+
+def photos(folder: Path, numbers: list[int]) -> Path:
+    for place, number in enumerate(numbers):
+        (folder / f"{place}.jpg").write_bytes(good(number))
+    return folder
+
+
+@pytest.mark.usefixtures("few")
+def test_of_photos_with_the_same_pixels_one_alone_is_painted(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with open_source(photos(tmp_path, [10, 20, 10, 30, 40, 20])) as source:
+        distinct = find_photos(source)
+        squares = list(distinct.stream())
+    for square, number in zip(squares, (10, 20, 30, 40), strict=True):
+        assert np.abs(square.astype(int) - colour(number)).max() <= 4
+    assert [(each.name, each.of) for each in distinct.duplicates] == [("2.jpg", "0.jpg"), ("5.jpg", "1.jpg")]
+    assert [each.name for each in distinct.left_out] == ["notes.txt"]
+    said = summarise(distinct)
+    assert said[0].startswith("4 photos") and "2 dropped as exact duplicates (2.jpg is 0.jpg" in said[1]
+    assert "notes.txt: text" in said[2]
+
+
+@pytest.mark.usefixtures("few")
+def test_at_most_as_many_photos_are_painted_as_are_asked_for_or_allowed(tmp_path: Path) -> None:
+    with open_source(photos(tmp_path, list(range(0, 80, 10)))) as source:
+        assert len(list(find_photos(source, 5).stream())) == 5
+        assert len(list(find_photos(source).stream())) == 6
+        with pytest.raises(ImpastoError, match="4 to 6 images, not 7"):
+            find_photos(source, 7)
+
+
+@pytest.mark.usefixtures("few")
+def test_too_few_photos_that_differ_are_told_before_any_painting(tmp_path: Path) -> None:
+    with (
+        open_source(photos(tmp_path, [10, 20, 10, 30])) as source,
+        pytest.raises(ImpastoError, match="holds 3 distinct, readable photos"),
+    ):
+        find_photos(source)
