@@ -1,0 +1,185 @@
+"""The commands and the Python of the documents run, on small inputs and with budgets of two steps."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from fixtures.command import ROOT, Impasto
+from fixtures.peers import Resnet
+from impasto.data.decode import decode
+from impasto.data.sources import open_source
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+#: Commands that are not run, by how they begin, and why.
+SKIPPED = {
+    "make ": "installs, or runs all tests: continuous integration does both",
+    "pip install ": "needs a package index; tests/test_packaging.py checks the extras",
+    "python benchmarks/": "measures for minutes; mypy checks benchmarks",
+    "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
+    "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
+    "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
+    "impasto paint s3://": "needs a cluster and a bucket; tests/inference/test_ray_backend.py runs it",
+}
+
+#: What makes the networks of a recipe small.
+SMALL = {
+    "dcgan-64": "size=16 batch=4 generator.width=8 generator.max_width=16 discriminator.width=8 "
+    "discriminator.max_width=16",
+    "projected-64": "batch=4 generator.width=8 discriminator.width=8",
+    "projected-128": "batch=4 generator.width=8 discriminator.width=8",
+    "monet": "size=64 batch=2 generator.width=8 generator.body=8 generator.blocks=1 discriminator.width=8",
+    "cut": "size=32 batch=2 generator.width=4 generator.blocks=1 discriminator.width=4",
+    "cnn": "batch=2 size=32 generator.width=4 discriminator.width=4",
+    "cyclegan-resnet": "size=32 generator.width=4 generator.blocks=1 discriminator.width=4",
+}
+#: The same for a training that begins with a style or the recipe file of a search, whose networks are given.
+SMALL_START = "size=64 batch=2"
+#: What stands in for the files that a document takes for granted.
+STAND_INS = [
+    (r"--budget \S+", "--budget 2steps"),
+    (r"--budget-per-trial \S+", "--budget-per-trial 2steps"),
+    (r"--trials \d+", "--trials 1"),
+    (r"(evaluate .*|compare .*)", r"\1 --count 8"),
+    (r"\brun\b(?=.* --reverse)", "both-directions"),
+]
+
+
+class Block(NamedTuple):
+    document: Path
+    language: str
+    text: str
+
+
+def blocks(document: Path) -> Iterator[Block]:
+    for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL):
+        yield Block(document, language, text)
+
+
+def commands(block: Block) -> Iterator[str]:
+    """Split a block of shell into its commands, without comments."""
+    for line in block.text.replace("\\\n", " ").splitlines():
+        words = shlex.split(line, comments=True, posix=False)
+        yield from filter(None, " ".join(words).split(" && "))
+
+
+def reduced(command: str) -> str:
+    """Return the command with small networks, two steps and eight images."""
+    for pattern, replacement in STAND_INS:
+        command = re.sub(pattern, replacement, command)
+    if re.match(r"impasto (train|tune) ", command) and "--resume" not in command:
+        begun = "--from" in command or ".yaml" in command
+        settings = SMALL_START if begun else SMALL[command.split()[2]]
+        given = set(re.findall(r"--set (\S+?)=", command))
+        command += "".join(f" --set {each}" for each in settings.split() if each.partition("=")[0] not in given)
+    return command
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with everything that the documents take for granted."""
+    folder = tmp_path_factory.mktemp("documents")
+    for domain, names in {
+        "paintings": ["my-paintings", "monet_jpg"],
+        "photos": ["my-photos", "photo_jpg", "photos"],
+    }.items():
+        with open_source(f"sample:{domain}") as source:
+            found = [decode(entry.read()).image for _, entry in zip(range(12), source.entries(), strict=False)]
+        for name in names:
+            (folder / name).mkdir()
+            for number in range(12):
+                image = found[number % len(found)].resize((96, 96))
+                image.rotate(90 * (number // len(found))).resize((64, 64)).save(folder / name / f"{number:02}.png")
+    shutil.copytree(folder / "my-photos", folder / "2019" / "may")
+    Image.open(folder / "my-photos/00.png").save(folder / "photo.jpg")
+    for name in ("monet.jpg", "impression-sunrise.jpg"):
+        Image.open(folder / "my-paintings/01.png").save(folder / name)
+    for file in (folder / "2019/may").glob("*.png"):
+        Image.open(file).save(file.with_suffix(".jpg"))
+        file.unlink()
+    with zipfile.ZipFile(folder / "holiday.zip", "w") as archive:
+        archive.write(folder / "photo.jpg", "beach.jpg")
+    with av.open(folder / "film.mp4", "w") as film:
+        stream = film.add_stream("libx264", rate=12)
+        stream.width = stream.height = 64
+        for number in range(3):
+            pixels = np.roll(np.asarray(Image.open(folder / "photo.jpg")), number, axis=1)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")))
+        film.mux(stream.encode())
+    (folder / "checkpoints/horse2zebra").mkdir(parents=True)
+    torch.manual_seed(0)
+    weights = Resnet(8, 6, torch.nn.InstanceNorm2d, True, False, False, False).state_dict()
+    torch.save(weights, folder / "checkpoints/horse2zebra/latest_net_G.pth")
+    return folder
+
+
+def run(command: str, impasto: Impasto) -> None:
+    if "|" in command:
+        environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+        subprocess.run(["bash", "-ec", command], check=True, capture_output=True, env=environment)
+    else:
+        impasto(*shlex.split(command)[1:])
+
+
+def prepare(impasto: Impasto) -> None:
+    """Train what documents evaluate without having trained it before: one model from noise, one CycleGAN."""
+    if not Path("run").exists():
+        run(reduced("impasto train dcgan-64 --paintings my-paintings --out run --budget 2steps"), impasto)
+        domains = "--paintings my-paintings --photos my-photos"
+        run(reduced(f"impasto train cyclegan-resnet {domains} --out both-directions --budget 2steps"), impasto)
+        for name in ("run-a", "run-b"):
+            shutil.copytree("run", name)
+
+
+def require_quotation(block: Block) -> None:
+    """Check that a block that names a file in its first line quotes that file; ``...`` stands for lines left out."""
+    path, _, text = block.text.removeprefix("# ").partition("\n")
+    lines = iter((ROOT / path).read_text().splitlines())
+    for line in text.splitlines():
+        assert line.strip() in ("", "...") or line in lines, f"{block.document.name}: {path} has no {line!r} there"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+def test_every_command_of_a_document_runs(
+    document: Path, inputs: Path, impasto: Impasto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(inputs)
+    for block in blocks(document):
+        assert block.language in ("sh", "python", "yaml", "toml", ""), f"{document.name}: {block.language}"
+        if block.language == "python" and block.text.startswith("# tests/"):
+            require_quotation(block)
+        elif block.language == "python":
+            prepare(impasto)
+            shutil.rmtree("run")
+            settings = str(SMALL["dcgan-64"].split())
+            text = block.text.replace('"2m"', '"2steps"').replace('["batch=16"]', settings)
+            exec(compile(text, str(document), "exec"), {"__name__": "document"})
+        if block.language == "sh":
+            for command in commands(block):
+                if any(command.startswith(beginning) for beginning in SKIPPED):
+                    continue
+                prepare(impasto)
+                command = reduced(command)
+                command = re.sub(r"--out photos\b", "--out made", command)
+                if (out := re.search(r"--out (\S+)", command)) and "--resume" not in command:
+                    shutil.rmtree(out[1], ignore_errors=True)
+                    Path(out[1]).unlink(missing_ok=True)
+                run(command, impasto)
+
+
+def test_every_skipped_command_is_in_a_document() -> None:
+    found = [command for document in DOCUMENTS for block in blocks(document) for command in commands(block)]
+    for beginning in SKIPPED:
+        assert any(command.startswith(beginning) for command in found), beginning
