@@ -16,7 +16,7 @@ from impasto._version import __version__ as __version__
 from impasto.errors import missing_extras_explained
 
 if TYPE_CHECKING:
-    from impasto.api.evaluate import compare as compare
+    from impasto.api.compare import compare as compare
     from impasto.api.evaluate import evaluate as evaluate
     from impasto.api.explore import explore as explore
     from impasto.api.generate import generate as generate
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 _VERBS = {
-    "compare": "impasto.api.evaluate",
+    "compare": "impasto.api.compare",
     "evaluate": "impasto.api.evaluate",
     "explore": "impasto.api.explore",
     "export": "impasto.interop.onnx",

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from impasto.data.preprocess import Square, squares
+from impasto.data.preprocess import Square, decode_squares
 from impasto.data.sources import open_source
 from impasto.metrics.checkerboard import CHECKERBOARD, GROUPS, TILE, Spectrum
 from impasto.metrics.results import Value
@@ -26,7 +26,7 @@ CLEAR = 1.5  #: decibels above the untouched pictures that are no doubt
 @pytest.fixture(scope="module")
 def monets() -> Pixels:
     with open_source("sample:paintings") as source:
-        found = list(squares(islice(source.entries(), COUNT), 256))
+        found = list(decode_squares(islice(source.entries(), COUNT), 256))
     return np.stack([each.pixels for each in found if isinstance(each, Square)])
 
 
@@ -39,7 +39,7 @@ def photos(shared_data: Path) -> Pixels:
 def excess(pixels: Pixels) -> Value:
     spectrum = Spectrum()
     spectrum.add(pixels)
-    found = spectrum.excess()
+    found = spectrum.checkerboard()
     assert found is not None
     return found
 
@@ -184,9 +184,9 @@ def test_how_pictures_come_changes_nothing_and_they_pass_unchanged(monets: Pixel
     together, passed = Spectrum(), Spectrum()
     together.add(monets[:7])
     together.add(monets[7:])
-    for one, other in zip(monets, passed.passing(monets), strict=True):
+    for one, other in zip(monets, passed.observe(monets), strict=True):
         assert (one == other).all()
-    assert together.excess() == passed.excess() == excess(monets)
+    assert together.checkerboard() == passed.checkerboard() == excess(monets)
     assert together.sums.nbytes < 200_000
 
 
@@ -214,6 +214,6 @@ def test_any_size_from_32_up_and_any_number_of_pictures_will_do(height: int, wid
 def test_dead_even_pictures_have_none_and_too_small_ones_have_no_spectrum() -> None:
     assert excess(np.full((3, 64, 64, 3), 200, np.uint8)).value == pytest.approx(0, abs=0.01)
     spectrum = Spectrum()
-    assert spectrum.excess() is None
+    assert spectrum.checkerboard() is None
     spectrum.add(np.zeros((2, TILE - 1, 64, 3), np.uint8))
-    assert spectrum.excess() is None
+    assert spectrum.checkerboard() is None

@@ -66,8 +66,8 @@ def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_p
     moved = shutil.move(folder, tmp_path / "moved")
     again = FileImages(str(moved), 32, None)
     assert (again.features(network) == features).all() and network.shown == shown
-    assert [name for name, _ in again.side().left_out] == ["5.text.png"]
-    assert again.side().duplicates == 1 and again.side().there == 21 and again.side().scored == 20
+    assert [name for name, _ in again.summary().left_out] == ["5.text.png"]
+    assert again.summary().duplicates == 1 and again.summary().there == 21 and again.summary().scored == 20
 
 
 @pytest.mark.parametrize("change", ["another file", "another size", "another network"])
@@ -122,4 +122,4 @@ def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folde
 def test_a_part_of_many_is_the_same_part_every_time(folder: Path) -> None:
     one, other = FileImages(str(folder), 32, 8), FileImages(str(folder), 32, 8)
     assert (one.features(Counting()) == other.features(Counting())).all()
-    assert one.count == 8 and one.side().there == 21 and len(set(one.names())) == len(one.names())
+    assert one.count == 8 and one.summary().there == 21 and len(set(one.names())) == len(one.names())

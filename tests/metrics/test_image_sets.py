@@ -1,7 +1,6 @@
-"""A style's paintings of photos are a side like any other."""
+"""Image files and pixel stores as image sets."""
 
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pytest
@@ -9,18 +8,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from impasto.config.types import Pixels
-from impasto.data.pixel_store import PixelStore, gather
+from impasto.data.pixel_store import load_images
 from impasto.errors import ImpastoError
-from impasto.metrics.evaluation import assess
 from impasto.metrics.feature_extractors import FeatureExtractor
-from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages, TranslatedImages
-from impasto.style import Card
+from impasto.metrics.image_sets import FileImages, StoreImages
 
 COUNT, SIZE = 21, 64
 
 
-class Colours(FeatureExtractor):
+class MeanColours(FeatureExtractor):
     """Mean colours of the quarters."""
 
     name = "colours"
@@ -32,23 +28,9 @@ class Colours(FeatureExtractor):
         return quarters.flatten(1)
 
 
-class Woven:
-    """Paints negatives with a checkerboard over them; knows how many pictures it has had at once at most."""
-
-    card = cast(Card, type("Card", (), {"domains": "photos → paintings"})())
-
-    def __init__(self) -> None:
-        self.together = self.painted = 0
-
-    def paint_pixels(self, pixels: Pixels) -> Pixels:
-        self.together, self.painted = max(self.together, len(pixels)), self.painted + len(pixels)
-        checks = np.indices(pixels.shape[1:3]).sum(0) % 2
-        return np.asarray(255 - pixels // 2 - 4 * checks[..., None], np.uint8)
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """ImageSet of soft noise, one of them twice, and one that is none."""
+    """Images of smooth noise, one of them twice, and one unreadable file."""
     folder = tmp_path_factory.mktemp("photos")
     for k in range(COUNT):
         noise = np.random.default_rng(min(k, COUNT - 2)).integers(0, 256, (8, 8, 3), dtype=np.uint8)
@@ -57,66 +39,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(params=["files", "store"])
-def photos(request: pytest.FixtureRequest, folder: Path) -> ImageSet:
-    if request.param == "files":
-        return FileImages(str(folder), SIZE, None)
-    store: PixelStore = gather(str(folder), SIZE)
-    return StoreImages(store, SIZE)
+NETWORK = MeanColours(torch.device("cpu"))
 
 
-NETWORK = Colours(torch.device("cpu"))
-
-
-def test_paintings_are_named_numbered_and_counted_as_their_photos(photos: ImageSet) -> None:
-    painter = Woven()
-    paintings = TranslatedImages(painter, "a style", photos)
-    features = paintings.features(NETWORK)
-    assert len(features) == len(paintings.names()) == painter.painted and painter.together <= 8
-    assert paintings.names() == photos.names()
-    for number in (0, 4, 11, len(features) - 1):
-        picked = paintings.pick([number])
-        assert (picked == painter.paint_pixels(photos.pick([number]))).all()
-        assert NETWORK.features(torch.from_numpy(picked))[0].numpy() == pytest.approx(features[number], rel=1e-5)
-    side = paintings.side()
-    assert (side.name, side.domains, side.scored) == ("a style", "photos → paintings", len(features))
-    assert side.duplicates == len(features) - COUNT + 1
-
-
-def test_photos_and_paintings_come_in_pairs_however_photos_are_kept(photos: ImageSet) -> None:
-    painter = Woven()
-    pairs = list(TranslatedImages(painter, "a style", photos).pairs())
-    assert (np.concatenate([one for one, _ in pairs]) == np.stack(list(photos.stream()))).all()
-    for one, painting in pairs:
-        assert (painter.paint_pixels(one) == painting).all()
-
-
-def test_an_evaluation_tells_content_kept_and_the_lattice_beside_that_of_the_reals(photos: ImageSet) -> None:
-    real = TranslatedImages(Even(), "negatives", photos)
-    found = assess(TranslatedImages(Woven(), "a style", photos), real, [NETWORK]).evaluation
-    assert found.content is not None and found.content.pairs == found.fakes.scored
-    assert (
-        found.checkerboard is not None and found.checkerboard.error is not None and found.checkerboard.floor is not None
-    )
-    assert found.checkerboard.value > found.checkerboard.floor + 10
-
-
-class Even(Woven):
-    """Paints negatives and nothing over them."""
-
-    def paint_pixels(self, pixels: Pixels) -> Pixels:
-        return np.asarray(255 - pixels // 2, np.uint8)
-
-
-def test_a_spectrum_is_remembered_with_the_features(folder: Path) -> None:
+def test_the_spectrum_is_cached_with_the_features(folder: Path) -> None:
     first, again = (FileImages(str(folder), SIZE, None) for _ in range(2))
     first.features(NETWORK)
     again.features(NETWORK)
-    assert again.spectrum.excess() == first.spectrum.excess() is not None
+    assert again.spectrum.checkerboard() == first.spectrum.checkerboard() is not None
     assert again.spectrum.counts.sum() == COUNT
 
 
-def test_of_no_photo_that_can_be_read_nothing_is_painted(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_text("no picture")
-    with pytest.raises(ImpastoError, match="no usable picture"):
-        TranslatedImages(Woven(), "a style", FileImages(str(tmp_path), SIZE, None)).features(NETWORK)
+def test_files_and_a_store_of_them_are_the_same_images(folder: Path) -> None:
+    files, store = FileImages(str(folder), SIZE, None), StoreImages(load_images(str(folder), SIZE), SIZE)
+    unique = files.features(NETWORK)[:-1]  # the last two files are equal, and a store has no duplicates
+    assert np.allclose(unique, store.features(NETWORK), atol=0.5)
+    assert files.pairs() is store.pairs() is None
+    assert (files.summary().scored, files.summary().duplicates) == (COUNT, 1)
+    assert [name for name, _ in files.summary().left_out] == ["03 no photo.png"]
+
+
+def test_names_match_by_path_or_by_unique_file_name(folder: Path) -> None:
+    files = FileImages(str(folder), SIZE, None)
+    # Indices count the unreadable file after 03.png.
+    assert files.match_names(["07.jpg", "05.webp", "none.jpg"]) == {8: 0, 6: 1}
+    assert files.match_names(["x/00.jpg"]) == {0: 0}
+    with pytest.raises(ImpastoError, match="Several images are named 00"):
+        files.match_names(["x/00.jpg", "y/00.jpg"])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from impasto.metrics import memorisation
-from impasto.metrics.memorisation import memorisation_distance, mifid, nearest, nearest_others
+from impasto.metrics.memorisation import memorisation_distance, mifid, nearest_neighbours, nearest_other_distances
 
 
 def features(seed: int, count: int) -> np.ndarray:
@@ -19,7 +19,7 @@ def competition(fakes: np.ndarray, reals: np.ndarray) -> float:
 
 
 def d(fakes: np.ndarray, reals: np.ndarray) -> float:
-    return memorisation_distance(nearest(fakes, reals)[0][:, 0], fakes)
+    return memorisation_distance(nearest_neighbours(fakes, reals)[0][:, 0], fakes)
 
 
 def test_d_is_the_competitions() -> None:
@@ -44,7 +44,7 @@ def test_mifid_divides_by_d_below_a_tenth_and_by_one_elsewhere(d: float, expecte
 
 def test_a_copy_is_found_with_the_picture_it_copies() -> None:
     reals = features(2, 17)
-    distances, indices = nearest(2 * reals[[5, 11]], reals, 3)
+    distances, indices = nearest_neighbours(2 * reals[[5, 11]], reals, 3)
     assert indices[:, 0].tolist() == [5, 11]
     assert distances[:, 0] == pytest.approx(0, abs=1e-7)
     assert (np.diff(distances, axis=1) >= 0).all()
@@ -52,16 +52,16 @@ def test_a_copy_is_found_with_the_picture_it_copies() -> None:
 
 def test_the_nearest_other_picture_is_never_oneself() -> None:
     reals = features(2, 17)
-    found = nearest_others(reals)
+    found = nearest_other_distances(reals)
     assert found.min() > 0.01
     twice = np.concatenate([reals, reals[:1]])
-    assert nearest_others(twice)[[0, -1]] == pytest.approx(0, abs=1e-7)
+    assert nearest_other_distances(twice)[[0, -1]] == pytest.approx(0, abs=1e-7)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes, reals = features(1, 23), features(2, 17)
-    whole, others = nearest(fakes, reals, 2), nearest_others(fakes)
+    whole, others = nearest_neighbours(fakes, reals, 2), nearest_other_distances(fakes)
     monkeypatch.setattr(memorisation, "BLOCK", 5)
-    again = nearest(fakes, reals, 2)
+    again = nearest_neighbours(fakes, reals, 2)
     assert again[0] == pytest.approx(whole[0]) and (again[1] == whole[1]).all()
-    assert nearest_others(fakes) == pytest.approx(others)
+    assert nearest_other_distances(fakes) == pytest.approx(others)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.metrics import prdc
-from impasto.metrics.prdc import Manifold, neighbourhoods
+from impasto.metrics import prdc as module
+from impasto.metrics.prdc import Manifold, prdc
 
 
 def features(seed: int, count: int, shift: float = 0.0) -> np.ndarray:
@@ -11,7 +11,7 @@ def features(seed: int, count: int, shift: float = 0.0) -> np.ndarray:
 
 
 def means(fakes: np.ndarray, reals: np.ndarray) -> dict[str, float]:
-    return {name: float(each.mean()) for name, each in neighbourhoods(Manifold(fakes), Manifold(reals)).items()}
+    return {name: float(each.mean()) for name, each in vars(prdc(Manifold(fakes), Manifold(reals))).items()}
 
 
 def test_precision_and_recall_are_the_papers_with_three_neighbours() -> None:
@@ -52,5 +52,5 @@ def test_a_painter_of_one_picture_has_quality_without_variety() -> None:
 def test_order_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes, reals = features(1, 50, 0.3), features(2, 60)
     whole = means(fakes, reals)
-    monkeypatch.setattr(prdc, "BLOCK", 7)
+    monkeypatch.setattr(module, "BLOCK", 7)
     assert means(fakes[::-1], reals[np.random.default_rng(0).permutation(60)]) == pytest.approx(whole)

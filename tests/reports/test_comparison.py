@@ -12,9 +12,10 @@ from fixtures import invented_runs as invented
 from fixtures.invented_runs import entry
 from fixtures.parsed import Page, asks_nothing, plain, size
 from impasto.metrics.results import Value
-from impasto.reports.comparison import score_blocks, shared_photos, summary, write_comparison
-from impasto.reports.comparison_table import Comparison, Entry
-from impasto.reports.curve_overlay import overlay, panels
+from impasto.reports.comparison import compare_runs, shared_photos, summary, write_comparison
+from impasto.reports.comparison_results import Comparison, Entry
+from impasto.reports.comparison_tables import score_blocks
+from impasto.reports.curve_overlay import draw_overlay, overlay_panels
 from impasto.reports.figure_style import DARK, LIGHT
 from impasto.reports.run_record import RunRecord
 
@@ -42,7 +43,7 @@ def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
 @pytest.fixture(scope="module")
 def written(entries: list[Entry], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("comparison")
-    write_comparison(entries, Comparison.of(entries, price=2.5), out)
+    write_comparison(entries, compare_runs(entries, price=2.5), out)
     return out
 
 
@@ -58,7 +59,7 @@ def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
 
 def test_every_run_has_its_paintings_in_a_picture_that_decodes(page: Page) -> None:
     images = page.all("img")
-    assert [each["alt"] for each in images[:3]] == [f"Paintings of {name}" for name in ("narrow", "wide", "few")]
+    assert [each["alt"] for each in images[:3]] == [f"Samples of {name}" for name in ("narrow", "wide", "few")]
     for image in images:
         assert size(image["src"]) == (int(image["width"]), int(image["height"]))
 
@@ -71,7 +72,7 @@ def test_what_differs_is_there_and_what_does_not_is_not(page: Page) -> None:
 
 
 def test_scores_that_cannot_be_compared_stand_in_different_tables(entries: list[Entry]) -> None:
-    blocks = score_blocks(Comparison.of(entries).runs)
+    blocks = score_blocks(compare_runs(entries).runs)
     assert [block.runs for block in blocks] == [[0, 1], [0, 1], [2], [2]]
     for block in blocks:
         assert any(counts in block.caption for counts in ("256 v 270", "128 v 270"))
@@ -92,11 +93,11 @@ def test_lattices_are_compared_and_the_lower_is_better(tmp_path: Path) -> None:
             ("older", None),
         )
     ]
-    blocks = score_blocks(Comparison.of(made).runs)
+    blocks = score_blocks(compare_runs(made).runs)
     lines = [line for line in blocks[0].lines if line.label == "checkerboard"]
     assert [plain(text) for text in lines[0].texts] == ["6.50 ± 0.30", "0.40 ± 0.10", "—"]
     assert lines[0].best == [False, True, False]
-    assert lines[0].notes == ["the reals 0.20", "the reals 0.20", ""]
+    assert lines[0].notes == ["reals 0.20", "reals 0.20", ""]
     assert not any(line.label == "checkerboard" for line in blocks[1].lines)  # once, not once a network
 
 
@@ -109,33 +110,33 @@ def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: lis
 
 
 def test_the_shell_is_told_the_same(entries: list[Entry]) -> None:
-    text = shell(Comparison.of(entries, price=2.5))
+    text = shell(compare_runs(entries, price=2.5))
     for said in (
         "loss — hinge —",
         "KID[efficientnet-lite0] 0.0800 ± 0.0021 0.0500 ± 0.0021",
         "KID[efficientnet-lite0] 256 v 270",
-        "cost, at 2.50 an hour 0.09 0.04 0.02",
+        "cost, at 2.50 per hour 0.09 0.04 0.02",
         "0.034 CPU hours",
-        "wide is nearest to the reals",
-        "few is not finished: it stopped at step 100 of 400",
+        "wide has the best score",
+        "few is not finished: stopped at step 100 of 400",
     ):
         assert said in text
 
 
 def test_without_a_price_there_is_no_money(entries: list[Entry]) -> None:
-    assert "cost" not in shell(Comparison.of(entries))
+    assert "cost" not in shell(compare_runs(entries))
 
 
 def test_curves_lie_over_each_other_by_pictures_and_by_time(entries: list[Entry]) -> None:
     records = [each.record for each in entries]
-    drawn = panels(records)
-    assert [(panel.measure, panel.along) for panel in drawn[:2]] == [
+    drawn = overlay_panels(records)
+    assert [(panel.column, panel.along) for panel in drawn[:2]] == [
         (invented.KID, "pictures"),
         (invented.KID, "seconds"),
     ]
-    assert {"loss_generator", "loss_discriminator", "accuracy_fake", "accuracy_real"} < {each.measure for each in drawn}
+    assert {"loss_generator", "loss_discriminator", "accuracy_fake", "accuracy_real"} < {each.column for each in drawn}
     for theme in (LIGHT, DARK):
-        axes = overlay(records, theme).axes
+        axes = draw_overlay(records, theme).axes
         assert all(len({line.get_color() for line in each.lines}) == 3 for each in axes[: len(drawn)])
         assert axes[0].get_title(loc="left") == invented.KID
         assert axes[1].get_xlabel() == "minutes of training"
@@ -155,21 +156,21 @@ def test_photos_that_runs_share_are_shown_once_and_others_beside_their_paintings
     other, none = photographed(tmp_path / "c", 140), photographed(tmp_path / "d", None)
 
     def page(*entries: Entry) -> Page:
-        return Page(write_comparison(entries, Comparison.of(entries), tmp_path))
+        return Page(write_comparison(entries, compare_runs(entries), tmp_path))
 
     def sheets(page: Page) -> list[tuple[str, float]]:
         return [(each["alt"], int(each["width"]) / int(each["height"])) for each in page.all("img")]
 
     shared = page(a, b, none)
-    assert [alt for alt, _ in sheets(shared)] == ["The photos that were painted", *(f"Paintings of {n}" for n in "abd")]
+    assert [alt for alt, _ in sheets(shared)] == ["Source photos", *(f"Samples of {n}" for n in "abd")]
     assert len({ratio for _, ratio in sheets(shared)}) == 1
-    assert "The same photos by each" in shared.text
+    assert "Translations of the same photos" in shared.text
     apart = page(a, other, none)
-    assert [alt for alt, _ in sheets(apart)] == [f"Paintings of {name}" for name in "acd"]
+    assert [alt for alt, _ in sheets(apart)] == [f"Samples of {name}" for name in "acd"]
     ratios = [ratio for _, ratio in sheets(apart)]
     assert ratios[0] == ratios[1] < ratios[2] / 1.5  # twice as many pictures, in rows as long
-    assert "by the others, pictures of the same numbers" in plain(apart.text)
-    assert "by the others" not in page(a, other).text
+    assert "unconditional runs: samples with the same numbers" in plain(apart.text)
+    assert "unconditional runs" not in page(a, other).text
     assert shared_photos([a]) is shared_photos([a, none]) is shared_photos([none]) is None
 
 
@@ -178,9 +179,9 @@ def test_a_loss_that_one_run_alone_has_is_left_to_its_report(tmp_path: Path) -> 
     invented.write_log(cycle, invented.cycle_rows(20))
     invented.write_log(gan, invented.log_rows(20))
     both = [RunRecord.read(cycle), RunRecord.read(gan)]
-    drawn = [panel.measure for panel in panels(both) if panel.measure.startswith("loss_")]
+    drawn = [panel.column for panel in overlay_panels(both) if panel.column.startswith("loss_")]
     assert drawn == ["loss_generator", "loss_discriminator"]
-    assert "loss_cycle_back" in {panel.measure for panel in panels(both[:1])}
+    assert "loss_cycle_back" in {panel.column for panel in overlay_panels(both[:1])}
 
 
 def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(tmp_path: Path) -> None:
@@ -189,26 +190,26 @@ def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(t
     invented.write_log(other, [{"step": step, "pictures": step, "loss_cycle": 1.0} for step in range(1, 5)])
     both = [begun, Entry("other", RunRecord.read(other))]
     (tmp_path / "out").mkdir()
-    page = Page(write_comparison(both, Comparison.of(both), tmp_path / "out"))
+    page = Page(write_comparison(both, compare_runs(both), tmp_path / "out"))
     text = plain(page.text)
-    assert "Nothing has been painted yet." in text
-    assert "begun is not finished: it goes on at step 0." in text
-    assert "begun and other have no score" in text
-    assert shell(Comparison.of(both))
+    assert "There are no samples yet." in text
+    assert "begun is not finished: still running at step 0." in text
+    assert "begun and other have no scores" in text
+    assert shell(compare_runs(both))
 
-    page = Page(write_comparison(both[:1], Comparison.of(both[:1]), tmp_path / "out"))
+    page = Page(write_comparison(both[:1], compare_runs(both[:1]), tmp_path / "out"))
     assert not page.all("img")
     with pytest.raises(ValueError, match="nothing to draw"):
-        overlay([begun.record], LIGHT)
+        draw_overlay([begun.record], LIGHT)
 
 
 def test_more_runs_than_colours_have_other_dashes(tmp_path: Path) -> None:
     many = [entry(tmp_path / f"run-{number}") for number in range(7)]
-    first, *_, last = (axes.lines for axes in overlay([each.record for each in many], LIGHT).axes)
+    first, *_, last = (axes.lines for axes in draw_overlay([each.record for each in many], LIGHT).axes)
     assert len({(line.get_color(), line.get_linestyle()) for line in last}) == 7
     assert first
     (tmp_path / "out").mkdir()
-    page = Page(write_comparison(many, Comparison.of(many), tmp_path / "out"))
+    page = Page(write_comparison(many, compare_runs(many), tmp_path / "out"))
     marks = [each["class"] for each in page.all("i")]
     assert len(set(marks)) == 7
 
@@ -223,8 +224,8 @@ def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
         json.dumps({"step": 1, "pictures": 1, "seconds": 1, f"KID[{plot}] 1 v 1": 1.0, f"loss_{plot}": 1.0})
     )
     both = [Entry(marked, RunRecord.read(made.record.folder), made.evaluation), other]
-    page = Page(write_comparison(both, Comparison.of(both), tmp_path))
+    page = Page(write_comparison(both, compare_runs(both), tmp_path))
     assert {"script", "img"}.isdisjoint(tag for tag, attributes in page.elements if attributes.get("src") == "x")
     assert "script" not in {tag for tag, _ in page.elements}
     assert page.text.count(marked) >= 8
-    assert plain(marked) in shell(Comparison.of(both))
+    assert plain(marked) in shell(compare_runs(both))

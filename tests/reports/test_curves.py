@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fixtures import invented_runs as invented
-from impasto.reports.curves import BINS, condense, far_apart, figure, losses, smooth
+from impasto.reports.curves import draw_curves, group_losses, needs_log_scale
 from impasto.reports.figure_style import DARK, LIGHT, png
-from impasto.reports.run_record import Event, Log, RunRecord
+from impasto.reports.run_log import Event, Log
+from impasto.reports.run_record import RunRecord
+from impasto.reports.smoothing import BINS, bin_series, smooth
 
 
 def titles(drawn: Figure) -> list[str]:
@@ -35,42 +37,42 @@ def record(folder: Path, rows: list[dict[str, Any]]) -> RunRecord:
 def test_every_loss_is_drawn_whatever_the_method_calls_it(tmp_path: Path) -> None:
     logged = ("loss_discriminator", "loss_whatever_there", "loss_generator", "loss_identity")
     rows = [{"step": step, "pictures": step} | dict.fromkeys(logged, 1.0 / step) for step in range(1, 9)]
-    drawn = figure(record(tmp_path, rows), LIGHT)
+    drawn = draw_curves(record(tmp_path, rows), LIGHT)
     assert legends(drawn) == [["generator", "discriminator"], ["identity", "whatever there"]]
 
 
 def test_the_parts_of_a_loss_are_drawn_apart_from_the_whole(tmp_path: Path) -> None:
-    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    drawn = draw_curves(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
     assert titles(drawn)[:3] == [
-        "Losses",
-        "The generator's adversarial loss",
-        "What else it lowers, unweighted",
+        "Total losses",
+        "Generator: adversarial loss",
+        "Generator: other loss terms, unweighted",
     ]
     assert legends(drawn)[:3] == [
-        ["generator", "discriminator", "discriminator back"],
-        ["adversarial", "adversarial back"],
-        ["cycle", "cycle back", "identity", "identity back"],
+        ["generator", "discriminator", "discriminator (reverse)"],
+        ["adversarial", "adversarial (reverse)"],
+        ["cycle", "cycle (reverse)", "identity", "identity (reverse)"],
     ]
 
 
 def test_an_adversarial_loss_that_is_all_of_the_generator_s_is_not_drawn_twice() -> None:
     ones = dict.fromkeys(("step", "loss_discriminator", "loss_adversarial", "loss_generator"), np.ones(3))
-    assert losses(Log(ones)) == {"Losses": ["loss_generator", "loss_discriminator"]}
-    assert "loss_adversarial" in losses(Log(ones | {"loss_content": np.ones(3)}))["The generator's adversarial loss"]
+    assert group_losses(Log(ones)) == {"Total losses": ["loss_generator", "loss_discriminator"]}
+    assert "loss_adversarial" in group_losses(Log(ones | {"loss_content": np.ones(3)}))["Generator: adversarial loss"]
 
 
 def test_the_way_back_is_dashed_in_the_colour_of_the_way_there(tmp_path: Path) -> None:
-    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    drawn = draw_curves(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
     lines = {line.get_label(): line for axes in drawn.axes[:3] for line in axes.lines}
     for name in ("discriminator", "adversarial", "cycle", "identity"):
-        there, back = lines[name], lines[f"{name} back"]
+        there, back = lines[name], lines[f"{name} (reverse)"]
         assert there.get_color() == back.get_color()
         assert there.is_dashed() is not back.is_dashed()
     assert len({lines[name].get_color() for name in ("cycle", "identity")}) == 2
 
 
 def test_a_step_without_a_generator_s_leaves_no_hole_in_its_line(tmp_path: Path) -> None:
-    drawn = figure(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
+    drawn = draw_curves(record(tmp_path, list(invented.cycle_rows(60))), LIGHT)
     (line,) = [line for line in drawn.axes[0].lines if line.get_label() == "generator"]
     assert np.asarray(line.get_xdata()).tolist() == list(range(1, 60, 2))
 
@@ -79,18 +81,18 @@ def test_losses_far_apart_share_a_logarithmic_axis_unless_one_is_below_0(tmp_pat
     rows: list[dict[str, Any]] = [
         {"step": k, "pictures": k, "loss_generator": 9.0 + 1 / k, "loss_discriminator": 0.2} for k in range(1, 9)
     ]
-    assert figure(record(tmp_path, rows), LIGHT).axes[0].get_yscale() == "log"
+    assert draw_curves(record(tmp_path, rows), LIGHT).axes[0].get_yscale() == "log"
     rows[3]["loss_discriminator"] = -0.1
     invented.write_log(tmp_path / "run", rows)
-    assert figure(RunRecord.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
-    assert not far_apart([np.full(3, 0.5), np.full(3, 4.0)])
-    assert not far_apart([np.full(3, 0.01)])
+    assert draw_curves(RunRecord.read(tmp_path / "run"), LIGHT).axes[0].get_yscale() == "linear"
+    assert not needs_log_scale([np.full(3, 0.5), np.full(3, 4.0)])
+    assert not needs_log_scale([np.full(3, 0.01)])
 
 
 def test_each_measure_has_its_panel_and_steps_their_unit(tmp_path: Path) -> None:
-    drawn = figure(record(tmp_path, list(invented.log_rows(60))), DARK)
+    drawn = draw_curves(record(tmp_path, list(invented.log_rows(60))), DARK)
     assert len(titles(drawn)) == 4
-    assert drawn.axes[-1].get_xlabel() == "step (16 pictures each)"
+    assert drawn.axes[-1].get_xlabel() == "step (16 images each)"
     assert all(axes.get_ylabel() for axes in drawn.axes)
 
 
@@ -99,8 +101,8 @@ def test_each_distance_says_its_network_and_counts_and_marks_the_best(tmp_path: 
     rows: list[dict[str, Any]] = [{"step": step, "pictures": step} for step in range(1, 401)]
     for step, value in {100: 0.5, 250: 0.4, 300: 0.2, 400: 0.3}.items():
         rows[step - 1] |= {invented.KID: value, other: 2 * value}
-    drawn = figure(record(tmp_path, rows), LIGHT)
-    assert [title.partition(": ")[2] for title in titles(drawn)] == [invented.KID, other]
+    drawn = draw_curves(record(tmp_path, rows), LIGHT)
+    assert titles(drawn) == [invented.KID, other]
     for axes, best in zip(drawn.axes, (0.2, 0.4), strict=True):
         (ring,) = [line for line in axes.lines if line.get_markersize() == 10]
         assert (ring.get_xdata(), ring.get_ydata()) == ([300], [best])
@@ -114,7 +116,7 @@ def test_a_hundred_thousand_steps_are_read_and_drawn_in_seconds(tmp_path: Path) 
     lines = (row % (step, 16 * step, *[step * 7919 % 1000] * len(measures)) for step in range(1, 100_001))
     (run / "log.jsonl").write_text("".join(lines))
     began = time.process_time()
-    content = png(figure(RunRecord.read(run), LIGHT))
+    content = png(draw_curves(RunRecord.read(run), LIGHT))
     assert time.process_time() - began < 5
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.width == 1350
@@ -124,28 +126,28 @@ def test_one_step_and_numbers_that_are_none_can_be_drawn() -> None:
     log = Log(
         {"step": np.ones(1), "pictures": np.ones(1), "loss_generator": np.ones(1), invented.KID: np.full(1, np.nan)}
     )
-    assert titles(figure(_with(log), LIGHT)) == ["Losses"]
+    assert titles(draw_curves(_with(log), LIGHT)) == ["Total losses"]
 
 
 def test_every_panel_marks_every_event(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = list(invented.log_rows(60))
-    plain = figure(record(tmp_path, rows), LIGHT)
+    plain = draw_curves(record(tmp_path, rows), LIGHT)
     log = RunRecord.read(tmp_path / "run").log
-    marked = figure(_with(Log(log.columns, (Event(20, "went back"), Event(40, "stopped")))), LIGHT)
+    marked = draw_curves(_with(Log(log.columns, (Event(20, "went back"), Event(40, "stopped")))), LIGHT)
     for without, with_events in zip(plain.axes, marked.axes, strict=True):
         assert len(with_events.lines) == len(without.lines) + 2
 
 
 def test_an_empty_log_has_no_curves() -> None:
     with pytest.raises(ValueError, match="no step yet"):
-        figure(_with(Log()), LIGHT)
+        draw_curves(_with(Log()), LIGHT)
 
 
 @given(count=st.integers(1, 3 * BINS), seed=st.integers(0, 99))
 def test_condensing_keeps_the_extremes_and_the_mean(count: int, seed: int) -> None:
     values = np.random.default_rng(seed).normal(size=count)
     steps = np.arange(count, dtype=np.float64)
-    centres, low, mean, high = condense(steps, values)
+    centres, low, mean, high = bin_series(steps, values)
     assert len(centres) == len(mean) == min(count, BINS)
     assert low.min() == values.min()
     assert high.max() == values.max()

@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fixtures import invented_runs as invented
-from impasto.reports.diagnostics import Diagnostics, percent
+from impasto.reports.diagnostics import Diagnostics
 from impasto.reports.run_record import RunRecord
 
 
@@ -30,41 +28,41 @@ def test_before_the_first_step_nothing_is_claimed(tmp_path: Path) -> None:
 
 def test_knowing_only_its_own_paintings_is_memorising(tmp_path: Path) -> None:
     assert duel(tmp_path, accuracy_real=0.93, accuracy_fake=0.9, accuracy_heldout=0.55) == (
-        "The discriminator recognises 93 % of its training paintings but only 55 % of the 30 held-out ones: "
-        "it is memorising."
+        "Discriminator accuracy: 93 % on training paintings, 55 % on the 30 held-out ones, 90 % on fakes. It is "
+        "overfitting: it memorises the training paintings."
     )
 
 
 def test_a_gap_that_four_paintings_could_make_by_chance_is_not_called_memorising(tmp_path: Path) -> None:
     said = duel(tmp_path, heldout=4, accuracy_real=0.75, accuracy_fake=0.7, accuracy_heldout=0.5)
-    assert "memorising" not in said
-    assert "50 % of the held-out ones" in said
+    assert "overfitting" not in said
+    assert "50 % on the 4 held-out ones" in said
 
 
 @pytest.mark.parametrize(
     ("real", "fake", "verdict"),
     [
-        (0.99, 0.97, "it still tells real from fake with ease"),
-        (0.55, 0.52, "it hardly does better than a coin"),
-        (1.0, 0.1, "it hardly does better than a coin"),
-        (0.95, 0.4, "it takes most fakes for real"),
-        (0.4, 0.95, "it takes most real paintings for fakes"),
-        (0.8, 0.75, "it is ahead, but the generator often fools it"),
+        (0.99, 0.97, "separates real from fake easily"),
+        (0.55, 0.52, "near chance: healthy"),
+        (1.0, 0.1, "near chance: healthy"),
+        (0.95, 0.4, "takes most fakes for real"),
+        (0.4, 0.95, "takes most real paintings for fake"),
+        (0.8, 0.75, "ahead, but often fooled"),
     ],
 )
 def test_the_verdict_follows_the_accuracies(tmp_path: Path, real: float, fake: float, verdict: str) -> None:
-    assert duel(tmp_path, accuracy_real=real, accuracy_fake=fake).endswith(f": {verdict}.")
+    assert duel(tmp_path, accuracy_real=real, accuracy_fake=fake).endswith(f"({verdict}).")
 
 
 def test_a_method_without_accuracies_is_not_judged(tmp_path: Path) -> None:
-    assert "does not log" in duel(tmp_path, loss_cycle=1.0)
+    assert "logs no discriminator accuracy" in duel(tmp_path, loss_cycle=1.0)
 
 
 def test_a_generator_that_repeats_itself_is_told_of(tmp_path: Path) -> None:
     rows = [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "diversity_ratio": 0.2} for step in range(1, 30)]
     stands = standing(tmp_path, rows)
     assert stands is not None
-    assert "repeats itself" in stands.sentences()[1]
+    assert "mode collapse" in stands.sentences()[1]
 
 
 def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> None:
@@ -74,7 +72,7 @@ def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> N
     )
     stands = Diagnostics.of(RunRecord.read(run))
     assert stands is not None
-    assert "dull, or all alike" in stands.sentences()[1]
+    assert "low contrast or mode collapse" in stands.sentences()[1]
 
 
 def test_only_the_recent_steps_count(tmp_path: Path) -> None:
@@ -83,11 +81,3 @@ def test_only_the_recent_steps_count(tmp_path: Path) -> None:
     assert stands is not None
     assert stands.real == 1.0
     assert stands.steps == (951, 1000)
-
-
-@given(st.floats(0, 1))
-def test_all_and_none_are_said_only_of_all_and_none(share: float) -> None:
-    number = int(percent(share).rstrip("\N{NO-BREAK SPACE}%"))
-    assert (number == 100) == (share == 1)
-    assert (number == 0) == (share == 0)
-    assert abs(number / 100 - share) <= 0.01

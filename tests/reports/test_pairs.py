@@ -8,7 +8,7 @@ from PIL import Image
 
 from fixtures import invented_runs as invented
 from impasto.data.image_grid import tile
-from impasto.reports.pairs import BETWEEN, WITHIN, beside, painted, sampled, sheet
+from impasto.reports.pairs import BETWEEN, WITHIN, final_pairs, make_pairs, pair_grid, sample_pairs
 from impasto.reports.run_record import RunRecord
 
 SIZE = 16
@@ -39,34 +39,34 @@ def run(folder: Path, photos: NDArray[np.uint8], paintings: NDArray[np.uint8], t
 def test_a_photo_is_on_the_left_and_its_painting_on_the_right(tmp_path: Path) -> None:
     record = run(tmp_path, flat(10, 20, 30, 40, 50), flat(110, 120, 130, 140, 150))
     expected = [[10, 110], [20, 120], [30, 130], [40, 140], [50, 150]]
-    of_samples = sampled(record, record.samples[-1])
+    of_samples = sample_pairs(record, record.samples[-1])
     assert of_samples is not None
-    assert shades(of_samples) == shades(painted(record)) == expected
+    assert shades(of_samples) == shades(final_pairs(record)) == expected
     assert of_samples.shape == (5, SIZE, 2 * SIZE + WITHIN, 3)
 
 
 def test_a_white_painting_is_a_picture_and_an_empty_place_is_none() -> None:
-    assert shades(beside(flat(10, 20, 255), flat(255, 255, 255))) == [[10, 260], [20, 260]]
-    assert len(beside(flat(255), flat(255))) == 0
+    assert shades(make_pairs(flat(10, 20, 255), flat(255, 255, 255))) == [[10, 260], [20, 260]]
+    assert len(make_pairs(flat(255), flat(255))) == 0
 
 
 def test_painters_of_noise_and_samples_of_forgotten_photos_have_no_pairs(tmp_path: Path) -> None:
     noise = run(tmp_path, flat(1, 2), flat(3, 4), translates=False)
-    assert sampled(noise, noise.samples[-1]) is None
+    assert sample_pairs(noise, noise.samples[-1]) is None
     (tmp_path / "other").mkdir()
     forgotten = run(tmp_path / "other", flat(1, 2), flat(3, 4))
     forgotten.photos.unlink()
-    assert sampled(forgotten, forgotten.samples[-1]) is None
+    assert sample_pairs(forgotten, forgotten.samples[-1]) is None
 
 
 def test_pairs_lie_further_apart_than_what_they_are_made_of(tmp_path: Path) -> None:
     assert WITHIN < BETWEEN
-    pairs = beside(flat(*range(0, 160, 10)), flat(*range(0, 160, 10)))
-    assert sheet(pairs, columns=4).size == (4 * (2 * SIZE + WITHIN) + 3 * BETWEEN, 4 * SIZE + 3 * BETWEEN)
+    pairs = make_pairs(flat(*range(0, 160, 10)), flat(*range(0, 160, 10)))
+    assert pair_grid(pairs, columns=4).size == (4 * (2 * SIZE + WITHIN) + 3 * BETWEEN, 4 * SIZE + 3 * BETWEEN)
 
 
 def test_without_columns_a_sheet_is_about_square() -> None:
     for count in (2, 8, 16, 18, 64):
-        whole: Image.Image = sheet(np.zeros((count, 256, 512 + WITHIN, 3), np.uint8))
+        whole: Image.Image = pair_grid(np.zeros((count, 256, 512 + WITHIN, 3), np.uint8))
         assert 0.9 < whole.width / whole.height < 1.1
-    assert sheet(np.zeros((1, 256, 512 + WITHIN, 3), np.uint8)).height == 256
+    assert pair_grid(np.zeros((1, 256, 512 + WITHIN, 3), np.uint8)).height == 256

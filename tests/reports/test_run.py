@@ -17,7 +17,8 @@ from PIL import Image
 from fixtures import invented_runs as invented
 from fixtures.parsed import Page, asks_nothing, content, plain, size
 from impasto.errors import ImpastoError
-from impasto.reports.run import duration, milestones, write_report
+from impasto.reports.record_text import format_duration
+from impasto.reports.run import milestones, write_report
 from impasto.reports.run_record import Sample
 
 
@@ -59,7 +60,7 @@ def test_the_paintings_come_first_and_are_the_very_file(page: Page, finished: Pa
 
 
 def test_real_and_fake_are_shown_at_the_size_they_were_painted(page: Page, finished: Path) -> None:
-    pair = [image for image in page.all("img") if image["alt"] in ("A real picture", "The newest fake")]
+    pair = [image for image in page.all("img") if image["alt"] in ("A real training painting", "The newest fake")]
     for image, sheet in zip(pair, ("real.jpg", "step-00000400.jpg"), strict=True):
         with Image.open(finished / "samples" / sheet) as whole, Image.open(io.BytesIO(content(image["src"]))) as one:
             assert one.tobytes() == whole.crop((0, 0, 64, 64)).tobytes()
@@ -79,12 +80,15 @@ def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
 
 def test_the_page_says_what_the_numbers_say(page: Page) -> None:
     text = " ".join(page.text.split())
-    assert "Learned from 270 pictures at 64×64 px: 400 steps in 2 min 04 s." in text
+    assert "64×64 px, trained on 270 paintings (monet_jpg). 400 steps in 2 min 04 s." in text
     assert "Dashed" not in text
-    assert re.search(r"recognises 9\d % of its training paintings but only 5\d % of the 30 held-out ones", text)
-    assert "6,400, each about 24 times" in text
-    assert "51.6 pictures a second" in text
-    assert re.search(rf"{re.escape(invented.KID)}: the lowest, at step \d+", text)
+    assert re.search(
+        r"accuracy: 9\d % on training paintings, 5\d % on the 30 held-out ones, \d\d % on fakes. It is overfitting",
+        text,
+    )
+    assert "6,400 (24 epochs)" in text
+    assert "51.6 images/s" in text
+    assert re.search(rf"{re.escape(invented.KID)}: best, at step \d+", text)
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +103,14 @@ def translator(monets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_translator_says_what_it_turns_into_what_and_nothing_of_noise(translator: Path) -> None:
     page = Page(translator / "report.html")
     text = plain(page.text)
-    assert "Photos painted after monet_jpg" in text
-    assert "It turns photos into paintings. Learned from 270 paintings and 6,650 photos at 32×32 px" in text
-    assert "It began with the weights of earlier & better." in text
-    assert "It never learned from these photos." in text
-    assert "6,400, each about 1.0 times" in text
+    assert "photos · monet_jpg" in plain(page.source)
+    assert "Task: image-to-image translation (photos → paintings). Recipe cyclegan-resnet, 32×32 px" in text
+    assert "trained on 270 paintings and 6,650 photos (monet_jpg)" in text
+    assert "starting from the weights of earlier & better." in text
+    assert "These photos were held out of the training." in text
+    assert "6,400 (1.0 epochs)" in text
     assert "noise" not in page.source.lower()
-    assert "Dashed: the way back, from paintings to photos." in text
+    assert "Dashed: reverse direction (paintings → photos)." in text
     assert "--photos pictures/photo_jpg --from '/runs/earlier & better'" in text
     assert f"impasto paint PHOTO… --style {translator}" in text
     assert asks_nothing(page)
@@ -114,12 +119,12 @@ def test_a_translator_says_what_it_turns_into_what_and_nothing_of_noise(translat
 def test_a_translator_shows_photos_beside_paintings(translator: Path) -> None:
     page = Page(translator / "report.html")
     images = {image["alt"]: image for image in page.all("img")}
-    for alt in ("A photo", "Its newest painting", "A real painting"):
+    for alt in ("A source image", "Its newest translation", "A real training painting"):
         assert size(images[alt]["src"]) == (64, 64)
-    assert "The same paintings as photos" in images
-    sheet = images["A sheet of photos, each with its painting to the right"]
+    assert "The same paintings, translated to photos" in images
+    sheet = images["Grid of photos, each with its translation to the right"]
     assert size(sheet["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
-    with Image.open(io.BytesIO(content(images["The photos themselves"]["src"]))) as strip:
+    with Image.open(io.BytesIO(content(images["Source images"]["src"]))) as strip:
         assert strip.size == (8 * 66 - 2, 64)
     assert len(page.all("video")) == 1
 
@@ -135,13 +140,13 @@ def test_a_translator_of_the_other_direction_speaks_of_photos_made_of_paintings(
     write_report(run)
     page = Page(run / "report.html")
     text, images = plain(page.text), {image["alt"] for image in page.all("img")}
-    assert "Photos made of monet_jpg" in text and "It turns paintings into photos." in text
-    assert {"A painting", "Its newest photo", "A real photo", "The paintings themselves"} <= images
-    assert "A sheet of paintings, each with its photo to the right" in images
-    assert "The same paintings as photos" not in images
-    assert "The photos it learned from" in text and "Some of the 6,650 photos." in text
+    assert "image-to-image translation (paintings → photos)" in text
+    assert {"A source image", "Its newest translation", "A real training photo", "Source images"} <= images
+    assert "Grid of paintings, each with its translation to the right" in images
+    assert "The same paintings, translated to photos" not in images
+    assert "Training photos" in text and "Some of the 6,650 training photos." in text
     assert f"impasto paint PAINTING… --style {run} --out photos" in text
-    assert "of its training photos the discriminator takes for real" in text
+    assert "discriminator accuracy on training photos" in text
     assert "training paintings" not in text and "real paintings" not in text
 
 
@@ -152,11 +157,11 @@ def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_pat
     few = facts["photos"] | {"heldout": 19}
     (run / "run.json").write_text(json.dumps(facts | {"status": "running", "photos": few}))
     page = Page(write_report(run))
-    assert "The newest samples, at step 400: photos, each with its painting to the right." in plain(page.text)
+    assert "Newest samples, at step 400: photos, each with its translation to the right." in plain(page.text)
     assert size(page.all("img")[0]["src"]) == (4 * 130 + 3 * 16, 4 * 64 + 3 * 16)
 
     (run / "run.json").write_text(json.dumps(facts | {"photos": few}))
-    assert "It learned from these photos, too: too few were held out." in plain(Page(write_report(run)).text)
+    assert "These photos were also used for training, as too few are held out." in plain(Page(write_report(run)).text)
 
     (run / "samples" / "photos.jpg").unlink()  # an older run, or one tidied up
     without = plain(Page(write_report(run)).text)
@@ -167,13 +172,13 @@ def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_pat
 def test_a_translator_that_has_just_begun_says_so(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", status="running", photos=invented.PHOTOS, start="earlier")
     text = plain(Page(write_report(run)).text)
-    assert "To be learned from 270 paintings and 6,650 photos at 64×64 px." in text
-    assert "It begins with the weights of earlier. Training has not taken a step yet." in text
+    assert "64×64 px, trained on 270 paintings and 6,650 photos" in text
+    assert "starting from the weights of earlier. No training step has been done yet." in text
 
 
 def test_what_was_not_scored_is_not_told_of(page: Page) -> None:
-    assert "Score" not in page.text
-    assert "copy" not in page.text.lower()
+    assert "Evaluation" not in page.text
+    assert "memoris" not in page.text.lower().replace("it memorises the training", "")
 
 
 def test_a_scored_run_shows_its_score_and_its_suspects(finished: Path, monets: Path, tmp_path: Path) -> None:
@@ -182,17 +187,17 @@ def test_a_scored_run_shows_its_score_and_its_suspects(finished: Path, monets: P
     invented.score(run, scores, invented.copies_sheet(monets, scores))
     shown = Page(write_report(run))
     assert "KID[efficientnet-lite0] is 0.0563 ± 0.0021, 256 v 270" in plain(shown.text)
-    assert "it has learned its pictures by heart" in plain(shown.text)
+    assert "the model has memorised its training images" in plain(shown.text)
     assert sum(image["alt"].startswith("Fake ") for image in shown.all("img")) == len(scores.copies.suspects)
     assert asks_nothing(shown)
 
     (run / "copies.jpg").unlink()
     without = Page(write_report(run))
     assert not any(image["alt"].startswith("Fake ") for image in without.all("img"))
-    assert "by heart" in without.text
+    assert "has memorised" in without.text
 
     (run / "run.json").write_text(json.dumps(invented.FACTS | {"status": "running"}))
-    assert "by heart" not in Page(write_report(run)).text  # that was an earlier end
+    assert "has memorised" not in Page(write_report(run)).text  # that was an earlier end
 
 
 def test_a_sheet_of_copies_of_another_evaluation_is_told(finished: Path, tmp_path: Path) -> None:
@@ -230,7 +235,7 @@ def test_a_report_that_fails_leaves_the_old_one(finished: Path, tmp_path: Path) 
     run = short(finished, tmp_path)
     before = (run / "report.html").read_bytes()
     (run / "paintings.jpg").write_bytes((run / "paintings.jpg").read_bytes()[:5000])
-    with pytest.raises(ImpastoError, match=r"paintings\.jpg is not a whole picture"):
+    with pytest.raises(ImpastoError, match=r"paintings\.jpg is not a complete image"):
         write_report(run)
     assert (run / "report.html").read_bytes() == before
     assert not list(run.rglob("*.part"))
@@ -241,15 +246,15 @@ def test_a_running_training_shows_its_newest_samples_not_old_paintings(finished:
     (run / "run.json").write_text(json.dumps(invented.FACTS | {"status": "running"}))
     shown = Page(write_report(run))
     assert content(shown.all("img")[0]["src"]) == (run / "samples" / "step-00000400.jpg").read_bytes()
-    assert "Learning from 270 pictures" in " ".join(shown.text.split())
+    assert "trained on 270 paintings" in " ".join(shown.text.split())
     assert f"impasto train --resume {run}" in shown.text
 
 
 def test_a_run_that_has_just_begun_says_so(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", status="running", total_steps=None)
     page = Page(write_report(run))
-    assert "Training has not taken a step yet" in " ".join(page.text.split())
-    assert "Nothing has been painted yet" in page.text
+    assert "No training step has been done yet" in " ".join(page.text.split())
+    assert "There are no samples yet" in page.text
     assert not page.all("img")
     assert not page.all("video")
 
@@ -268,7 +273,7 @@ def test_steps_without_samples_and_samples_without_steps_are_reported(finished: 
 def test_a_sheet_of_pictures_of_another_size_is_told(finished: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     Image.new("RGB", (100, 100)).save(run / "samples" / "step-00000400.jpg")
-    with pytest.raises(ImpastoError, match=r"400\.jpg: 100×100 px is no grid of 64×64 px pictures"):
+    with pytest.raises(ImpastoError, match=r"400\.jpg: 100×100 px is not a grid of 64×64 px images"):
         write_report(run)
 
 
@@ -287,7 +292,7 @@ def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImpastoError, match="is no run"):
+    with pytest.raises(ImpastoError, match="is not a run folder"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -308,4 +313,4 @@ def test_milestones_are_denser_where_more_changes() -> None:
     ("seconds", "said"), [(0.0, "0 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3 * 3600 + 65, "3 h 01 min")]
 )
 def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said

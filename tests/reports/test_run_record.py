@@ -10,7 +10,8 @@ import yaml
 
 from fixtures import invented_runs as invented
 from impasto.errors import ImpastoError
-from impasto.reports.run_record import RunRecord, read_log
+from impasto.reports.run_log import read_log
+from impasto.reports.run_record import RunRecord
 
 
 def test_a_line_cut_off_by_a_kill_costs_nothing_but_itself(tmp_path: Path) -> None:
@@ -37,19 +38,19 @@ def test_a_damaged_line_within_the_log_is_named(tmp_path: Path) -> None:
 def test_measures_taken_now_and_then_keep_their_steps(tmp_path: Path) -> None:
     invented.write_log(tmp_path, invented.log_rows(100, every=25))
     log = read_log(tmp_path / "log.jsonl")
-    steps, values = log.measured(invented.KID)
+    steps, values = log.series(invented.KID)
     assert steps.tolist() == [25, 50, 75, 100]
     assert np.isfinite(values).all()
     assert np.isnan(log.columns[invented.KID]).sum() == 96
-    assert log.measured("no such measure")[0].size == 0
+    assert log.series("no such measure")[0].size == 0
 
 
 def test_the_best_is_the_lowest(tmp_path: Path) -> None:
     values = {10: 0.6, 20: 0.5, 30: 0.3, 40: 0.4}
     run = invented.begin(tmp_path / "run")
     invented.write_log(run, [{"step": step, invented.KID: value} for step, value in values.items()])
-    assert RunRecord.read(run).chosen(invented.KID) == (30, 0.3)
-    assert RunRecord.read(run).chosen("no such measure") is None
+    assert RunRecord.read(run).log.best(invented.KID) == (30, 0.3)
+    assert RunRecord.read(run).log.best("no such measure") is None
 
 
 def test_scores_are_read_back_as_they_were_written(tmp_path: Path) -> None:
@@ -82,18 +83,18 @@ def test_a_folder_that_is_no_run_is_refused_in_one_line(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(ImpastoError) as raised:
             RunRecord.read(folder)
-        assert "is no run" in str(raised.value)
+        assert "is not a run folder" in str(raised.value)
         assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("file", "content", "said"),
     [
-        ("run.json", "{", "run.json does not describe a run"),
+        ("run.json", "{", "run.json is not valid JSON"),
         ("run.json", json.dumps(invented.FACTS | {"seed": "x"}), "seed"),
         ("recipe.yaml", "a: [", "is not YAML"),
-        ("recipe.yaml", "- 1", "is no recipe"),
-        ("evaluation.json", "{", "evaluation.json holds no scores"),
+        ("recipe.yaml", "- 1", "is not a recipe"),
+        ("evaluation.json", "{", "evaluation.json is not valid JSON"),
         ("evaluation.json", '{"impasto": "0.1.0"}', "evaluate again"),
     ],
 )
@@ -127,7 +128,7 @@ def test_a_translator_s_pictures_are_as_large_as_the_photos_it_cuts_squares_from
 
 def test_a_sample_knows_how_many_pictures_came_before(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run")
-    assert RunRecord.read(run).pictures_at(0) == 0
+    assert RunRecord.read(run).log.images_at(0) == 0
     invented.write_log(run, invented.log_rows(10))
-    assert RunRecord.read(run).pictures_at(7) == 7 * invented.BATCH
-    assert RunRecord.read(run).pictures_at(11) is None
+    assert RunRecord.read(run).log.images_at(7) == 7 * invented.BATCH
+    assert RunRecord.read(run).log.images_at(11) is None

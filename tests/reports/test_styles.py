@@ -3,9 +3,9 @@ import shlex
 from fixtures.noise_style import style
 from fixtures.translators import translator
 from impasto.config.recipe import Recipe
+from impasto.metrics.formatting import SPACE
 from impasto.metrics.results import Content, Value
-from impasto.reports.evaluation_text import SPACE
-from impasto.reports.styles import command, describe
+from impasto.reports.styles import describe, training_command
 
 
 def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
@@ -17,14 +17,14 @@ def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
     assert "tiny" in lines[0] and "1.5 hours" in lines[0] and "16×16" in lines[0]
     assert lines[1].startswith("KID[invented] 0.25")
     assert "SSIM 0.71" in lines[2] and "50 photos" in lines[2]
-    assert lines[3] == f"checkerboard 0.40{SPACE}±{SPACE}0.10 dB, where the paintings have 0.220"
+    assert lines[3] == f"checkerboard artefacts 0.40{SPACE}±{SPACE}0.10 dB (reals: 0.220 dB)"
     assert lines[4] == "CC0-1.0, 4.2 MB"
     assert lines[5] == "impasto train tiny.yaml --paintings monets --photos photos --budget 1steps --out run"
 
 
 def test_what_a_card_does_not_know_is_not_said() -> None:
     lines = describe(style().card)
-    assert "noise → paintings" in lines[0] and "300 pictures" in lines[0] and len(lines) == 3
+    assert "noise → paintings" in lines[0] and "300 images" in lines[0] and len(lines) == 3
     assert all(lines)
 
 
@@ -42,12 +42,12 @@ def test_a_cards_command_trains_such_a_style() -> None:
             "target": trained.target,
         }
     )
-    words = shlex.split(str(command(card)))
+    words = shlex.split(str(training_command(card)))
     assert words[:3] == ["impasto", "train", "monet"]
     given = dict(zip(words[3::2], words[4::2], strict=True))
     assert (given["--paintings"], given["--photos"]) == ("photos", "monets")  # it learned to make the photos of monets
     assert (given["--from"], given["--seed"], given["--budget"]) == ("my style", "3", "1234steps")
-    assert "--budget 2h" in str(command(card.model_copy(update={"budget": "2h"})))
+    assert "--budget 2h" in str(training_command(card.model_copy(update={"budget": "2h"})))
     told = [value for option, value in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
     assert Recipe.load("monet").replace(told).values() == trained.values() and len(told) == len(settings)
 
@@ -55,7 +55,7 @@ def test_a_cards_command_trains_such_a_style() -> None:
 def test_a_style_of_an_earlier_recipe_of_that_name_has_no_command() -> None:
     recipe = Recipe.load("cut").values() | {"name": "monet"}
     card = translator().card.model_copy(update={"recipe": recipe})
-    assert command(card) is None and not any("impasto train" in line for line in describe(card))
+    assert training_command(card) is None and not any("impasto train" in line for line in describe(card))
 
 
 def test_pictures_of_the_other_direction_are_counted_by_what_they_are() -> None:

@@ -12,7 +12,15 @@ from PIL import Image
 from fixtures import invented_runs as invented
 from impasto.data.image_grid import tile
 from impasto.reports.run_record import RunRecord, Sample
-from impasto.reports.time_lapse import LOOP_BYTES, RATE, SECONDS, evenly, holds, write_film, write_loop
+from impasto.reports.time_lapse import (
+    LOOP_BYTES,
+    RATE,
+    SECONDS,
+    frame_counts,
+    select_evenly,
+    write_animation,
+    write_video,
+)
 
 
 def run_with(folder: Path, sheets: list[Image.Image]) -> RunRecord:
@@ -35,7 +43,7 @@ def decoded(path: Path) -> list[NDArray[Any]]:
 @pytest.mark.parametrize(("samples", "frames"), [(1, 60), (2, 30 + 60), (8, 7 * 30 + 60), (60, 59 * 4 + 60)])
 def test_each_sample_has_its_time_and_the_last_one_rests(tmp_path: Path, samples: int, frames: int) -> None:
     shades = [(int(200 * k / samples), 80, 120) for k in range(samples)]
-    write_film(run_with(tmp_path, plain(*shades)), tmp_path / "film.mp4")
+    write_video(run_with(tmp_path, plain(*shades)), tmp_path / "film.mp4")
     with av.open(str(tmp_path / "film.mp4")) as film:
         stream = film.streams.video[0]
         assert stream.codec_context.name == "h264"
@@ -48,19 +56,19 @@ def test_each_sample_has_its_time_and_the_last_one_rests(tmp_path: Path, samples
 
 def test_long_trainings_make_films_of_8_to_13_seconds() -> None:
     for samples in range(8, SECONDS * RATE + 1):
-        assert 7 < sum(holds(samples)) / RATE < 13
+        assert 7 < sum(frame_counts(samples)) / RATE < 13
 
 
 def test_the_film_shows_the_colours_of_the_samples(tmp_path: Path) -> None:
     colours = [(200, 40, 40), (40, 160, 60), (50, 70, 190)]
-    write_film(run_with(tmp_path, plain(*colours)), tmp_path / "film.mp4")
+    write_video(run_with(tmp_path, plain(*colours)), tmp_path / "film.mp4")
     frames = decoded(tmp_path / "film.mp4")
     for frame, colour in zip((frames[0], frames[RATE], frames[-1]), colours, strict=True):
         assert np.abs(frame[:600].mean((0, 1)) - colour).max() < 4
 
 
 def test_the_film_can_play_before_it_is_loaded(tmp_path: Path) -> None:
-    write_film(run_with(tmp_path, plain((9, 9, 9))), tmp_path / "film.mp4")
+    write_video(run_with(tmp_path, plain((9, 9, 9))), tmp_path / "film.mp4")
     content = (tmp_path / "film.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
@@ -69,7 +77,7 @@ def test_sheets_of_any_shape_fit(tmp_path: Path) -> None:
     for index, size in enumerate([(64, 64), (1001, 333), (130, 527)]):
         folder = tmp_path / str(index)
         folder.mkdir()
-        write_film(run_with(folder, plain((1, 2, 3), size=size)), folder / "film.mp4")
+        write_video(run_with(folder, plain((1, 2, 3), size=size)), folder / "film.mp4")
         height, width, _ = decoded(folder / "film.mp4")[0].shape
         assert max(width, height - 30) in (720, 721)
         assert width / (height - 30) == pytest.approx(size[0] / size[1], rel=0.02)
@@ -78,7 +86,7 @@ def test_sheets_of_any_shape_fit(tmp_path: Path) -> None:
 def test_the_loop_is_small_and_ends_on_the_newest_sample(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 16, 64, 64, 3), np.uint8)
     record = run_with(tmp_path, [*map(tile, noise), *plain((250, 0, 0), size=(262, 262))])
-    write_loop(record, tmp_path / "loop.webp")
+    write_animation(record, tmp_path / "loop.webp")
     assert (tmp_path / "loop.webp").stat().st_size <= LOOP_BYTES
     with Image.open(tmp_path / "loop.webp") as loop:
         assert loop.n_frames == 36  # type: ignore[attr-defined]
@@ -94,7 +102,7 @@ def test_a_film_of_photos_shows_each_beside_its_painting(tmp_path: Path) -> None
     (run / "samples").mkdir()
     for name, shade in (("photos", 40), ("step-00000000", 120), ("step-00000010", 200)):
         tile(np.full((8, 64, 64, 3), shade, np.uint8)).save(run / "samples" / f"{name}.jpg", quality=95)
-    write_film(RunRecord.read(run), tmp_path / "film.mp4")
+    write_video(RunRecord.read(run), tmp_path / "film.mp4")
     frames = decoded(tmp_path / "film.mp4")
     for frame, shade in ((frames[0], 120), (frames[-1], 200)):
         height, width = frame[:690].shape[:2]
@@ -107,22 +115,22 @@ def test_a_film_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"the old film")
     record.samples[0].path.write_bytes(b"no picture")
-    with pytest.raises(Exception, match="not a whole picture"):
-        write_film(record, film)
+    with pytest.raises(Exception, match="not a complete image"):
+        write_video(record, film)
     assert film.read_bytes() == b"the old film"
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_without_samples_there_is_no_film(tmp_path: Path) -> None:
     record = RunRecord.read(invented.begin(tmp_path / "run"))
-    for write in (write_film, write_loop):
+    for write in (write_video, write_animation):
         with pytest.raises(ValueError, match="without samples"):
             write(record, tmp_path / "film")
 
 
 def test_a_choice_of_samples_keeps_both_ends() -> None:
     samples = tuple(Sample(step, Path("x")) for step in range(500))
-    chosen = evenly(samples, 36)
+    chosen = select_evenly(samples, 36)
     assert len(chosen) == len({sample.step for sample in chosen}) == 36
     assert (chosen[0].step, chosen[-1].step) == (0, 499)
-    assert evenly(samples[:5], 36) == samples[:5]
+    assert select_evenly(samples[:5], 36) == samples[:5]

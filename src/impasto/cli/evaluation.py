@@ -1,4 +1,4 @@
-"""The verbs that judge."""
+"""Commands `evaluate` and `compare`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,43 +11,47 @@ from impasto.cli.progress_bar import bar
 
 @app.command()
 def evaluate(
-    fakes: Annotated[str, typer.Argument(help="What to judge: a style, the folder of a run, or pictures.")],
-    against: Annotated[str, typer.Option(help=f"The real pictures. {SOURCE}")],
-    out: Annotated[Path, typer.Option(help="A folder for evaluation.html, evaluation.json and copies.jpg.")] = Path(
+    fakes: Annotated[str, typer.Argument(help="Images to score: a style, a run folder, or image files.")],
+    against: Annotated[str, typer.Option(help=f"Real images. {SOURCE}")],
+    out: Annotated[Path, typer.Option(help="Output folder: evaluation.html, evaluation.json, copies.jpg.")] = Path(
         "evaluation"
     ),
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="efficientnet-lite0 (if none is given), alexnet, vgg16 or inception-2015; repeat it for more than one."
+            help="Feature network: efficientnet-lite0 (default), or another of docs/scores.md; repeat for several."
         ),
     ] = None,
     photos: Annotated[
         str | None,
-        typer.Option(help="What the paintings were painted from, under the same names, or what a style is to paint."),
+        typer.Option(help="Source images of the fakes, under the same names, or photos for a translation style."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=2, help="Pictures of each side at most; 10,000, and a style makes 1,000.")
+        int | None, typer.Option(min=2, help="Maximum images of each set (default 10,000; 1,000 made by a style).")
     ] = None,
     size: Annotated[
-        int | None, typer.Option(min=16, help="Pixels at which all are compared; those of the smaller side, to 256.")
+        int | None,
+        typer.Option(min=16, help="Side in pixels at which images are compared."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the pictures that a style makes.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of an unconditional style's samples.")] = 0,
     reverse: Annotated[
-        bool, typer.Option("--reverse", help="Score the reverse direction of a CycleGAN: --photos are paintings.")
+        bool,
+        typer.Option("--reverse", help="Evaluate a CycleGAN's reverse direction; --photos are paintings."),
     ] = False,
-    intervals: Annotated[bool, typer.Option("--intervals", help="Work out 95 % intervals too: takes a while.")] = False,
-    weights: Annotated[Path | None, typer.Option(help="The weights of inception-2015, if they are here.")] = None,
+    intervals: Annotated[bool, typer.Option("--intervals", help="Add 95 % confidence intervals (slow).")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="File with the weights of inception-2015 (default: download).")
+    ] = None,
     device: Device = "auto",
 ) -> None:
-    """Score pictures against real ones: how near, how varied, and whether they are copies."""
+    """Score images against real images: KID, FD, precision, recall and more, and test for memorisation."""
     from rich.console import Console
 
     from impasto.api.evaluate import evaluate
     from impasto.metrics.feature_extractors import DEFAULT
     from impasto.reports.evaluation import summary
 
-    with bar("looking") as advance:
+    with bar("features") as advance:
         found = evaluate(
             fakes,
             against,
@@ -64,25 +68,25 @@ def evaluate(
             progress=advance,
         )
     Console().print(summary(found))
-    print(f"To look at: {out / 'evaluation.html'}")
+    print(f"Report: {out / 'evaluation.html'}")
 
 
 @app.command()
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
-    out: Annotated[Path, typer.Option(help="A folder for comparison.html and comparison.json.")] = Path("comparison"),
-    against: Annotated[str | None, typer.Option(help="Score all styles afresh against these real pictures.")] = None,
-    photos: Annotated[str | None, typer.Option(help="What painters of photos paint for that, with --against.")] = None,
-    count: Annotated[int | None, typer.Option(min=2, help="Pictures of each side at most, with --against.")] = None,
-    price: Annotated[float | None, typer.Option(help="Of an hour of training, to tell what each run cost.")] = None,
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path, typer.Option(help="Output folder: comparison.html, comparison.json.")] = Path("comparison"),
+    against: Annotated[str | None, typer.Option(help="Evaluate all styles anew against these real images.")] = None,
+    photos: Annotated[str | None, typer.Option(help="Photos for translation styles, with --against.")] = None,
+    count: Annotated[int | None, typer.Option(min=2, help="Maximum images of each set, with --against.")] = None,
+    price: Annotated[float | None, typer.Option(help="Price of an hour of training, to compute costs.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Put trainings side by side: settings, curves, paintings, scores, time and money."""
+    """Compare runs: settings, training curves, samples, scores, time and cost."""
     from rich.console import Console
 
-    from impasto.api.evaluate import compare
+    from impasto.api.compare import compare
     from impasto.reports.comparison import summary
 
     found = compare(runs, out, against=against, photos=photos, price=price, count=count, device=device)
     Console().print(summary(found))
-    print(f"To look at: {out / 'comparison.html'}")
+    print(f"Report: {out / 'comparison.html'}")

@@ -1,62 +1,62 @@
-"""Everything that can be said of one set of pictures against another: the body of an evaluation."""
+"""Evaluation of one image set against another: all metrics, memorisation, and images to look at."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from impasto._version import __version__
-from impasto.config.types import Features, Pixels, Progress
+from impasto.config.types import Pixels, Progress, Values
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
+from impasto.metrics.base import FeatureComparison, FeatureSet
+from impasto.metrics.content_preservation import content_preservation
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor
 from impasto.metrics.features import CPU_BLOCK
-from impasto.metrics.image_sets import FileImages, ImageSet, TranslatedImages
-from impasto.metrics.memorisation import nearest, nearest_others
-from impasto.metrics.reference import Reference
-from impasto.metrics.results import Content, Copies, Copy, Evaluation, Scores, Value
+from impasto.metrics.image_sets import FileImages, ImageSet
+from impasto.metrics.memorisation import NEIGHBOURS, nearest_other_distances, nearest_reals
+from impasto.metrics.results import Evaluation, Memorisation, NearestReals, Scores, Value
+from impasto.metrics.scoring import add_floors, add_intervals, score
 
-#: The fakes shown beside their nearest reals, how many of those, and how many fakes may have the same nearest one:
-#: twelve times the same picture would tell less.
-SUSPECTS, NEAREST, ALIKE = 12, 3, 2
-#: ImageSet of each side shown.
+#: Fakes shown beside their nearest reals, and how many of them may share a nearest real: more would show nothing new.
+SUSPECTS, SHARED_NEAREST = 12, 2
+#: Images of each set on its contact sheet, and columns of the sheet.
 SHOWN, COLUMNS = 32, 8
 #: Pairs of photo and painting in memory at a time.
 PAIRS = 128
-#: Paintings of a style whose content is compared with their photos.
-COMPARED = 128
+#: Translations whose content preservation is measured: each is computed once more for it.
+MAX_TRANSLATED_PAIRS = 128
 
 
 @dataclass(frozen=True)
-class Assessment:
-    """An evaluation, and the pictures that go with it.
+class EvaluationWithImages:
+    """An evaluation and its images.
 
     Attributes:
-        copies: a row for each suspect: the fake and the reals nearest to it.
-        sheets: some of the fakes, and some of the reals.
+        nearest: one row per suspect: the fake and its nearest reals.
+        contact_sheets: some of the fakes, and some of the reals.
     """
 
     evaluation: Evaluation
-    copies: Image.Image
-    sheets: tuple[Image.Image, Image.Image]
+    nearest: Image.Image
+    contact_sheets: tuple[Image.Image, Image.Image]
 
     def save(self, folder: Path) -> None:
-        """Writes ``evaluation.json`` and ``copies.jpg``."""
+        """Write ``evaluation.json`` and ``copies.jpg``."""
         with atomic_write(folder / "evaluation.json") as part:
             part.write_text(self.evaluation.model_dump_json(indent=1), encoding="utf-8")
         with atomic_write(folder / "copies.jpg") as part:
-            self.copies.save(part, format="JPEG", quality=92, subsampling=0)
+            self.nearest.save(part, format="JPEG", quality=92, subsampling=0)
 
 
-def assess(
+def evaluate_images(
     fakes: ImageSet,
     reals: ImageSet,
     networks: Sequence[FeatureExtractor],
@@ -65,147 +65,135 @@ def assess(
     photos: FileImages | None = None,
     intervals: bool = False,
     progress: Progress | None = None,
-) -> Assessment:
-    """Measures fakes against reals through each network.
+) -> EvaluationWithImages:
+    """Measure fakes against reals through each network.
 
-    Copies are looked for through the usual network, if it is among them, else through the first one: of Monets with
-    60 % of their colour it recognises all as copies, ``alexnet`` 29 %.
+    Memorisation is measured through the default network if it is among them, else through the first: of Monets at 60 %
+    saturation it recognises all as copies, ``alexnet`` 29 %.
 
     Args:
-        unseen: more reals that were never learned from, measured through the first network too.
-        photos: what the fakes were painted from, by the same names: then content kept is measured as well, as it is of
-            a style's paintings, which bring their photos.
-        intervals: whether 95 % intervals are worked out, which takes a while.
-        progress: is told how many pictures of a side are done, and of how many.
+        fakes, reals: the image sets.
+        networks: feature networks, at least one.
+        unseen: held-out reals, scored through the first network too.
+        photos: source images of the fakes under the same names, to measure content preservation. Translations that a
+            style makes bring their own.
+        intervals: compute 95 % confidence intervals, which takes a while.
+        progress: called with the number of images of a set done, and of how many.
+
+    Raises:
+        ImpastoError: a set has too few readable images, or no fake has the name of a photo.
     """
     if not networks:
-        raise ValueError("no network to look through")
-    looking = next((network for network in networks if network.name == DEFAULT), networks[0])
-    found: list[Scores] = []
-    against_unseen: Scores | None = None
-    suspects: tuple[Copies, Image.Image] | None = None
+        raise ValueError("no feature network given")
+    for_memorisation = next((network for network in networks if network.name == DEFAULT), networks[0])
+    scores: list[Scores] = []
+    scores_unseen: Scores | None = None
+    memorisation: tuple[Memorisation, Image.Image] | None = None
     for network in networks:
-        made, real = fakes.features(network, progress), reals.features(network, progress)
-        reference = Reference(network, reals.size, real)
-        scores = reference.with_floors(reference.scores(made))
-        if intervals:
-            scores = reference.with_intervals(scores, made, progress=progress)
-        found.append(scores)
-        if network is looking:
-            suspects = _copies(network, (fakes, made), (reals, real))
+        features = fakes.features(network, progress)
+        real = FeatureSet(reals.features(network, progress), network, reals.size)
+        comparison = FeatureComparison(features, real, progress)
+        found = add_floors(score(comparison), real)
+        scores.append(add_intervals(found, comparison) if intervals else found)
+        if network is for_memorisation:
+            memorisation = _memorisation(comparison, fakes, reals)
         if network is networks[0] and unseen is not None:
-            against_unseen = Reference(network, unseen.size, unseen.features(network, progress)).scores(made)
-    assert suspects is not None
-    pairs = (
-        islice(fakes.pairs(), COMPARED // CPU_BLOCK)  # they are painted once more for it
-        if isinstance(fakes, TranslatedImages)
-        else None
-        if photos is None
-        else _by_name(fakes, photos)
-    )
+            held_out = FeatureSet(unseen.features(network, progress), network, unseen.size)
+            scores_unseen = score(FeatureComparison(features, held_out))
+    assert memorisation is not None
+    pairs = _pairs(fakes, photos)
     evaluation = Evaluation(
         impasto=__version__,
         created=datetime.now(UTC),
-        fakes=fakes.side(),
-        reals=reals.side(),
-        scores=found,
-        unseen=against_unseen,
-        copies=suspects[0],
-        content=None if pairs is None else _content(pairs, networks[0].device),
+        fakes=fakes.summary(),
+        reals=reals.summary(),
+        scores=scores,
+        unseen=scores_unseen,
+        copies=memorisation[0],
+        content=None if pairs is None else content_preservation(pairs, networks[0].device),
         checkerboard=_checkerboard(fakes, reals),
     )
-    return Assessment(evaluation, suspects[1], (_sheet(fakes), _sheet(reals)))
+    return EvaluationWithImages(evaluation, memorisation[1], (_contact_sheet(fakes), _contact_sheet(reals)))
 
 
-def _copies(
-    network: FeatureExtractor, fakes: tuple[ImageSet, Features], reals: tuple[ImageSet, Features]
-) -> tuple[Copies, Image.Image]:
-    """Who is near to whom, and the sheet of the most suspicious."""
-    (made, made_features), (real, real_features) = fakes, reals
-    distances, indices = nearest(made_features, real_features, NEAREST)
-    order = _suspects(distances[:, 0], indices[:, 0])
-    made_names, real_names = made.names(), real.names()
-    copies = Copies(
-        network=network.name,
+def score_images(fakes: ImageSet, reals: ImageSet, network: FeatureExtractor) -> Scores:
+    """Return all metrics of fakes against reals through one network, with floors."""
+    real = FeatureSet(reals.features(network), network, reals.size)
+    return add_floors(score(FeatureComparison(fakes.features(network), real)), real)
+
+
+def _memorisation(comparison: FeatureComparison, fakes: ImageSet, reals: ImageSet) -> tuple[Memorisation, Image.Image]:
+    """Return the distances to the nearest reals, and a sheet of the fakes with the smallest ones."""
+    distances, indices = comparison.derived(nearest_reals)
+    order = select_suspects(distances[:, 0], indices[:, 0])
+    fake_names, real_names = fakes.names(), reals.names()
+    found = Memorisation(
+        network=comparison.extractor.name,
         fakes=_rounded(distances[:, 0]),
-        reals=_rounded(nearest_others(real_features)),
+        reals=_rounded(nearest_other_distances(comparison.reals.features)),
         suspects=[
-            Copy(
-                fake=made_names[i],
-                reals=[real_names[j] for j in indices[i]],
-                distances=_rounded(distances[i]),
+            NearestReals(
+                fake=fake_names[i], reals=[real_names[j] for j in indices[i]], distances=_rounded(distances[i])
             )
             for i in order
         ],
     )
-    rows = np.full((len(order), 1 + NEAREST, made.size, made.size, 3), 255, np.uint8)
-    rows[:, 0] = made.pick(order)
-    there = indices.shape[1]
-    rows[:, 1 : 1 + there] = real.pick(indices[order].ravel()).reshape(len(order), there, *rows.shape[2:])
-    return copies, tile(rows.reshape(-1, *rows.shape[2:]), columns=1 + NEAREST)
+    rows = np.full((len(order), 1 + NEIGHBOURS, fakes.size, fakes.size, 3), 255, np.uint8)
+    rows[:, 0] = fakes.pick(order)
+    count = indices.shape[1]
+    rows[:, 1 : 1 + count] = reals.pick(indices[order].ravel()).reshape(len(order), count, *rows.shape[2:])
+    return found, tile(rows.reshape(-1, *rows.shape[2:]), columns=1 + NEIGHBOURS)
 
 
-def _suspects(distances: NDArray[np.float64], reals: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The fakes nearest to a real picture, few of which may be near to the same one."""
-    seen: Counter[int] = Counter()
+def select_suspects(distances: Values, nearest: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the fakes nearest to a real, at most :data:`SHARED_NEAREST` of the same one.
+
+    Args:
+        distances, nearest: of each fake to its nearest real, and that real's index; both (N,).
+    """
+    chosen_for: Counter[int] = Counter()
     chosen: list[int] = []
     for fake in np.argsort(distances, kind="stable"):
-        if seen[reals[fake]] < ALIKE:
-            seen[reals[fake]] += 1
+        if chosen_for[nearest[fake]] < SHARED_NEAREST:
+            chosen_for[nearest[fake]] += 1
             chosen.append(fake)
     return np.array(chosen[:SUSPECTS])
 
 
-def _rounded(values: NDArray[np.float64]) -> list[float]:
+def _rounded(values: Values) -> list[float]:
     return [round(float(value), 5) for value in values]
 
 
-def _sheet(pictures: ImageSet) -> Image.Image:
-    """Some of them, evenly spread."""
-    count = len(pictures.names())
-    return tile(pictures.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
+def _contact_sheet(images: ImageSet) -> Image.Image:
+    """Return a grid of images at equal intervals."""
+    count = len(images.names())
+    return tile(images.pick(np.linspace(0, count - 1, min(count, SHOWN)).round().astype(int)), COLUMNS)
 
 
 def _checkerboard(fakes: ImageSet, reals: ImageSet) -> Value | None:
-    """How far a checkerboard stands out of the fakes, beside how far one does of the reals."""
-    made, real = fakes.spectrum.excess(), reals.spectrum.excess()
-    return made and made.model_copy(update={"floor": real and real.value})
+    """Return the checkerboard of the fakes, with that of the reals as its floor."""
+    fake, real = fakes.spectrum.checkerboard(), reals.spectrum.checkerboard()
+    return fake and fake.model_copy(update={"floor": real and real.value})
 
 
-def _by_name(fakes: ImageSet, photos: FileImages) -> Iterator[tuple[Pixels, Pixels]]:
-    """Photos and the paintings that have the same names."""
-    places = photos.find(fakes.names())
+def _pairs(fakes: ImageSet, photos: FileImages | None) -> Iterator[tuple[Pixels, Pixels]] | None:
+    """Yield blocks of source images and their translations; None if the sources are not known."""
+    if (translated := fakes.pairs()) is not None:
+        return islice(translated, MAX_TRANSLATED_PAIRS // CPU_BLOCK)
+    return None if photos is None else _pairs_by_name(fakes, photos)
+
+
+def _pairs_by_name(fakes: ImageSet, photos: FileImages) -> Iterator[tuple[Pixels, Pixels]]:
+    places = photos.match_names(fakes.names())
     if not places:
         raise ImpastoError(
-            f"No painting in {fakes.side().name} has the name of a photo in {photos.spec}: "
-            "content can only be compared where both are called the same."
+            f"No image in {fakes.summary().name} has the name of a photo in {photos.spec}; content preservation needs "
+            "equal names."
         )
     read = photos.read(places)
-    part = list(islice(read, PAIRS))
-    if not part:
-        raise ImpastoError(f"None of the {len(places)} photos in {photos.spec} that were painted can be read.")
-    while part:
-        yield np.stack([photo for _, photo in part]), fakes.pick([number for number, _ in part])
-        part = list(islice(read, PAIRS))
-
-
-def _content(pairs: Iterable[tuple[Pixels, Pixels]], device: torch.device) -> Content:
-    """How much paintings keep of their photos; there is at least one pair."""
-    from impasto.metrics.content import content
-
-    found: dict[str, list[NDArray[np.float64]]] = {}
-    for photos, paintings in pairs:
-        size = paintings.shape[1]
-        for name, values in content(photos, paintings, device).items():
-            found.setdefault(name, []).append(values)
-    kept = {name: np.concatenate(each) for name, each in found.items()}
-    return Content(
-        pairs=len(next(iter(kept.values()))),
-        size=size,
-        values={
-            name: Value(
-                value=float(each.mean()), error=float(each.std(ddof=1) / np.sqrt(len(each))) if len(each) > 1 else None
-            )
-            for name, each in kept.items()
-        },
-    )
+    block = list(islice(read, PAIRS))
+    if not block:
+        raise ImpastoError(f"None of the {len(places)} matching photos in {photos.spec} can be read.")
+    while block:
+        yield np.stack([photo for _, photo in block]), fakes.pick([number for number, _ in block])
+        block = list(islice(read, PAIRS))

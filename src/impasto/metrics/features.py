@@ -1,4 +1,4 @@
-"""Pictures into features, and features cached_features so that the same pictures are looked at once."""
+"""Feature extraction, with a cache on disk."""
 
 import contextlib
 import hashlib
@@ -11,24 +11,28 @@ import torch
 from numpy.typing import NDArray
 
 from impasto.cache import cache_folder
+from impasto.config.types import Features, Pixels
 from impasto.files import DiskFullError, atomic_write
 from impasto.metrics.feature_extractors import FeatureExtractor
 
-#: Pictures computed together, always, so that the features of a picture do not depend on how many there are. On a CPU
-#: few at a time stay in its cache: 240 pictures a second in blocks of 8, 129 in blocks of 64.
+#: Batch sizes, fixed so that the features of an image do not depend on the number of images. Small batches fit a CPU's
+#: cache: 240 images per second in batches of 8, 129 in batches of 64.
 CPU_BLOCK, GPU_BLOCK = 8, 64
-#: Goes up when the same pictures get other features, or another spectrum, for another reason than the network.
+#: Increase when the same images get other features, or another spectrum, for another reason than the network.
 VERSION = 2
 
 
 def extract(
     network: FeatureExtractor,
-    pictures: Iterable[NDArray[np.uint8]],
+    images: Iterable[Pixels],
     progress: Callable[[int], object] | None = None,
-) -> NDArray[np.float32]:
-    """Features (N, D) of pictures that are uint8 (S, S, 3), in their order; only a few are in memory at a time."""
+) -> Features:
+    """Return features (N, D) of uint8 images (S, S, 3), in order, with one batch in memory at a time.
+
+    ``progress`` is called with the number of images done.
+    """
     size = CPU_BLOCK if network.device.type == "cpu" else GPU_BLOCK
-    source, found = iter(pictures), [np.empty((0, network.dimension), np.float32)]
+    source, found = iter(images), [np.empty((0, network.dimension), np.float32)]
     done = 0
     while block := list(islice(source, size)):
         filled = block + [block[-1]] * (size - len(block))
@@ -43,15 +47,20 @@ def extract(
 def cached_features(
     network: FeatureExtractor, content: str, compute: Callable[[], dict[str, NDArray[np.generic]]]
 ) -> dict[str, NDArray[np.generic]]:
-    """The arrays that ``compute`` finds, or found before for the same network and ``content``, a digest of all that
-    they depend on. A damaged file is computed anew."""
+    """Return the arrays of ``compute``, from the cache if they are there.
+
+    Args:
+        network: part of the key.
+        content: digest of everything else that the arrays depend on.
+        compute: called if the cache has no intact file for the key.
+    """
     key = hashlib.sha256(f"{VERSION}/{network.name}/{network.identity}/{content}".encode()).hexdigest()
     path = cache_folder() / "features" / f"{key[:32]}.npz"
     arrays = _load(path)
     if arrays is not None:
         return arrays
     arrays = compute()
-    # To keep them saves time and no more: a full disk or a home that cannot be written to is no failure here.
+    # The cache only saves time: a full disk or a read-only home is not an error.
     with contextlib.suppress(OSError, DiskFullError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as part, part.open("wb") as file:
@@ -60,12 +69,12 @@ def cached_features(
 
 
 def _load(path: Path) -> dict[str, NDArray[np.generic]] | None:
-    """What a file holds, None if it is not there or not atomic_write: its checksum is beside the arrays."""
+    """Return the arrays of a file, or None if it is missing or its checksum is wrong."""
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         return arrays if arrays.pop("checksum").item() == _checksum(arrays) else None
-    except Exception:  # whatever a damaged zip makes its readers stumble over
+    except Exception:  # a damaged zip raises many kinds
         return None
 
 

@@ -1,28 +1,43 @@
-"""The kernel distance, KID (Bińkowski et al. 2018, arXiv:1801.01401, section 4).
+"""KID, the kernel distance (Bińkowski et al. 2018, arXiv:1801.01401, section 4).
 
-The squared maximum mean discrepancy under the kernel (x·y/D + 1)³, by the estimator that has no bias: its expectation
-does not depend on how many pictures there are, and it may fall below 0 for sets that are alike. The paper averages
-over random subsets to save memory; here all pairs count, block by block, which varies less.
+The squared maximum mean discrepancy under the kernel (x·y/D + 1)³, by the unbiased estimator: its expectation does not
+depend on the number of images, and it may be negative for similar sets. The paper averages over random subsets to save
+memory; here all pairs count, block by block, which has a lower variance.
 """
+
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 1024  #: rows of the kernel's matrix in memory at a time
+from impasto.config.types import Values
+from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric
+from impasto.metrics.results import Value
 
-Features = NDArray[np.floating]
-Sums = NDArray[np.float64]
+BLOCK = 1024  #: rows of the kernel matrix in memory at a time
 
 
-def kernel_distance(fakes: Features, reals: Features) -> tuple[float, float]:
-    """The distance of features (N, D) and (M, D), and its standard error.
+@METRICS.register("KID")
+class KernelDistance(FeatureMetric):
+    """KID with the jackknife's standard error."""
 
-    The error is the jackknife's: from all the subsets that leave one picture out. N and M are at least 2, and the error
-    of fewer than 3 is not a number.
+    meaning = "kernel distance (MMD²) of the features; unbiased for small sets"
+    better = "lower"
+    order = 10
+
+    def compute(self, comparison: FeatureComparison) -> Value:
+        value, error = kernel_distance(comparison.fakes.values, comparison.reals.values)
+        return Value(value=value, error=error if isfinite(error) else None)
+
+
+def kernel_distance(fakes: NDArray[np.floating], reals: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the distance of features (N, D) and (M, D), both of at least 2 rows, and its standard error.
+
+    The error is the jackknife's, over all subsets that leave one image out; NaN for fewer than 3 rows.
     """
-    x, y = fakes.astype(np.float64), reals.astype(np.float64)
-    within_x, within_y = _sums(x, x) - _diagonal(x), _sums(y, y) - _diagonal(y)
-    across_x, across_y = _sums(x, y), _sums(y, x)
+    x, y = fakes.astype(np.float64, copy=False), reals.astype(np.float64, copy=False)
+    within_x, within_y = _row_sums(x, x) - _diagonal(x), _row_sums(y, y) - _diagonal(y)
+    across_x, across_y = _row_sums(x, y), _row_sums(y, x)
     n, m = len(x), len(y)
     xx, yy, xy = within_x.sum(), within_y.sum(), across_x.sum()
     value = xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
@@ -38,13 +53,13 @@ def kernel_distance(fakes: Features, reals: Features) -> tuple[float, float]:
     return float(value), float(np.sqrt(variance))
 
 
-def _sums(x: Sums, y: Sums) -> Sums:
-    """For each row of x, the kernel summed over all rows of y."""
+def _row_sums(x: Values, y: Values) -> Values:
+    """Return, for each row of x, the kernel summed over all rows of y."""
     blocks = [((x[i : i + BLOCK] @ y.T / x.shape[1] + 1) ** 3).sum(axis=1) for i in range(0, len(x), BLOCK)]
     return np.concatenate(blocks)
 
 
-def _diagonal(x: Sums) -> Sums:
-    """The kernel of each row with itself."""
-    diagonal: Sums = (np.square(x).sum(axis=1) / x.shape[1] + 1) ** 3
+def _diagonal(x: Values) -> Values:
+    """Return the kernel of each row with itself."""
+    diagonal: Values = (np.square(x).sum(axis=1) / x.shape[1] + 1) ** 3
     return diagonal

@@ -1,4 +1,4 @@
-"""What every page is made of: pictures that lie within it, and templates that treat all they are told as text."""
+"""Shared shell of all pages: embedded images and templates with autoescape."""
 
 import base64
 import io
@@ -15,7 +15,7 @@ from impasto.reports.figure_style import DARK, LIGHT, Theme, png
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture within the page."""
+    """An image embedded in a page."""
 
     uri: str
     width: int
@@ -23,31 +23,31 @@ class Picture:
 
     @property
     def content(self) -> bytes:
-        """The picture's file."""
+        """The image file."""
         return base64.b64decode(self.uri.partition(";base64,")[2])
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure within the page, once for light screens and once for dark ones."""
+    """A figure embedded in a page, in the light and in the dark theme."""
 
     light: Picture
     dark: Picture
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """A file's content as an address that needs no file."""
+    """Return a file's content as a data URI."""
     return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def embed(content: bytes, kind: str) -> Picture:
-    """A picture's file, of a kind such as ``png``, as it is."""
+    """Embed an image file of a kind such as ``png``."""
     with Image.open(io.BytesIO(content)) as picture:
         return Picture(data_uri(content, f"image/{kind}"), *picture.size)
 
 
 def jpeg(picture: Image.Image, side: int, quality: int = 88) -> Picture:
-    """A picture as JPEG, its longer side ``side`` pixels at most."""
+    """Embed an image as JPEG with at most ``side`` pixels on the longer side."""
     smaller = picture.copy()
     smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
     file = io.BytesIO()
@@ -56,22 +56,22 @@ def jpeg(picture: Image.Image, side: int, quality: int = 88) -> Picture:
 
 
 def lossless(picture: Image.Image) -> Picture:
-    """A picture as PNG, pixel by pixel."""
+    """Embed an image as PNG."""
     file = io.BytesIO()
     picture.save(file, "PNG")
     return embed(file.getvalue(), "png")
 
 
 def drawing(draw: Callable[[Theme], Figure]) -> Drawing:
-    """What ``draw`` draws, in both themes."""
+    """Embed a figure in both themes."""
     return Drawing(embed(png(draw(LIGHT)), "png"), embed(png(draw(DARK)), "png"))
 
 
 def render(template: str, **values: Any) -> str:
-    """A whole page; everything in ``values`` is text, whatever it looks like.
+    """Render a page; everything in ``values`` is escaped.
 
     Raises:
-        jinja2.UndefinedError: the template wants a value that is not given.
+        jinja2.UndefinedError: the template needs a value that is not given.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("impasto.reports"),

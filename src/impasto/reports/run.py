@@ -1,225 +1,218 @@
-"""The report: one HTML page that holds all that a run has to show, and asks nothing of any network."""
+"""Report of a run: one self-contained HTML page, made from the run folder without running any network."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from impasto.data.image_grid import tile
+from impasto.data.loader import FEW_HELDOUT
 from impasto.files import atomic_write
-from impasto.reports import curves, pairs
-from impasto.reports.diagnostics import Diagnostics, percent
+from impasto.metrics.formatting import format_number, format_percent
+from impasto.reports import pairs
+from impasto.reports.curves import REVERSE, draw_curves
+from impasto.reports.diagnostics import Diagnostics
 from impasto.reports.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
 from impasto.reports.evaluation import Findings
-from impasto.reports.evaluation_text import number
-from impasto.reports.run_record import RecordedData, RunRecord, Sample, open_picture
-from impasto.reports.time_lapse import write_film, write_loop
+from impasto.reports.record_text import base_name, flatten, format_duration, setting_text
+from impasto.reports.run_record import RecordedData, RunRecord, Sample, open_image
+from impasto.reports.time_lapse import write_animation, write_video
 
 MILESTONES = 8
-"""Rows of the table that follows the same noise, or the same photos, through training, and its columns."""
+"""Rows and columns of the table of samples through training."""
 
 ACROSS = 4
-"""Pairs of a photo and its painting that stand beside each other in the page."""
+"""Columns of pairs."""
 
-SHEET_SIDE, STRIP_SIDE = 2200, 1440
-"""The longest side, in pixels, at which a sheet and a strip of paintings are put into the page."""
+GRID_SIDE, STRIP_SIDE = 2200, 1440
+"""Longest side in pixels of a grid and of a strip of images in the page."""
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One number that sums up the run, and what it says."""
+class KeyFigure:
+    """One number that summarises the run, and its meaning."""
 
     value: str
     meaning: str
 
 
 def write_report(run: Path) -> Path:
-    """Writes ``report.html`` into a run folder, and ``curves.png`` and ``evolution.mp4``/``.webp`` beside it.
+    """Write ``report.html`` into a run folder, with ``curves.png`` and ``evolution.mp4``/``.webp``.
 
-    The run may have ended, still go on or have just begun: the page says what is not there yet.
+    The run may be finished, running or just started: the page says what is missing.
 
     Returns:
         The path of the page.
 
     Raises:
-        ImpastoError: the folder is no run, or one of its files is damaged.
+        ImpastoError: the folder is not a run folder, or one of its files is damaged.
     """
     record = RunRecord.read(run)
     page = run / "report.html"
-    shown: dict[str, Any] = {"curves": None, "film": None, "findings": None}
+    shown: dict[str, Any] = {"curves": None, "video": None, "findings": None}
     if len(record.log):
-        drawn = drawing(lambda theme: curves.figure(record, theme))
-        shown["curves"] = drawn
+        figure = drawing(lambda theme: draw_curves(record, theme))
+        shown["curves"] = figure
         with atomic_write(run / "curves.png") as part:
-            part.write_bytes(drawn.light.content)
+            part.write_bytes(figure.light.content)
     if record.samples:
-        write_film(record, run / "evolution.mp4")
-        write_loop(record, run / "evolution.webp")
-        shown["film"] = data_uri((run / "evolution.mp4").read_bytes(), "video/mp4")
+        write_video(record, run / "evolution.mp4")
+        write_animation(record, run / "evolution.webp")
+        shown["video"] = data_uri((run / "evolution.mp4").read_bytes(), "video/mp4")
     if record.evaluation is not None and record.ended:
-        copies = open_picture(record.copies) if record.copies.exists() else None
-        shown["findings"] = Findings.of(record.evaluation, copies)
+        nearest = open_image(record.copies) if record.copies.exists() else None
+        shown["findings"] = Findings.of(record.evaluation, nearest)
     with atomic_write(page) as part:
-        part.write_text(render("page.html", **shown, **_words(record), **_pictures(record)), encoding="utf-8")
+        part.write_text(render("page.html", **shown, **_text(record), **_images(record)), encoding="utf-8")
     return page
 
 
-def _words(record: RunRecord) -> dict[str, Any]:
-    """Everything on the page that is not a picture."""
-    facts, standing = record.facts, Diagnostics.of(record)
+def _text(record: RunRecord) -> dict[str, Any]:
+    """Return everything on the page that is not an image."""
+    facts, diagnostics = record.facts, Diagnostics.of(record)
+    inputs, outputs = record.source, record.target
     return {
         "run": record.folder.resolve().name,
         "facts": facts,
         "size": record.size,
+        "recipe_name": record.recipe.get("name", ""),
         "translates": record.translates,
-        "paints": record.target == "paintings",
-        "domains": record.domains,
-        "there_and_back": any(name.endswith(curves.BACK) for name in record.log.columns),
-        "after": _named(facts.paintings.spec),
-        "start": None if facts.start is None else _named(facts.start),
-        "duration": duration(record.log.last("seconds") or 0.0),
+        "task": record.task,
+        "inputs": inputs,
+        "outputs": outputs,
+        "input": inputs.removesuffix("s"),
+        "output": outputs.removesuffix("s"),
+        "target_data": record.target_data,
+        "source_data": record.source_data,
+        "shown_in_training": record.source_data is not None and record.source_data.heldout < FEW_HELDOUT,
+        "both_directions": any(name.endswith(REVERSE) for name in record.log.columns),
+        "data": base_name(facts.paintings.spec),
+        "start": None if facts.start is None else base_name(facts.start),
+        "duration": format_duration(record.log.last("seconds") or 0.0),
         "steps": int(record.log.last("step") or 0),
-        "standing": standing,
-        "measures": list(_measures(record, standing)) if standing else [],
+        "diagnostics": diagnostics,
+        "key_figures": list(_key_figures(record, diagnostics)) if diagnostics else [],
         "events": record.log.events,
         "details": list(_details(record)),
         "commands": list(_commands(record)),
-        "recipe": list(_groups(record.recipe)),
+        "recipe": list(_setting_groups(record.recipe)),
     }
 
 
-def _pictures(record: RunRecord) -> dict[str, Any]:
-    """The paintings on the page, None or empty where there are none yet."""
+def _images(record: RunRecord) -> dict[str, Any]:
+    """Return the images on the page, None or empty where there are none yet."""
     newest = record.samples[-1] if record.samples else None
     real = record.real if record.real.exists() else None
     photos = record.photos if record.translates and record.photos.exists() else None
-    # While a run goes on, the final paintings are those of an earlier end.
+    # During training, the final images are those of an earlier end.
     ended = record.ended and record.paintings.exists()
     return {
-        "paintings": _paintings(record) if ended else None,
+        "final": _final(record) if ended else None,
         "newest": newest,
-        "newest_sheet": _newest(record, newest) if newest and not ended else None,
-        "photos": _strip(record, photos) if photos else None,
-        "real": _sheet(real) if real else None,
-        "reverse": _sheet(record.reverse) if record.reverse else None,
+        "newest_grid": _newest(record, newest) if newest and not ended else None,
+        "sources": _strip(record, photos) if photos else None,
+        "real": _grid(real) if real else None,
+        "reverse": _grid(record.reverse) if record.reverse else None,
         "pair": [_single(record, path) for path in (real, newest.path)] if newest and real else None,
-        "photo": _single(record, photos) if photos else None,
+        "source": _single(record, photos) if photos else None,
         "milestones": [(sample.step, _strip(record, sample.path)) for sample in milestones(record.samples)],
     }
 
 
 def milestones(samples: tuple[Sample, ...], most: int = MILESTONES) -> list[Sample]:
-    """The first sample, the last, and those between that lie closest to equal *ratios* of steps.
+    """Return the first sample, the last, and those nearest to logarithmically spaced steps between them.
 
-    A painter changes most at first: equal distances would show the beginning once and the end many times.
+    Generators change most at first.
     """
     if not samples:
         return []
-    places = np.log1p([sample.step for sample in samples])
-    wanted = np.linspace(places[0], places[-1], most)
-    nearest = np.abs(places[None, :] - wanted[:, None]).argmin(axis=1)
+    steps = np.log1p([sample.step for sample in samples])
+    wanted = np.linspace(steps[0], steps[-1], most)
+    nearest = np.abs(steps[None, :] - wanted[:, None]).argmin(axis=1)
     return [samples[index] for index in dict.fromkeys(nearest)]
 
 
-def duration(seconds: float) -> str:
-    """A time as people say it: ``48 s``, ``12 min 05 s``, ``3 h 20 min``."""
-    minutes, second = divmod(round(seconds), 60)
-    hours, minute = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minute:02} min"
-    return f"{minutes} min {second:02} s" if minutes else f"{second} s"
-
-
-def _named(spec: str) -> str:
-    """The last part of a path, or the name that it is."""
-    return PurePath(spec).name or spec
-
-
-def _measures(record: RunRecord, standing: Diagnostics) -> Iterator[Measure]:
-    if standing.real is not None:
-        yield Measure(percent(standing.real), f"of its training {standing.target} the discriminator takes for real")
-    if standing.heldout is not None:
-        yield Measure(percent(standing.heldout), f"of the held-out {standing.target} it takes for real")
-    if standing.fake is not None:
-        yield Measure(percent(standing.fake), "of the fakes it sees through")
-    if standing.spread is not None:
-        yield Measure(f"{standing.spread:.2f}", f"spread of the fakes; the real {standing.target} have 1")
-    for name in record.log.kids:
-        steps, distances = record.log.measured(name)
-        best = record.chosen(name)
-        last = f"{number(float(distances[-1]))} at the last one, step {steps[-1]:,.0f}"
-        if best is None:
-            yield Measure(number(float(distances[-1])), f"{name}, at step {steps[-1]:,.0f}")
-        else:
-            step, lowest = best
-            since = f"; {last}" if step < steps[-1] else ", the last one"
-            yield Measure(number(lowest), f"{name}: the lowest, at step {step:,}{since}")
+def _key_figures(record: RunRecord, found: Diagnostics) -> Iterator[KeyFigure]:
+    if found.real is not None:
+        yield KeyFigure(format_percent(found.real), f"discriminator accuracy on training {found.target}")
+    if found.heldout is not None:
+        yield KeyFigure(format_percent(found.heldout), f"discriminator accuracy on held-out {found.target}")
+    if found.fake is not None:
+        yield KeyFigure(format_percent(found.fake), "discriminator accuracy on fakes")
+    if found.diversity_ratio is not None:
+        meaning = f"diversity ratio: pixel standard deviation, fakes / real {found.target}"
+        yield KeyFigure(f"{found.diversity_ratio:.2f}", meaning)
+    for name in record.log.scores:
+        steps, values = record.log.series(name)
+        step, lowest = int(steps[values.argmin()]), float(values.min())
+        last = "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
+        yield KeyFigure(format_number(lowest), f"{name}: best, at step {step:,} ({last})")
 
 
 def _details(record: RunRecord) -> Iterator[tuple[str, str]]:
-    facts, source, photos, log = record.facts, record.facts.paintings, record.facts.photos, record.log
-    yield "Turns", record.domains
+    facts, photos, log = record.facts, record.facts.photos, record.log
+    yield "Task", record.domains
     yield "Status", facts.status
-    yield "Begun", f"{facts.created:%Y-%m-%d %H:%M} {facts.created:%Z}".strip()
+    yield "Started", f"{facts.created:%Y-%m-%d %H:%M} {facts.created:%Z}".strip()
     if len(log):
-        seen, seconds = log.last("pictures") or 0.0, log.last("seconds") or 0.0
-        yield "Training time", duration(seconds)
+        shown, seconds = log.last("pictures") or 0.0, log.last("seconds") or 0.0
+        yield "Training time", format_duration(seconds)
         yield "Steps", f"{log.last('step'):,.0f}"
         if photos is not None:
-            yield "Photos shown", _shown(seen, photos)
-        yield "Paintings shown", _shown(seen, source)
+            yield "Photos shown", _epochs(shown, photos)
+        yield "Paintings shown", _epochs(shown, facts.paintings)
         if seconds:
-            yield "Speed", f"{seen / seconds:,.1f} pictures a second"
-        _, memory = log.measured("memory")
+            yield "Throughput", f"{shown / seconds:,.1f} images/s"
+        _, memory = log.series("memory")
         if len(memory):
             yield "Peak memory", f"{memory.max() / 2**30:.2f} GiB"
-    asked = f", {facts.total_steps:,} steps" if facts.total_steps is not None else ""
-    yield "Budget", f"{facts.budget}{asked}"
+    steps = f", {facts.total_steps:,} steps" if facts.total_steps is not None else ""
+    yield "Budget", f"{facts.budget}{steps}"
     yield "Device", f"{facts.device}, {facts.precision}"
     yield "Seed", str(facts.seed)
     if facts.start is not None:
-        yield "Started from", facts.start
-    yield from _source("Paintings", source)
+        yield "Initial weights", facts.start
+    yield from _data_rows("Paintings", facts.paintings)
     if photos is not None:
-        yield from _source("Photos", photos)
+        yield from _data_rows("Photos", photos)
     yield "impasto", facts.impasto
 
 
-def _shown(seen: float, source: RecordedData) -> str:
-    times = seen / max(source.learned, 1)
-    return f"{seen:,.0f}, each about {times:,.{0 if times >= 10 else 1}f} times"
+def _epochs(shown: float, data: RecordedData) -> str:
+    epochs = shown / max(data.trained_on, 1)
+    return f"{shown:,.0f} ({epochs:,.{0 if epochs >= 10 else 1}f} epochs)"
 
 
-def _source(kind: str, source: RecordedData) -> Iterator[tuple[str, str]]:
-    yield kind, source.spec
-    yield f"{kind}: fingerprint", source.fingerprint
-    yield f"{kind} used", f"{source.learned:,} to learn from, {source.heldout:,} held out"
-    yield f"{kind} left out", f"{source.left_out:,} unusable, {source.duplicates:,} duplicate"
+def _data_rows(kind: str, data: RecordedData) -> Iterator[tuple[str, str]]:
+    yield kind, data.spec
+    yield f"{kind}: fingerprint", data.fingerprint
+    yield f"{kind}: split", f"{data.trained_on:,} training, {data.heldout:,} held out"
+    yield f"{kind}: excluded", f"{data.left_out:,} unreadable or unsuitable, {data.duplicates:,} duplicates"
 
 
 def _commands(record: RunRecord) -> Iterator[tuple[str, str]]:
-    """What to type next, as a shell takes it, and what it is for."""
+    """Yield commands to run next: purpose and command line."""
     facts, run = record.facts, str(record.folder)
     if record.paintings.exists() and record.translates:
-        inputs, made = ("PHOTO…", "paintings") if record.target == "paintings" else ("PAINTING…", "photos")
-        yield f"Make {made}", f"impasto paint {inputs} {shlex.join(['--style', run, '--out', made])}"
+        inputs = "PHOTO…" if record.source == "photos" else "PAINTING…"
+        options = shlex.join(["--style", run, "--out", record.target])
+        yield f"Translate {record.source}", f"impasto paint {inputs} {options}"
     elif record.paintings.exists():
         yield (
-            "More paintings",
+            "Generate paintings",
             shlex.join(["impasto", "generate", run, "--count", "16", "--out", "paintings"]),
         )
     if facts.status != "finished":
-        yield "Go on with this training", shlex.join(["impasto", "train", "--resume", run])
+        yield "Resume this training", shlex.join(["impasto", "train", "--resume", run])
     again = ["impasto", "train", str(record.folder / "recipe.yaml"), "--paintings", facts.paintings.spec]
     again += ["--crop-frames"] if facts.paintings.crop_frames else []
     again += ["--photos", facts.photos.spec] if facts.photos is not None else []
     again += ["--from", facts.start] if facts.start is not None else []
-    # The same time is not the same number of steps, on another machine or another day.
+    # A budget in time would give another number of steps.
     again += ["--budget", f"{facts.total_steps}steps" if facts.total_steps is not None else facts.budget]
     again += ["--seed", str(facts.seed), "--device", facts.device]
     again += [
@@ -228,56 +221,42 @@ def _commands(record: RunRecord) -> Iterator[tuple[str, str]]:
         "--out",
         f"{run}-again",
     ]
-    yield "The same training again", shlex.join(again)
+    yield "Repeat this training", shlex.join(again)
 
 
-def _groups(recipe: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """The recipe's single settings under no name, then each group of settings under its own."""
-    yield "", [(name, _value(value)) for name, value in recipe.items() if not isinstance(value, Mapping)]
+def _setting_groups(recipe: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Yield the recipe's own settings without a name, then each group of settings under its name."""
+    yield "", [(name, setting_text(value)) for name, value in recipe.items() if not isinstance(value, Mapping)]
     for name, value in recipe.items():
         if isinstance(value, Mapping):
-            yield name, list(_flat(value))
+            yield name, [(key, setting_text(each)) for key, each in flatten(value)]
 
 
-def _flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", _value(value)
-
-
-def _value(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _paintings(record: RunRecord) -> Picture:
-    """The final paintings; those of photos each to the right of its photo."""
+def _final(record: RunRecord) -> Picture:
+    """Return the final images; translations each to the right of its source image."""
     if not record.translates:
-        return _sheet(record.paintings)
-    return jpeg(pairs.sheet(pairs.painted(record), columns=ACROSS), SHEET_SIDE)
+        return _grid(record.paintings)
+    return jpeg(pairs.pair_grid(pairs.final_pairs(record), columns=ACROSS), GRID_SIDE)
 
 
 def _newest(record: RunRecord, sample: Sample) -> Picture:
-    """The same of a sample."""
-    found = pairs.sampled(record, sample)
-    return _sheet(sample.path) if found is None else jpeg(pairs.sheet(found, columns=ACROSS), SHEET_SIDE)
+    """Return a sample; translations each to the right of its source image."""
+    found = pairs.sample_pairs(record, sample)
+    return _grid(sample.path) if found is None else jpeg(pairs.pair_grid(found, columns=ACROSS), GRID_SIDE)
 
 
-def _sheet(path: Path) -> Picture:
-    """A sheet of paintings as its file holds it, made smaller only if it is very large."""
-    picture = open_picture(path)
-    if max(picture.size) <= SHEET_SIDE:
-        return embed(path.read_bytes(), "jpeg")
-    return jpeg(picture, SHEET_SIDE)
+def _grid(path: Path) -> Picture:
+    """Embed a grid file as it is, resized only if it is very large."""
+    image = open_image(path)
+    return embed(path.read_bytes(), "jpeg") if max(image.size) <= GRID_SIDE else jpeg(image, GRID_SIDE)
 
 
 def _single(record: RunRecord, path: Path) -> Picture:
-    """The first picture of a sheet, by itself."""
+    """Embed the first image of a grid."""
     return lossless(Image.fromarray(record.cells(path)[0, 0]))
 
 
 def _strip(record: RunRecord, path: Path) -> Picture:
-    """The first pictures of a sheet, side by side."""
-    first = record.pictures(path)[:MILESTONES]
+    """Embed the first images of a grid, side by side."""
+    first = record.images(path)[:MILESTONES]
     return jpeg(tile(first, columns=len(first)), STRIP_SIDE)

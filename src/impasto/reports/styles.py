@@ -1,55 +1,55 @@
-"""What a style says of itself, for a person."""
+"""Descriptions of styles, from their cards."""
 
 import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from impasto.config.recipe import Recipe, bundled_recipes
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.metrics.results import Scores
-from impasto.reports.evaluation_text import measured, number
+from impasto.metrics.formatting import format_number, format_value
+from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.style import Card, available_styles
 
 
 def list_styles() -> Iterator[tuple[str, list[str]]]:
-    """The styles that are at hand: their names, and what is to be said of each."""
+    """Yield the available styles: name and description."""
     for name, path in available_styles().items():
         try:
             yield name, describe(Card.load(path), path.stat().st_size)
         except (ImpastoError, KeyError) as error:
-            reason = error if isinstance(error, ImpastoError) else f"{path} says too little of itself: it is damaged."
+            reason = error if isinstance(error, ImpastoError) else f"{path} is damaged: its card is incomplete."
             yield name, [str(reason)]
 
 
 def describe(card: Card, size: int | None = None) -> list[str]:
-    """A style's card as lines; ``size`` are the bytes of its file."""
+    """Describe a style's card in lines; ``size``: bytes of its file."""
     lines = [
         _origin(card),
-        *(_kid(each) for each in card.scores),
-        *(f"in the reverse direction (--reverse): {_kid(each)}" for each in card.scores_reverse),
+        *(_score(each) for each in card.scores),
+        *(f"reverse direction (--reverse): {_score(each)}" for each in card.scores_reverse),
     ]
     if card.content is not None:
-        kept = ", ".join(f"{name} {measured(value)}" for name, value in card.content.values.items())
-        lines.append(f"content kept: {kept} ({card.content.pairs:,} photos)")
+        values = ", ".join(f"{name} {format_value(value)}" for name, value in card.content.values.items())
+        lines.append(f"content preservation: {values} ({card.content.pairs:,} photos)")
     if card.checkerboard is not None:
-        lines.append(
-            f"checkerboard {measured(card.checkerboard)} dB, where the paintings have {number(card.checkerboard.floor or 0)}"
-        )
+        reals = format_number(card.checkerboard.floor or 0)
+        lines.append(f"checkerboard artefacts {format_value(card.checkerboard)} dB (reals: {reals} dB)")
     about = [card.license] if card.license else []
     if size is not None:
         about.append(f"{size / 1e6:.1f} MB")
     lines += [", ".join(about)] if about else []
-    again = None if card.imported is not None else command(card)
-    return lines if again is None else [*lines, again]
+    command = None if card.imported is not None else training_command(card)
+    return lines if command is None else [*lines, command]
 
 
-def command(card: Card) -> str | None:
-    """What trains such a style again; None if the recipe of its name is another today, which no settings make of it."""
+def training_command(card: Card) -> str | None:
+    """Return the command that trains such a style; None if the bundled recipe of its name has changed since."""
     recipe, name, changes = Recipe.of(card.recipe), f"{card.recipe['name']}.yaml", list[str]()
     if recipe.name in bundled_recipes():
         name, changes = recipe.name, recipe.changes()
-        if not _made_by(changes, recipe):
+        if not _reproduces(changes, recipe):
             return None
     paintings, photos = card.target_data, card.source_data
     if photos is not None and recipe.target != "paintings":
@@ -64,24 +64,24 @@ def command(card: Card) -> str | None:
     return shlex.join([*words, "--budget", card.budget or f"{card.steps}steps", "--out", "run"])
 
 
-def _made_by(changes: Sequence[str], recipe: Recipe) -> bool:
-    """Whether these changes make this recipe of the bundled_recipes one of its name."""
+def _reproduces(changes: Sequence[str], recipe: Recipe) -> bool:
+    """Whether these changes to the bundled recipe of that name give this recipe."""
     with contextlib.suppress(ImpastoError):
         made = Recipe.load(recipe.name).replace(changes)
         return made.model_copy(update={"tune": {}}) == recipe.model_copy(update={"tune": {}})
     return False
 
 
-def _kid(scores: Scores) -> str:
-    return f"{scores.label('KID')} {measured(scores.values['KID'])} ({scores.counts})"
+def _score(scores: Scores) -> str:
+    return f"{scores.label(DECIDING_METRIC)} {format_value(scores.values[DECIDING_METRIC])} ({scores.counts})"
 
 
 def _origin(card: Card) -> str:
     if card.imported is not None:
-        return f"{card.domains}, imported from {card.imported}: a {card.recipe['generator']['network']} of another tool"
+        return f"{card.domains}, {card.recipe['generator']['network']} generator imported from {card.imported}"
     return (
-        f"{card.domains}, learned at {card.recipe['size']}×{card.recipe['size']} from {_pictures(card)} "
-        f"by {card.recipe['name']} in {_time(card.seconds)}"
+        f"{card.domains}, recipe {card.recipe['name']}, {card.recipe['size']}×{card.recipe['size']}, trained on "
+        f"{_images(card)} for {_time(card.seconds)}"
     )
 
 
@@ -89,14 +89,14 @@ def _time(seconds: float) -> str:
     return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.1f} minutes"
 
 
-def _pictures(card: Card) -> str:
+def _images(card: Card) -> str:
     if card.source_data is None:
-        return f"{_learned(card.target_data):,} pictures"
-    counts = [f"{_learned(card.target_data):,}", f"{_learned(card.source_data):,}"]
+        return f"{_trained_on(card.target_data):,} images"
+    counts = [f"{_trained_on(card.target_data):,}", f"{_trained_on(card.source_data):,}"]
     paintings, photos = counts if card.target == "paintings" else reversed(counts)
     return f"{paintings} paintings and {photos} photos"
 
 
-def _learned(source: dict[str, Any]) -> int:
-    """Of a source's pictures, those that were not held out."""
+def _trained_on(source: dict[str, Any]) -> int:
+    """Return the number of training images: all but the held-out ones."""
     return int(source["pictures"]) - int(source.get("heldout", 0))

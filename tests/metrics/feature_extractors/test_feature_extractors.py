@@ -57,17 +57,16 @@ def test_bfloat16_changes_features_by_little_and_is_another_identity(
 
 
 def test_a_name_is_almost_right_or_unknown(tmp_path: Path) -> None:
-    known = "efficientnet-lite0, alexnet, vgg16, inception-2015"
-    with pytest.raises(ImpastoError, match=rf"did you mean inception-2015\?.*{known}"):
+    with pytest.raises(ImpastoError, match="no feature network 'inception-v3'; did you mean 'inception-2015'"):
         open_feature_extractor("inception-v3", CPU)
-    with pytest.raises(ImpastoError, match="Choose one of") as error:
+    with pytest.raises(ImpastoError, match="there are alexnet, efficientnet-lite0, inception-2015, vgg16") as error:
         open_feature_extractor("qqqq", CPU)
     assert "did you mean" not in str(error.value)
 
 
 @pytest.mark.parametrize("name", OFFLINE)
 def test_no_file_is_taken_for_a_network_that_brings_its_weights(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ImpastoError, match="brings its own weights"):
+    with pytest.raises(ImpastoError, match="includes its weights"):
         open_feature_extractor(name, CPU, tmp_path / "x.pth")
 
 

@@ -1,8 +1,8 @@
-"""AlexNet without aliasing: it scores what is trained against features of EfficientNets.
+"""Antialiased AlexNet: scores models that are trained against features of EfficientNets.
 
 Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks" (arXiv:1404.5997), as trained for the
-shift-tolerant perceptual distance (:mod:`impasto.metrics.feature_extractors.perceptual`): no convolution has a stride, and each
-halving blurs. A network of another family than EfficientNet, and 3.6 times as fast as VGG16.
+shift-tolerant perceptual distance (:mod:`impasto.metrics.feature_extractors.perceptual`): convolutions have no stride,
+and downsampling blurs. 3.6 times as fast as VGG16.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,13 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.perceptual import PerceptualNetwork, blurred, convolution
+from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS
+from impasto.metrics.feature_extractors.perceptual import PerceptualNetwork, blur_downsample, load_convolution
 from impasto.networks.pretrained.weights import Weights
 
 
 class Stage(NamedTuple):
-    """A convolution, and the blur of its stage if that halves the maps, by their places in the file."""
+    """A convolution, and the blur of its stage if that downsamples, by their indices in the file."""
 
     channels: int
     place: int
@@ -34,8 +35,9 @@ STAGES = (
 )
 
 
+@FEATURE_EXTRACTORS.register("alexnet")
 class AlexNet(PerceptualNetwork):
-    """1152 means, of the maps of five stages."""
+    """1152 features: channel means of five stages."""
 
     name = "alexnet"
     file = "alex_shift_tolerant.pth"
@@ -60,24 +62,24 @@ class AlexNet(PerceptualNetwork):
 
 
 class _Later(nn.Module):
-    """Halves the maps, if it has a blur, then convolves."""
+    """Downsample, if it has a blur, then convolve."""
 
     blur: Tensor | None
 
     def __init__(self, state: Weights, name: str, stage: Stage) -> None:
         super().__init__()
         self.register_buffer("blur", None if stage.blur is None else state[f"{name}.{stage.blur}.filt"])
-        self.convolution = convolution(state, f"{name}.{stage.place}", stage.padding)
+        self.convolution = load_convolution(state, f"{name}.{stage.place}", stage.padding)
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.blur is not None:
-            maps = blurred(F.max_pool2d(maps, 3, stride=1), self.blur, 2)
+            maps = blur_downsample(F.max_pool2d(maps, 3, stride=1), self.blur, 2)
         return F.relu_(self.convolution(maps))
 
 
 class _First(_Later):
-    """Convolves, then halves: so it blurs its own maps, not those that it is given."""
+    """Convolve, then downsample."""
 
     def forward(self, maps: Tensor) -> Tensor:
         assert self.blur is not None
-        return F.relu_(blurred(self.convolution(maps), self.blur, 2))
+        return F.relu_(blur_downsample(self.convolution(maps), self.blur, 2))

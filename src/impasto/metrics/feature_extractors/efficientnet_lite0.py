@@ -1,21 +1,22 @@
-"""EfficientNet-Lite0, trained on ImageNet: the network that is always there."""
+"""EfficientNet-Lite0, trained on ImageNet: the default, whose weights are installed."""
 
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.base import FeatureExtractor, pooled
+from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS, FeatureExtractor, pooled
 from impasto.networks.pretrained.efficientnet import efficientnet, weights_file
 from impasto.networks.pretrained.weights import sha256
 
-#: Of the pictures that it looks at. It was trained at 224; at 256 the competition's pictures come as they are, and any
-#: resampling is seen (KID of photos against Monets 0.058 at 256, 0.075 at 224).
+#: Side in pixels of its input. Trained at 224; at 256 the Kaggle competition's images need no resampling, which would
+#: change the score (KID of photos v Monets 0.058 at 256, 0.075 at 224).
 SIDE = 256
 
 
+@FEATURE_EXTRACTORS.register("efficientnet-lite0")
 class EfficientNetLite0(FeatureExtractor):
-    """1280 means of the maps after the head, and the thousand classes of ImageNet."""
+    """1280 features: channel means after the head; classifies into the 1000 classes of ImageNet."""
 
     name = "efficientnet-lite0"
     dimension = 1280
@@ -24,9 +25,9 @@ class EfficientNetLite0(FeatureExtractor):
         super().__init__(device, weights, precision)
         self._identify(sha256(weights_file("lite0")))
         network = efficientnet("lite0")
-        self._classifier: nn.Linear = network._fc.to(device)  # stays in float32
+        self._classifier: nn.Linear = network._fc.to(device)  # in float32
         network._fc = nn.Identity()
-        self._settle(network)
+        self._freeze(network)
         self._network = network
 
     @torch.inference_mode()

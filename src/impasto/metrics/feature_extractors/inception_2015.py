@@ -1,12 +1,12 @@
-"""The Inception-v3 of which everyone's FID is, as TensorFlow's graph of 2015-12-05 computes it.
+"""Inception-v3 as in TensorFlow's graph of 2015-12-05: the network of FID.
 
 Szegedy et al. 2015, "Rethinking the Inception Architecture" (arXiv:1512.00567). The graph differs from later ones:
-averages do not count the padding, the last block pools by the maximum, and there are 1008 classes. Its input is
-resized inside, without half-pixel centres or antialiasing. The weights are two projects' conversion, one file under
-two names, fetched at first use.
+average pooling excludes the padding, the last block uses max pooling, and there are 1008 classes. Its input is resized
+inside, without half-pixel centres or antialiasing. The weights are one file, published by two projects under two names,
+downloaded at first use.
 """
 
-import sys
+import logging
 from collections.abc import Sequence
 from enum import Enum, auto
 from pathlib import Path
@@ -16,8 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.base import FeatureExtractor, fold, pooled
+from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS, FeatureExtractor, fold, pooled
 from impasto.networks.pretrained.weights import PublishedWeights, fetched, read_weights, sha256, shapes
+
+_log = logging.getLogger(__name__)
 
 SIDE = 299
 CLASSES = 1008
@@ -31,15 +33,16 @@ FID_WEIGHTS = PublishedWeights(
 )
 
 
+@FEATURE_EXTRACTORS.register("inception-2015")
 class Inception2015(FeatureExtractor):
-    """The 2048 means of the last block's maps (``pool_3``), and the network's own 1008 classes."""
+    """2048 features: channel means of the last block (``pool_3``); 1008 classes."""
 
     name = "inception-2015"
     dimension = 2048
     installed = False
 
     def __init__(self, device: torch.device, weights: Path | None = None, precision: str = "auto") -> None:
-        # Its numbers stand beside those of other tools, all of which compute in float32.
+        # Comparable with other tools, all of which compute in float32.
         super().__init__(device, weights, "fp32" if precision == "auto" else precision)
         path = weights or fetched(FID_WEIGHTS, self.name)
         with torch.device("meta"):
@@ -47,36 +50,34 @@ class Inception2015(FeatureExtractor):
         state = read_weights(path, shapes(network))
         digest = sha256(path)
         if digest != FID_WEIGHTS.sha256:
-            self.name = f"{self.name} with weights {digest[:8]}"  # whose FID is nobody else's
-            print(
-                f"{path} is not the published {FID_WEIGHTS.names[0]}: its FID compares with no one's.", file=sys.stderr
-            )
+            self.name = f"{self.name} with weights {digest[:8]}"
+            _log.warning("%s is not the published %s: its FID is not comparable.", path, FID_WEIGHTS.names[0])
         self._identify(digest)
         network.load_state_dict(state, strict=False, assign=True)
         for unit in network.modules():
             if isinstance(unit, Unit):
                 unit.fold()
-        self._settle(network)
+        self._freeze(network)
         self._network = network
         self._classes = state["fc.weight"].to(device)
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
-        planes = (resized(self._planes(pixels), SIDE) - 128) / 128
-        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 has bfloat16's few digits
+        planes = (resize_tf1(self._planes(pixels), SIDE) - 128) / 128
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # TF32 has as few digits as bfloat16
             maps: Tensor = self._network(planes.to(self.dtype, memory_format=torch.channels_last))
         return pooled(maps)
 
     @torch.inference_mode()
     def probabilities(self, features: Tensor) -> Tensor:
-        """The softmax of the logits without their bias, of which the Inception Score is computed."""
+        """Return the softmax of the logits without bias, as the Inception score is defined."""
         return (features.to(self.device, torch.float32) @ self._classes.T).softmax(1)
 
 
-def resized(planes: Tensor, side: int) -> Tensor:
-    """Float (B, C, H, W) as (B, C, side, side), as TensorFlow 1 resizes bilinearly.
+def resize_tf1(planes: Tensor, side: int) -> Tensor:
+    """Resize float (B, C, H, W) to (B, C, side, side) by TensorFlow 1's bilinear interpolation.
 
-    Pixel i of the result is taken at i · H / side, between its two neighbours, the last pixel being its own neighbour.
+    Pixel i of the result is sampled at i · H / side; the last pixel is repeated at the border.
     """
     for axis in (3, 2):
         length = planes.shape[axis]
@@ -90,34 +91,34 @@ def resized(planes: Tensor, side: int) -> Tensor:
 
 
 class Convolution(NamedTuple):
-    """A step of a branch: a convolution, its batch normalisation and its ReLU, under its name in the file."""
+    """A step of a branch: convolution, batch normalisation and ReLU, under its name in the file."""
 
     name: str
     channels: int
     kernel: tuple[int, int] = (1, 1)
     stride: int = 1
-    padded: bool = True  #: so that the size stays
+    padded: bool = True  #: keeps the size
 
 
 class Pool(Enum):
-    """A step of a branch without weights, over 3×3 pixels."""
+    """A pooling step of a branch, over 3×3 pixels."""
 
     MEAN = auto()
     MAX = auto()
-    HALVE = auto()  #: the maximum, at every other pixel, unpadded
+    DOWNSAMPLE = auto()  #: max pooling with stride 2, unpadded
 
 
-#: What a branch does in turn; alternatives, which can only come last, are done side by side and concatenated.
+#: A step of a branch; a pair, possible as the last step only, runs in parallel and is concatenated.
 Step = Convolution | Pool | tuple[Convolution, Convolution]
 Branch = Sequence[Step]
 
 
-def _halving(name: str, channels: int) -> Convolution:
+def _downsampling(name: str, channels: int) -> Convolution:
     return Convolution(name, channels, (3, 3), stride=2, padded=False)
 
 
-def _fine(pool: int) -> list[Branch]:
-    """Figure 5 of the paper, on 35×35; ``pool`` is the channels of the pooling branch."""
+def _block_35(pool: int) -> list[Branch]:
+    """Return the block of figure 5 for 35×35 maps; ``pool``: channels of the pooling branch."""
     return [
         [Convolution("branch1x1", 64)],
         [Convolution("branch5x5_1", 48), Convolution("branch5x5_2", 64, (5, 5))],
@@ -130,8 +131,8 @@ def _fine(pool: int) -> list[Branch]:
     ]
 
 
-def _middle(inner: int) -> list[Branch]:
-    """Figure 6, on 17×17, with n = 7; ``inner`` is the channels between the factors of a convolution."""
+def _block_17(inner: int) -> list[Branch]:
+    """Return the block of figure 6 for 17×17 maps, n = 7; ``inner``: channels between factorised convolutions."""
     return [
         [Convolution("branch1x1", 192)],
         [
@@ -150,8 +151,8 @@ def _middle(inner: int) -> list[Branch]:
     ]
 
 
-def _coarse(pool: Pool) -> list[Branch]:
-    """Figure 7, on 8×8."""
+def _block_8(pool: Pool) -> list[Branch]:
+    """Return the block of figure 7 for 8×8 maps."""
     return [
         [Convolution("branch1x1", 320)],
         [
@@ -168,43 +169,43 @@ def _coarse(pool: Pool) -> list[Branch]:
 
 
 STEM: Branch = [
-    _halving("Conv2d_1a_3x3", 32),
+    _downsampling("Conv2d_1a_3x3", 32),
     Convolution("Conv2d_2a_3x3", 32, (3, 3), padded=False),
     Convolution("Conv2d_2b_3x3", 64, (3, 3)),
-    Pool.HALVE,
+    Pool.DOWNSAMPLE,
     Convolution("Conv2d_3b_1x1", 80),
     Convolution("Conv2d_4a_3x3", 192, (3, 3), padded=False),
-    Pool.HALVE,
+    Pool.DOWNSAMPLE,
 ]
 BLOCKS: dict[str, list[Branch]] = {
-    "Mixed_5b": _fine(32),
-    "Mixed_5c": _fine(64),
-    "Mixed_5d": _fine(64),
+    "Mixed_5b": _block_35(32),
+    "Mixed_5c": _block_35(64),
+    "Mixed_5d": _block_35(64),
     "Mixed_6a": [
-        [_halving("branch3x3", 384)],
+        [_downsampling("branch3x3", 384)],
         [
             Convolution("branch3x3dbl_1", 64),
             Convolution("branch3x3dbl_2", 96, (3, 3)),
-            _halving("branch3x3dbl_3", 96),
+            _downsampling("branch3x3dbl_3", 96),
         ],
-        [Pool.HALVE],
+        [Pool.DOWNSAMPLE],
     ],
-    "Mixed_6b": _middle(128),
-    "Mixed_6c": _middle(160),
-    "Mixed_6d": _middle(160),
-    "Mixed_6e": _middle(192),
+    "Mixed_6b": _block_17(128),
+    "Mixed_6c": _block_17(160),
+    "Mixed_6d": _block_17(160),
+    "Mixed_6e": _block_17(192),
     "Mixed_7a": [
-        [Convolution("branch3x3_1", 192), _halving("branch3x3_2", 320)],
+        [Convolution("branch3x3_1", 192), _downsampling("branch3x3_2", 320)],
         [
             Convolution("branch7x7x3_1", 192),
             Convolution("branch7x7x3_2", 192, (1, 7)),
             Convolution("branch7x7x3_3", 192, (7, 1)),
-            _halving("branch7x7x3_4", 192),
+            _downsampling("branch7x7x3_4", 192),
         ],
-        [Pool.HALVE],
+        [Pool.DOWNSAMPLE],
     ],
-    "Mixed_7b": _coarse(Pool.MEAN),
-    "Mixed_7c": _coarse(Pool.MAX),
+    "Mixed_7b": _block_8(Pool.MEAN),
+    "Mixed_7c": _block_8(Pool.MAX),
 }
 
 
@@ -219,7 +220,7 @@ class Unit(nn.Module):
         self.bn: nn.Module = nn.BatchNorm2d(step.channels, eps=0.001)
 
     def fold(self) -> None:
-        """Puts the normalisation into the convolution."""
+        """Fold the normalisation into the convolution."""
         assert isinstance(self.bn, nn.BatchNorm2d)
         self.conv, self.bn = fold(self.conv, self.bn), nn.Identity()
 
@@ -228,12 +229,12 @@ class Unit(nn.Module):
 
 
 class Block(nn.Module):
-    """Branches side by side, concatenated along the channels."""
+    """Parallel branches, concatenated along the channels."""
 
     def __init__(self, inputs: int, branches: Sequence[Branch]) -> None:
         super().__init__()
         self.branches = branches
-        self.channels = 0  #: that come out
+        self.channels = 0  #: of the output
         for branch in branches:
             channels = inputs
             for step in branch:
@@ -254,7 +255,7 @@ class Block(nn.Module):
                     maps = F.avg_pool2d(maps, 3, stride=1, padding=1, count_include_pad=False)
                 case Pool.MAX:
                     maps = F.max_pool2d(maps, 3, stride=1, padding=1)
-                case Pool.HALVE:
+                case Pool.DOWNSAMPLE:
                     maps = F.max_pool2d(maps, 3, stride=2)
                 case Convolution():
                     maps = self.get_submodule(step.name)(maps)
@@ -264,7 +265,7 @@ class Block(nn.Module):
 
 
 class Inception(Block):
-    """The stem, the blocks and the classifier, under their names in the file; computes the last block's maps."""
+    """Stem, blocks and classifier, under their names in the file; returns the last block's maps."""
 
     def __init__(self) -> None:
         super().__init__(3, [STEM])
@@ -275,7 +276,7 @@ class Inception(Block):
         self.fc = nn.Linear(self.channels, CLASSES)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Of (B, 3, 299, 299) in −1…1: (B, 2048, 8, 8)."""
+        """Map (B, 3, 299, 299) in −1…1 to (B, 2048, 8, 8)."""
         maps = super().forward(maps)
         for name in BLOCKS:
             maps = self.get_submodule(name)(maps)

@@ -1,8 +1,8 @@
-"""What the networks of the shift-tolerant perceptual distance have in common.
+"""Base class of the networks of the shift-tolerant perceptual distance.
 
 Ghildyal & Liu 2022, "Shift-tolerant Perceptual Similarity Metric" (arXiv:2207.13686): LPIPS (Zhang et al. 2018,
-arXiv:1801.03924) on networks whose pooling blurs before it drops pixels (Zhang 2019, arXiv:1904.11486). Only the
-weights are theirs (BSD-2-Clause), from the package ``stlpips_pytorch``, which is not imported.
+arXiv:1801.03924) on networks with antialiased pooling (Zhang 2019, arXiv:1904.11486). Only the weights are used
+(BSD-2-Clause), from the package ``stlpips_pytorch``, which is not imported.
 """
 
 from abc import abstractmethod
@@ -17,17 +17,17 @@ from torch import Tensor, nn
 from impasto.metrics.feature_extractors.base import FeatureExtractor, pooled
 from impasto.networks.pretrained.weights import Weights, packaged, read_weights, sha256
 
-SIDE = 224  #: of the pictures on which they were trained
+SIDE = 224  #: side in pixels of their training images
 
 
 class PerceptualNetwork(FeatureExtractor):
-    """The channel means of each stage's maps, scaled to length 1 at each place as in LPIPS, times √C.
+    """Channel means of each stage's maps, normalised to length 1 at each position as in LPIPS, times √C.
 
-    So the stages count alike. Without the scaling the stages with the largest values decide alone.
+    The normalisation gives all stages equal weight; without it those with the largest values dominate.
     """
 
-    file: ClassVar[str]  #: the weights in the package
-    channels: ClassVar[tuple[int, ...]]  #: of each stage
+    file: ClassVar[str]  #: weights in the package
+    channels: ClassVar[tuple[int, ...]]  #: per stage
 
     def __init__(self, device: torch.device, weights: Path | None = None, precision: str = "auto") -> None:
         super().__init__(device, weights, precision)
@@ -38,23 +38,23 @@ class PerceptualNetwork(FeatureExtractor):
         expected |= {head: (1, channels, 1, 1) for head, channels in zip(heads, self.channels, strict=True)}
         state = read_weights(path, expected)
         self._stages = nn.ModuleList(self._build(state))
-        self._settle(self._stages)
+        self._freeze(self._stages)
         self._shift, self._scale = state["scaling_layer.shift"].to(device), state["scaling_layer.scale"].to(device)
-        #: The weight of each channel in the perceptual distance, for each stage (1, C, 1, 1); none is negative.
+        #: Channel weights of LPIPS per stage, (1, C, 1, 1), not negative.
         self.heads = [state[head].to(device) for head in heads]
 
     @abstractmethod
     def _expected(self) -> dict[str, tuple[int, ...]]:
-        """The names and shapes of the network's tensors in the file."""
+        """Return names and shapes of the network's tensors in the file."""
 
     @abstractmethod
     def _build(self, state: Weights) -> Iterator[nn.Module]:
-        """The stages, each from the maps of the one before to its own."""
+        """Yield the stages, each a module from the previous stage's maps to its own."""
 
     @torch.inference_mode()
     def features(self, pixels: Tensor) -> Tensor:
         stages = self._maps(self._planes(pixels, SIDE))
-        return torch.cat([pooled(directions(maps)) * maps.shape[1] ** 0.5 for maps in stages], 1)
+        return torch.cat([pooled(normalise_channels(maps)) * maps.shape[1] ** 0.5 for maps in stages], 1)
 
     def _maps(self, planes: Tensor) -> Iterator[Tensor]:
         maps = ((planes / 127.5 - 1 - self._shift) / self._scale).to(self.dtype, memory_format=torch.channels_last)
@@ -63,21 +63,21 @@ class PerceptualNetwork(FeatureExtractor):
             yield maps
 
 
-def directions(maps: Tensor) -> Tensor:
-    """Maps (B, C, H, W) scaled to length 1 along the channels at each place, in float32."""
+def normalise_channels(maps: Tensor) -> Tensor:
+    """Return maps (B, C, H, W) normalised to length 1 along the channels at each position, in float32."""
     maps = maps.float()
     return maps / (maps.square().sum(1, keepdim=True).sqrt() + 1e-10)
 
 
-def convolution(state: Weights, name: str, padding: int) -> nn.Conv2d:
-    """The convolution of that name in the file."""
+def load_convolution(state: Weights, name: str, padding: int) -> nn.Conv2d:
+    """Return the convolution of that name in the file."""
     weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
-    made = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=padding, device="meta")
-    made.load_state_dict({"weight": weight, "bias": bias}, assign=True)
-    return made
+    module = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=padding, device="meta")
+    module.load_state_dict({"weight": weight, "bias": bias}, assign=True)
+    return module
 
 
-def blurred(maps: Tensor, blur: Tensor, padding: int) -> Tensor:
-    """Every second pixel of maps (B, C, H, W) that were reflected by ``padding`` and blurred by (C, 1, 3, 3)."""
+def blur_downsample(maps: Tensor, blur: Tensor, padding: int) -> Tensor:
+    """Reflect-pad maps (B, C, H, W) by ``padding``, blur with kernels (C, 1, 3, 3) and keep every second pixel."""
     maps = F.pad(maps, (padding, padding, padding, padding), mode="reflect")
     return F.conv2d(maps, blur, stride=2, groups=maps.shape[1])

@@ -1,4 +1,4 @@
-"""VGG16 without aliasing, and the perceptual heads on it: a second opinion, and a distance of content.
+"""Antialiased VGG16 with LPIPS heads: a second feature network, and the network of LPIPS.
 
 Simonyan & Zisserman 2014, "Very Deep Convolutional Networks" (arXiv:1409.1556), as trained for the shift-tolerant
 perceptual distance (:mod:`impasto.metrics.feature_extractors.perceptual`).
@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.metrics.feature_extractors.perceptual import PerceptualNetwork, blurred, convolution
+from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS
+from impasto.metrics.feature_extractors.perceptual import PerceptualNetwork, blur_downsample, load_convolution
 from impasto.networks.pretrained.weights import Weights
 
-SMALLEST = 24  #: the least side of which five stages can be computed
-#: Of each stage: its channels, its blur's place in the file, and its convolutions'.
+SMALLEST = 24  #: least side in pixels for five stages
+#: Per stage: channels, index of its blur in the file, indices of its convolutions.
 STAGES = (
     (64, None, (0, 2)),
     (128, 5, (6, 8)),
@@ -24,11 +25,12 @@ STAGES = (
 )
 
 
+@FEATURE_EXTRACTORS.register("vgg16")
 class VGG16(PerceptualNetwork):
-    """1472 means, of the maps of five stages.
+    """1472 features: channel means of five stages.
 
-    Without the scaling the last stage, whose values are 300 times the first's, drowns the others, and KID its signal:
-    photos against Monets, 100 each, −900 ± 7000 instead of 0.120 ± 0.017.
+    Without the normalisation the last stage, whose values are 300 times the first's, dominates, and KID is all noise:
+    photos v Monets, 100 each, −900 ± 7000 instead of 0.120 ± 0.017.
     """
 
     name = "vgg16"
@@ -37,10 +39,10 @@ class VGG16(PerceptualNetwork):
     dimension = sum(channels)
 
     def stages(self, pixels: Tensor) -> Iterator[Tensor]:
-        """The maps (B, C, S/2ⁱ, S/2ⁱ) of the stages i = 0…4, one after another, at the pictures' own size.
+        """Yield the maps (B, C, S/2ⁱ, S/2ⁱ) of stages i = 0…4 of uint8 images (B, S, S, 3), S ≥ SMALLEST.
 
-        Pictures are uint8 (B, S, S, 3) with S ≥ SMALLEST; maps are in the network's precision. No gradients come, as
-        nothing here learns; a mode entered in a generator would be left on for whoever runs between its steps.
+        Maps are in the network's precision, and the images are not resized. Callers disable gradients: a context
+        manager inside a generator would stay active between its steps.
         """
         return self._maps(self._planes(pixels))
 
@@ -62,21 +64,21 @@ class VGG16(PerceptualNetwork):
 
 
 class _Stage(nn.Module):
-    """Halves the maps, except in the first stage, then convolves."""
+    """Downsample, except in the first stage, then convolve."""
 
     blur: Tensor | None
 
     def __init__(self, state: Weights, name: str, blur: int | None, convolutions: tuple[int, ...]) -> None:
         super().__init__()
         self.register_buffer("blur", None if blur is None else state[f"{name}.{blur}.filt"])
-        self.convolutions = nn.ModuleList(convolution(state, f"{name}.{place}", 1) for place in convolutions)
+        self.convolutions = nn.ModuleList(load_convolution(state, f"{name}.{place}", 1) for place in convolutions)
 
     def forward(self, maps: Tensor) -> Tensor:
         if self.blur is not None:
-            # The maximum of 2×2 at every pixel; max_pool2d takes more than twice as long.
+            # 2×2 max pooling with stride 1; max_pool2d takes more than twice as long.
             maps = torch.maximum(maps[:, :, 1:], maps[:, :, :-1])
             maps = torch.maximum(maps[..., 1:], maps[..., :-1])
-            maps = blurred(maps, self.blur, 1)
+            maps = blur_downsample(maps, self.blur, 1)
         for each in self.convolutions:
             maps = F.relu_(each(maps))
         return maps

@@ -1,0 +1,173 @@
+"""Image sets that a style makes, and image sets by name: a style, a pack, or image files."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from itertools import islice
+from statistics import median_low
+from typing import Protocol
+
+import numpy as np
+from PIL import Image
+
+from impasto.config.types import Pixels
+from impasto.data.entry import Entry, UnreadableError
+from impasto.data.pixel_store import PixelStore, is_pack
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
+from impasto.inference.load import load
+from impasto.inference.sampler import Sampler
+from impasto.inference.translator import Translator
+from impasto.metrics.features import CPU_BLOCK
+from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages
+from impasto.metrics.results import ImageSetSummary
+from impasto.style import Card, find_style
+
+#: Default number of images that a style makes.
+GENERATED = 1_000
+#: Largest default side at which image files are compared: that of the Kaggle competition.
+MAX_SIDE = 256
+#: Files opened to find a folder's image size.
+PROBED = 64
+
+#: What a name refers to: a style, a pack, or a source of files.
+Resolved = str | PixelStore | Sampler | Translator
+
+
+class PixelTranslator(Protocol):
+    """What :class:`TranslatedImages` needs of a translator."""
+
+    @property
+    def card(self) -> Card: ...
+
+    def paint_pixels(self, pixels: Pixels) -> Pixels:
+        """Translate images, both uint8 (B, H, W, 3)."""
+
+
+class GeneratedImages(ImageSet):
+    """Unconditional samples of a style: numbers 0, 1, … of a seed."""
+
+    def __init__(self, sampler: Sampler, name: str, size: int, count: int | None, seed: int) -> None:
+        self.sampler, self.name, self.size, self.seed = sampler, name, size, seed
+        self.count = count or GENERATED
+        self._digests: set[bytes] = set()
+
+    def stream(self) -> Iterator[Pixels]:
+        for image in self.sampler.stream(self.count, self.seed):
+            self._digests.add(_digest(image))
+            yield self._resized(image)
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        images = (next(self.sampler.stream(1, self.seed, number)) for number in numbers)
+        return np.stack([self._resized(image) for image in images])
+
+    def names(self) -> list[str]:
+        return [f"{number:05d}" for number in range(self.count)]
+
+    def summary(self) -> ImageSetSummary:
+        return ImageSetSummary(
+            name=self.name,
+            domains=self.sampler.card.domains,
+            there=self.count,
+            scored=self.count,
+            duplicates=self.count - len(self._digests),
+        )
+
+    def _resized(self, image: Pixels) -> Pixels:
+        if len(image) == self.size:
+            return image
+        return np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.LANCZOS))
+
+
+class TranslatedImages(ImageSet):
+    """Translations of an image set under the same names, computed again whenever they are needed."""
+
+    def __init__(self, translator: PixelTranslator, name: str, sources: ImageSet) -> None:
+        self.translator, self.name, self.sources = translator, name, sources
+        self.size, self.count = sources.size, sources.count
+        self._digests: set[bytes] = set()
+
+    def stream(self) -> Iterator[Pixels]:
+        for _, images in self.pairs():
+            for image in images:
+                self._digests.add(_digest(image))
+                yield image
+
+    def pick(self, numbers: Iterable[int]) -> Pixels:
+        return self.translator.paint_pixels(self.sources.pick(numbers))
+
+    def pairs(self) -> Iterator[tuple[Pixels, Pixels]]:
+        sources = self.sources.stream()
+        while block := list(islice(sources, CPU_BLOCK)):
+            yield np.stack(block), self.translator.paint_pixels(np.stack(block))
+
+    def names(self) -> list[str]:
+        return self.sources.names()
+
+    def summary(self) -> ImageSetSummary:
+        sources = self.sources.summary()
+        return ImageSetSummary(
+            name=self.name,
+            domains=self.translator.card.domains,
+            there=sources.there,
+            scored=sources.scored,
+            duplicates=sources.scored - len(self._digests),
+            left_out=sources.left_out,
+        )
+
+
+def resolve(spec: str, device: str, *, reverse: bool = False) -> Resolved:
+    """Return what a name refers to: a style, loaded (in its reverse direction if ``reverse``), a pack, or else the name
+    of a source of files.
+
+    Raises:
+        ImpastoError: the style cannot be loaded, or ``reverse`` is asked of something that is not a style.
+    """
+    style = find_style(spec)
+    if style.suffix == ".safetensors" or (style / "run.json").is_file():
+        return load(spec, device, reverse=reverse)
+    if reverse:
+        raise ImpastoError(f"{spec} is not a style and has no reverse direction: remove --reverse.")
+    return PixelStore.open(spec) if is_pack(spec) else spec
+
+
+def native_size(resolved: Resolved) -> int:
+    """Return the side of its images in pixels; for files, the median shorter side of the first, at most 256."""
+    if not isinstance(resolved, str):
+        return resolved.size
+    with open_source(resolved) as source:
+        sides = [side for side in map(_short_side, islice(source.entries(), PROBED)) if side]
+    return min(median_low(sides), MAX_SIDE) if sides else MAX_SIDE
+
+
+def open_image_set(
+    resolved: str | PixelStore | Sampler, name: str, size: int, count: int | None, seed: int
+) -> ImageSet:
+    """Return the images at ``size`` pixels: at most ``count``, or the default number.
+
+    Args:
+        resolved: an unconditional style, a pack, or the name of a source of files.
+        name: name of the set in results.
+        size: side in pixels.
+        count: maximum number of images.
+        seed: of an unconditional style's samples.
+    """
+    match resolved:
+        case Sampler():
+            return GeneratedImages(resolved, name, size, count, seed)
+        case PixelStore():
+            return StoreImages(resolved, size, count)
+        case str():
+            return FileImages(resolved, size, count)
+
+
+def _digest(image: Pixels) -> bytes:
+    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+
+
+def _short_side(entry: Entry) -> int | None:
+    try:
+        with Image.open(BytesIO(entry.read())) as image:
+            return min(image.size)
+    except (UnreadableError, OSError, ValueError, Image.DecompressionBombError):
+        return None

@@ -1,0 +1,45 @@
+"""All metrics of fakes against reals through one feature network, with floors and confidence intervals."""
+
+import numpy as np
+
+from impasto.metrics.base import METRICS, MIN_IMAGES, FeatureComparison, FeatureMetric, FeatureSet, feature_metrics
+from impasto.metrics.results import Scores, Value
+
+
+def score(comparison: FeatureComparison) -> Scores:
+    """Compute every feature metric."""
+    found = ((name, metric().compute(comparison)) for name, metric in feature_metrics().items())
+    return Scores(
+        network=comparison.extractor.name,
+        size=comparison.reals.size,
+        fakes=len(comparison.fakes),
+        reals=len(comparison.reals),
+        values={name: value for name, value in found if value is not None},
+    )
+
+
+def add_floors(scores: Scores, reals: FeatureSet, seed: int = 0) -> Scores:
+    """Add the floor of each metric: one random half of the reals scored against the other half."""
+    if len(reals) < 2 * MIN_IMAGES:
+        return scores
+    order = np.random.default_rng(seed).permutation(len(reals))
+    one, other = (reals.features[half] for half in (order[: len(order) // 2], order[len(order) // 2 :]))
+    floors = score(FeatureComparison(one, FeatureSet(other, reals.extractor, reals.size))).values
+    values = {
+        name: value.model_copy(update={"floor": floors[name].value}) if name in floors else value
+        for name, value in scores.values.items()
+    }
+    return scores.model_copy(update={"values": values, "halves": (len(one), len(other))})
+
+
+def add_intervals(scores: Scores, comparison: FeatureComparison) -> Scores:
+    """Add 95 % confidence intervals, by each metric's own method; bootstraps take a while."""
+
+    def with_interval(name: str, value: Value) -> Value:
+        metric = METRICS[name]
+        assert issubclass(metric, FeatureMetric)
+        return value.model_copy(update={"interval": metric().interval(value, comparison)})
+
+    return scores.model_copy(
+        update={"values": {name: with_interval(name, value) for name, value in scores.values.items()}}
+    )
