@@ -13,42 +13,52 @@ import pytest
 from optuna.trial import TrialState
 
 from fixtures.command import ROOT
-from fixtures.studies import BASELINE, SPACE, ask, open_small
+from fixtures.studies import BASELINE, SPACE, ask, open_bare, open_small
 from impasto.tuning.liveness import MAX_RETRIES, fail_dead_trials, heartbeat, is_alive, requeue, worker_id
 from impasto.tuning.sampling import trial_settings
 from impasto.tuning.study import needs_trial
 from impasto.tuning.trials import attempt, finish_trial, trial_attributes
 
 
-@pytest.mark.parametrize("journal", [False, True], ids=["sqlite", "journal"])
-def test_a_trial_of_a_killed_process_is_tried_again_with_the_same_settings(
-    tmp_path: Path, journal: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    """A real process begins a trial and is killed."""
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A process that began a trial of a study in SQLite and of one in a journal file, and was killed."""
+    folder = tmp_path_factory.mktemp("killed")
     code = f"""
 import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT / "tests")!r})
-from fixtures.studies import ask, open_small
+from fixtures.studies import ask, open_bare
 from impasto.tuning.liveness import heartbeat
 from impasto.tuning.trials import finish_trial
-study = open_small(Path({str(tmp_path)!r}), {journal})
-finish_trial(study, ask(study), "COMPLETE", [0.5]); trial = ask(study)
-trial.set_user_attr("run", "0001")
-trial.report(0.7, 1)
-with heartbeat(trial):
-    print(trial.params, flush=True)
+trials = []
+for journal in (False, True):
+    study = open_bare(Path({str(folder)!r}), journal)
+    finish_trial(study, ask(study), "COMPLETE", [0.5])
+    trials.append(ask(study))
+    trials[-1].set_user_attr("run", "0001")
+    trials[-1].report(0.7, 1)
+with heartbeat(trials[0]), heartbeat(trials[1]):
+    print(trials[0].params, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert killed.returncode == -9, killed.stderr
-    study = open_small(tmp_path, journal)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == -9, process.stderr
+    return folder, process.stdout.strip()
+
+
+@pytest.mark.parametrize("journal", [False, True], ids=["sqlite", "journal"])
+def test_a_trial_of_a_killed_process_is_tried_again_with_the_same_settings(
+    killed: tuple[Path, str], journal: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, settings = killed
+    study = open_bare(folder, journal)
     assert [trial.state for trial in study.trials] == [TrialState.COMPLETE, TrialState.RUNNING]
     with caplog.at_level(logging.INFO, "impasto"):
         fail_dead_trials(study)
     assert caplog.messages == ["Trial 1: its process died. Another trial resumes its training."]
     retry = ask(study)
-    assert str(retry.params) == killed.stdout.strip()
+    assert str(retry.params) == settings
     assert trial_attributes(retry)["retry_of"] == 1 and trial_attributes(retry)["run"] == "0001"
     assert study.trials[retry.number].intermediate_values == {1: 0.7}
 

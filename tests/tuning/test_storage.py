@@ -8,7 +8,7 @@ import pytest
 from filelock import FileLock, Timeout
 
 from fixtures.command import ROOT
-from fixtures.studies import BASELINE, SPACE, open_small, small_recipe
+from fixtures.studies import BASELINE, SPACE, open_bare, small_recipe
 from impasto.errors import ImpastoError
 from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.sampling import trial_settings
@@ -43,11 +43,10 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(ROOT / "tests")!r})
 import optuna.storages, optuna.samplers, optuna.pruners
-from fixtures.studies import ask, open_small, small_recipe
-recipe = small_recipe()
+from fixtures.studies import ask, open_bare
 print("ready", flush=True)
 sys.stdin.readline()
-ask(open_small(Path({str(tmp_path)!r}), recipe=recipe))
+ask(open_bare(Path({str(tmp_path)!r})))
 """
     pipe = subprocess.PIPE
     processes = [
@@ -63,7 +62,7 @@ ask(open_small(Path({str(tmp_path)!r}), recipe=recipe))
     for process in processes:
         _, error = process.communicate(timeout=120)
         assert process.returncode == 0, error
-    trials = open_small(tmp_path).trials
+    trials = open_bare(tmp_path).trials
     assert [trial.number for trial in trials] == [0, 1]
     assert trial_settings(trials[0], SPACE) == BASELINE
     assert len({str(trial.params) for trial in trials}) == 2

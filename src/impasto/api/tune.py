@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from impasto.api import train
 from impasto.api.training_data import open_stores
@@ -21,7 +22,7 @@ from impasto.training.callbacks import Observer
 from impasto.tuning.definition import StudyDefinition, list_differences, recipe_differences
 from impasto.tuning.export import tuning_results, write_best_recipe
 from impasto.tuning.liveness import fail_dead_trials
-from impasto.tuning.storage import sqlite_lock, open_storage
+from impasto.tuning.storage import open_storage, sqlite_lock
 from impasto.tuning.study import needs_trial, open_study, require_same_data
 from impasto.tuning.worker import Worker
 
@@ -141,10 +142,11 @@ def tune(
         problem = "The disk is full" if isinstance(error, DiskFullError) else f"The storage fails ({error.__cause__})"
         raise ImpastoError(f"{problem}: correct that and run the same command again to resume the study.") from error
     finally:
-        write_best_recipe(opened, definition, folder / "best.yaml")
-        results = tuning_results(opened, definition, url)
-        if results.trials:
-            write_tuning(results, folder)
+        with FileLock(folder / ".report.lock"):  # or a slower process would overwrite newer results
+            write_best_recipe(opened, definition, folder / "best.yaml")
+            results = tuning_results(opened, definition, url)
+            if results.trials:
+                write_tuning(results, folder)
     return TuneOutcome(results, signal)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
+from pydantic import ValidationError
 
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
@@ -122,7 +123,10 @@ class Worker:
             if not evaluation.exists():
                 return None
             values = migrations.evaluation(json.loads(evaluation.read_bytes()))
-            measured.append(objective_values(Evaluation.model_validate(values), self.definition.labels))
+            try:
+                measured.append(objective_values(Evaluation.model_validate(values), self.definition.labels))
+            except ValidationError as error:  # JSON has no NaN: such scores are null
+                raise ImpastoError("The score is not a finite number.") from error
         means = [sum(values) / len(values) for values in zip(*measured, strict=True)]
         if not all(map(math.isfinite, means)):
             raise ImpastoError("The score is not a finite number.")
