@@ -71,7 +71,7 @@ def test_a_style_that_knows_moods_keeps_them_and_paints_the_same(tmp_path: Path)
     made, photo = translator(Recipe.load("monet").replace(small)), torch.rand(1, 3, 64, 96) * 2 - 1
     assert isinstance(made.network, feature_decoder.Generator)
     with torch.no_grad():
-        made.network.remember(made.network.statistics(torch.rand(3, 3, 64, 64) * 2 - 1))
+        made.network.set_moods(made.network.statistics(torch.rand(3, 3, 64, 64) * 2 - 1))
     torch.nn.init.normal_(made.network.tone.weight, 0, 0.05)
     made.save(tmp_path / "style.safetensors")
     assert not any("stages" in name or "blocks" in name for name in load_file(tmp_path / "style.safetensors"))
@@ -112,7 +112,7 @@ def test_what_is_no_style_is_told_in_one_line(tmp_path: Path) -> None:
     assert "newer impasto" in said()
     save_file({"weight": torch.zeros(3)}, file, metadata={"impasto": json.dumps(card)})
     assert "does not fit its own description" in said()
-    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT - 1})})
+    save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT - 2})})
     assert "older impasto" in said()
     save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT})})
     assert "does not fit its own description" in said()
@@ -197,6 +197,6 @@ def test_what_is_no_style_in_the_folder_styles_is_listed_as_such_and_hides_no_ot
     card = style().card.model_dump() | {"recipe": {}}
     save_file({"a": torch.zeros(1)}, "styles/empty.safetensors", {"impasto": json.dumps(card)})
     said = impasto("styles").stdout
-    assert "chinese-landscape-64" in said and "learned at 16×16 from 300 pictures" in said
+    assert "chinese-landscape-64" in said and "16×16, trained on 300 images" in said
     assert "torn.safetensors cannot be read as a style" in said and "holds weights, but not a style" in said
     assert "empty.safetensors says too little of itself" in said

@@ -11,8 +11,9 @@ from typing import IO, Literal, Self
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from impasto.config import migrations
 from impasto.config.types import Progress
 from impasto.data.inventory import Inventory
 from impasto.data.preprocess import build_inventory
@@ -193,8 +194,9 @@ def _read_index(folder: Path) -> _Index:
     except OSError as error:
         raise ImpastoError(f"{folder} is not a pack: it has no readable {INDEX}.") from error
     try:
-        return _Index.model_validate_json(text)
-    except ValidationError as error:
+        values = migrations.pack(json.loads(text))
+        return _Index.model_validate(values)
+    except (ValueError, AttributeError) as error:
         with contextlib.suppress(ValueError, AttributeError):
             if json.loads(text).get("version", 1) > 1:
                 raise ImpastoError(f"The pack {folder} was made by a later version: update impasto.") from error
