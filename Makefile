@@ -1,4 +1,4 @@
-# Two commands do all the set-up they need: `make demo` and `make test`.
+# `make demo` and `make test` set up their environment themselves.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,9 +14,9 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --target $(VENV)/reference torch-fidelity
 	touch $@
 
-# The main jobs on the sample that comes along: paint photos with the style that ships; look, learn for two minutes, and
-# paint out of nothing. Two minutes without a GPU are enough for a painter who paints already: of Chinese landscapes. On
-# one thread, as a second one gains little in small batches, and costs much where another program keeps it waiting.
+# The main verbs on the bundled sample: stylise photos, inspect a data set, fine-tune a generator for two minutes and
+# generate from noise. Two minutes without a GPU suffice because training starts from a bundled style. One thread, as a
+# second one gains little with small batches and costs much if another program holds its core.
 
 demo: setup
 	rm -rf demo
@@ -25,8 +25,8 @@ demo: setup
 	OMP_NUM_THREADS=1 $(BIN)/impasto train --from chinese-landscape-64 --paintings sample:paintings --out demo/run --budget 2m --set batch=16
 	$(BIN)/impasto generate demo/run --count 64 --out demo/paintings
 	@echo
-	@echo "Five photos and their paintings are in demo/photos, 64 paintings out of nothing in demo/paintings."
-	@echo "Open demo/pictures/exploration.html: it tells what they were learned from, and demo/run/report.html: how."
+	@echo "demo/photos: five photos beside their stylised versions. demo/paintings: 64 images generated from noise."
+	@echo "Open demo/pictures/exploration.html for the data set and demo/run/report.html for the training."
 
 test: setup
 	$(BIN)/ruff check .

@@ -31,6 +31,7 @@ SKIPPED = {
     "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
+    "impasto paint photo.jpg --moods": "renders 300 images; tests/inference/test_mood_sheet.py runs it",
     "impasto paint s3://": "needs a cluster and a bucket; tests/inference/test_ray_backend.py runs it",
 }
 
