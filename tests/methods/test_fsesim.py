@@ -18,9 +18,9 @@ from impasto.data.loader import Batch, Batches, Loader
 from impasto.device import choose_precision, open_fabric
 from impasto.errors import ImpastoError
 from impasto.methods import fsesim as module
-from impasto.methods.fsesim import FAR, Fsesim, FsesimRecipe, jitter
+from impasto.methods.fsesim import MAX_DEVIATION, Fsesim, FsesimRecipe, random_shift
 from impasto.networks.feature_decoder import Generator
-from impasto.networks.moods import PALETTE
+from impasto.networks.moods import PALETTE_DIM
 
 
 def listening(*settings: str) -> Fsesim:
@@ -97,11 +97,11 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
         if small:
             x, y = (F.avg_pool2d(each, 2) for each in (x, y))
         with torch.no_grad():
-            seen = [each.contiguous(memory_format=ours.layout) for each in g.look(x)]
+            seen = [each.contiguous(memory_format=ours.layout) for each in g.extract_features(x)]
             measured = (g.statistics(x, seen) - known.mean(0)) / spread
             distances = (measured[:, None] - (known - known.mean(0)) / spread) ** 2
-            content = distances[:, :, -PALETTE - 640 : -PALETTE - 320].mean(2)
-            nearest = (content + 0.3 * distances[:, :, -PALETTE:].mean(2)).argmin(1).tolist()
+            content = distances[:, :, -PALETTE_DIM - 640 : -PALETTE_DIM - 320].mean(2)
+            nearest = (content + 0.3 * distances[:, :, -PALETTE_DIM:].mean(2)).argmin(1).tolist()
             drawn, chance = torch.randint(5, (2,), generator=rng), torch.rand(2, generator=rng)
             chosen = [nearest[k] if chance[k] < 0.5 else int(drawn[k]) for k in range(2)]
             drawn_at_all += (chance >= 0.5).tolist()
@@ -120,9 +120,9 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
 
         down, right = (int(torch.randint(33, (1,), generator=rng)) - 16 for _ in range(2))
         with torch.no_grad():
-            of_photo = g.look(moved(x, down, right))
-        of_fake = g.look(moved(fake, down, right))
-        away = ((g.statistics(fake, of_fake) - known.mean(0)) / spread - mood).abs().clamp(max=FAR)
+            of_photo = g.extract_features(moved(x, down, right))
+        of_fake = g.extract_features(moved(fake, down, right))
+        away = ((g.statistics(fake, of_fake) - known.mean(0)) / spread - mood).abs().clamp(max=MAX_DEVIATION)
         adversarial = -judged(fake, augment(fake, rng)).mean()
         structure = []
         for stage in (1, 2):
@@ -133,8 +133,8 @@ def test_a_step_is_the_step_of_the_paper_written_out(small: bool) -> None:
         parts = {
             "loss_adversarial": adversarial,
             "loss_structure": (structure[0] + structure[1]) / 2,
-            "loss_mood": away[:, :-PALETTE].mean(),
-            "loss_palette": away[:, -PALETTE:].mean(),
+            "loss_mood": away[:, :-PALETTE_DIM].mean(),
+            "loss_palette": away[:, -PALETTE_DIM:].mean(),
         }
         loss_g = adversarial + 2 * parts["loss_structure"] + 0.5 * parts["loss_palette"]
         if not small:
@@ -185,7 +185,7 @@ def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, mo
     method = build("fsesim")
     painter = method.style()
     assert isinstance(painter, Generator)
-    painter.remember(torch.zeros(3, painter.moods.shape[1]))
+    painter.set_moods(torch.zeros(3, painter.moods.shape[1]))
     method.prepare([method.style()], Batches(five, five))
     with torch.no_grad():
         expected = torch.cat([painter.statistics(five.load(np.array([place]))) for place in range(5)])
@@ -194,7 +194,7 @@ def test_the_moods_of_all_paintings_are_measured_in_their_order(five: Loader, mo
 
 
 def test_of_more_paintings_than_are_kept_moods_are_evenly_spread(five: Loader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PAINTINGS", 3)
+    monkeypatch.setattr(module, "MAX_MOODS", 3)
     method = build("fsesim")
     painter = method.style()
     assert isinstance(painter, Generator) and len(painter.moods) == 3
@@ -211,12 +211,12 @@ def test_moods_are_shared_out_among_the_photos(five: Loader, monkeypatch: pytest
     photos = Loader(pixels, np.arange(7), 32, 2, tiny("fsesim").augment, 0, CPU)
     method.prepare([method.style()], Batches(five, photos))
     assert not generator.offsets.any()  # of so few photos
-    monkeypatch.setattr(module, "FEW", 7)
+    monkeypatch.setattr(module, "MIN_PHOTOS", 7)
     method.prepare([method.style()], Batches(five, photos))
     with torch.no_grad():
         paintings, measured = (generator.statistics(each.load_evenly(9)) for each in (five, photos))
         other = copy.deepcopy(generator)
-        other.remember(paintings, measured)
+        other.set_moods(paintings, measured)
     torch.testing.assert_close(generator.offsets, other.offsets, atol=1e-3, rtol=1e-3)
     assert generator.offsets.std() > 0.01
     method.prepare([generator, other], Batches(photos, photos))
@@ -227,7 +227,7 @@ def test_a_single_painting_to_learn_from_is_refused() -> None:
     method = build("fsesim")
     pixels = np.zeros((1, 32, 32, 3), np.uint8)
     single = Loader(pixels, np.arange(1), 32, 2, tiny("fsesim").augment, 0, CPU)
-    with pytest.raises(ImpastoError, match="2 paintings"):
+    with pytest.raises(ImpastoError, match="2 training paintings"):
         method.prepare([method.style()], Batches(single, single))
 
 
@@ -237,9 +237,9 @@ def test_the_discriminator_is_judged_at_the_size_that_it_learns_at(progress: flo
     given, whole = batch(0, size=64, progress=progress), method.discriminator_step.heldout_accuracy
     sizes: list[torch.Size] = []
 
-    def noticed(pictures: Tensor, rng: torch.Generator) -> Tensor:
-        sizes.append(pictures.shape)
-        return whole(pictures, rng)
+    def noticed(images: Tensor, rng: torch.Generator) -> Tensor:
+        sizes.append(images.shape)
+        return whole(images, rng)
 
     method.discriminator_step.heldout_accuracy = noticed  # type: ignore[method-assign]
     told = method.evaluate_heldout(replace(given, photos=given.photos[:0]))
@@ -259,16 +259,16 @@ def test_preparing_draws_no_random_numbers_and_leaves_the_weights(five: Loader) 
 def test_as_many_photos_as_are_wanted_are_painted_in_the_mood_of_the_painting_nearest_to_them(share: float) -> None:
     """All others in that of any painting."""
     method = listening(f"mood.nearest={share}")
-    photo, features = noise(1, 3, 32, 32).expand(400, 3, 32, 32), method.generator.look(noise(1, 3, 32, 32))
+    photo, features = noise(1, 3, 32, 32).expand(400, 3, 32, 32), method.generator.extract_features(noise(1, 3, 32, 32))
     seen = [each.expand(400, -1, -1, -1) for each in features]
-    (nearest,) = set(method.generator.nearest(method.generator.statistics(photo, seen)).tolist())
-    chosen = method._chosen(photo, seen, torch.Generator().manual_seed(0)).tolist()
+    (nearest,) = set(method.generator.nearest_moods(method.generator.statistics(photo, seen)).tolist())
+    chosen = method._choose_moods(photo, seen, torch.Generator().manual_seed(0)).tolist()
     counts = [chosen.count(number) for number in range(5)]
     assert sum(counts) == 400
     for number, count in enumerate(counts):
         expected = (1 - share) / 5 + (share if number == nearest else 0)
         assert count / 400 == pytest.approx(expected, abs=3 * (expected * (1 - expected) / 400) ** 0.5 + 1e-9)
-    again = method._chosen(photo, seen, torch.Generator().manual_seed(0)).tolist()
+    again = method._choose_moods(photo, seen, torch.Generator().manual_seed(0)).tolist()
     assert again == chosen
 
 
@@ -339,7 +339,7 @@ def test_on_a_cpu_without_bf16_maps_of_the_generator_are_contiguous() -> None:
 @given(st.integers(17, 40), st.integers(17, 40), st.integers(0, 999))
 def test_pictures_are_moved_alike_and_reflected_at_their_sides(height: int, width: int, seed: int) -> None:
     given = noise(2, 3, 3, height, width, seed=seed)
-    found = jitter(given, 16, torch.Generator().manual_seed(seed))
+    found = random_shift(given, 16, torch.Generator().manual_seed(seed))
     rng = torch.Generator().manual_seed(seed)
     down, right = (int(torch.randint(33, (1,), generator=rng)) - 16 for _ in range(2))
     assert torch.equal(found, torch.stack([moved(each, down, right) for each in given]))
@@ -348,13 +348,13 @@ def test_pictures_are_moved_alike_and_reflected_at_their_sides(height: int, widt
 def test_they_are_moved_by_as_much_as_is_allowed_each_way_and_no_more() -> None:
     rows = torch.arange(100.0).view(1, 1, 1, 100, 1).expand(1, 1, 3, 100, 50)
     rng = torch.Generator().manual_seed(0)
-    firsts = [int(jitter(rows, 3, rng)[0, 0, 0, 50, 0]) - 50 for _ in range(100)]
+    firsts = [int(random_shift(rows, 3, rng)[0, 0, 0, 50, 0]) - 50 for _ in range(100)]
     assert set(firsts) == set(range(-3, 4))
 
 
 def test_a_gradient_passes_through_a_move() -> None:
     given = noise(1, 1, 3, 20, 20).requires_grad_()
-    jitter(given, 4, torch.Generator()).square().sum().backward()
+    random_shift(given, 4, torch.Generator()).square().sum().backward()
     assert given.grad is not None and (given.grad != 0).float().mean() > 0.5
 
 

@@ -72,7 +72,7 @@ def test_small_maps_reach_large_ones_past_what_is_between() -> None:
 def test_what_the_discriminator_sees_it_learns_to_draw_again() -> None:
     torch.manual_seed(0)
     network, seen = Discriminator(64, 8), pictures(8, 64)
-    assert network.drawn == 32
+    assert network.reconstruction_side == 32
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
     losses = []
     for step in range(60):
@@ -88,10 +88,10 @@ def test_what_the_discriminator_sees_it_learns_to_draw_again() -> None:
 def test_the_part_that_is_drawn_again_is_the_part_that_was_seen() -> None:
     """A drawing of nothing but the map itself, which is the picture scaled down, is right wherever the quarter lies."""
     network, seen = Discriminator(64, 8), pictures(2, 64)
-    network.drawn = 8
-    network._maps = lambda pictures: (F.avg_pool2d(pictures, 4), F.avg_pool2d(pictures, 8))  # type: ignore[method-assign]
-    network.whole = network.part = nn.Identity()  # type: ignore[assignment]
-    network.judge = nn.Flatten()  # type: ignore[assignment]
+    network.reconstruction_side = 8
+    network._maps = lambda images: (F.avg_pool2d(images, 4), F.avg_pool2d(images, 8))  # type: ignore[method-assign]
+    network.image_decoder = network.crop_decoder = nn.Identity()  # type: ignore[assignment]
+    network.head = nn.Flatten()  # type: ignore[assignment]
     for seed in range(10):
         assert network.reconstruct(seen, rng(seed))[1] < 1e-6
 

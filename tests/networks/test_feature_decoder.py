@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from impasto.networks import feature_decoder as module
-from impasto.networks.feature_decoder import CODE, CONTENT, FAR, MOOD, STRIDE, Generator
-from impasto.networks.moods import PALETTE, moments, palette
+from impasto.networks.feature_decoder import CODE_DIM, CONTENT_DIM, MAX_DEVIATION, MOOD_DIM, STRIDE, Generator
+from impasto.networks.moods import PALETTE_DIM, moments, palette
 from impasto.networks.pretrained.efficientnet import Stages
 from impasto.training.ema import ModelEma
 
@@ -48,7 +48,7 @@ def noiseless(network: Generator) -> Generator:
 def network() -> Iterator[Generator]:
     """One that has learned and knows the moods of five paintings; no test changes it."""
     made = learned()
-    made.remember(made.statistics(known()))
+    made.set_moods(made.statistics(known()))
     before = copy.deepcopy(made.state_dict())
     yield made
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
@@ -67,7 +67,7 @@ def known() -> Tensor:
 
 
 def coded(network: Generator, seed: int = 0, count: int = 1) -> Tensor:
-    return torch.randn(count, CODE, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(count, CODE_DIM, generator=torch.Generator().manual_seed(seed))
 
 
 def softened(photo: Tensor, soften: int) -> Tensor:
@@ -156,9 +156,9 @@ def test_in_a_flat_sky_there_are_strokes_at_each_of_three_scales() -> None:
 def test_in_another_mood_a_photo_is_painted_otherwise(network: Generator) -> None:
     photo, other = photos(1), photos(1, 96, 64, seed=9)
     with torch.no_grad():
-        features = network.look(photo)
-        own, foreign = (network(photo, network.encode(features, network.mood_of(each))) for each in (photo, other))
-        elsewhere = network(photo, network.encode(network.look(other), network.mood_of(photo)))
+        features = network.extract_features(photo)
+        own, foreign = (network(photo, network.encode(features, network.measure_moods(each))) for each in (photo, other))
+        elsewhere = network(photo, network.encode(network.extract_features(other), network.measure_moods(photo)))
     assert (own - foreign).abs().mean() > 1e-2, "the mood counts"
     assert (own - elsewhere).abs().mean() > 1e-3, "and what the photo shows"
 
@@ -217,7 +217,7 @@ def test_tones_mix_the_colours_of_the_softened_photo_anew(count: int) -> None:
 def test_one_code_for_all_photos_is_that_code_for_each(network: Generator) -> None:
     one = coded(network)
     with torch.no_grad():
-        each = network(photos(), one.expand(2, CODE))
+        each = network(photos(), one.expand(2, CODE_DIM))
         torch.testing.assert_close(network(photos(), one), each, atol=1e-4, rtol=1e-4)
         different = network(photos(), coded(network, count=2))
         alone = torch.cat(
@@ -229,10 +229,10 @@ def test_one_code_for_all_photos_is_that_code_for_each(network: Generator) -> No
 def test_without_a_code_a_photo_is_painted_in_the_mood_of_the_painting_nearest_to_it(network: Generator) -> None:
     given = photos()
     with torch.no_grad():
-        features = network.look(given)
-        numbers = network.nearest(network.statistics(given, features))
-        nearest = network.encode(features, network.mood(numbers))
-        other = network.encode(features, network.mood((numbers + 1) % 5))
+        features = network.extract_features(given)
+        numbers = network.nearest_moods(network.statistics(given, features))
+        nearest = network.encode(features, network.training_moods(numbers))
+        other = network.encode(features, network.training_moods((numbers + 1) % 5))
         assert torch.equal(network(given), network(given, nearest, features))
         assert not torch.allclose(network(given), network(given, other, features), atol=1e-3)
 
@@ -240,21 +240,21 @@ def test_without_a_code_a_photo_is_painted_in_the_mood_of_the_painting_nearest_t
 def test_features_that_are_given_are_those_that_are_painted_by(network: Generator) -> None:
     one, other, code = photos(1), photos(1, seed=5), coded(network)
     with torch.no_grad():
-        assert torch.equal(network(one, code), network(one, code, network.look(one)))
-        own, others = network.look(one), network.look(other)
+        assert torch.equal(network(one, code), network(one, code, network.extract_features(one)))
+        own, others = network.extract_features(one), network.extract_features(other)
         for level in range(4):
             features = [*own[:level], others[level], *own[level + 1 :]]
             assert not torch.allclose(network(one, code), network(one, code, features), atol=1e-3), level
 
 
 def test_the_code_is_made_of_the_means_of_the_coarsest_stage_and_of_the_mood(network: Generator) -> None:
-    given, mood = photos(), torch.randn(2, MOOD)
+    given, mood = photos(), torch.randn(2, MOOD_DIM)
     with torch.no_grad():
         content = Stages("lite1", replicate=True)(given)[3].mean((2, 3))
-        assert content.shape == (2, CONTENT)
+        assert content.shape == (2, CONTENT_DIM)
         expected = network.get_submodule("encoder")(torch.cat([content, mood], 1))
-        torch.testing.assert_close(network.encode(network.look(given), mood), expected)
-    assert expected.shape == (2, CODE)
+        torch.testing.assert_close(network.encode(network.extract_features(given), mood), expected)
+    assert expected.shape == (2, CODE_DIM)
 
 
 def test_the_statistics_of_a_picture_are_the_moments_of_its_features_and_its_palette(network: Generator) -> None:
@@ -264,69 +264,69 @@ def test_the_statistics_of_a_picture_are_the_moments_of_its_features_and_its_pal
         expected = torch.cat([moments(features), palette(given)], 1)
         for found in (network.statistics(given), network.statistics(given, features)):
             torch.testing.assert_close(found, expected)
-        assert torch.equal(network.statistics(given, network.look(given.flip(0)))[:, :-9], expected.flip(0)[:, :-9])
-    assert expected.shape == (2, MOOD)
+        assert torch.equal(network.statistics(given, network.extract_features(given.flip(0)))[:, :-9], expected.flip(0)[:, :-9])
+    assert expected.shape == (2, MOOD_DIM)
 
 
 def test_moods_are_standardised_over_all_that_are_known_and_reach_no_further_than_they_may() -> None:
     network = fresh()
-    every = 5 + 2 * torch.randn(40, MOOD, generator=torch.Generator().manual_seed(0))
+    every = 5 + 2 * torch.randn(40, MOOD_DIM, generator=torch.Generator().manual_seed(0))
     every[7, :3] += torch.tensor([100.0, -100.0, 0.0])
-    network.remember(every)
+    network.set_moods(every)
     values = every.double().numpy()
     expected = (values - values.mean(0)) / (values.std(0, ddof=1) + 1e-3)
-    assert abs(expected).max() > FAR
+    assert abs(expected).max() > MAX_DEVIATION
     numbers = torch.tensor([7, 0, 39, 7])
-    np.testing.assert_allclose(network.mood(numbers), expected[numbers].clip(-FAR, FAR), atol=1e-3)
-    np.testing.assert_allclose(network.standardised(every), expected, atol=1e-3)
-    assert network.mood(numbers)[0, :2].tolist() == [FAR, -FAR]
-    assert network.standardised(every).abs().max() > FAR
+    np.testing.assert_allclose(network.training_moods(numbers), expected[numbers].clip(-MAX_DEVIATION, MAX_DEVIATION), atol=1e-3)
+    np.testing.assert_allclose(network.standardise(every), expected, atol=1e-3)
+    assert network.training_moods(numbers)[0, :2].tolist() == [MAX_DEVIATION, -MAX_DEVIATION]
+    assert network.standardise(every).abs().max() > MAX_DEVIATION
 
 
 def test_the_mood_of_a_training_painting_is_the_one_that_is_kept_of_it(network: Generator) -> None:
     with torch.no_grad():
-        found = network.mood_of(known())
-    torch.testing.assert_close(found, network.mood(torch.arange(5)), atol=1e-3, rtol=1e-3)
+        found = network.measure_moods(known())
+    torch.testing.assert_close(found, network.training_moods(torch.arange(5)), atol=1e-3, rtol=1e-3)
     assert found.std() > 0.5
 
 
 def test_a_painting_is_nearest_to_itself(network: Generator) -> None:
     order = torch.tensor([3, 0, 4, 4, 1, 2])
     with torch.no_grad():
-        assert torch.equal(network.nearest(network.statistics(known()[order])), order)
+        assert torch.equal(network.nearest_moods(network.statistics(known()[order])), order)
 
 
 def test_nearest_is_by_content_and_by_a_third_by_palette_with_every_number_counting_as_it_varies() -> None:
     """The means of the coarsest stage and the palette; other statistics, however far, do not count."""
     network, rng = fresh(), torch.Generator().manual_seed(0)
-    moods, given = torch.randn(70, MOOD, generator=rng).split([50, 20])
-    content = slice(MOOD - PALETTE - 2 * CONTENT, MOOD - PALETTE - CONTENT)
+    moods, given = torch.randn(70, MOOD_DIM, generator=rng).split([50, 20])
+    content = slice(MOOD_DIM - PALETTE_DIM - 2 * CONTENT_DIM, MOOD_DIM - PALETTE_DIM - CONTENT_DIM)
     for numbers in (moods, given):
         numbers[:, content.start] *= 1000  # would decide alone
-    network.remember(moods)
+    network.set_moods(moods)
     values, wanted = moods.double().numpy(), given.double().numpy()
     distances = ((wanted[:, None] - values) / (values.std(0, ddof=1) + 1e-3)) ** 2
-    by_content, by_palette = distances[:, :, content].mean(2), distances[:, :, -PALETTE:].mean(2)
+    by_content, by_palette = distances[:, :, content].mean(2), distances[:, :, -PALETTE_DIM:].mean(2)
     nearest = (by_content + 0.3 * by_palette).argmin(1).tolist()
     assert nearest != by_content.argmin(1).tolist() and nearest != by_palette.argmin(1).tolist()
-    assert network.nearest(given).tolist() == nearest and len(set(nearest)) > 5
+    assert network.nearest_moods(given).tolist() == nearest and len(set(nearest)) > 5
     given[:, : content.start] *= 1e3
-    given[:, content.stop : -PALETTE] *= 1e3
-    assert network.nearest(given).tolist() == nearest
+    given[:, content.stop : -PALETTE_DIM] *= 1e3
+    assert network.nearest_moods(given).tolist() == nearest
 
 
 def test_moods_that_are_shared_out_among_photos_are_each_nearest_to_about_equally_many() -> None:
     network, rng = fresh(), torch.Generator().manual_seed(0)
-    paintings, photos = torch.randn(12, MOOD, generator=rng), torch.randn(240, MOOD, generator=rng)
-    photos[:, -PALETTE:] += 3 * paintings[4, -PALETTE:]  # of one painting's palette, nearly all
-    network.remember(paintings)
-    alone = network.nearest(photos).bincount(minlength=12)
+    paintings, photos = torch.randn(12, MOOD_DIM, generator=rng), torch.randn(240, MOOD_DIM, generator=rng)
+    photos[:, -PALETTE_DIM:] += 3 * paintings[4, -PALETTE_DIM:]  # of one painting's palette, nearly all
+    network.set_moods(paintings)
+    alone = network.nearest_moods(photos).bincount(minlength=12)
     assert alone.max() > 100 and alone.min() == 0 and not network.offsets.any()
-    network.remember(paintings, photos)
-    shared = network.nearest(photos).bincount(minlength=12)
+    network.set_moods(paintings, photos)
+    shared = network.nearest_moods(photos).bincount(minlength=12)
     assert shared.max() < 40 and shared.min() > 5
-    network.remember(paintings)
-    assert network.nearest(photos).bincount(minlength=12).tolist() == alone.tolist()
+    network.set_moods(paintings)
+    assert network.nearest_moods(photos).bincount(minlength=12).tolist() == alone.tolist()
 
 
 def test_recipes_know_the_stride() -> None:
@@ -335,9 +335,9 @@ def test_recipes_know_the_stride() -> None:
 
 def test_without_moods_they_are_nothing() -> None:
     network, numbers = fresh(), torch.tensor([3, 1])
-    assert torch.equal(network.mood(numbers), torch.zeros(2, MOOD))
-    assert torch.equal(network.standardised(torch.ones(2, MOOD)), torch.zeros(2, MOOD))
-    assert network.nearest(torch.ones(2, MOOD)).tolist() == [0, 0]
+    assert torch.equal(network.training_moods(numbers), torch.zeros(2, MOOD_DIM))
+    assert torch.equal(network.standardise(torch.ones(2, MOOD_DIM)), torch.zeros(2, MOOD_DIM))
+    assert network.nearest_moods(torch.ones(2, MOOD_DIM)).tolist() == [0, 0]
 
 
 # What is kept.
@@ -348,7 +348,7 @@ def test_moods_are_part_of_the_state_however_many_there_are(network: Generator) 
     assert len(loaded.moods) == 0
     for count in (5, 2):
         source = copy.deepcopy(network)
-        source.remember(source.moods[:count], source.moods)
+        source.set_moods(source.moods[:count], source.moods)
         loaded.load_state_dict(source.state_dict())
         assert torch.equal(loaded.moods, source.moods) and loaded.moods is not source.moods
         assert torch.equal(loaded.offsets, source.offsets) and loaded.offsets.any()
@@ -361,7 +361,7 @@ def test_moods_are_part_of_the_state_however_many_there_are(network: Generator) 
 
 def test_a_style_from_before_moods_were_shared_out_has_no_offsets(network: Generator) -> None:
     loaded = learned()
-    loaded.remember(torch.randn(3, MOOD), torch.randn(9, MOOD))
+    loaded.set_moods(torch.randn(3, MOOD_DIM), torch.randn(9, MOOD_DIM))
     state = network.state_dict()
     del state["offsets"]
     loaded.load_state_dict(state)
@@ -390,7 +390,7 @@ def test_the_moving_average_keeps_the_moods(network: Generator) -> None:
 
 
 def test_what_it_looks_through_is_no_part_of_what_learns_or_is_kept(network: Generator) -> None:
-    eyes = list(network.fixed[0].parameters())
+    eyes = list(network.backbone.parameters())
     assert len(eyes) > 100 and not any(weight.requires_grad for weight in eyes)
     assert not {id(weight) for weight in eyes} & {id(weight) for weight in network.parameters()}
     assert sum(value.numel() for value in fresh().state_dict().values()) < sum(weight.numel() for weight in eyes)
@@ -398,7 +398,7 @@ def test_what_it_looks_through_is_no_part_of_what_learns_or_is_kept(network: Gen
     changed = copy.deepcopy(network)
     changed(given).square().mean().backward()
     assert given.grad is not None and (given.grad != 0).float().mean() > 0.99
-    assert all(weight.grad is None for weight in changed.fixed[0].parameters())
+    assert all(weight.grad is None for weight in changed.backbone.parameters())
 
 
 def test_what_it_looks_through_is_made_when_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,10 +414,10 @@ def test_it_moves_as_a_whole_and_a_copy_is_a_whole_one(network: Generator) -> No
     copied = copy.deepcopy(network)
     with torch.no_grad():
         assert torch.equal(copied(photos()), network(photos()))
-    assert copied.fixed[0] is not network.fixed[0]
+    assert copied.backbone is not network.backbone
     copied.to("meta")
-    assert all(weight.is_meta for weight in [*copied.fixed[0].parameters(), copied.moods])
-    assert not any(weight.is_meta for weight in network.fixed[0].parameters())
+    assert all(weight.is_meta for weight in [*copied.backbone.parameters(), copied.moods])
+    assert not any(weight.is_meta for weight in network.backbone.parameters())
 
 
 def test_channels_last_and_bf16_paint_the_same(network: Generator) -> None:

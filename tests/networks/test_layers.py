@@ -17,7 +17,7 @@ from impasto.networks.layers import (
     UPS,
     Blur,
     activation,
-    constrain,
+    apply_spectral_norm,
     downsample,
     initialise,
     norm,
@@ -179,7 +179,7 @@ def test_spectral_normalisation_holds_every_layer_to_a_norm_of_one_and_survives_
     def make() -> nn.Sequential:
         network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 5))
         initialise(network, 1.0)
-        constrain(network)
+        apply_spectral_norm(network)
         return network
 
     network, pictures = make(), torch.randn(2, 3, 4, 4)

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from impasto.networks.moods import PALETTE, moments, offsets, palette
+from impasto.networks.moods import PALETTE_DIM, balancing_offsets, moments, palette
 
 #: Pictures of two colours at least, in −1…1.
 pixels = arrays(np.float32, st.tuples(st.just(2), st.just(3), st.integers(1, 5), st.integers(1, 5)))
@@ -46,7 +46,7 @@ def test_moments_of_maps_in_bf16_are_taken_in_float32() -> None:
 @given(some_pixels)
 def test_a_palette_is_what_numpy_says_of_the_opponent_channels(pictures: np.ndarray) -> None:
     found = palette(torch.from_numpy(pictures)).numpy()
-    assert found.shape == (2, PALETTE)
+    assert found.shape == (2, PALETTE_DIM)
     for picture, row in zip(pictures, found, strict=True):
         channels = opponent(picture)
         covariance = np.atleast_2d(np.cov(channels, bias=True))
@@ -105,7 +105,7 @@ def test_offsets_make_each_the_nearest_to_about_equally_many(count: int, among: 
     points *= torch.linspace(0.2, 1.5, among)[:, None]
     distances = torch.cdist(things, points).square()
     before = distances.argmin(1).bincount(minlength=among)
-    after = (distances - offsets(distances)).argmin(1).bincount(minlength=among)
+    after = (distances - balancing_offsets(distances)).argmin(1).bincount(minlength=among)
     fair = count / among
     assert before.max() > 3 * fair and before.min() == 0
     assert after.max() <= 1.5 * fair + 2 and after.min() >= 0.4 * fair
@@ -115,14 +115,14 @@ def test_the_transport_of_offsets_costs_as_little_as_the_best_assignment() -> No
     """On as many things as points, against the Hungarian method."""
     rng = torch.Generator().manual_seed(5)
     distances = torch.rand(40, 40, generator=rng)
-    chosen = (distances - offsets(distances)).argmin(1)
+    chosen = (distances - balancing_offsets(distances)).argmin(1)
     rows, columns = linear_sum_assignment(distances.numpy())
     assert (chosen.numpy() == columns).mean() >= 0.8
     assert distances[torch.arange(40), chosen].sum() <= 1.1 * distances.numpy()[rows, columns].sum()
 
 
 def test_offsets_of_equal_distances_are_equal_and_finite() -> None:
-    found = offsets(torch.full((6, 3), 2.5))
+    found = balancing_offsets(torch.full((6, 3), 2.5))
     assert found.isfinite().all()
     torch.testing.assert_close(found, found[:1].expand(3))
 
@@ -130,5 +130,5 @@ def test_offsets_of_equal_distances_are_equal_and_finite() -> None:
 @given(st.floats(1e-3, 1e3), st.integers(0, 9))
 def test_offsets_scale_with_the_distances(factor: float, seed: int) -> None:
     distances = torch.rand(20, 5, generator=torch.Generator().manual_seed(seed))
-    centred = [each - each.mean() for each in (offsets(distances) * factor, offsets(distances * factor))]
+    centred = [each - each.mean() for each in (balancing_offsets(distances) * factor, balancing_offsets(distances * factor))]
     torch.testing.assert_close(*centred, atol=1e-3 * factor, rtol=1e-3)

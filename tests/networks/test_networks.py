@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from impasto.config.registries import DISCRIMINATORS, GENERATORS
 from impasto.methods.discriminator_step import Reconstructing
 from impasto.networks import build_discriminator, build_generator
-from impasto.networks.progressive import Growing
+from impasto.networks.progressive import ProgressiveNetwork
 
 SIZE = 32
 LATENT = 16
@@ -87,7 +87,7 @@ def built(kind: str, name: str) -> nn.Module:
     torch.manual_seed(0)
     build: Callable[..., nn.Module] = build_generator if kind == "generator" else build_discriminator
     network = build(name, **settings[name])
-    if isinstance(network, Growing):
+    if isinstance(network, ProgressiveNetwork):
         network.grow(0.5)  # while the newest stage is faded in, all are at work
     return network
 

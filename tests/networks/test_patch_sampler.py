@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.networks.patch_sampler import PatchSampler, draw_places
+from impasto.networks.patch_sampler import PatchSampler, sample_positions
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -44,16 +44,16 @@ def test_it_wants_as_many_maps_as_it_was_built_for() -> None:
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 99))
 def test_places_are_different_ones_of_the_map_and_all_where_there_are_fewer(count: int, seed: int) -> None:
-    places = draw_places(MAPS, count, seeded(seed))
+    places = sample_positions(MAPS, count, seeded(seed))
     for at, size in zip(places, (24, 6), strict=True):
         assert len(set(at.tolist())) == len(at) == min(count, size)
         assert set(at.tolist()) <= set(range(size))
-    again = draw_places(MAPS, count, seeded(seed))
+    again = sample_positions(MAPS, count, seeded(seed))
     assert all(torch.equal(one, two) for one, two in zip(places, again, strict=True))
 
 
 def test_every_place_is_drawn_as_often() -> None:
     rng = seeded()
-    drawn = torch.cat([draw_places(MAPS, 6, rng)[0] for _ in range(2000)])
+    drawn = torch.cat([sample_positions(MAPS, 6, rng)[0] for _ in range(2000)])
     counts = drawn.bincount(minlength=24)
     assert counts.min() > 400 and counts.max() < 600

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.networks import dcgan
-from impasto.networks.progressive import Discriminator, Generator, Growing
+from impasto.networks.progressive import Discriminator, Generator, ProgressiveNetwork
 from impasto.training.ema import ModelEma
 
 SIZE, START, LATENT = 64, 16, 6
@@ -44,7 +44,7 @@ def test_when_no_stage_fades_it_is_the_dcgan_of_that_size(stage: int) -> None:
     plain_g = with_weights_of(dcgan.Generator(side, LATENT, width, 16, 0.02), g.trunk, g.stages[:stage], g.heads[stage])
     narrowing = [d.stages[each] for each in reversed(range(stage))]
     plain_d = with_weights_of(dcgan.Discriminator(side, width, 16, 0.2, 0.02), d.heads[stage], *narrowing, d.trunk)
-    assert g.side == d.side == side
+    assert g.image_size == d.image_size == side
     painted = g(noise(3, LATENT))
     assert torch.equal(painted, plain_g(noise(3, LATENT)))
     assert torch.equal(d(painted), plain_d(painted))
@@ -83,20 +83,20 @@ def test_a_finished_one_paints_at_its_whole_size_however_far_it_is_grown() -> No
         again.load_state_dict(g.state_dict())
         painted = again(noise(2, LATENT))
         assert painted.shape == (2, 3, SIZE, SIZE) and torch.equal(painted, g(noise(2, LATENT)))
-        assert again.side == g.side == START << (growth > 0) << (growth > 1)
+        assert again.image_size == g.image_size == START << (growth > 0) << (growth > 1)
 
 
 def test_the_average_of_a_growing_painter_grows_after_it() -> None:
     g = generator()
     ema = ModelEma(g, halflife=8, rampup=1.0)
     average = ema.network
-    assert isinstance(average, Growing)
+    assert isinstance(average, ProgressiveNetwork)
     sides = []
     for step in range(1, 120):
         g.grow(min(step / 40, 2.0))
         ema.update(g, batch=2, images=2 * step)
         assert average.growth <= g.growth
-        sides.append(average.side)
+        sides.append(average.image_size)
     assert sides == sorted(sides) and sides[-1] == SIZE
     g.eval()
     assert (average(noise(2, LATENT)) - g(noise(2, LATENT))).abs().max() < 1e-3

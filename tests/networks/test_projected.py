@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from impasto.networks.pretrained.efficientnet import Stages
-from impasto.networks.projected import Discriminator, Projection, _crop
+from impasto.networks.projected import Discriminator, Projection, _random_crop
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_the_head_on_the_pixels_looks_at_half_of_a_picture_each_way_but_at_64_pi
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     numbered = torch.stack([rows, columns, rows + columns]).float().expand(2, 3, height, width)
     torch.manual_seed(seed)
-    crop = _crop(numbered)
+    crop = _random_crop(numbered)
     tall, wide = (max(side // 2, min(side, 64)) for side in (height, width))
     first_row, first_column = (int(crop[0, channel, 0, 0]) for channel in (0, 1))
     assert crop.shape == (2, 3, tall, wide) and first_row + tall <= height and first_column + wide <= width
@@ -204,7 +204,7 @@ def test_the_head_on_the_pixels_looks_at_half_of_a_picture_each_way_but_at_64_pi
 def test_another_part_is_looked_at_each_time_and_every_pixel_may_be() -> None:
     numbered = torch.arange(72 * 130).view(1, 1, 72, 130)
     torch.manual_seed(0)
-    firsts = {int(_crop(numbered)[0, 0, 0, 0]) for _ in range(400)}
+    firsts = {int(_random_crop(numbered)[0, 0, 0, 0]) for _ in range(400)}
     assert {first // 130 for first in firsts} == set(range(72 - 64 + 1))
     assert {first % 130 for first in firsts} == set(range(130 - 65 + 1))
 

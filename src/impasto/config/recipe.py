@@ -22,7 +22,7 @@ from impasto.errors import ImpastoError, nearest
 #: Generators that start from noise, and those that translate images; both of one size from the first step on.
 NoiseGenerator = Annotated[GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=True, without=("grow",))]
 ImageGenerator = Annotated[
-    GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=False, without=("remember",))
+    GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=False, without=("set_moods",))
 ]
 #: Discriminators of one size from the first step on.
 FixedDiscriminator = Annotated[

@@ -1,0 +1,1 @@
+"""Loss functions, found by the name in a recipe where they are adversarial."""

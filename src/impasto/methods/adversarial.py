@@ -1,4 +1,4 @@
-"""What all methods share: one painter that is kept, and a discriminator that judges it."""
+"""Base classes of methods that train a generator against a discriminator."""
 
 from typing import TYPE_CHECKING
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from impasto.data.loader import Batch, Loader
 from impasto.methods.base import Method
-from impasto.methods.discriminator_step import DiscriminatorStep, layout, set_up, update
+from impasto.methods.discriminator_step import DiscriminatorStep, choose_memory_format, optimizer_step, setup_network
 from impasto.networks import build_generator
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class AdversarialMethod(Method):
-    """A generator against a discriminator: how they are made, judged and kept."""
+    """A generator and a discriminator, with their optimisers, evaluation and style."""
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
-        self.fabric, self._settings, self.layout = fabric, recipe.generator, layout(recipe, fabric)
-        self.generator, self.optimizer_g = set_up(
+        self.fabric, self._settings, self.layout = fabric, recipe.generator, choose_memory_format(recipe, fabric)
+        self.generator, self.optimizer_g = setup_network(
             fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
         )
         self.discriminator_step = DiscriminatorStep(recipe, fabric)
@@ -28,10 +28,10 @@ class AdversarialMethod(Method):
         self.optimizers = {"generator": self.optimizer_g, "discriminator": self.discriminator_step.optimizer}
 
     def update_generator(self, loss: Tensor) -> None:
-        """One update of the generator."""
+        """Update the generator by the gradient of ``loss``, a scalar."""
         self.optimizer_g.zero_grad()
         self.fabric.backward(loss)
-        update(self.fabric, self.generator, self.optimizer_g, self._settings)
+        optimizer_step(self.fabric, self.generator, self.optimizer_g, self._settings)
 
     def evaluate_heldout(self, batch: Batch) -> dict[str, Tensor]:
         return {"accuracy_heldout": self.discriminator_step.heldout_accuracy(batch.paintings, batch.rng)}
@@ -42,23 +42,23 @@ class AdversarialMethod(Method):
 
 
 class TranslationMethod(AdversarialMethod):
-    """Image-to-image translation: what is looked at are pictures of the source domain that were not learned from.
+    """Image-to-image translation.
 
-    A batch's ``photos`` are of the source domain, its ``paintings`` of the target domain.
+    ``batch.photos`` are images of the source domain, ``batch.paintings`` of the target domain, in either direction.
     """
 
     def inputs(self, count: int, seed: int, photos: Loader | None) -> Tensor:
         if photos is None:
-            raise ValueError("a translator needs photos")
+            raise ValueError("translation needs photos")
         return photos.load_evenly(count)
 
     def sample(self, generator: nn.Module, inputs: Tensor) -> Tensor:
-        pictures: Tensor = generator(inputs.contiguous(memory_format=self.layout))
-        return pictures
+        images: Tensor = generator(inputs.contiguous(memory_format=self.layout))
+        return images
 
 
-def pixel_std(pictures: Tensor) -> Tensor:
-    """How much pictures (B, 3, S, S) differ from each other: the mean deviation of a pixel, of every 16th one. A single
-    picture has only its own contrast to tell."""
-    seen = pictures[:, :, ::4, ::4]
-    return seen.std(0 if len(seen) > 1 else (2, 3)).mean().clamp_min(1e-6)
+def pixel_std(images: Tensor) -> Tensor:
+    """Return the diversity of images (B, 3, S, S), a scalar: the standard deviation of a pixel over the batch, averaged
+    over every 16th pixel. For a single image it is the deviation over positions."""
+    pixels = images[:, :, ::4, ::4]
+    return pixels.std(0 if len(pixels) > 1 else (2, 3)).mean().clamp_min(1e-6)

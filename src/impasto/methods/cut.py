@@ -1,4 +1,4 @@
-"""CUT: one generator, held to the photo by comparing places (Park et al. 2020, arXiv:2007.15651)."""
+"""CUT: contrastive unpaired translation with one generator (Park et al. 2020, arXiv:2007.15651)."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,16 +15,16 @@ from impasto.config.types import Positive
 from impasto.data.loader import Batch
 from impasto.losses.patch_nce import patch_nce
 from impasto.methods.adversarial import TranslationMethod, pixel_std
-from impasto.methods.discriminator_step import set_up, update
-from impasto.networks.patch_sampler import PatchSampler, draw_places
+from impasto.methods.discriminator_step import optimizer_step, setup_network
+from impasto.networks.patch_sampler import PatchSampler, sample_positions
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
 class PatchNceConfig(Config):
-    """PatchNCE: its weight, the number of patches of each map, the temperature; with ``identity`` also on images of the
-    target domain."""
+    """PatchNCE: its weight, the number of patches per feature map, the temperature; with ``identity`` also on images of
+    the target domain."""
 
     weight: Positive
     patches: int = Field(ge=2, le=4096)
@@ -33,7 +33,7 @@ class PatchNceConfig(Config):
 
 
 class CutRecipe(TranslationRecipe):
-    """Patches of the output are pulled to the same patches of the input and pushed from others (PatchNCE)."""
+    """PatchNCE attracts each output patch to the input patch at the same position and repels it from the others."""
 
     method: Literal["cut"]
     generator: Annotated[
@@ -48,7 +48,7 @@ class CutRecipe(TranslationRecipe):
 
 @METHODS.register("cut")
 class Cut(TranslationMethod):
-    """One discriminator step, then one step of the generator and of the small networks that compare places."""
+    """One discriminator step, then one step of the generator and of the projection heads (``sampler``)."""
 
     recipe_class = CutRecipe
 
@@ -58,16 +58,16 @@ class Cut(TranslationMethod):
         self.generator.mark_forward_method("features")
         with torch.no_grad():
             maps = self.generator.features(torch.zeros(1, 3, recipe.size, recipe.size, device=fabric.device))
-        self.sampler, self.optimizer_s = set_up(
+        self.sampler, self.optimizer_s = setup_network(
             fabric, PatchSampler([each.shape[1] for each in maps]), recipe.generator, self.layout
         )
         self.networks["sampler"], self.optimizers["sampler"] = self.sampler, self.optimizer_s
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         photo, real = batch.photos, batch.paintings  # (B, 3, S, S)
-        kept = real[: self._kept(len(real))]
-        made = self.generator(torch.cat([photo, kept]))
-        fake, same = made[: len(photo)], made[len(photo) :]
+        target = real[: self._identity_count(len(real))]
+        output = self.generator(torch.cat([photo, target]))
+        fake, same = output[: len(photo)], output[len(photo) :]
         losses = self.discriminator_step.step(real, fake, batch)
         if batch.step % self.every == 0:
             parts = {
@@ -76,29 +76,29 @@ class Cut(TranslationMethod):
             }
             contrast = parts["loss_contrast"]
             if self.contrast.identity:
-                parts["loss_contrast_identity"] = self._contrast(kept, same, batch.rng)  # equation 5, second term
+                parts["loss_contrast_identity"] = self._contrast(target, same, batch.rng)  # equation 5, second term
                 contrast = (contrast + parts["loss_contrast_identity"]) / 2  # a mean, as in the authors' code
             loss = parts["loss_adversarial"] + self.contrast.weight * contrast
             if self.identity:
-                parts["loss_identity"] = F.l1_loss(same, kept)
+                parts["loss_identity"] = F.l1_loss(same, target)
                 loss = loss + self.identity * parts["loss_identity"]
             self.optimizer_s.zero_grad()
             self.update_generator(loss)
-            update(self.fabric, self.sampler, self.optimizer_s, self._settings)
+            optimizer_step(self.fabric, self.sampler, self.optimizer_s, self._settings)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}
 
-    def _kept(self, count: int) -> int:
-        """Of how many paintings it is watched that they stay what they are: all for the paper's contrast, a quarter for
-        a distance, which does as well and takes a quarter of the time."""
+    def _identity_count(self, count: int) -> int:
+        """Return how many of ``count`` target images enter the identity losses: all for the paper's PatchNCE, a quarter
+        for the L1 distance alone, which works as well in a quarter of the time."""
         return count if self.contrast.identity else -(-count // 4) if self.identity else 0
 
-    def _contrast(self, source: Tensor, painted: Tensor, rng: torch.Generator) -> Tensor:
-        """PatchNCE between places of a picture and of what was painted from it, a mean over the maps."""
+    def _contrast(self, source: Tensor, output: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the PatchNCE loss between inputs and outputs (B, 3, H, W), averaged over the feature maps."""
         with torch.no_grad():
             keys = self.generator.features(source)
-        queries = self.generator.features(painted)
-        places = draw_places(queries, self.contrast.patches, rng)
-        pairs = zip(self.sampler(queries, places), self.sampler(keys, places), strict=True)
+        queries = self.generator.features(output)
+        positions = sample_positions(queries, self.contrast.patches, rng)
+        pairs = zip(self.sampler(queries, positions), self.sampler(keys, positions), strict=True)
         losses = [patch_nce(query, key, self.contrast.temperature) for query, key in pairs]
         return torch.stack(losses).mean()

@@ -12,7 +12,7 @@ from impasto.config.registries import METHODS
 from impasto.config.types import NotNegative
 from impasto.data.loader import Batch
 from impasto.methods.adversarial import TranslationMethod, pixel_std
-from impasto.methods.discriminator_step import DiscriminatorStep, set_up, update
+from impasto.methods.discriminator_step import DiscriminatorStep, optimizer_step, setup_network
 from impasto.methods.image_pool import ImagePool
 from impasto.networks import build_generator
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 
 class CycleGanRecipe(TranslationRecipe):
-    """``cycle`` is the weight of the cycle-consistency loss (L1), ``pool`` how many earlier fakes are kept for the
-    discriminators."""
+    """``cycle`` is the weight of the cycle-consistency loss (L1), ``pool`` the capacity of the image pools."""
 
     method: Literal["cyclegan"]
     cycle: NotNegative
@@ -38,11 +37,11 @@ class CycleGanRecipe(TranslationRecipe):
 
 @METHODS.register("cyclegan")
 class CycleGan(TranslationMethod):
-    """Two generators, one for each direction: G translates photos into paintings, F paintings into photos.
+    """Two generators, one per direction, and a discriminator for each domain.
 
-    In the paper's notation: x is a photo, y a painting, G and D_Y are ``generator`` and ``discriminator_step``, F and
-    D_X ``back`` and ``discriminator_step_back``. The generators are updated first, then the discriminators, on a pool
-    of earlier fakes (section 4).
+    In the paper's notation: x is a photo, y a painting; G: X → Y and D_Y are ``generator`` and ``discriminator_step``,
+    F: Y → X and D_X are ``back`` and ``discriminator_step_back``. The generators are updated first, then the
+    discriminators, on a pool of earlier fakes (section 4).
     """
 
     recipe_class = CycleGanRecipe
@@ -50,7 +49,7 @@ class CycleGan(TranslationMethod):
     def __init__(self, recipe: CycleGanRecipe, fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
-        self.back, self.optimizer_b = set_up(
+        self.back, self.optimizer_b = setup_network(
             fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
         )
         self.discriminator_step_back = DiscriminatorStep(recipe, fabric)
@@ -66,10 +65,10 @@ class CycleGan(TranslationMethod):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         x, y = batch.photos, batch.paintings  # (B, 3, S, S)
         count = len(x)
-        # The identity (section 5.2) goes through the networks together with the translation.
-        painted = self.generator(torch.cat([x, y]) if self.identity else x)  # G(x), G(y)
-        returned = self.back(torch.cat([y, x]) if self.identity else y)  # F(y), F(x)
-        fake_y, fake_x = painted[:count], returned[:count]
+        # Inputs of the identity loss (section 5.2) share the forward pass with those of the translation.
+        forth = self.generator(torch.cat([x, y]) if self.identity else x)  # G(x), G(y)
+        back = self.back(torch.cat([y, x]) if self.identity else y)  # F(y), F(x)
+        fake_y, fake_x = forth[:count], back[:count]
         losses: dict[str, Tensor] = {}
         if batch.step % self.every == 0:
             parts = {
@@ -82,13 +81,13 @@ class CycleGan(TranslationMethod):
             loss = loss + self.cycle * (parts["loss_cycle"] + parts["loss_cycle_back"])
             if self.identity:
                 parts |= {
-                    "loss_identity": F.l1_loss(painted[count:], y),
-                    "loss_identity_back": F.l1_loss(returned[count:], x),
+                    "loss_identity": F.l1_loss(forth[count:], y),
+                    "loss_identity_back": F.l1_loss(back[count:], x),
                 }
                 loss = loss + self.identity * (parts["loss_identity"] + parts["loss_identity_back"])
             self.optimizer_b.zero_grad()
             self.update_generator(loss)
-            update(self.fabric, self.back, self.optimizer_b, self._settings)
+            optimizer_step(self.fabric, self.back, self.optimizer_b, self._settings)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
 
         fakes = [pool(fake.detach(), batch.rng) for pool, fake in zip(self.pools, (fake_y, fake_x), strict=True)]

@@ -1,4 +1,4 @@
-"""A discriminator and how it plays: its loss, its penalties, what it is shown, and its optimiser."""
+"""Discriminator step: loss, penalties, augmentation and optimiser of one discriminator."""
 
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -23,22 +23,26 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Reconstructing(Protocol):
-    """A discriminator that also learns to draw again what it sees: logits, and a loss that is added to its own."""
+    """A discriminator that is also trained as an autoencoder on real images: ``reconstruct`` returns logits and a
+    scalar loss, which is added to the adversarial one."""
 
-    def reconstruct(self, pictures: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]: ...
+    def reconstruct(self, images: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]: ...
 
 
 class DiscriminatorStep:
-    """One discriminator of a recipe, learning beside the generator that it judges."""
+    """One discriminator of a recipe with everything that it is trained by."""
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
         self.fabric, self.settings, self.penalty = fabric, recipe.discriminator, recipe.penalty
         self.loss = LOSSES[recipe.loss].smoothed(recipe.smoothing)
-        self.discriminator, self.optimizer = set_up(
-            fabric, build_discriminator(**recipe.discriminator_kwargs()), self.settings, layout(recipe, fabric)
+        self.discriminator, self.optimizer = setup_network(
+            fabric,
+            build_discriminator(**recipe.discriminator_kwargs()),
+            self.settings,
+            choose_memory_format(recipe, fabric),
         )
         self._reconstructs = isinstance(self.discriminator.module, Reconstructing)
-        self._sees_plain = getattr(self.discriminator.module, "sees_plain", False)
+        self._takes_unaugmented = getattr(self.discriminator.module, "takes_unaugmented", False)
         if self._reconstructs:
             self.discriminator.mark_forward_method("reconstruct")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
@@ -46,24 +50,30 @@ class DiscriminatorStep:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """What has a state: the discriminator, and the augmentation if it adapts."""
+        """All modules with state, by name: the discriminator, and the augmentation if it is adaptive."""
         networks: dict[str, nn.Module] = {"discriminator": self.discriminator}
         return networks if self.augment.target is None else networks | {"augment": self.augment}
 
     def step(self, real: Tensor, fake: Tensor, batch: Batch) -> dict[str, Tensor]:
-        """One update: real up, fake down. Returns its loss, and how often it was right before."""
+        """Update the discriminator once on real and fake images, (B, 3, S, S) in −1…1.
+
+        Returns:
+            Scalars: ``loss_discriminator``, without penalties; ``accuracy_real`` and ``accuracy_fake``, the fractions
+            classified correctly before the update; ``loss_reconstruction``, if it is trained as an autoencoder.
+        """
         fake = fake.detach()
-        seen_real, seen_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
+        augmented_real, augmented_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
         if self._reconstructs:
-            logits_real, reconstruction = self.discriminator.reconstruct(seen_real, batch.rng)
+            logits_real, reconstruction = self.discriminator.reconstruct(augmented_real, batch.rng)
         else:
-            logits_real, reconstruction = self._logits(seen_real, real), None
-        logits_fake = self._logits(seen_fake, fake)
+            logits_real, reconstruction = self._logits(augmented_real, real), None
+        logits_fake = self._logits(augmented_fake, fake)
         loss = self.loss.discriminator(logits_real, logits_fake)
         self.optimizer.zero_grad()
-        more = self._penalties(seen_real, seen_fake, batch)
-        self.fabric.backward(loss + more if reconstruction is None else loss + more + reconstruction)
-        update(self.fabric, self.discriminator, self.optimizer, self.settings)
+        penalties = self._penalties(augmented_real, augmented_fake, batch)
+        total = loss + penalties
+        self.fabric.backward(total if reconstruction is None else total + reconstruction)
+        optimizer_step(self.fabric, self.discriminator, self.optimizer, self.settings)
         with torch.no_grad():
             if self.settings.clip_weights is not None:
                 for weight in self.discriminator.parameters():
@@ -79,7 +89,8 @@ class DiscriminatorStep:
             }
 
     def generator_loss(self, fake: Tensor, real: Tensor, batch: Batch) -> Tensor:
-        """What a generator lowers to have ``fake`` taken for real. The discriminator gets no gradients by it."""
+        """Return the adversarial loss of the generator, a scalar, for ``fake`` (B, 3, S, S). Only paired losses use
+        ``real``. The discriminator's parameters get no gradients."""
         self.discriminator.requires_grad_(False)
         logits_real = self._logits(self.augment(real, batch.rng), real) if self.loss.paired else None
         loss = self.loss.generator(self._logits(self.augment(fake, batch.rng), fake), logits_real)
@@ -87,21 +98,21 @@ class DiscriminatorStep:
         return loss
 
     @torch.no_grad()
-    def heldout_accuracy(self, pictures: Tensor, rng: torch.Generator) -> Tensor:
-        """How often it takes unseen real pictures for real, varied as those that it learns from: else what it has not
-        seen would differ in that too. Changes nothing but ``rng``."""
-        # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and would judge both
-        # wrongly.
-        forked = [pictures.device] if pictures.device.type == "cuda" else []
-        with (
-            restored_statistics(self.discriminator),
-            torch.random.fork_rng(forked),
-        ):  # it may look at a part chosen at random
-            logits = self._logits(self.augment(pictures, rng), pictures)
+    def heldout_accuracy(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """Return the fraction of held-out real images (B, 3, S, S) that is classified as real, a scalar.
+
+        They are augmented like training images, so that augmentation is no difference between both. Nothing but ``rng``
+        changes.
+        """
+        # In training mode, as in the step: BatchNorm's running statistics mix reals and fakes and suit neither.
+        forked = [images.device] if images.device.type == "cuda" else []
+        with restored_statistics(self.discriminator), torch.random.fork_rng(forked):  # the network may crop at random
+            logits = self._logits(self.augment(images, rng), images)
         return (logits > self._boundary).float().mean()
 
-    def _logits(self, augmented: Tensor, plain: Tensor) -> Tensor:
-        logits: Tensor = self.discriminator(augmented, plain) if self._sees_plain else self.discriminator(augmented)
+    def _logits(self, augmented: Tensor, images: Tensor) -> Tensor:
+        inputs = (augmented, images) if self._takes_unaugmented else (augmented,)
+        logits: Tensor = self.discriminator(*inputs)
         return logits
 
     def _penalties(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
@@ -118,23 +129,25 @@ class DiscriminatorStep:
         return penalty.every * total
 
 
-def layout(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
-    """How the maps of this recipe's networks lie in memory while they learn."""
+def choose_memory_format(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
+    """Return the memory format of feature maps in training."""
     return choose_layout(fabric.device, recipe.normalises_spatially)
 
 
-def set_up(
+def setup_network(
     fabric: "Fabric", network: nn.Module, settings: "AdamConfig", memory_format: torch.memory_format
 ) -> tuple["_FabricModule", torch.optim.Optimizer]:
-    """A network and its Adam, on the device and in the precision of ``fabric``."""
+    """Return a network, wrapped, and its Adam optimiser, on the device and in the precision of ``fabric``."""
     network.to(memory_format=memory_format)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
     wrapped, optimizer = fabric.setup(network, optimizer)
     return wrapped, optimizer
 
 
-def update(fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "AdamConfig") -> None:
-    """A step of the optimiser along the gradients that are there, shortened where the settings say so."""
+def optimizer_step(
+    fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "AdamConfig"
+) -> None:
+    """Update ``network`` by its gradients, clipped to the norm ``settings.clip_gradient`` if that is set."""
     if settings.clip_gradient is not None:
         fabric.clip_gradients(network, optimizer, max_norm=settings.clip_gradient, error_if_nonfinite=False)
     optimizer.step()

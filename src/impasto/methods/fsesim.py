@@ -1,8 +1,8 @@
-"""FSeSim: one generator, held to the layout of the photo by self-similarity (Zheng et al. 2021, arXiv:2104.00854).
+"""FSeSim: one generator that preserves layout by a self-similarity loss (Zheng et al. 2021, arXiv:2104.00854).
 
-Ours beside the paper: the features are those that the generator sees (EfficientNet-Lite1 instead of VGG16), and every
-photo is painted in a mood (:mod:`impasto.networks.feature_decoder`), that of the painting nearest to it or of one drawn
-at random, whose statistics the painting is pulled to.
+Differences from the paper: the features are those of the generator's backbone (EfficientNet-Lite1 instead of VGG16),
+and every photo is translated with the mood (:mod:`impasto.networks.moods`) of the painting nearest to it or of a random
+one; the output's statistics are trained towards that mood.
 """
 
 from collections.abc import Sequence
@@ -26,34 +26,35 @@ from impasto.errors import ImpastoError
 from impasto.losses.self_similarity import self_similarity
 from impasto.methods.adversarial import TranslationMethod, pixel_std
 from impasto.networks.feature_decoder import Generator
-from impasto.networks.moods import PALETTE
-from impasto.networks.patch_sampler import draw_places
+from impasto.networks.moods import PALETTE_DIM
+from impasto.networks.patch_sampler import sample_positions
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: The stages whose self-similarities are compared: 1/8 and 1/16 of the size.
+#: Backbone stages whose self-similarities are compared: 1/8 and 1/16 of the size.
 STAGES = (1, 2)
-#: Photos and paintings are moved by up to so many pixels before they are compared.
-SHIFT = 16
-#: A statistic further than so many standard deviations from its mood pulls no harder.
-FAR = 6.0
-#: Paintings whose moods a style holds at most, and photos among whom they are shared out, both evenly spaced: fewer
-#: photos than the third would tell too little about others. Pictures that are measured at a time.
-PAINTINGS, PHOTOS, FEW, BLOCK = 300, 500, 100, 4
+#: Largest random shift of photo and output before they are compared, in pixels.
+MAX_SHIFT = 16
+#: Deviations of statistics from their mood are clamped to this many standard deviations.
+MAX_DEVIATION = 6.0
+#: Largest numbers of moods in a style and of photos over which their choice is balanced, both evenly spaced in the
+#: training images; the fewest photos for which it is balanced.
+MAX_MOODS, MAX_PHOTOS, MIN_PHOTOS = 300, 500, 100
+#: Images measured at a time.
+BLOCK = 4
 
 
 class StructureConfig(Config):
-    """Self-similarity loss between photo and output: its weight, and how many positions are compared with all."""
+    """Self-similarity loss between photo and output: its weight, and the number of positions compared with all."""
 
     weight: Positive
     places: int = Field(ge=2, le=4096)
 
 
 class MoodConfig(Config):
-    """How strongly an output takes on its mood: the weights of the L1 distances, in standard deviations, to the mood's
-    feature statistics and to its palette, and the fraction of photos whose mood is that of the nearest painting; the
-    others draw one at random."""
+    """Mood losses: the weights of the L1 distances, in standard deviations, to the mood's feature statistics and to its
+    palette; the fraction of photos that get the nearest mood, where the others get a random one."""
 
     features: NotNegative
     palette: NotNegative
@@ -61,11 +62,12 @@ class MoodConfig(Config):
 
 
 class FsesimRecipe(TranslationRecipe):
-    """The layout of the photo is preserved by its self-similarities."""
+    """A self-similarity loss preserves the layout of the photo."""
 
     method: Literal["fsesim"]
     generator: Annotated[
-        GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=False, methods=("look", "encode", "remember"))
+        GeneratorConfig,
+        NetworkField(GENERATORS, GeneratorConfig, latent=False, methods=("extract_features", "encode", "set_moods")),
     ]
     structure: StructureConfig
     mood: MoodConfig
@@ -73,13 +75,13 @@ class FsesimRecipe(TranslationRecipe):
 
     @field_validator("identity")
     @classmethod
-    def _none(cls, identity: float) -> float:
+    def _no_identity(cls, identity: float) -> float:
         if identity:
             raise ValueError("the method fsesim has no identity loss: leave it at 0")
         return identity
 
     @model_validator(mode="after")
-    def _whole_maps(self) -> Self:
+    def _multiple_of_stride(self) -> Self:
         if self.size % self.min_size:
             half = ", as the first part of the training is at half the size (half > 0)" if self.half else ""
             raise ValueError(f"must be a multiple of {self.min_size}{half}")
@@ -106,102 +108,101 @@ class Fsesim(TranslationMethod):
         self.half = recipe.half
         network = self.generator.module
         assert isinstance(network, Generator)
-        self.network, self.backbone = network, network.fixed[0]  # which is made now, not in the first step
+        self.network, self.backbone = network, network.backbone  # creates it
         if fabric.device.type == "cpu" and choose_precision("auto", fabric.device) == "32-true":
             self.layout = torch.contiguous_format  # a third faster there than channels-last (docs/decisions.md)
             self.generator.to(memory_format=self.layout)
-        for method in ("look", "nearest", "mood", "encode", "statistics", "standardised"):
+        for method in ("extract_features", "nearest_moods", "training_moods", "encode", "statistics", "standardise"):
             self.generator.mark_forward_method(method)
 
     @torch.no_grad()
     def prepare(self, generators: Sequence[nn.Module], pictures: Batches) -> None:
-        """Measures the moods of the paintings, and of photos, among whom they are to be shared out."""
+        """Measure the moods of the paintings, and statistics of photos, over which the choice of moods is balanced."""
         assert pictures.photos is not None
         if len(pictures.paintings) < 2:
-            raise ImpastoError(
-                "A mood is relative to others: give 2 paintings to learn from at least, or a lower heldout."
-            )
-        moods = self._measured(pictures.paintings, PAINTINGS)
-        photos = self._measured(pictures.photos, PHOTOS) if len(pictures.photos) >= FEW else None
+            raise ImpastoError("Moods need at least 2 training paintings: give more paintings or a lower heldout.")
+        moods = self._measure(pictures.paintings, MAX_MOODS)
+        photos = self._measure(pictures.photos, MAX_PHOTOS) if len(pictures.photos) >= MIN_PHOTOS else None
         for generator in generators:
             assert isinstance(generator, Generator)
-            generator.remember(moods, photos)
+            generator.set_moods(moods, photos)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        small, batch = self._small(batch), self._sized(batch)
+        at_half_size, batch = self._at_half_size(batch), self._resized(batch)
         photo, real = batch.photos.contiguous(memory_format=self.layout), batch.paintings  # (B, 3, S, S)
         with torch.no_grad():
-            seen = [each.contiguous(memory_format=self.layout) for each in self.generator.look(photo)]
-            mood = self.generator.mood(self._chosen(photo, seen, batch.rng))  # (B, MOOD)
-        learns = batch.step % self.every == 0
-        with torch.set_grad_enabled(learns):
-            fake = self.generator(photo, self.generator.encode(seen, mood), seen)
+            features = [each.contiguous(memory_format=self.layout) for each in self.generator.extract_features(photo)]
+            mood = self.generator.training_moods(self._choose_moods(photo, features, batch.rng))  # (B, MOOD_DIM)
+        update_generator = batch.step % self.every == 0
+        with torch.set_grad_enabled(update_generator):
+            fake = self.generator(photo, self.generator.encode(features, mood), features)
         losses = self.discriminator_step.step(real, fake, batch)
-        if learns:
-            # Moved alike, so that no pattern stays in phase with the strides of the network that compares them.
-            moved_photo, moved_fake = jitter(torch.stack([photo, fake]), SHIFT, batch.rng)
+        if update_generator:
+            # The same shift for both, so that no pattern stays in phase with the strides of the backbone.
+            shifted_photo, shifted_fake = random_shift(torch.stack([photo, fake]), MAX_SHIFT, batch.rng)
             with torch.no_grad():
-                kept = self.generator.look(moved_photo)
-            painted = self.generator.look(moved_fake)
-            away = self.generator.standardised(self.generator.statistics(fake, painted)) - mood
-            away = away.abs().clamp(max=FAR)
+                source = self.generator.extract_features(shifted_photo)
+            output = self.generator.extract_features(shifted_fake)
+            deviation = self.generator.standardise(self.generator.statistics(fake, output)) - mood
+            deviation = deviation.abs().clamp(max=MAX_DEVIATION)
             parts = {
                 "loss_adversarial": self.discriminator_step.generator_loss(fake, real, batch),
-                "loss_structure": self._structure(kept, painted, batch.rng),
-                "loss_mood": away[:, :-PALETTE].mean(),
-                "loss_palette": away[:, -PALETTE:].mean(),
+                "loss_structure": self._structure(source, output, batch.rng),
+                "loss_mood": deviation[:, :-PALETTE_DIM].mean(),
+                "loss_palette": deviation[:, -PALETTE_DIM:].mean(),
             }
             loss = parts["loss_adversarial"] + self.structure.weight * parts["loss_structure"]
             loss = loss + self.mood.palette * parts["loss_palette"]
-            if not small:  # the statistics of features, which are those of pictures of full size, depend on it
+            if not at_half_size:  # moods are feature statistics at full size, which differ at half the size
                 loss = loss + self.mood.features * parts["loss_mood"]
             self.update_generator(loss)
             losses |= {"loss_generator": loss.detach(), **{name: part.detach() for name, part in parts.items()}}
         return losses | {"diversity_ratio": pixel_std(fake.detach()) / pixel_std(real)}
 
     def evaluate_heldout(self, batch: Batch) -> dict[str, Tensor]:
-        return super().evaluate_heldout(self._sized(batch))
+        return super().evaluate_heldout(self._resized(batch))
 
-    def _small(self, batch: Batch) -> bool:
+    def _at_half_size(self, batch: Batch) -> bool:
         return batch.progress < self.half
 
-    def _sized(self, batch: Batch) -> Batch:
-        """The batch at the size of its time."""
-        if not self._small(batch):
+    def _resized(self, batch: Batch) -> Batch:
+        """Return the batch at half the size in the first part of the training, else unchanged."""
+        if not self._at_half_size(batch):
             return batch
         photos = F.avg_pool2d(batch.photos, 2) if len(batch.photos) else batch.photos
         return replace(batch, paintings=F.avg_pool2d(batch.paintings, 2), photos=photos)
 
-    def _measured(self, pictures: Loader, most: int) -> Tensor:
-        """The statistics (N, MOOD) of pictures, of so many at most."""
-        places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(int)
-        parts = (pictures.load(places[first : first + BLOCK]) for first in range(0, len(places), BLOCK))
+    def _measure(self, images: Loader, maximum: int) -> Tensor:
+        """Return statistics (N, MOOD_DIM) of ``maximum`` evenly spaced images, or of all if there are fewer."""
+        indices = np.linspace(0, len(images) - 1, min(maximum, len(images))).round().astype(int)
+        parts = (images.load(indices[first : first + BLOCK]) for first in range(0, len(indices), BLOCK))
         return torch.cat([self.generator.statistics(part.contiguous()) for part in parts])
 
-    def _chosen(self, photo: Tensor, seen: list[Tensor], rng: torch.Generator) -> Tensor:
-        """The numbers (B,) of the paintings in whose moods photos (B, 3, H, W) with these features are painted. At half
-        the size these tell the nearest one less surely: of no weight, as many are drawn at random anyway."""
-        nearest = self.generator.nearest(self.generator.statistics(photo, seen))
-        count, device = len(nearest), nearest.device
-        known = max(len(self.network.moods), 1)
-        drawn = torch.randint(known, (count,), device=device, generator=rng)
-        return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, drawn)
+    def _choose_moods(self, photo: Tensor, features: list[Tensor], rng: torch.Generator) -> Tensor:
+        """Return mood indices (B,) for photos (B, 3, H, W) with these features: the nearest or a random one.
 
-    def _structure(self, photo: list[Tensor], painted: list[Tensor], rng: torch.Generator) -> Tensor:
-        """The mean over the stages of how far the self-similarities of photos and paintings with these features
-        differ."""
-        sources, results = [photo[stage] for stage in STAGES], [painted[stage] for stage in STAGES]
-        places = draw_places(sources, self.structure.places, rng)
-        pairs = zip(sources, results, places, strict=True)
+        At half the size the nearest is less accurate, which does not matter beside the random ones.
+        """
+        nearest = self.generator.nearest_moods(self.generator.statistics(photo, features))
+        count, device = len(nearest), nearest.device
+        moods = max(len(self.network.moods), 1)
+        random = torch.randint(moods, (count,), device=device, generator=rng)
+        return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, random)
+
+    def _structure(self, source: list[Tensor], output: list[Tensor], rng: torch.Generator) -> Tensor:
+        """Return the self-similarity loss between features of photos and of outputs, averaged over the stages."""
+        sources, outputs = [source[stage] for stage in STAGES], [output[stage] for stage in STAGES]
+        positions = sample_positions(sources, self.structure.places, rng)
+        pairs = zip(sources, outputs, positions, strict=True)
         return torch.stack([self_similarity(*each) for each in pairs]).mean()
 
 
-def jitter(pictures: Tensor, most: int, rng: torch.Generator) -> Tensor:
-    """Pictures (..., 3, H, W), all moved by the same random whole number of pixels, up to ``most`` each way; what comes
-    in from outside is the reflection."""
-    padded = F.pad(pictures.flatten(0, -4), (most, most, most, most), mode="reflect")
+def random_shift(images: Tensor, maximum: int, rng: torch.Generator) -> Tensor:
+    """Shift images (..., 3, H, W) by the same random number of whole pixels, up to ``maximum`` in each direction, with
+    reflection at the borders."""
+    padded = F.pad(images.flatten(0, -4), (maximum, maximum, maximum, maximum), mode="reflect")
     for dim in (2, 3):
-        side = pictures.shape[dim - 4]
-        first = torch.randint(2 * most + 1, (1,), device=rng.device, generator=rng)
+        side = images.shape[dim - 4]
+        first = torch.randint(2 * maximum + 1, (1,), device=rng.device, generator=rng)
         padded = padded.index_select(dim, first + torch.arange(side, device=rng.device))
-    return padded.view(pictures.shape)
+    return padded.view(images.shape)

@@ -1,4 +1,4 @@
-"""The plain GAN (Goodfellow et al. 2014), from noise to pictures, as DCGAN trains it."""
+"""Unconditional GAN (Goodfellow et al. 2014), trained as in DCGAN."""
 
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -47,5 +47,5 @@ class Gan(AdversarialMethod):
         return torch.randn(count, self.latent, generator=rng).to(self.fabric.device)
 
     def sample(self, generator: nn.Module, inputs: Tensor) -> Tensor:
-        pictures: Tensor = generator(inputs)
-        return pictures
+        images: Tensor = generator(inputs)
+        return images

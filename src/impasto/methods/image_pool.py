@@ -1,18 +1,18 @@
-"""Fakes of earlier steps, shown to the discriminator again so that it does not forget them."""
+"""Pool of earlier fakes that are shown to the discriminator again."""
 
 import torch
 from torch import Tensor, nn
 
 
 class ImagePool(nn.Module):
-    """Up to ``capacity`` fakes (3, size, size): Shrivastava et al. 2017, arXiv:1612.07828, section 2.3, one at a time
-    as CycleGAN does (Zhu et al. 2017, arXiv:1703.10593, section 4: 50 fakes).
+    """Buffer of up to ``capacity`` fakes (3, size, size): Shrivastava et al. 2017, arXiv:1612.07828, section 2.3, with
+    one image at a time as in CycleGAN (Zhu et al. 2017, arXiv:1703.10593, section 4: 50 fakes).
 
-    The pool is part of the state: saved and loaded with it, a resumed training sees the same fakes again.
+    Its content is part of the state dict, so training resumes with the same fakes.
     """
 
-    pictures: Tensor
-    seen: Tensor
+    pictures: Tensor  #: (capacity, 3, size, size)
+    seen: Tensor  #: number of fakes received, a scalar
 
     def __init__(self, capacity: int, size: int) -> None:
         super().__init__()
@@ -22,29 +22,30 @@ class ImagePool(nn.Module):
 
     @torch.no_grad()
     def forward(self, fakes: Tensor, rng: torch.Generator) -> Tensor:
-        """As many pictures as ``fakes`` (B, 3, size, size), detached; with capacity 0 the fakes themselves.
+        """Return as many images as ``fakes`` (B, 3, size, size), detached; with capacity 0 the fakes themselves.
 
-        One fake after another: while the pool is not full, it is kept and returned; then, with chance ½, it is
-        exchanged for a random one of the pool. ``rng`` is on the fakes' device.
+        Each fake in turn is stored and returned while the pool is not full; afterwards, with probability ½, it is
+        swapped with a random one of the pool. ``rng`` is on the fakes' device.
         """
         if not self.capacity:
             return fakes
         count, device = len(fakes), fakes.device
         coin = torch.rand(count, device=device, generator=rng)
         slots = torch.randint(self.capacity, (count,), device=device, generator=rng)
-        turn = torch.arange(count, device=device)
-        filling = self.seen + turn < self.capacity
+        order = torch.arange(count, device=device)
+        filling = self.seen + order < self.capacity
         swapped = ~filling & (coin < 0.5)
-        slots = torch.where(filling, self.seen + turn, slots)
+        slots = torch.where(filling, self.seen + order, slots)
 
-        # All at once, yet as if in turn: a fake may meet one that came into its slot earlier in the same batch.
-        writes = (slots[:, None] == slots) & (filling | swapped)  # (B, B): row i's slot is written in turn k
-        last = torch.where(writes, turn, -1).amax(1)
-        before = torch.where(writes & (turn < turn[:, None]), turn, -1).amax(1)
-        known = torch.cat([self.pictures[slots], fakes.to(self.pictures.dtype)])  # first the pool's, then the fakes
-        met = torch.where(before < 0, turn, count + before)
-        kept = torch.where(last < 0, turn, count + last)
-        # Where a slot occurs twice, both rows write the same picture, so their order does not matter.
-        self.pictures[slots] = known[kept]
+        # Vectorised, with the result of a sequential loop: a fake may be swapped with one that was written into its
+        # slot earlier in the same batch.
+        writes = (slots[:, None] == slots) & (filling | swapped)  # (B, B): fake k writes the slot of fake i
+        last = torch.where(writes, order, -1).amax(1)
+        previous = torch.where(writes & (order < order[:, None]), order, -1).amax(1)
+        images = torch.cat([self.pictures[slots], fakes.to(self.pictures.dtype)])  # of the pool, then the fakes
+        read = torch.where(previous < 0, order, count + previous)
+        written = torch.where(last < 0, order, count + last)
+        # Where a slot occurs twice, both rows write the same image, so their order does not matter.
+        self.pictures[slots] = images[written]
         self.seen.add_(count)
-        return known[torch.where(swapped, met, count + turn)].to(fakes.dtype)
+        return images[torch.where(swapped, read, count + order)].to(fakes.dtype)

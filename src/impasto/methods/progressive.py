@@ -1,4 +1,4 @@
-"""A GAN that begins with small pictures and grows (Karras et al. 2018, arXiv:1710.10196, section 2)."""
+"""Progressive growing of a GAN (Karras et al. 2018, arXiv:1710.10196, section 2)."""
 
 import math
 from dataclasses import replace
@@ -16,12 +16,12 @@ from impasto.config.types import Share
 from impasto.data.augment import resize
 from impasto.data.loader import Batch
 from impasto.methods.gan import Gan
-from impasto.networks.progressive import Growing
+from impasto.networks.progressive import ProgressiveNetwork
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: Networks that grow.
+#: Networks that can grow during training.
 GrowingGenerator = Annotated[GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=True, methods=("grow",))]
 GrowingDiscriminator = Annotated[
     DiscriminatorConfig, NetworkField(DISCRIMINATORS, DiscriminatorConfig, methods=("grow",))
@@ -29,8 +29,8 @@ GrowingDiscriminator = Annotated[
 
 
 class ProgressiveRecipe(GenerationRecipe):
-    """Progressive growing: starts at a small size, which is doubled ``doublings`` times; each size has an equal share
-    of the training, and is faded in during the fraction ``fade`` of its share."""
+    """Progressive growing: the size starts small and is doubled ``doublings`` times. Each size has an equal share of
+    the training and is faded in during the fraction ``fade`` of its share."""
 
     method: Literal["progressive"]
     doublings: int = Field(ge=1, le=6)
@@ -54,8 +54,8 @@ class ProgressiveRecipe(GenerationRecipe):
         return (self.doublings + self.fade / 2) / (self.doublings + 1)  # while the largest size fades in
 
     def growth(self, progress: float) -> float:
-        """How many sizes have been added to the first at ``progress`` (0…1) through the training; the fraction is how
-        far the newest one is faded in."""
+        """Return the number of sizes added to the first at ``progress`` (0…1); its fraction is the fade-in weight of
+        the newest."""
         number = min(int(progress * (self.doublings + 1)), self.doublings)
         within = progress * (self.doublings + 1) - number
         return number - 1 + min(within / self.fade, 1.0) if number and self.fade else float(number)
@@ -66,7 +66,7 @@ class ProgressiveRecipe(GenerationRecipe):
 
 @METHODS.register("progressive")
 class Progressive(Gan):
-    """The plain GAN, at a size that follows how much of the training is over."""
+    """A GAN whose image size is scheduled by the progress of the training."""
 
     recipe_class = ProgressiveRecipe
 
@@ -74,23 +74,26 @@ class Progressive(Gan):
         super().__init__(recipe, fabric)
         self._growth = recipe.growth
         networks = self.generator.module, self.discriminator_step.discriminator.module
-        self._growing = [network for network in networks if isinstance(network, Growing)]
+        self._networks = [network for network in networks if isinstance(network, ProgressiveNetwork)]
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
-        return super().step(self._grown(batch))
+        return super().step(self._scheduled(batch))
 
     def evaluate_heldout(self, batch: Batch) -> dict[str, Tensor]:
-        return super().evaluate_heldout(self._grown(batch))
+        return super().evaluate_heldout(self._scheduled(batch))
 
-    def _grown(self, batch: Batch) -> Batch:
-        """The batch at the size of its time, the networks grown to that. What is grown already, as it begins with a
-        style or is gone on with for longer, does not shrink. While a size fades in, it does in the paintings too."""
-        growth = max(self._growth(batch.progress), *(network.grown for network in self._growing))
-        for network in self._growing:
+    def _scheduled(self, batch: Batch) -> Batch:
+        """Grow the networks to the size of ``batch.progress`` and return the batch at that size.
+
+        Networks never shrink, as when they start from a style or the budget of a training is extended. While a size is
+        faded in, so it is in the real images.
+        """
+        growth = max(self._growth(batch.progress), *(network.current_growth for network in self._networks))
+        for network in self._networks:
             network.grow(growth)
-        side, (newest, faded) = self._growing[0].side, self._growing[0].stage()
-        paintings = batch.paintings if side == batch.paintings.shape[-1] else resize(batch.paintings, side)
-        if newest and faded < 1:
+        size, (newest, alpha) = self._networks[0].image_size, self._networks[0].newest_stage()
+        paintings = batch.paintings if size == batch.paintings.shape[-1] else resize(batch.paintings, size)
+        if newest and alpha < 1:
             smaller = F.interpolate(F.avg_pool2d(paintings, 2), scale_factor=2.0, mode="nearest")
-            paintings = torch.lerp(smaller, paintings, faded)
+            paintings = torch.lerp(smaller, paintings, alpha)
         return replace(batch, paintings=paintings)

@@ -1,7 +1,7 @@
-"""A plain GAN from photos: an adversarial loss, and at most a pull towards the photo.
+"""Translation by an adversarial loss alone, with an optional L1 distance to the input.
 
-Nothing ties a painting to its photo but what the generator's convolutions hand on (Isola et al. 2017,
-arXiv:1611.07004, section 3.1, without pairs), so it shows what the other methods add.
+It is Isola et al. 2017 (arXiv:1611.07004, section 3.1) without pairs: nothing but the generator's convolutions
+preserves the content. It is the baseline for the other translation methods.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -39,11 +39,11 @@ class Unconstrained(TranslationMethod):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         photo, real = batch.photos, batch.paintings  # (B, 3, S, S)
-        learns = batch.step % self.every == 0
-        with torch.set_grad_enabled(learns):
+        update_generator = batch.step % self.every == 0
+        with torch.set_grad_enabled(update_generator):
             fake = self.generator(photo)
         losses = self.discriminator_step.step(real, fake, batch)
-        if learns:
+        if update_generator:
             parts = {"loss_adversarial": self.discriminator_step.generator_loss(fake, real, batch)}
             loss = parts["loss_adversarial"]
             if self.content:

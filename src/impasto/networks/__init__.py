@@ -1,4 +1,4 @@
-"""Networks, one family a file, found by the name in a recipe."""
+"""Networks, one family per file, found by the name in a recipe."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from impasto.config.registries import DISCRIMINATORS, GENERATORS
 
 
 def build_generator(network: str, **kwargs: Any) -> nn.Module:
-    """The generator of that name, initialised from torch's global random state."""
+    """Build the generator registered as ``network``, initialised from torch's global random state."""
     return GENERATORS[network](**kwargs)
 
 
 def build_discriminator(network: str, **kwargs: Any) -> nn.Module:
-    """The discriminator of that name, initialised from torch's global random state."""
+    """Build the discriminator registered as ``network``, initialised from torch's global random state."""
     return DISCRIMINATORS[network](**kwargs)

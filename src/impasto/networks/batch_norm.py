@@ -1,4 +1,4 @@
-"""BatchNorm's running statistics."""
+"""Running statistics of BatchNorm."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ from torch import nn
 
 @contextmanager
 def restored_statistics(network: nn.Module) -> Iterator[None]:
-    """Inside, the network may run on other batches in training mode; its running statistics come back after."""
+    """Restore all buffers on exit, so that the network can run in training mode without changing its statistics."""
     buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
     try:
         yield

@@ -1,4 +1,4 @@
-"""A painter and a critic of plain convolutions: the least that can be tried, and what every other has to beat."""
+"""Plain convolutional generator and discriminator: the baseline for all other networks."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -13,10 +13,10 @@ from impasto.networks.layers import Activation, Norm, activation, initialise, no
 
 @GENERATORS.register("cnn")
 class Generator(nn.Module):
-    """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape: ``depth`` 3×3 convolutions at full size,
-    with norm and activation between them.
+    """Images (B, 3, H, W) of any size in −1…1 to images of the same shape: ``depth`` 3×3 convolutions at full
+    resolution, with norm and activation between them.
 
-    Nothing follows the last one, so values may leave −1…1: whoever shows them clamps.
+    The output has no activation, so values may leave −1…1: clamp them for display.
     ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
     """
 
@@ -34,20 +34,20 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(widths[-1], 3, 3, 1, 1))
         initialise(self, init_std)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        height, width = pictures.shape[-2:]
-        # Of one pixel there is nothing to normalise.
-        painted: Tensor = self.layers(pad(pictures, multiple=1, least=2))
-        return painted[..., :height, :width]
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        # Normalisation over positions needs more than one pixel.
+        output: Tensor = self.layers(pad(images, multiple=1, minimum=2))
+        return output[..., :height, :width]
 
 
 @DISCRIMINATORS.register("cnn")
 class Discriminator(nn.Module):
-    """Pictures (B, 3, H, W) of any size in −1…1 to logits (B,), above 0 for real: ``depth`` 3×3 convolutions of
-    stride 2, from ``width`` channels doubled up to eight times, norm (not after the first) and activation, global
-    average pooling, a linear layer.
+    """Images (B, 3, H, W) of any size in −1…1 to logits (B,), above 0 for real: ``depth`` 3×3 convolutions of stride 2,
+    from ``width`` channels doubled up to eight times, norm (not after the first) and activation, global average
+    pooling, a linear layer.
 
-    A sigmoid at the end belongs to the loss, which computes it together with the logarithm, without overflow.
+    The sigmoid is part of the loss, which computes it together with the logarithm, without overflow.
     ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
     """
 
@@ -61,7 +61,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         widths = [3] + [width << min(level, 3) for level in range(depth)]
-        self.least = 2 << depth
+        self._min_side = 2 << depth
         self.layers = nn.Sequential(
             *(
                 _stage(before, after, 2, activation, norm if level else "none")
@@ -71,8 +71,8 @@ class Discriminator(nn.Module):
         self.logit = nn.Linear(widths[-1], 1)
         initialise(self, init_std)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        maps: Tensor = self.layers(pad(pictures, multiple=1, least=self.least))  # (B, C, 2 or more, 2 or more)
+    def forward(self, images: Tensor) -> Tensor:
+        maps: Tensor = self.layers(pad(images, multiple=1, minimum=self._min_side))  # (B, C, ≥ 2, ≥ 2)
         logits: Tensor = self.logit(maps.mean(dim=(2, 3)))
         return logits.flatten()
 

@@ -1,4 +1,4 @@
-"""DCGAN (Radford, Metz & Chintala 2016, arXiv:1511.06434), at any power of two from 16 up."""
+"""DCGAN (Radford, Metz & Chintala 2016, arXiv:1511.06434), for image sizes that are powers of two, 16 or more."""
 
 from itertools import pairwise
 
@@ -10,13 +10,14 @@ from impasto.networks.layers import initialise
 
 
 def widths(size: int, width: int, max_width: int) -> list[int]:
-    """Channels at 4×4, 8×8, … size/2: ``width`` at the largest map, doubled at each halving, up to ``max_width``."""
+    """Return the channels of the maps of 4×4, 8×8, … size/2: ``width`` at the largest, doubled at each halving up to
+    ``max_width``."""
     layers = size.bit_length() - 3
     return [min(width << k, max_width) for k in reversed(range(layers))]
 
 
-def wider(before: int, after: int) -> list[nn.Module]:
-    """The generator's layers from maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W)."""
+def upsampling_stage(before: int, after: int) -> list[nn.Module]:
+    """Return the generator's layers from maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W)."""
     return [
         nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False),
         nn.BatchNorm2d(after),
@@ -24,8 +25,8 @@ def wider(before: int, after: int) -> list[nn.Module]:
     ]
 
 
-def narrower(before: int, after: int, slope: float) -> list[nn.Module]:
-    """The discriminator's layers from maps (B, ``before``, H, W) to (B, ``after``, H/2, W/2)."""
+def downsampling_stage(before: int, after: int, slope: float) -> list[nn.Module]:
+    """Return the discriminator's layers from maps (B, ``before``, H, W) to (B, ``after``, H/2, W/2)."""
     return [
         nn.Conv2d(before, after, 4, 2, 1, bias=False),
         nn.BatchNorm2d(after),
@@ -35,7 +36,7 @@ def narrower(before: int, after: int, slope: float) -> list[nn.Module]:
 
 @GENERATORS.register("dcgan")
 class Generator(nn.Module):
-    """Latents (B, latent) to pictures (B, 3, size, size) in −1…1: fractionally strided 4×4 convolutions,
+    """Latents (B, latent) to images (B, 3, size, size) in −1…1: fractionally strided 4×4 convolutions,
     BatchNorm and ReLU after each but the last, tanh at the end."""
 
     def __init__(self, size: int, latent: int, width: Width, max_width: Width, init_std: Positive) -> None:
@@ -47,19 +48,19 @@ class Generator(nn.Module):
             nn.ReLU(inplace=True),
         ]
         for before, after in pairwise(channels):
-            layers += wider(before, after)
+            layers += upsampling_stage(before, after)
         layers += [nn.ConvTranspose2d(channels[-1], 3, 4, 2, 1, bias=False), nn.Tanh()]
         self.layers = nn.Sequential(*layers)
         initialise(self, init_std)
 
     def forward(self, latents: Tensor) -> Tensor:
-        pictures: Tensor = self.layers(latents[:, :, None, None])
-        return pictures
+        images: Tensor = self.layers(latents[:, :, None, None])
+        return images
 
 
 @DISCRIMINATORS.register("dcgan")
 class Discriminator(nn.Module):
-    """Pictures (B, 3, size, size) in −1…1 to logits (B,), above 0 for real: strided 4×4 convolutions, LeakyReLU,
+    """Images (B, 3, size, size) in −1…1 to logits (B,), above 0 for real: strided 4×4 convolutions, LeakyReLU,
     BatchNorm after each but the first and the last."""
 
     def __init__(self, size: int, width: Width, max_width: Width, slope: Fraction, init_std: Positive) -> None:
@@ -70,11 +71,11 @@ class Discriminator(nn.Module):
             nn.LeakyReLU(slope, inplace=True),
         ]
         for before, after in pairwise(channels):
-            layers += narrower(before, after, slope)
+            layers += downsampling_stage(before, after, slope)
         layers.append(nn.Conv2d(channels[-1], 1, 4, 1, 0, bias=False))  # (B, 1, 1, 1)
         self.layers = nn.Sequential(*layers)
         initialise(self, init_std)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.layers(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(images)
         return logits.flatten()

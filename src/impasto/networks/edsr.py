@@ -1,17 +1,16 @@
-"""The painter: photos into paintings without any normalisation, its strokes drawn from noise.
+"""Residual translator without normalisation and with injected noise, after EDSR (Lim et al. 2017, arXiv:1707.02921).
 
-A residual network in the manner of those for super-resolution (Lim et al. 2017, EDSR, arXiv:1707.02921), a quarter
-of the picture's size wide in its body. Three things are ours, each against a fault of translators:
+The residual blocks work at a quarter of the image size. Differences from EDSR, each against an artefact of translators:
 
-- It paints over a softened photo instead of the photo, so that fine detail has to be painted and is not passed on.
-- It is given noise (as Karras et al. 2019, arXiv:1812.04948, section 3.2). A network that is the same everywhere and
-  sees a flat sky can only paint it with a pattern that repeats; with noise its strokes fall as they like. Noise enters
-  after the body, where it can no longer decide what is painted, but how.
-- Nothing is normalised over the picture. Instance normalisation blows up what little there is in a flat or dark one,
-  and lets far parts of a picture change each other, so that it could not be painted in tiles.
+- The output is added to a blurred copy of the photo, so fine detail must be generated and is not copied.
+- Noise is injected (Karras et al. 2019, arXiv:1812.04948, section 3.2). Without it, a convolutional network can only
+  fill a flat region with a periodic pattern. It is injected after the residual blocks, so it affects texture, not
+  content.
+- There is no normalisation. Instance normalisation amplifies noise in flat or dark images and makes distant parts of an
+  image depend on each other, which rules out tiled inference.
 
-After the last up-sampling three convolutions follow at full size, and every change of size is smoothed (Zhang 2019,
-arXiv:1904.11486; Odena et al. 2016), so that there is nothing to leave a checkerboard.
+Three convolutions at full resolution follow the last upsampling, and every change of resolution is low-pass filtered
+(Zhang 2019, arXiv:1904.11486; Odena et al. 2016), against checkerboard artefacts.
 """
 
 from typing import Annotated
@@ -25,13 +24,13 @@ from impasto.config.registries import GENERATORS
 from impasto.config.types import Width
 from impasto.networks.noise import noise_like
 
-#: Pictures are padded to a multiple of this, and by this, so that borders are painted like the rest.
+#: Images are padded to a multiple of this, and by at least this on each side, so that borders look like the interior.
 STRIDE = 4
 
 
 @GENERATORS.register("edsr")
 class Generator(nn.Module):
-    """Photos (B, 3, H, W) in −1…1 to paintings of the same shape, for any H and W."""
+    """Images (B, 3, H, W) in −1…1 to images of the same shape and range, for any H and W."""
 
     def __init__(self, width: Width, body: Width, blocks: Annotated[int, Field(ge=2, le=64)]) -> None:
         super().__init__()
@@ -57,45 +56,45 @@ class Generator(nn.Module):
         nn.init.normal_(self.paint.weight, 0.0, 1e-3)
         self.grain = nn.ParameterList(
             nn.Parameter(torch.full((channels, 1, 1), 0.1)) for channels in (width, 2 * width)
-        )  # how strongly noise enters at full and at half size
+        )  # per-channel noise strength at full and at half resolution
 
-    def forward(self, photos: Tensor) -> Tensor:
-        height, width = photos.shape[-2:]
-        padded = _pad(photos)
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        padded = _pad_to_stride(images)
         half, hidden = self._encode(padded)
         for block in self.body:
             hidden = block(hidden)
-        hidden = _act(self.up_half(_enlarge(hidden)) + self.skip_half(half))
-        hidden = _act(self.at_half(self._grained(hidden, 1)))
-        hidden = self.at_full(self._grained(_enlarge(self.up_full(hidden)), 0))
-        base = torch.atanh(0.98 * _soften(padded))
-        painted: Tensor = torch.tanh(base + self.paint(hidden))
-        return painted[..., STRIDE : STRIDE + height, STRIDE : STRIDE + width]
+        hidden = _leaky_relu(self.up_half(_upsample(hidden)) + self.skip_half(half))
+        hidden = _leaky_relu(self.at_half(self._add_noise(hidden, 1)))
+        hidden = self.at_full(self._add_noise(_upsample(self.up_full(hidden)), 0))
+        base = torch.atanh(0.98 * _blur(padded))
+        output: Tensor = torch.tanh(base + self.paint(hidden))
+        return output[..., STRIDE : STRIDE + height, STRIDE : STRIDE + width]
 
-    def features(self, photos: Tensor) -> list[Tensor]:
-        """Maps at a quarter of the size, of the encoder and of the body's first half, for losses that compare
-        places."""
-        _, hidden = self._encode(_pad(photos))
-        found = [hidden]
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return encoder features for PatchNCE: maps (B, body, H', W') at a quarter of the padded size, of the encoder,
+        after a quarter and after half of the residual blocks."""
+        _, hidden = self._encode(_pad_to_stride(images))
+        taps = [hidden]
         for number, block in enumerate(self.body[: len(self.body) // 2], 1):
             hidden = block(hidden)
             if number in {len(self.body) // 4, len(self.body) // 2}:
-                found.append(hidden)
-        return found
+                taps.append(hidden)
+        return taps
 
     def _encode(self, padded: Tensor) -> tuple[Tensor, Tensor]:
-        full = _act(self.stem(padded))
-        half = _act(self.down_half(F.avg_pool2d(full, 2)))
-        return half, _act(self.down_quarter(F.avg_pool2d(half, 2)))
+        full = _leaky_relu(self.stem(padded))
+        half = _leaky_relu(self.down_half(F.avg_pool2d(full, 2)))
+        return half, _leaky_relu(self.down_quarter(F.avg_pool2d(half, 2)))
 
-    def _grained(self, hidden: Tensor, level: int) -> Tensor:
+    def _add_noise(self, hidden: Tensor, level: int) -> Tensor:
         noise = noise_like(hidden, level, self.training)
-        grained: Tensor = hidden + self.grain[level].to(hidden.dtype) * noise
-        return grained
+        noisy: Tensor = hidden + self.grain[level].to(hidden.dtype) * noise
+        return noisy
 
 
 class Residual(nn.Module):
-    """Two convolutions beside a path that stays open, weak at first."""
+    """Residual block of two convolutions, scaled by a learned gain per channel that starts at 0.2."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -104,36 +103,34 @@ class Residual(nn.Module):
         self.gain = nn.Parameter(torch.full((width, 1, 1), 0.2))
 
     def forward(self, hidden: Tensor) -> Tensor:
-        change: Tensor = self.second(_act(self.first(hidden)))
+        change: Tensor = self.second(_leaky_relu(self.first(hidden)))
         return hidden + self.gain.to(hidden.dtype) * change
 
 
-def _convolution(into: int, out: int, side: int = 3) -> nn.Conv2d:
-    """A convolution that goes on with what is at the border: from zeros a network knows where that is, and paints it
-    differently."""
-    return nn.Conv2d(into, out, side, padding=side // 2, padding_mode="replicate")
+def _convolution(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Conv2d:
+    """Convolution with replication padding: zero padding reveals where the border is, and borders look different."""
+    return nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, padding_mode="replicate")
 
 
-def _act(hidden: Tensor) -> Tensor:
+def _leaky_relu(hidden: Tensor) -> Tensor:
     return F.leaky_relu(hidden, 0.2)
 
 
-def _enlarge(maps: Tensor) -> Tensor:
-    """Twice as large, bilinear."""
+def _upsample(maps: Tensor) -> Tensor:
+    """Double the resolution, bilinear."""
     return F.interpolate(maps, scale_factor=2, mode="bilinear")
 
 
-def _soften(pictures: Tensor) -> Tensor:
-    """Without what is finer than some four pixels: two means over five by five, at each place, so that no grid is
-    left."""
+def _blur(images: Tensor) -> Tensor:
+    """Remove detail finer than about four pixels: two 5×5 box filters of stride 1, which leave no grid."""
     for _ in range(2):
-        pictures = F.avg_pool2d(F.pad(pictures, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
-    return pictures
+        images = F.avg_pool2d(F.pad(images, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
+    return images
 
 
-def _pad(photos: Tensor) -> Tensor:
-    """A border of :data:`STRIDE`, more at right and below so that both sides are multiples of it."""
-    height, width = photos.shape[-2:]
-    # Up to the next multiple, in positive numbers: ONNX has another remainder of negative ones.
+def _pad_to_stride(images: Tensor) -> Tensor:
+    """Pad by :data:`STRIDE` on each side, and more at the right and bottom up to a multiple of it."""
+    height, width = images.shape[-2:]
+    # Rounded up in positive numbers, since ONNX has a different remainder of negative ones.
     right, below = (2 * STRIDE - 1 - (side - 1) % STRIDE for side in (width, height))
-    return F.pad(photos, (STRIDE, right, STRIDE, below), mode="replicate")
+    return F.pad(images, (STRIDE, right, STRIDE, below), mode="replicate")

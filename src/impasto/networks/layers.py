@@ -1,4 +1,4 @@
-"""What the families of networks are made of, by the names that a recipe gives them."""
+"""Building blocks of the networks: norms, activations, down- and upsampling by name, padding and initialisation."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar
@@ -16,21 +16,22 @@ Down = Literal["stride", "blur", "mirrored-blur"]
 Up = Literal["transpose", "nearest", "bilinear", "blur"]
 
 
-def _named(kind: str, choices: Mapping[str, T], name: str) -> T:
+def _choose(kind: str, choices: Mapping[str, T], name: str) -> T:
     if name not in choices:
-        raise ValueError(f"no {kind} is called {name!r}: choose one of {', '.join(choices)}")
+        raise ValueError(f"unknown {kind} {name!r}: choose one of {', '.join(choices)}")
     return choices[name]
 
 
 def _groups(channels: int) -> int:
-    """At most the 32 groups of Wu & He, of at least four channels each, or it would be near an instance norm."""
+    """Return the largest number of groups up to the 32 of Wu & He that leaves at least four channels per group; with
+    fewer it would be close to instance normalisation."""
     return max((n for n in range(2, 33) if channels % n == 0 and channels >= 4 * n), default=1)
 
 
 _NORMS: dict[str, Callable[[int], nn.Module]] = {
     "none": lambda channels: nn.Identity(),
     "batch": nn.BatchNorm2d,
-    # One group a channel is the same function as InstanceNorm2d, which is several times slower in channels-last.
+    # One group per channel is the same function as InstanceNorm2d, which is several times slower in channels-last.
     "instance": lambda channels: nn.GroupNorm(channels, channels, affine=False),
     "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
 }
@@ -53,23 +54,23 @@ UPS = tuple(_MODES)
 
 
 def norm(name: str, channels: int) -> nn.Module:
-    """A normalisation of (B, ``channels``, H, W), one of ``NORMS``.
+    """Build a normalisation of maps (B, ``channels``, H, W), one of ``NORMS``.
 
-    ``batch`` (Ioffe & Szegedy 2015, arXiv:1502.03167) and ``group`` (Wu & He 2018, arXiv:1803.08494) learn a scale and
-    a shift for each channel, ``instance`` (Ulyanov et al. 2016, arXiv:1607.08022) does not.
+    ``batch`` (Ioffe & Szegedy 2015, arXiv:1502.03167) and ``group`` (Wu & He 2018, arXiv:1803.08494) have a learned
+    scale and shift per channel, ``instance`` (Ulyanov et al. 2016, arXiv:1607.08022) has none.
     ValueError for another name.
     """
-    return _named("norm", _NORMS, name)(channels)
+    return _choose("norm", _NORMS, name)(channels)
 
 
 def activation(name: str) -> nn.Module:
-    """An activation, one of ``ACTIVATIONS``, in place where that saves memory. ValueError for another name."""
-    return _named("activation", _ACTIVATIONS, name)()
+    """Build an activation, one of ``ACTIVATIONS``, in place where that saves memory. ValueError for another name."""
+    return _choose("activation", _ACTIVATIONS, name)()
 
 
-def _continued(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
-    """Maps whose first and last values along ``dim`` go on. The same as torch's replication padding, whose gradient is
-    not deterministic on CUDA, and which Inductor (2.13) fails to compile for maps in channels-last."""
+def _replication_pad(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
+    """Replication padding along ``dim``. Not torch's own, whose gradient is not deterministic on CUDA, and which
+    Inductor (2.13) fails to compile for maps in channels-last."""
     sizes = [-1] * maps.ndim
     sizes[dim] = before
     first = maps.narrow(dim, 0, 1).expand(sizes)
@@ -79,9 +80,10 @@ def _continued(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
 
 
 class Blur(nn.Module):
-    """Maps (B, C, H, W) to (B, C, ⌈H/2⌉, ⌈W/2⌉): every second pixel of their convolution with
-    [1, 2, 1] ⊗ [1, 2, 1] / 16 (Zhang 2019, arXiv:1904.11486). Beyond the border the maps go on with their last pixels,
-    or are ``mirrored`` in them, as in CUT's code (a side of one pixel is not).
+    """Antialiased subsampling (Zhang 2019, arXiv:1904.11486): maps (B, C, H, W) to (B, C, ⌈H/2⌉, ⌈W/2⌉), every second
+    pixel of their convolution with [1, 2, 1] ⊗ [1, 2, 1] / 16.
+
+    Borders are replicated, or reflected with ``mirrored``, as in CUT's code (sides of one pixel are replicated).
     """
 
     kernel: Tensor
@@ -98,54 +100,54 @@ class Blur(nn.Module):
         if self.mirrored and min(maps.shape[2:]) > 1:
             maps = F.pad(maps, (1, 1, 1, 1), mode="reflect")
         else:
-            maps = _continued(_continued(maps, 2, 1, 1), 3, 1, 1)
+            maps = _replication_pad(_replication_pad(maps, 2, 1, 1), 3, 1, 1)
         return F.conv2d(maps, kernel, stride=2, groups=channels)
 
 
 def downsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = True) -> nn.Sequential:
-    """Maps (B, ``before``, H, W) to (B, ``after``, ⌈H/2⌉, ⌈W/2⌉), one of ``DOWNS``, followed by ``then`` (a norm and an
-    activation).
+    """Build a downsampling of maps (B, ``before``, H, W) to (B, ``after``, ⌈H/2⌉, ⌈W/2⌉), one of ``DOWNS``, followed by
+    ``then`` (a norm and an activation).
 
-    ``stride`` is a 3×3 convolution of stride 2. The others are one of stride 1 and then a :class:`Blur`; as in
-    Zhang 2019, ``then`` comes before the blur, for an activation behind it would bring the aliases back.
+    ``stride`` is a 3×3 convolution of stride 2. The others are one of stride 1, ``then``, and a :class:`Blur`, in the
+    order of Zhang 2019: an activation after the blur would add aliasing again.
     ValueError for another name.
     """
-    stride = _named("downsampling", _STRIDES, name)
+    stride = _choose("downsampling", _STRIDES, name)
     antialias = [] if name == "stride" else [Blur(mirrored=name == "mirrored-blur")]
     return nn.Sequential(nn.Conv2d(before, after, 3, stride, 1, bias=bias), *then, *antialias)
 
 
 def upsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = True) -> nn.Sequential:
-    """Maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W), one of ``UPS``, followed by ``then`` (a norm and an
-    activation).
+    """Build an upsampling of maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W), one of ``UPS``, followed by ``then``
+    (a norm and an activation).
 
-    ``transpose`` is CycleGAN's 3×3 transposed convolution (Zhu et al. 2017, arXiv:1703.10593). The others enlarge and
-    then convolve, 3×3, which leaves no checkerboard (Odena et al. 2016, doi:10.23915/distill.00003): ``nearest``,
-    ``bilinear``, and ``blur``, CUT's antialiased one. That fills up with zeros and convolves with
-    [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 16, which is the bilinear function: the two names are one layer.
+    ``transpose`` is CycleGAN's 3×3 transposed convolution (Zhu et al. 2017, arXiv:1703.10593). The others interpolate
+    and then convolve, 3×3, which avoids checkerboard artefacts (Odena et al. 2016, doi:10.23915/distill.00003):
+    ``nearest``, ``bilinear``, and ``blur``, CUT's antialiased upsampling. That inserts zeros and convolves with
+    [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 16, which equals bilinear interpolation: the two names are one layer.
     ValueError for another name.
     """
-    mode = _named("upsampling", _MODES, name)
+    mode = _choose("upsampling", _MODES, name)
     if name == "transpose":
         return nn.Sequential(nn.ConvTranspose2d(before, after, 3, 2, 1, output_padding=1, bias=bias), *then)
     return nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), nn.Conv2d(before, after, 3, 1, 1, bias=bias), *then)
 
 
-def pad(pictures: Tensor, multiple: int, least: int) -> Tensor:
-    """Pictures (B, C, H, W) continued right and below with their last pixels, until both sides are a multiple of
-    ``multiple`` and not below ``least`` (itself such a multiple). The same tensor, if they are so already."""
-    height, width = pictures.shape[-2:]
-    # Rounded up in positive numbers, for ONNX divides negative ones towards zero.
-    below = max(least, (height + multiple - 1) // multiple * multiple) - height
-    right = max(least, (width + multiple - 1) // multiple * multiple) - width
+def pad(images: Tensor, multiple: int, minimum: int) -> Tensor:
+    """Pad images (B, C, H, W) at the right and bottom by replication, until both sides are a multiple of ``multiple``
+    and at least ``minimum`` (itself such a multiple). Return the same tensor where nothing is to be padded."""
+    height, width = images.shape[-2:]
+    # Rounded up in positive numbers, since ONNX divides negative ones towards zero.
+    below = max(minimum, (height + multiple - 1) // multiple * multiple) - height
+    right = max(minimum, (width + multiple - 1) // multiple * multiple) - width
     if right:
-        pictures = _continued(pictures, 3, 0, right)
-    return _continued(pictures, 2, 0, below) if below else pictures
+        images = _replication_pad(images, 3, 0, right)
+    return _replication_pad(images, 2, 0, below) if below else images
 
 
 def initialise(network: nn.Module, std: float) -> None:
-    """Weights of convolutions and linear layers from N(0, ``std``), their biases 0 (DCGAN, section 4; CycleGAN,
-    section 7.1); BatchNorm scales from N(1, ``std``), shifts 0. Comes before ``constrain``."""
+    """Initialise weights of convolutions and linear layers from N(0, ``std``), their biases with 0 (DCGAN, section 4;
+    CycleGAN, section 7.1), and BatchNorm scales from N(1, ``std``). Call it before :func:`apply_spectral_norm`."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             nn.init.normal_(module.weight, 0.0, std)
@@ -155,9 +157,8 @@ def initialise(network: nn.Module, std: float) -> None:
             nn.init.normal_(module.weight, 1.0, std)
 
 
-def constrain(network: nn.Module) -> None:
-    """Divides the weights of all convolutions and linear layers by their largest singular value, now and after every
-    update (spectral normalisation: Miyato et al. 2018, arXiv:1802.05957)."""
+def apply_spectral_norm(network: nn.Module) -> None:
+    """Apply spectral normalisation to all convolutions and linear layers (Miyato et al. 2018, arXiv:1802.05957)."""
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             spectral_norm(module)

@@ -1,4 +1,4 @@
-"""Noise for the feature maps of generators that paint photos: random in training, fixed by position in painting."""
+"""Noise for the feature maps of translators: random in training, a fixed function of the position at inference."""
 
 import math
 
@@ -8,8 +8,10 @@ from torch.overrides import handle_torch_function, has_torch_function_unary
 
 
 def noise_like(maps: Tensor, level: int, training: bool) -> Tensor:
-    """Normal noise (B, 1, H, W), of the type of maps (B, C, H, W): new at each step of a training, else the same at the
-    same position of every picture, (1, 1, H, W)."""
+    """Return normal noise of the dtype of maps (B, C, H, W).
+
+    In training, new noise (B, 1, H, W) from torch's global random state; otherwise :func:`fixed_noise`, (1, 1, H, W).
+    """
     if not training:
         return fixed_noise(maps, level).to(maps.dtype)
     count, _, height, width = maps.shape
@@ -17,8 +19,8 @@ def noise_like(maps: Tensor, level: int, training: bool) -> Tensor:
 
 
 def fixed_noise(maps: Tensor, level: int) -> Tensor:
-    """Normal noise (1, 1, H, W) for maps (B, C, H, W), the same at the same position of all maps."""
-    if has_torch_function_unary(maps):  # for maps that are computed in parts
+    """Return normal noise (1, 1, H, W) for maps (B, C, H, W), the same at the same position of all maps."""
+    if has_torch_function_unary(maps):  # lazy maps of tiled inference
         noise: Tensor = handle_torch_function(fixed_noise, (maps,), maps, level)
         return noise
     rows, columns = (torch.arange(side, device=maps.device) for side in maps.shape[2:])
@@ -26,11 +28,13 @@ def fixed_noise(maps: Tensor, level: int) -> Tensor:
 
 
 def noise_at(rows: Tensor, columns: Tensor, level: int) -> Tensor:
-    """Normal noise (H, W) at rows (H,) and columns (W,), whole numbers, that depends on nothing but the position and
-    ``level``: the bits of both, mixed by the finaliser of MurmurHash3 (Appleby, public domain), and the Box-Muller
-    transform of them."""
+    """Return normal noise (H, W) at integer rows (H,) and columns (W,), a function of the position and ``level`` alone.
+
+    The bits of position and level are mixed by the finaliser of MurmurHash3 (Appleby, public domain), then mapped to a
+    normal distribution by the Box-Muller transform.
+    """
     bits = (rows[:, None] * 0x9E3779B1 + columns * 0x85EBCA77 + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
     for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         bits = ((bits ^ (bits >> shift)) * factor) & 0xFFFFFFFF
-    share, turn = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
-    return (-2 * share.log()).sqrt() * (2 * math.pi * turn).cos()
+    u1, u2 = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
+    return (-2 * u1.log()).sqrt() * (2 * math.pi * u2).cos()

@@ -1,4 +1,4 @@
-"""Features of single places of a picture, to compare them: the head of CUT (Park et al. 2020, arXiv:2007.15651)."""
+"""Features of sampled positions for PatchNCE: the projection head of CUT (Park et al. 2020, arXiv:2007.15651)."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 class PatchSampler(nn.Module):
-    """A perceptron of two layers for each of several feature maps, with ``channels`` as given (section 3 of CUT)."""
+    """A two-layer MLP for each of several feature maps (CUT, section 3), whose channels are ``channels``."""
 
     def __init__(self, channels: Sequence[int], width: int = 256) -> None:
         super().__init__()
@@ -16,21 +16,22 @@ class PatchSampler(nn.Module):
             nn.Sequential(nn.Linear(count, width), nn.ReLU(), nn.Linear(width, width)) for count in channels
         )
 
-    def forward(self, maps: list[Tensor], places: list[Tensor]) -> list[Tensor]:
-        """Features (B, P, width) of length 1 at the flat ``places`` (P,) of each of ``maps`` (B, C, H, W).
+    def forward(self, maps: list[Tensor], positions: list[Tensor]) -> list[Tensor]:
+        """Return unit-length features (B, P, width) at the flat ``positions`` (P,) of each of ``maps`` (B, C, H, W).
 
         Raises:
-            ValueError: if there are not as many maps and lists of places as channel counts.
+            ValueError: the numbers of maps, of position lists and of channel counts differ.
         """
         return [
             F.normalize(head(features.flatten(2)[:, :, at].transpose(1, 2)), dim=2)
-            for head, features, at in zip(self.heads, maps, places, strict=True)
+            for head, features, at in zip(self.heads, maps, positions, strict=True)
         ]
 
 
-def draw_places(maps: list[Tensor], count: int, rng: torch.Generator) -> list[Tensor]:
-    """``count`` different places (P,) of each of ``maps`` (B, C, H, W), as indices into H·W; all where there are fewer.
+def sample_positions(maps: list[Tensor], count: int, rng: torch.Generator) -> list[Tensor]:
+    """Sample ``count`` distinct positions (P,) of each of ``maps`` (B, C, H, W), as indices into H·W; all positions
+    where there are fewer.
 
-    All pictures of a batch share them. ``rng`` is on the maps' device.
+    All images of a batch share them. ``rng`` is on the maps' device.
     """
     return [torch.randperm(each[0, 0].numel(), device=each.device, generator=rng)[:count] for each in maps]

@@ -1,4 +1,4 @@
-"""PatchGAN (Isola et al. 2017, arXiv:1611.07004): a critic of textures, patch by patch."""
+"""PatchGAN (Isola et al. 2017, arXiv:1611.07004): a discriminator of overlapping patches."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -8,16 +8,16 @@ from torch import Tensor, nn
 
 from impasto.config.registries import DISCRIMINATORS
 from impasto.config.types import Fraction, Positive, Width
-from impasto.networks.layers import Norm, constrain, initialise, norm, pad
+from impasto.networks.layers import Norm, apply_spectral_norm, initialise, norm, pad
 
 
 @DISCRIMINATORS.register("patchgan")
 class Discriminator(nn.Module):
-    """Pictures (B, 3, H, W) of any size in −1…1 to logits (B, h, w), above 0 where a patch looks real.
+    """Images (B, 3, H, W) of any size in −1…1 to logits (B, h, w), one per patch, above 0 for real.
 
     ``layers`` 4×4 convolutions of stride 2, two of stride 1, LeakyReLU between, norm after each but the first and the
-    last; from ``width`` channels doubled up to ``max_width``. Each logit sees a patch of 16, 34, 70, 142 or 286 pixels
-    with 1 to 5 ``layers`` (section 6.1.2: 70). ``spectral`` normalises the weights of all convolutions.
+    last; from ``width`` channels doubled up to ``max_width``. The receptive field of a logit is 16, 34, 70, 142 or 286
+    pixels for 1 to 5 ``layers`` (section 6.1.2: 70). ``spectral`` applies spectral normalisation to all convolutions.
     ValueError for an unknown ``norm`` (see ``layers``).
     """
 
@@ -33,18 +33,18 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         widths = [min(width << level, max_width) for level in range(layers + 1)]
-        # Three pixels are left after the halvings of the least size: both convolutions of stride 1 take one.
-        self.least = 3 << layers
+        # Three pixels remain after the strided layers: each of both convolutions of stride 1 takes one.
+        self._min_side = 3 << layers
         stages: list[nn.Module] = [nn.Conv2d(3, widths[0], 4, 2, 1), nn.LeakyReLU(slope, inplace=True)]
         for level, (before, after) in enumerate(pairwise(widths), 1):
             stages += _stage(before, after, 2 if level < layers else 1, norm, slope)
         self.layers = nn.Sequential(*stages, nn.Conv2d(widths[-1], 1, 4, 1, 1))
         initialise(self, init_std)
         if spectral:
-            constrain(self)
+            apply_spectral_norm(self)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        logits: Tensor = self.layers(pad(pictures, multiple=1, least=self.least))  # (B, 1, h, w)
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.layers(pad(images, multiple=1, minimum=self._min_side))  # (B, 1, h, w)
         return logits.squeeze(1)
 
 

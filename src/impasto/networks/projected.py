@@ -1,10 +1,9 @@
-"""A discriminator that looks through networks trained on photographs.
+"""Projected discriminator: pretrained features instead of pixels.
 
 Sauer et al. 2021, "Projected GANs Converge Faster" (arXiv:2111.01007): feature maps of a fixed EfficientNet-Lite at
-four sizes, their channels mixed at random, then each size into the next larger one (section 3.2, cross-channel and
-cross-scale mixing), and a small head on each. Such maps show what people see more than pixels do, which teaches within
-minutes. A second backbone contradicts what pleases the first one alone. What no backbone sees, a checkerboard of
-pixels, a last head on the pixels themselves does.
+four resolutions, mixed by fixed random convolutions across channels and across scales (section 3.2), and a small
+trained head on each. Differences from the paper: a second backbone makes it harder to fool the first one alone, and a
+head on the pixels themselves detects what no backbone does, such as checkerboard artefacts.
 """
 
 from collections.abc import Callable
@@ -19,26 +18,25 @@ from torch.nn.utils.parametrizations import spectral_norm
 from impasto.config.registries import DISCRIMINATORS
 from impasto.config.types import Width
 from impasto.networks.pretrained.efficientnet import CHANNELS, Stages
+from impasto.networks.state_dict import rename_keys
 
-#: The least side of the part that the head on the pixels looks at.
-CROP = 64
+#: Smallest side of the crop for the pixel head.
+MIN_CROP = 64
 
-
-#: The fixed networks that it can use.
+#: Names of the pretrained backbones.
 Backbone = Literal["lite0", "lite1"]
 
 
 @DISCRIMINATORS.register("projected")
 class Discriminator(nn.Module):
-    """Pictures (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
+    """Images (B, 3, H, W) in −1…1, H and W at least 32, to logits (B, heads, ⌈H/4⌉, ⌈W/4⌉), above 0 for real.
 
-    ``width`` channels are mixed of each stage of each of the ``backbones``; the head on the pixels begins with
-    ``pixels`` channels and is left out with 0. Each head has an equal weight in a mean: the smaller maps' logits are
-    repeated.
+    Each stage of each of the ``backbones`` is mixed into ``width`` channels. The pixel head starts with ``pixels``
+    channels; 0 leaves it out. The logits of smaller maps are repeated, so that each head has the same weight in a mean.
     """
 
     feature_family: ClassVar[str] = "efficientnet"
-    sees_plain: ClassVar[bool] = True  #: whether it is also given pictures as they are before augmentation
+    takes_unaugmented: ClassVar[bool] = True  #: whether ``forward`` also takes the images before augmentation
 
     def __init__(
         self,
@@ -50,36 +48,35 @@ class Discriminator(nn.Module):
         self.views = nn.ModuleList(Projection(backbone, width) for backbone in backbones)
         self.pixels = _pixel_head(pixels) if pixels else None
 
-    def forward(self, pictures: Tensor, plain: Tensor | None = None) -> Tensor:
-        """``plain`` are the same pictures before augmentation, for the head on the pixels: resampling hides a
-        checkerboard."""
-        logits = [each for view in self.views for each in view(pictures)]
+    def forward(self, images: Tensor, unaugmented: Tensor | None = None) -> Tensor:
+        """``unaugmented`` are the same images before augmentation, for the pixel head: resampling hides checkerboard
+        artefacts."""
+        logits = [each for view in self.views for each in view(images)]
         size = logits[0].shape[-2:]
         if self.pixels is not None:
-            logits.append(self.pixels(pictures if plain is None else _crop(plain)))
+            logits.append(self.pixels(images if unaugmented is None else _random_crop(unaugmented)))
         return torch.cat([F.interpolate(each.float(), size=size, mode="nearest") for each in logits], 1)
 
     def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *args: Any) -> None:
-        for name in list(state):  # as it was called when there was one backbone
-            if name.startswith(prefix) and name[len(prefix) :].startswith(("mix", "blend", "heads.")):
-                state[f"{prefix}views.0.{name[len(prefix) :]}"] = state.pop(name)
+        # Names in checkpoints with a single backbone.
+        rename_keys(state, prefix, {name: f"views.0.{name}" for name in ("mix", "blend", "heads.")})
         super()._load_from_state_dict(state, prefix, *args)
 
 
 class Projection(nn.Module):
-    """One backbone and its heads: pictures (B, 3, H, W) to logits (B, 1, h, w) at 1/4, 1/8, 1/16 and 1/32 of the
+    """One backbone and its heads: images (B, 3, H, W) to logits (B, 1, h, w) at 1/4, 1/8, 1/16 and 1/32 of the
     size."""
 
     def __init__(self, backbone: str, width: int) -> None:
         super().__init__()
         self._stages = (Stages(backbone),)  # in a tuple: fixed, so neither parameters nor part of a checkpoint
         for level, channels in enumerate(CHANNELS):
-            self.register_buffer(f"mix{level}", _random(width, channels, 1))
-            self.register_buffer(f"blend{level}", _random(width, width, 3))
+            self.register_buffer(f"mix{level}", _random_kernel(width, channels, 1))
+            self.register_buffer(f"blend{level}", _random_kernel(width, width, 3))
         self.heads = nn.ModuleList(_head(width) for _ in CHANNELS)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        stages: list[Tensor] = self._stages[0](pictures)
+    def forward(self, images: Tensor) -> list[Tensor]:
+        stages: list[Tensor] = self._stages[0](images)
         logits: list[Tensor] = []
         coarser: Tensor | None = None
         for level in reversed(range(len(stages))):
@@ -96,18 +93,19 @@ class Projection(nn.Module):
         return self
 
 
-def _crop(pictures: Tensor) -> Tensor:
-    """A part at random, half as wide and high where that is at least :data:`CROP`: enough for patches of 20 pixels."""
+def _random_crop(images: Tensor) -> Tensor:
+    """Crop images (B, C, H, W) at a random position, the same for the batch, to half of each side but no less than
+    :data:`MIN_CROP` where the image has as many pixels."""
     for dim in (2, 3):
-        side = pictures.shape[dim]
-        kept = max(side // 2, min(side, CROP))
-        first = torch.randint(side - kept + 1, (1,), device=pictures.device)
-        pictures = pictures.index_select(dim, first + torch.arange(kept, device=pictures.device))
-    return pictures
+        side = images.shape[dim]
+        cropped = max(side // 2, min(side, MIN_CROP))
+        first = torch.randint(side - cropped + 1, (1,), device=images.device)
+        images = images.index_select(dim, first + torch.arange(cropped, device=images.device))
+    return images
 
 
-def _random(out: int, into: int, side: int) -> Tensor:
-    return nn.init.kaiming_normal_(torch.empty(out, into, side, side), nonlinearity="linear")
+def _random_kernel(out_channels: int, in_channels: int, side: int) -> Tensor:
+    return nn.init.kaiming_normal_(torch.empty(out_channels, in_channels, side, side), nonlinearity="linear")
 
 
 def _head(width: int) -> nn.Module:
@@ -121,6 +119,7 @@ def _head(width: int) -> nn.Module:
 
 
 def _pixel_head(width: int) -> nn.Module:
+    """Patch discriminator with a receptive field of 20 pixels, which fits into every crop."""
     return nn.Sequential(
         spectral_norm(nn.Conv2d(3, width, 3, padding=1)),
         nn.LeakyReLU(0.2, inplace=True),

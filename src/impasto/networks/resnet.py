@@ -1,4 +1,4 @@
-"""The residual painter of Johnson et al. 2016 (arXiv:1603.08155), as CycleGAN has it (Zhu et al. 2017,
+"""Residual generator of Johnson et al. 2016 (arXiv:1603.08155), as in CycleGAN (Zhu et al. 2017,
 arXiv:1703.10593)."""
 
 from typing import Annotated
@@ -13,7 +13,8 @@ from impasto.networks.layers import Activation, Down, Norm, Up, activation, down
 
 
 class Block(nn.Module):
-    """Maps (B, C, H, W), both sides from 2 up, and what two 3×3 convolutions add to them; nothing follows the sum."""
+    """Residual block of two 3×3 convolutions on maps (B, C, H, W), both sides at least 2, without activation after the
+    sum."""
 
     def __init__(self, width: int, norm_name: str, activation_name: str) -> None:
         super().__init__()
@@ -27,17 +28,17 @@ class Block(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        added: Tensor = self.layers(maps)
-        return maps + added
+        change: Tensor = self.layers(maps)
+        return maps + change
 
 
 @GENERATORS.register("resnet")
 class Generator(nn.Module):
-    """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape and range.
+    """Images (B, 3, H, W) of any size in −1…1 to images of the same shape and range.
 
     A 7×7 convolution to ``width`` channels, two downsamplings that double them, ``blocks`` residual blocks, two
-    upsamplings, a 7×7 convolution to colours, tanh. With ``residual`` the network paints over the photo instead of
-    painting it anew, tanh(atanh(0.98 · photo) + r), and begins with r near zero: at the photo itself.
+    upsamplings, a 7×7 convolution to RGB, tanh. With ``residual`` the output is a residual on the input x,
+    tanh(atanh(0.98 x) + r), with r near zero at initialisation.
     ValueError for an unknown ``norm``, ``activation``, ``down`` or ``up`` (see ``layers``).
     """
 
@@ -56,38 +57,38 @@ class Generator(nn.Module):
         self.residual = residual
         self.stem = nn.Sequential(
             nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect", bias=norm == "none"),
-            *_after(norm, activation, width),
+            *_norm_act(norm, activation, width),
         )
         self.downs = nn.ModuleList(
-            downsample(down, w, 2 * w, *_after(norm, activation, 2 * w), bias=norm == "none")
+            downsample(down, w, 2 * w, *_norm_act(norm, activation, 2 * w), bias=norm == "none")
             for w in (width, 2 * width)
         )  # (B, 2·width, H/2, W/2), (B, 4·width, H/4, W/4)
         self.blocks = nn.ModuleList(Block(4 * width, norm, activation) for _ in range(blocks))
         self.ups = nn.Sequential(
-            *(upsample(up, 2 * w, w, *_after(norm, activation, w), bias=norm == "none") for w in (2 * width, width))
+            *(upsample(up, 2 * w, w, *_norm_act(norm, activation, w), bias=norm == "none") for w in (2 * width, width))
         )
         self.colours = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
         initialise(self, init_std)
         if residual:
             nn.init.normal_(self.colours.weight, 0.0, init_std / 100)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        height, width = pictures.shape[-2:]
-        maps = self.stem(_padded(pictures))
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        maps = self.stem(_pad(images))
         for layer in (*self.downs, *self.blocks):
             maps = layer(maps)
-        painted: Tensor = self.colours(self.ups(maps))[..., :height, :width]
+        output: Tensor = self.colours(self.ups(maps))[..., :height, :width]
         if self.residual:
-            # A resized photo may overshoot the range a little, where atanh has no value.
-            painted = painted + torch.atanh(0.98 * pictures.clamp(-1, 1))
-        return torch.tanh(painted)
+            # Resampled inputs may overshoot −1…1 a little, where atanh is undefined.
+            output = output + torch.atanh(0.98 * images.clamp(-1, 1))
+        return torch.tanh(output)
 
-    def features(self, pictures: Tensor) -> list[Tensor]:
-        """What the encoder makes of pictures (B, 3, H, W), for PatchNCE (CUT: Park et al. 2020, arXiv:2007.15651): the
-        pictures, the maps after each downsampling, after the first residual block and after the middle one. Five maps;
-        fewer with less than two blocks. Nothing behind the last one is computed."""
-        maps = self.stem(_padded(pictures))
-        taps = [pictures]
+    def features(self, images: Tensor) -> list[Tensor]:
+        """Return encoder features of images (B, 3, H, W) for PatchNCE (CUT: Park et al. 2020, arXiv:2007.15651): the
+        images, the maps after each downsampling, after the first residual block and after the middle one. These are
+        five maps, fewer with less than two blocks. Later layers are not computed."""
+        maps = self.stem(_pad(images))
+        taps = [images]
         for down in self.downs:
             maps = down(maps)
             taps.append(maps)
@@ -99,10 +100,10 @@ class Generator(nn.Module):
         return taps
 
 
-def _after(norm_name: str, activation_name: str, channels: int) -> tuple[nn.Module, nn.Module]:
+def _norm_act(norm_name: str, activation_name: str, channels: int) -> tuple[nn.Module, nn.Module]:
     return norm(norm_name, channels), activation(activation_name)
 
 
-def _padded(pictures: Tensor) -> Tensor:
-    # Two halvings leave 2 of 8 pixels: the least that a residual block can reflect.
-    return pad(pictures, multiple=4, least=8)
+def _pad(images: Tensor) -> Tensor:
+    # Two downsamplings leave 2 of 8 pixels, the minimum for the reflection padding of a residual block.
+    return pad(images, multiple=4, minimum=8)

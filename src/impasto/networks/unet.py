@@ -1,4 +1,4 @@
-"""The U-Net of pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
+"""U-Net generator of pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
 
 from itertools import pairwise
 from typing import Annotated
@@ -14,12 +14,12 @@ from impasto.networks.layers import Norm, Up, initialise, norm, pad, upsample
 
 @GENERATORS.register("unet")
 class Generator(nn.Module):
-    """Pictures (B, 3, H, W) of any size in −1…1 to pictures of the same shape and range.
+    """Images (B, 3, H, W) of any size in −1…1 to images of the same shape and range.
 
-    ``depth`` 4×4 convolutions of stride 2 lead down, from ``width`` channels doubled up to ``max_width``, and as many
-    stages back up, each beside the maps of its size from the way down (section 6.1.1: ``depth`` 8 for 256 pixels).
-    The first three stages up drop values with probability ``dropout``, in training alone. Sides are padded to
-    multiples of 2^``depth``: a deep network pays for small or odd pictures.
+    An encoder of ``depth`` 4×4 convolutions of stride 2, from ``width`` channels doubled up to ``max_width``, and a
+    decoder of as many stages with skip connections (section 6.1.1: ``depth`` 8 for 256 pixels). The first three decoder
+    stages have dropout with probability ``dropout``, active in training mode only. Sides are padded to multiples of
+    2^``depth``, which is costly for small or odd sizes.
     ValueError for an unknown ``norm`` or ``up`` (see ``layers``).
     """
 
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         self.stride = 1 << depth
         self.downs = nn.ModuleList()
         for level, (before, after) in enumerate(pairwise([3, *widths])):
-            # The innermost map may be of one pixel, which a norm would turn into nothing.
+            # The innermost map may be a single pixel, which instance normalisation would set to zero.
             self.downs.append(_down(before, after, "none" if level in (0, depth - 1) else norm))
         self.ups = nn.ModuleList()
         for stage, level in enumerate(reversed(range(1, depth))):
@@ -47,9 +47,9 @@ class Generator(nn.Module):
         self.ups.append(_up(up, widths[0] if depth == 1 else 2 * widths[0], 3, "none", 0.0))
         initialise(self, init_std)
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        height, width = pictures.shape[-2:]
-        maps = pad(pictures, multiple=self.stride, least=self.stride)
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        maps = pad(images, multiple=self.stride, minimum=self.stride)
         skips = []
         for down in self.downs:
             maps = down(maps)
@@ -69,10 +69,10 @@ def _down(before: int, after: int, norm_name: str) -> nn.Sequential:
 
 def _up(name: str, before: int, after: int, norm_name: str, dropout: float) -> nn.Sequential:
     bias = norm_name == "none"
-    enlarge = (
+    resize = (
         nn.ConvTranspose2d(before, after, 4, 2, 1, bias=bias)
         if name == "transpose"
         else upsample(name, before, after, bias=bias)
     )
-    # Not in place: the innermost maps come straight from an activation that needs its output for the gradient.
-    return nn.Sequential(nn.ReLU(), enlarge, norm(norm_name, after), nn.Dropout(dropout))
+    # Not in place: the innermost maps are the output of an activation that needs it for its gradient.
+    return nn.Sequential(nn.ReLU(), resize, norm(norm_name, after), nn.Dropout(dropout))
