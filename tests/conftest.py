@@ -38,7 +38,8 @@ torch.set_num_threads(1)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Use a cache of the tests' own."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMPASTO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("IMPASTO_CACHE", "TRACKIO_DIR"):
+            patch.setenv(name, str(tmp_path_factory.mktemp("cache")))
         yield
 
 

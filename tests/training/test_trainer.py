@@ -14,7 +14,7 @@ from fixtures.trainers import TRANSLATORS, before_step, kid_scores, log_rows, sa
 from impasto.config.types import Pixels
 from impasto.device import Precision
 from impasto.metrics.results import Scores
-from impasto.networks.progressive import Growing
+from impasto.networks.progressive import ProgressiveNetwork
 from impasto.style import Style
 from impasto.training import checkpoint
 from impasto.training.trainer import Trainer
@@ -192,8 +192,8 @@ def growing(path: Path, budget: str = "30steps", **options: Any) -> Trainer:
 def grown(t: Trainer) -> tuple[float, float]:
     """Return how far the generator and its average have grown, 0…1."""
     generator, average = t.state.method.style(), t.state.ema.network
-    assert isinstance(generator, Growing) and isinstance(average, Growing)
-    return generator.grown, average.grown
+    assert isinstance(generator, ProgressiveNetwork) and isinstance(average, ProgressiveNetwork)
+    return generator.current_growth, average.current_growth
 
 
 def test_the_average_of_a_progressive_model_forgets_the_small_sizes(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_the_average_of_a_progressive_model_forgets_the_small_sizes(tmp_path: Pa
     generator, average = grown(t)
     assert generator == 1 and average > 0.999
     style = Style.load(tmp_path / "run").network
-    assert isinstance(style, Growing) and style.grown > 0.999
+    assert isinstance(style, ProgressiveNetwork) and style.current_growth > 0.999
 
 
 def test_each_size_of_a_progressive_model_has_half_of_a_time_budget(tmp_path: Path) -> None:
@@ -252,4 +252,4 @@ def test_a_progressive_model_does_not_shrink_with_a_longer_budget_or_in_fine_tun
             each._train_step()
         assert grown(each)[0] > 0.999
         discriminator = each.state.method.networks["discriminator"].module
-        assert isinstance(discriminator, Growing) and discriminator.grown == grown(each)[0]
+        assert isinstance(discriminator, ProgressiveNetwork) and discriminator.current_growth == grown(each)[0]

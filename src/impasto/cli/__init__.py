@@ -1,17 +1,18 @@
-"""The verbs, for a shell: parse, call, print; nothing else lives here."""
+"""The command line: parse, call the public API, print."""
 
 import sys
 
-from impasto.cli import evaluation, inference, interop, training  # noqa: F401  (their verbs enter the command)
+from impasto.cli import evaluation, inference, interop, training  # noqa: F401  (they register their subcommands)
 from impasto.cli.app import app as app
+from impasto.cli.app import messages_on_stdout
 from impasto.errors import ImpastoError, missing_extras_explained
 
 
 def main() -> None:
-    """The command ``impasto``: errors meant for a person are one line, with a traceback only on ``--debug``."""
+    """Run the command ``impasto``. An ImpastoError is printed as one line, or with its traceback after ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        with missing_extras_explained():
+        with messages_on_stdout(), missing_extras_explained():
             app(arguments)
     except ImpastoError as error:
         if len(arguments) < len(sys.argv) - 1:

@@ -1,12 +1,15 @@
-"""The command itself, and what its verbs share."""
+"""The command ``impasto`` itself, and what its subcommands share."""
 
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 app = typer.Typer(
     name="impasto",
-    help="Learns a painter from a few hundred pictures and makes new paintings.",
+    help="Train GANs on a few hundred paintings. Stylise photos and videos, or generate new paintings from noise.",
     no_args_is_help=True,
     invoke_without_command=True,
     add_completion=False,
@@ -14,14 +17,14 @@ app = typer.Typer(
 )
 
 SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos or kaggle:NAME."
-STYLE = "A style file (.safetensors), the folder of a run, or a style that comes along (impasto styles)."
+STYLE = "A style file (.safetensors), a run folder, or a bundled style (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
-CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Take borders, mounts and frames off the pictures.")]
+CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Crop borders, mounts and frames off the paintings.")]
 
 
 @app.callback()
 def _options(
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
 ) -> None:
     if version:
@@ -29,3 +32,26 @@ def _options(
 
         print(f"impasto {__version__}")
         raise typer.Exit
+
+
+class _Lines(logging.Handler):
+    """Print messages as plain lines to the current standard output."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), flush=True)
+
+
+@contextmanager
+def messages_on_stdout() -> Iterator[None]:
+    """Print the messages of the logger ``impasto``, from INFO on, as plain lines to standard output."""
+    logger, handler = logging.getLogger("impasto"), _Lines()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate

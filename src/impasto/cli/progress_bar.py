@@ -1,4 +1,4 @@
-"""A progress bar for a shell."""
+"""A progress bar in the terminal."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,14 +6,15 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """Is told how many are done, and of how many in all once that is known."""
+    """Called with the number of items done, and the total once it is known."""
 
     def __call__(self, done: int, total: int | None = None) -> None: ...
 
 
 @contextmanager
-def bar(doing: str, total: int | None = None) -> Iterator[Advance]:
-    """A progress bar, gone when all is done."""
+def bar(description: str, total: int | None = None) -> Iterator[Advance]:
+    """Show a progress bar inside; yields the function that updates it. Nothing is shown where the output is not a
+    terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -35,7 +36,7 @@ def bar(doing: str, total: int | None = None) -> Iterator[Advance]:
     )
     console = Console()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(doing, total=total)
+        task = progress.add_task(description, total=total)
 
         def advance(done: int, total: int | None = total) -> None:
             progress.update(task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""The verbs around a training: what to learn from, by which settings, and what it came to."""
+"""Commands around a training: ``recipes``, ``explore``, ``pack``, ``train``, ``tune`` and ``report``."""
 
 import shlex
 from pathlib import Path
@@ -12,12 +12,15 @@ from impasto.errors import ImpastoError
 
 
 @app.command()
-def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as YAML.")] = None) -> None:
-    """List the recipes, or show one whole."""
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
+) -> None:
+    """List the recipes, or show all settings of one."""
     from rich.console import Console
     from rich.table import Table
 
-    from impasto.config.recipe import Recipe, bundled_recipes
+    from impasto.config import bundled_recipes
+    from impasto.config.recipe import Recipe
 
     if name is not None:
         print(Recipe.load(name).to_yaml(), end="")
@@ -26,25 +29,27 @@ def recipes(name: Annotated[str | None, typer.Argument(help="Show this recipe as
     for each in map(Recipe.load, bundled_recipes()):
         table.add_row(each.name, each.method, str(each.size), str(each.batch), each.generator.network)
     Console().print(table)
-    print("\nimpasto recipes NAME shows all of one's settings; --set NAME=VALUE changes one of them in training.")
+    print("\nimpasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
 
 
 @app.command()
 def explore(
     paintings: Annotated[str, typer.Argument(help=SOURCE)],
-    photos: Annotated[str | None, typer.Option(help="The same of photos, to learn to paint.")] = None,
-    out: Annotated[Path, typer.Option(help="A folder for exploration.html, its plots and its numbers.")] = Path(
+    photos: Annotated[str | None, typer.Option(help="Photo data set, same formats as PAINTINGS.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for exploration.html, its plots and exploration.json.")] = Path(
         "exploration"
     ),
-    recipe: Annotated[str | None, typer.Option(help="What to train by; chosen by the pictures if not given.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe to estimate for; by default one that fits the data.")
+    ] = None,
     crop_frames: CropFrames = False,
     device: Device = "auto",
 ) -> None:
-    """Look at what is to be learned from before a training: what is there, what is wrong with it, what to do."""
+    """Inspect data sets before training: statistics, issues, recommendations, and training time."""
     from impasto.api.explore import explore
     from impasto.reports.exploration_text import summary
 
-    with bar("looking") as advance:
+    with bar("exploring") as advance:
         found = explore(
             paintings,
             out,
@@ -55,17 +60,17 @@ def explore(
             progress=advance,
         )
     print("\n".join(summary(found)))
-    print(f"To look at: {out / 'exploration.html'}")
+    print(f"Report: {out / 'exploration.html'}")
 
 
 @app.command()
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
-    out: Annotated[Path, typer.Argument(help="The pack to write: a folder.")],
-    size: Annotated[int, typer.Option(min=16, help="Side of the packed pictures, in pixels.")] = 256,
+    out: Annotated[Path, typer.Argument(help="Folder of the pack to write.")],
+    size: Annotated[int, typer.Option(min=16, help="Side of the packed images in pixels.")] = 256,
     crop_frames: CropFrames = False,
 ) -> None:
-    """Read pictures once into a pixel store that opens at once, anywhere."""
+    """Decode and resize images once into a pack, which opens instantly and on any machine."""
     from impasto.data.inventory import summarise
     from impasto.data.pixel_store import pack
 
@@ -73,47 +78,63 @@ def pack(
         store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
     for line in summarise(store.inventory):
         print(line)
-    print(f"{out} holds {len(store.pixels):,} pictures of {size}×{size}.")
+    print(f"{out}: {len(store.pixels):,} images of {size}×{size} px.")
 
 
 @app.command()
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="A recipe's name (impasto recipes) or a YAML file.")] = None,
+    recipe: Annotated[str | None, typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.")] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
-    photos: Annotated[str | None, typer.Option(help="The same of photos, for recipes that paint those.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder to make.")] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Begin with the weights of this style or run (fine-tuning).")
+    photos: Annotated[
+        str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same painter; 0 if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Start from the weights of this style or run (fine-tuning).")
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed (default 0); the same seed gives the same style.")
+    ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
-            help="90s, 30m, 50kimg, 2000steps or 20epochs; 30m if not given. Last scores and the report come on top."
+            help="Length of the training: 90s, 30m (default), 50kimg, 2000steps or 20epochs. The final evaluation and "
+            "the report come on top."
         ),
     ] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: generator.width=96")] = None,
-    resume: Annotated[Path | None, typer.Option(help="Go on with this run.")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Change a setting of the recipe: generator.width=96")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(help="Resume this run.")] = None,
     crop_frames: CropFrames = False,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, bf16 or fp32.")] = None,
-    license: Annotated[str | None, typer.Option(help="Under which the style may be used: its file says so.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, cuda:1 … or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto (default), bf16 or fp32.")] = None,
+    license: Annotated[
+        str | None, typer.Option("--license", "--licence", help="License of the style (SPDX), stored in its file.")
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Also log to wandb, mlflow or trackio (repeatable). log.jsonl and TensorBoard are always on."
+        ),
+    ] = None,
 ) -> None:
-    """Learn a painter from pictures, or go on learning (--resume RUN)."""
+    """Train a model on paintings (and photos), or resume a run (--resume RUN)."""
     from impasto.api import train
     from impasto.style import Style
 
     if resume is not None:
         if recipe or out or start or setting or crop_frames or seed is not None or precision or license:
             raise ImpastoError(
-                "--resume goes on with a run as it is: only --budget, --paintings, --photos and --device go with it."
+                "--resume continues a run with its own settings: only --budget, --paintings, --photos, --device and "
+                "--log go with it."
             )
         run = resume
-        outcome = train.resume(run, paintings=paintings, photos=photos, budget=budget, device=device)
+        outcome = train.resume(run, paintings=paintings, photos=photos, budget=budget, device=device, log=log or ())
     else:
         if (recipe or start) is None or paintings is None or out is None:
             raise ImpastoError(
-                "To train, give a recipe (or --from STYLE), --paintings and --out; to go on with a run, --resume RUN."
+                "To train, give a recipe (or --from STYLE), --paintings and --out; to resume a run, give --resume RUN."
             )
         run = out
         outcome = train.train(
@@ -129,6 +150,7 @@ def train(
             device=device or "auto",
             precision=precision or "auto",
             license=license or "",
+            log=log or (),
         )
     print(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
@@ -136,47 +158,52 @@ def train(
     style = Style.load(run)
     quoted = shlex.quote(str(run))
     if style.recipe.target != "paintings":
-        print(f"Photos of paintings: impasto paint PAINTING… --style {quoted} --out photos")
+        print(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --out photos")
     elif style.recipe.translates:
-        print(f"New paintings: impasto paint PHOTO… --style {quoted} --out paintings")
+        print(f"Stylise photos: impasto paint PHOTO… --style {quoted} --out paintings")
     else:
-        print(f"New paintings: impasto generate {quoted} --count 16 --out paintings")
+        print(f"Generate paintings: impasto generate {quoted} --count 16 --out paintings")
     if style.reverse is not None:
-        print(f"Photos of paintings: impasto paint PAINTING… --style {quoted} --reverse --out photos")
+        print(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --reverse --out photos")
 
 
 @app.command()
 def tune(
-    recipe: Annotated[str, typer.Argument(help="A recipe with a 'tune' section: a name or a YAML file.")],
+    recipe: Annotated[str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.")],
     paintings: Annotated[str, typer.Option(help=SOURCE)],
-    out: Annotated[Path, typer.Option(help="The study's folder.")],
-    photos: Annotated[str | None, typer.Option(help="The same of photos, for recipes that paint those.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Begin each training with this style or run.")] = None,
-    trials: Annotated[int, typer.Option(help="How many there shall be in all.")] = 30,
-    budget: Annotated[str, typer.Option("--budget-per-trial", help="90s, 10m, 50kimg, 2000steps or 20epochs.")] = "10m",
-    seeds: Annotated[int, typer.Option(help="Trainings a trial, whose mean counts.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the search, and of each trial's first training.")] = 0,
-    objective: Annotated[
-        list[str] | None, typer.Option(help="score or content; both, and no trial is ended early.")
+    out: Annotated[Path, typer.Option(help="Folder of the study.")],
+    photos: Annotated[
+        str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
     ] = None,
-    setting: Annotated[list[str] | None, typer.Option("--set", help="Set this, and do not search for it.")] = None,
+    start: Annotated[str | None, typer.Option("--from", help="Start each training from this style or run.")] = None,
+    trials: Annotated[int, typer.Option(help="Number of trials in all.")] = 30,
+    budget: Annotated[str, typer.Option("--budget-per-trial", help="90s, 10m, 50kimg, 2000steps or 20epochs.")] = "10m",
+    seeds: Annotated[int, typer.Option(help="Trainings a trial; their mean counts.")] = 1,
+    seed: Annotated[int, typer.Option(help="Random seed of the search, and of each trial's first training.")] = 0,
+    objective: Annotated[
+        list[str] | None,
+        typer.Option(help="score (KID) or content (ST-LPIPS); repeatable. With both, no trial is pruned."),
+    ] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", help="Fix a setting instead of searching it: batch=4")
+    ] = None,
     storage: Annotated[
-        str, typer.Option(help="A database's URL or a journal file (.log), to share; a file in --out if not given.")
+        str, typer.Option(help="URL of a database, or a journal file (.log), to share; by default a file in --out.")
     ] = "",
-    study: Annotated[str, typer.Option(help="Its name in the storage; the recipe's if not given.")] = "",
+    study: Annotated[str, typer.Option(help="Name of the study in the storage; by default the recipe's.")] = "",
     crop_frames: CropFrames = False,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
 ) -> None:
-    """Search for the settings of a recipe that learn best.
+    """Search the settings of a recipe that train best (Bayesian optimisation with pruning).
 
-    The same command, started several times or on several machines that share a storage, works on one study; started
-    again after a stop, it goes on.
+    Run the same command several times, or on several machines that share a storage, to work on one study in parallel;
+    run it again after a stop to resume the study.
     """
     from rich.console import Console
 
     from impasto.api.tune import tune
-    from impasto.reports.tuning_results import summary
+    from impasto.reports.tuning_text import summary
 
     found = tune(
         recipe,
@@ -202,8 +229,8 @@ def tune(
 
 
 @app.command()
-def report(run: Annotated[Path, typer.Argument(help="The folder of a run.")]) -> None:
-    """Write a run's report.html afresh."""
+def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
+    """Write the report.html of a run again."""
     from impasto.reports.run import write_report
 
     print(write_report(run))

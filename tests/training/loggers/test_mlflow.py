@@ -1,19 +1,21 @@
 """MLflow with its SQLite database, read back by its client."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip("mlflow", reason="mlflow is not installed (pip install 'impasto[mlflow]')")
-
 from fixtures.logged import IMAGE, LOSSES, create_run, log_everything
 from impasto.errors import ImpastoError
 from impasto.training.loggers.mlflow import MlflowLogger
 
-# Of SQLAlchemy 2.1, at MLflow's first use of a database.
-pytestmark = pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")
+pytestmark = [
+    pytest.mark.skipif(find_spec("mlflow") is None, reason="mlflow is not installed"),
+    # Of SQLAlchemy 2.1, at MLflow's first use of a database.
+    pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning"),
+]
 
 
 def test_numbers_images_and_settings_are_in_one_run_of_the_database(

@@ -32,5 +32,7 @@ def test_a_full_disk_raises_in_the_calling_thread(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(EventFile, "add", full)
+    logger = TensorBoardLogger(create_run(tmp_path))
     with pytest.raises(DiskFullError, match="disk is full"):
-        TensorBoardLogger(create_run(tmp_path)).on_rows([{"step": 1, "loss": 1.0}], Estimate())
+        logger.on_rows([{"step": 1, "loss": 1.0}], Estimate())
+    logger.close()

@@ -1,10 +1,10 @@
 """The base class of loggers, and of those that need a client package."""
 
-from importlib import import_module
-from importlib.util import find_spec
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from impasto.errors import ImpastoError
+from impasto.errors import require
 from impasto.training.callbacks import Callback
 
 if TYPE_CHECKING:
@@ -37,31 +37,28 @@ class Tracker(Logger):
     Attributes:
         module: the client's module.
         extra: the extra of impasto that installs it.
+        environment: defaults of environment variables that the client reads when it is imported.
     """
 
     required = False
     module: ClassVar[str]
     extra: ClassVar[str]
+    environment: ClassVar[Mapping[str, str]] = {}
 
     @classmethod
     def require(cls) -> None:
-        if find_spec(cls.module) is None:
-            raise ImpastoError(f"The logger '{cls.extra}' needs a package: pip install 'impasto[{cls.extra}]'")
+        cls.client()
 
     @classmethod
     def client(cls) -> Any:
         """Import the client.
 
         Raises:
-            ImpastoError: it is not installed, or cannot be imported.
+            ImpastoError: it is not installed.
         """
-        cls.require()
-        try:
-            return import_module(cls.module)
-        except ImportError as error:
-            raise ImpastoError(
-                f"The logger '{cls.extra}' cannot import {cls.module} ({error}): pip install 'impasto[{cls.extra}]'"
-            ) from error
+        for name, value in cls.environment.items():
+            os.environ.setdefault(name, value)
+        return require(cls.module, cls.extra)
 
     def remembered(self) -> str | None:
         """The tracker's id of this run, if an earlier process has stored one in ``run.json``."""

@@ -5,8 +5,8 @@
 
 import os
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from PIL import Image
 
@@ -28,11 +28,10 @@ class MlflowLogger(Tracker):
     """Report to MLflow: the recipe as parameters, the log as metrics, sample grids as image artifacts."""
 
     module = extra = "mlflow"
+    environment: ClassVar[Mapping[str, str]] = {"MLFLOW_DISABLE_TELEMETRY": "true", "GIT_PYTHON_REFRESH": "quiet"}
 
     def __init__(self, run: "RunDir") -> None:
         super().__init__(run)
-        for name, value in (("MLFLOW_DISABLE_TELEMETRY", "true"), ("GIT_PYTHON_REFRESH", "quiet")):
-            os.environ.setdefault(name, value)  # read when mlflow is imported
         mlflow = self.client()
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         try:

@@ -5,8 +5,8 @@ written to the run's folder ``wandb``.
 """
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from PIL import Image
 
@@ -25,11 +25,11 @@ class WandbLogger(Tracker):
     """Report to Weights & Biases, numbers on an axis "step"."""
 
     module = extra = "wandb"
+    # Without this even offline runs open a connection, to report wandb's own errors.
+    environment: ClassVar[Mapping[str, str]] = {"WANDB_ERROR_REPORTING": "false"}
 
     def __init__(self, run: "RunDir") -> None:
         super().__init__(run)
-        # Without this even offline runs open a connection to report wandb's own errors; read when wandb is imported.
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         self._wandb = self.client()
         settings = self._wandb.Settings(
             silent=True,
@@ -37,6 +37,7 @@ class WandbLogger(Tracker):
             disable_git=True,
             save_code=False,
             x_disable_stats=True,
+            x_disable_meta=True,
             x_disable_machine_info=True,
         )
         try:
