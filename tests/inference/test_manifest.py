@@ -199,7 +199,7 @@ def test_a_pattern_and_a_list_name_photos_too(
         assert "Left out: photos/a: Is a directory" in done.stdout
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\n")))
     assert "list is empty" in impasto("paint", "-", *to, "none", check=False).stderr
-    assert "no file like photos/*.gif" in impasto("paint", "photos/*.gif", *to, "none", check=False).stderr
+    assert "No file matches photos/*.gif" in impasto("paint", "photos/*.gif", *to, "none", check=False).stderr
 
 
 @pytest.mark.parametrize("photos_again", [["photos/a/*.png"], ["photos/a/../a", "photos/a/0.png"], ["-"]])
