@@ -1,4 +1,4 @@
-"""A checkerboard of up-sampling is heard however faint, and nothing else is taken for one."""
+"""Checkerboards of upsampling are detected, and nothing else."""
 
 import io
 from collections.abc import Callable
@@ -36,7 +36,7 @@ def photos(shared_data: Path) -> Pixels:
     return np.stack([np.asarray(Image.open(file).convert("RGB")) for file in files])
 
 
-def excess(pixels: Pixels) -> Value:
+def level(pixels: Pixels) -> Value:
     spectrum = Spectrum()
     spectrum.add(pixels)
     found = spectrum.checkerboard()
@@ -85,48 +85,48 @@ def even(pixels: Pixels) -> NDArray[np.bool_]:
     return np.asarray(blocks.repeat(16, 1).repeat(16, 2))
 
 
-def test_paintings_and_photos_have_none(monets: Pixels, photos: Pixels) -> None:
-    assert abs(excess(monets).value) < 0.5
-    assert abs(excess(photos).value) < 1.5
+def test_paintings_and_photos_have_no_checkerboard(monets: Pixels, photos: Pixels) -> None:
+    assert abs(level(monets).value) < 0.5
+    assert abs(level(photos).value) < 1.5
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_one_level_of_255_is_enough_and_more_is_more(pattern: str, monets: Pixels, photos: Pixels) -> None:
+def test_an_amplitude_of_one_level_is_detected(pattern: str, monets: Pixels, photos: Pixels) -> None:
     for pixels in (monets, photos):
-        planted = [excess(over(pixels, amplitude * PATTERNS[pattern])).value for amplitude in (1, 2, 4)]
-        assert planted[0] > excess(pixels).value + CLEAR
+        planted = [level(over(pixels, amplitude * PATTERNS[pattern])).value for amplitude in (1, 2, 4)]
+        assert planted[0] > level(pixels).value + CLEAR
         assert planted[0] + 3 < planted[1] and planted[1] + 3 < planted[2]
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_weave_in_the_even_parts_alone_is_heard(pattern: str, monets: Pixels) -> None:
-    assert excess(over(monets, 2 * PATTERNS[pattern], even(monets))).value > excess(monets).value + CLEAR
+def test_a_pattern_in_smooth_areas_alone_is_detected(pattern: str, monets: Pixels) -> None:
+    assert level(over(monets, 2 * PATTERNS[pattern], even(monets))).value > level(monets).value + CLEAR
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
-def test_a_weave_in_the_even_parts_of_one_picture_in_ten_is_heard(pattern: str, monets: Pixels) -> None:
+def test_a_pattern_in_smooth_areas_of_one_image_in_ten_is_detected(pattern: str, monets: Pixels) -> None:
     few = monets.copy()
     few[::10] = over(few[::10], 4 * PATTERNS[pattern], even(few[::10]))
-    assert excess(few).value > excess(monets).value + 1
+    assert level(few).value > level(monets).value + 1
 
 
 @pytest.mark.parametrize("factor", [2, 4])
 @pytest.mark.parametrize("way", [Image.Resampling.NEAREST, Image.Resampling.BILINEAR])
-def test_enlarged_pictures_are_told(factor: int, way: Image.Resampling, monets: Pixels, photos: Pixels) -> None:
+def test_upsampled_images_are_detected(factor: int, way: Image.Resampling, monets: Pixels, photos: Pixels) -> None:
     small = (256 // factor, 256 // factor)
     for pixels in (monets, photos):
         enlarged = each(pixels, lambda one: one.resize(small, Image.Resampling.LANCZOS).resize((256, 256), way))
-        assert excess(enlarged).value > excess(pixels).value + 1
+        assert level(enlarged).value > level(pixels).value + 1
 
 
 @pytest.mark.parametrize(("kernel", "stride"), [(3, 2), (5, 2), (5, 4), (6, 4)])
-def test_checkerboards_of_transposed_convolutions_are_told(kernel: int, stride: int, monets: Pixels) -> None:
+def test_checkerboards_of_transposed_convolutions_are_detected(kernel: int, stride: int, monets: Pixels) -> None:
     """Where the stride does not divide the kernel, some pixels are painted over more often: Odena et al. 2016."""
     small = torch.tensor(monets[:, ::stride, ::stride]).permute(0, 3, 1, 2).float()
     weights = torch.ones(3, 1, kernel, kernel) * stride**2 / kernel**2
     painted = torch.nn.functional.conv_transpose2d(small, weights, stride=stride, groups=3)
     pixels = painted.permute(0, 2, 3, 1).clamp(0, 255).round().byte().numpy()
-    assert excess(pixels[:, kernel:-kernel, kernel:-kernel]).value > 20
+    assert level(pixels[:, kernel:-kernel, kernel:-kernel]).value > 20
 
 
 @pytest.mark.parametrize(
@@ -142,61 +142,59 @@ def test_checkerboards_of_transposed_convolutions_are_told(kernel: int, stride: 
         pytest.param(lambda one: one.crop((3, 5, 203, 205)), id="cut"),
     ],
 )
-def test_what_is_done_to_real_pictures_is_no_lattice(
+def test_common_image_processing_is_not_detected(
     change: Callable[[Image.Image], Image.Image], monets: Pixels, photos: Pixels
 ) -> None:
     for pixels in (monets, photos):
-        assert excess(each(pixels, change)).value == pytest.approx(excess(pixels).value, abs=1.5)
+        assert level(each(pixels, change)).value == pytest.approx(level(pixels).value, abs=1.5)
 
 
 @pytest.mark.parametrize("period", [3.0, 5.0, 8.0])
-def test_stripes_of_another_period_are_no_lattice(period: float, monets: Pixels) -> None:
+def test_stripes_of_other_periods_are_not_detected(period: float, monets: Pixels) -> None:
     striped = over(monets, 4 * STRIPES * wave(period))
-    assert excess(striped).value == pytest.approx(excess(monets).value, abs=1)
+    assert level(striped).value == pytest.approx(level(monets).value, abs=1)
 
 
-def test_checks_in_white_noise_stand_out_by_what_their_power_says() -> None:
+def test_a_checkerboard_in_white_noise_has_its_theoretical_level() -> None:
     """A wave's power at its frequency is that of amplitude times the window's sum; the noise's its variance."""
     deviation, amplitude = 12.0, 2.0
     noise = np.random.default_rng(0).normal(128, deviation, (40, 256, 256, 1))
     pixels = np.rint(np.repeat(noise + amplitude * CHECKS[..., None], 3, -1)).astype(np.uint8)
     window = np.hanning(TILE + 1)[:-1]
     power = (amplitude * window.sum() ** 2 / np.square(window).sum()) ** 2
-    assert excess(pixels).value == pytest.approx(10 * np.log10(1 + power / deviation**2), abs=0.25)
+    assert level(pixels).value == pytest.approx(10 * np.log10(1 + power / deviation**2), abs=0.25)
 
 
 @settings(max_examples=25)
 @given(seed=st.integers(0, 99), place=st.sampled_from(CHECKERBOARD), amplitude=st.integers(3, 30))
-def test_each_of_its_frequencies_is_heard_and_turning_or_mirroring_changes_nothing(
-    seed: int, place: tuple[int, int], amplitude: int
-) -> None:
+def test_every_frequency_is_detected_in_every_orientation(seed: int, place: tuple[int, int], amplitude: int) -> None:
     noise = np.random.default_rng(seed).normal(128, 4, (2, 64, 64))
     y, x = np.indices((64, 64))
     pattern = amplitude * np.cos(2 * np.pi * (place[0] * y + place[1] * x) / TILE + np.pi / 4)
     plain, planted = (np.repeat(np.rint(each)[..., None], 3, -1).astype(np.uint8) for each in (noise, noise + pattern))
-    found = excess(planted)
-    assert found.value > 10 > excess(plain).value
+    found = level(planted)
+    assert found.value > 10 > level(plain).value
     for same in (planted[:, ::-1], planted[:, :, ::-1], planted.transpose(0, 2, 1, 3), 255 - planted):
-        assert excess(np.ascontiguousarray(same)).value == pytest.approx(found.value, abs=0.5)
+        assert level(np.ascontiguousarray(same)).value == pytest.approx(found.value, abs=0.5)
 
 
-def test_how_pictures_come_changes_nothing_and_they_pass_unchanged(monets: Pixels) -> None:
+def test_images_may_be_added_in_any_way_and_pass_unchanged(monets: Pixels) -> None:
     together, passed = Spectrum(), Spectrum()
     together.add(monets[:7])
     together.add(monets[7:])
     for one, other in zip(monets, passed.observe(monets), strict=True):
         assert (one == other).all()
-    assert together.checkerboard() == passed.checkerboard() == excess(monets)
+    assert together.checkerboard() == passed.checkerboard() == level(monets)
     assert together.sums.nbytes < 200_000
 
 
-def test_the_error_is_what_sets_of_pictures_vary_by() -> None:
+def test_the_error_is_the_standard_deviation_over_sets() -> None:
     """Pictures whose lattices are fainter and stronger, drawn anew thirty times."""
     rng = np.random.default_rng(0)
     found = []
     for _ in range(30):
         noise = rng.normal(128, 4, (2 * GROUPS, 64, 64)) + rng.gamma(1, 1, (2 * GROUPS, 1, 1)) * CHECKS[:64, :64]
-        found.append(excess(np.repeat(np.rint(noise)[..., None], 3, -1).clip(0, 255).astype(np.uint8)))
+        found.append(level(np.repeat(np.rint(noise)[..., None], 3, -1).clip(0, 255).astype(np.uint8)))
     errors = [each.error for each in found if each.error is not None]
     assert len(errors) == 30
     assert np.mean(errors) == pytest.approx(np.std([each.value for each in found]), rel=0.3)
@@ -204,15 +202,15 @@ def test_the_error_is_what_sets_of_pictures_vary_by() -> None:
 
 @settings(max_examples=25)
 @given(height=st.integers(TILE, 70), width=st.integers(TILE, 70), count=st.integers(1, 3))
-def test_any_size_from_32_up_and_any_number_of_pictures_will_do(height: int, width: int, count: int) -> None:
+def test_any_size_from_32_and_any_number_of_images(height: int, width: int, count: int) -> None:
     pixels = np.random.default_rng(height * width).integers(0, 256, (count, height, width, 3), dtype=np.uint8)
-    found = excess(pixels)
+    found = level(pixels)
     assert np.isfinite(found.value)
     assert (found.error is None) == (count == 1)
 
 
-def test_dead_even_pictures_have_none_and_too_small_ones_have_no_spectrum() -> None:
-    assert excess(np.full((3, 64, 64, 3), 200, np.uint8)).value == pytest.approx(0, abs=0.01)
+def test_constant_and_too_small_images() -> None:
+    assert level(np.full((3, 64, 64, 3), 200, np.uint8)).value == pytest.approx(0, abs=0.01)
     spectrum = Spectrum()
     assert spectrum.checkerboard() is None
     spectrum.add(np.zeros((2, TILE - 1, 64, 3), np.uint8))

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_pictures_features_do_not_depend_on_the_order_or_on_how_many_there_are() -> None:
+def test_features_do_not_depend_on_order_or_number_of_images() -> None:
     network = open_feature_extractor(DEFAULT, torch.device("cpu"))
     pictures = np.random.default_rng(0).integers(0, 256, (CPU_BLOCK + 3, 64, 64, 3), dtype=np.uint8)
     features = extract(network, pictures)
@@ -58,7 +58,7 @@ def test_a_pictures_features_do_not_depend_on_the_order_or_on_how_many_there_are
     assert extract(network, []).shape == (0, network.dimension)
 
 
-def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_path: Path) -> None:
+def test_features_are_cached_by_file_content(folder: Path, tmp_path: Path) -> None:
     network = Counting()
     features = FileImages(str(folder), 32, None).features(network)
     shown = network.shown
@@ -71,7 +71,7 @@ def test_the_same_files_are_looked_at_once_wherever_they_lie(folder: Path, tmp_p
 
 
 @pytest.mark.parametrize("change", ["another file", "another size", "another network"])
-def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
+def test_other_files_sizes_and_networks_are_computed(folder: Path, change: str) -> None:
     network = Counting()
     FileImages(str(folder), 32, None).features(network)
     shown, size = network.shown, 32
@@ -86,7 +86,7 @@ def test_anything_else_is_looked_at_anew(folder: Path, change: str) -> None:
     assert network.shown > shown
 
 
-def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path) -> None:
+def test_a_damaged_cache_is_recomputed_and_replaced(folder: Path) -> None:
     """Wherever a byte is spoilt, the features are right."""
     network = Counting()
     features = FileImages(str(folder), 32, None).features(network)
@@ -104,12 +104,12 @@ def test_a_rotten_cache_is_looked_at_anew_and_mended(folder: Path) -> None:
     assert network.shown == mended
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unwritable_cache_is_ignored(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", "/proc/nowhere")
     assert FileImages(str(folder), 32, None).features(Counting()).shape == (20, 3)
 
 
-def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folder: Path) -> None:
+def test_numbers_skip_unreadable_files(folder: Path) -> None:
     pictures = FileImages(str(folder), 40, None)
     pictures.features(Counting())
     names = pictures.names()
@@ -119,7 +119,7 @@ def test_pictures_are_found_again_by_their_number_past_what_cannot_be_read(folde
     assert (pictures.pick([7, 0, 7]) == np.stack([pictures.pick([n])[0] for n in (7, 0, 7)])).all()
 
 
-def test_a_part_of_many_is_the_same_part_every_time(folder: Path) -> None:
+def test_a_subset_is_always_the_same(folder: Path) -> None:
     one, other = FileImages(str(folder), 32, 8), FileImages(str(folder), 32, 8)
     assert (one.features(Counting()) == other.features(Counting())).all()
     assert one.count == 8 and one.summary().there == 21 and len(set(one.names())) == len(one.names())

@@ -48,7 +48,7 @@ def test_it_has_no_bias_however_few_pictures_there_are(count: int) -> None:
     assert abs(drawn.mean()) < 3 * drawn.std() / np.sqrt(len(drawn))
 
 
-def test_order_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_order_or_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = features(1, 50), features(2, 33, shift=0.1)
     whole = kernel_distance(x, y)
     monkeypatch.setattr(kid, "BLOCK", 7)

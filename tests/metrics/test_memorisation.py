@@ -22,13 +22,13 @@ def d(fakes: np.ndarray, reals: np.ndarray) -> float:
     return memorisation_distance(nearest_neighbours(fakes, reals)[0][:, 0], fakes)
 
 
-def test_d_is_the_competitions() -> None:
+def test_d_is_that_of_the_competition() -> None:
     fakes, reals = features(1, 23), features(2, 17)
     assert d(fakes, reals) == pytest.approx(competition(fakes, reals))
     assert d(fakes, reals) != pytest.approx(d(reals, fakes), rel=1e-3)  # over the fakes, not over the reals
 
 
-def test_features_that_are_all_zero_do_not_count() -> None:
+def test_all_zero_features_are_ignored() -> None:
     fakes, reals = features(1, 23), features(2, 17)
     spoilt = np.concatenate([fakes, np.zeros((5, 32), np.float32)])
     holes = np.concatenate([np.zeros((3, 32), np.float32), reals])
@@ -42,7 +42,7 @@ def test_mifid_divides_by_d_below_a_tenth_and_by_one_elsewhere(d: float, expecte
     assert mifid(40.0, d) == pytest.approx(expected)
 
 
-def test_a_copy_is_found_with_the_picture_it_copies() -> None:
+def test_copies_are_matched_to_their_originals() -> None:
     reals = features(2, 17)
     distances, indices = nearest_neighbours(2 * reals[[5, 11]], reals, 3)
     assert indices[:, 0].tolist() == [5, 11]
@@ -50,7 +50,7 @@ def test_a_copy_is_found_with_the_picture_it_copies() -> None:
     assert (np.diff(distances, axis=1) >= 0).all()
 
 
-def test_the_nearest_other_picture_is_never_oneself() -> None:
+def test_an_image_is_not_its_own_neighbour() -> None:
     reals = features(2, 17)
     found = nearest_other_distances(reals)
     assert found.min() > 0.01
@@ -58,7 +58,7 @@ def test_the_nearest_other_picture_is_never_oneself() -> None:
     assert nearest_other_distances(twice)[[0, -1]] == pytest.approx(0, abs=1e-7)
 
 
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes, reals = features(1, 23), features(2, 17)
     whole, others = nearest_neighbours(fakes, reals, 2), nearest_other_distances(fakes)
     monkeypatch.setattr(memorisation, "BLOCK", 5)

@@ -36,20 +36,20 @@ def test_density_and_coverage_are_the_papers_with_five_neighbours() -> None:
     assert found["coverage"] == pytest.approx(np.mean([across[i].min() <= radii[i] for i in range(30)]))
 
 
-def test_far_fakes_have_neither_quality_nor_variety() -> None:
+def test_distant_fakes_have_neither_fidelity_nor_diversity() -> None:
     assert means(features(1, 20, 50), features(2, 20)) == dict.fromkeys(
         ["precision", "recall", "density", "coverage"], 0.0
     )
 
 
-def test_a_painter_of_one_picture_has_quality_without_variety() -> None:
+def test_mode_collapse_has_fidelity_without_diversity() -> None:
     reals = features(2, 200)
     fakes = reals[:1] + 1e-3 * features(1, 50)
     found = means(fakes, reals)
     assert found["precision"] == 1 and found["recall"] < 0.05 and found["coverage"] < 0.2
 
 
-def test_order_and_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_order_or_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     fakes, reals = features(1, 50, 0.3), features(2, 60)
     whole = means(fakes, reals)
     monkeypatch.setattr(module, "BLOCK", 7)

@@ -1,4 +1,4 @@
-"""The page and the table of several runs."""
+"""Page and terminal summary of a comparison."""
 
 import io
 import json
@@ -11,12 +11,10 @@ from rich.console import Console
 from fixtures import invented_runs as invented
 from fixtures.invented_runs import entry
 from fixtures.parsed import Page, asks_nothing, plain, size
-from impasto.metrics.results import Value
 from impasto.reports.comparison import compare_runs, shared_photos, summary, write_comparison
 from impasto.reports.comparison_results import Comparison, Entry
-from impasto.reports.comparison_tables import score_blocks
-from impasto.reports.curve_overlay import draw_overlay, overlay_panels
-from impasto.reports.figure_style import DARK, LIGHT
+from impasto.reports.curve_overlay import draw_overlay
+from impasto.reports.figure_style import LIGHT
 from impasto.reports.run_record import RunRecord
 
 SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
@@ -52,56 +50,26 @@ def page(written: Path) -> Page:
     return Page(written / "comparison.html")
 
 
-def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
+def test_the_page_is_self_contained(page: Page) -> None:
     assert asks_nothing(page)
     assert len(page.source) < 3_000_000
 
 
-def test_every_run_has_its_paintings_in_a_picture_that_decodes(page: Page) -> None:
+def test_every_run_has_a_grid_of_samples(page: Page) -> None:
     images = page.all("img")
     assert [each["alt"] for each in images[:3]] == [f"Samples of {name}" for name in ("narrow", "wide", "few")]
     for image in images:
         assert size(image["src"]) == (int(image["width"]), int(image["height"]))
 
 
-def test_what_differs_is_there_and_what_does_not_is_not(page: Page) -> None:
+def test_only_differing_settings_are_shown(page: Page) -> None:
     text = plain(page.text)
     assert "hinge" in text
     assert "seed" in text
     assert "generator.width" not in text
 
 
-def test_scores_that_cannot_be_compared_stand_in_different_tables(entries: list[Entry]) -> None:
-    blocks = score_blocks(compare_runs(entries).runs)
-    assert [block.runs for block in blocks] == [[0, 1], [0, 1], [2], [2]]
-    for block in blocks:
-        assert any(counts in block.caption for counts in ("256 v 270", "128 v 270"))
-        for line in block.lines[:-1]:
-            assert block.caption.partition(",")[0] in line.label
-    kid = blocks[0].lines[0]
-    assert kid.best == [False, True]
-    assert [plain(text) for text in kid.texts] == ["0.0800 ± 0.0021", "0.0500 ± 0.0021"]
-    assert kid.notes == ["floor 0.0004, 135 v 135"] * 2
-
-
-def test_lattices_are_compared_and_the_lower_is_better(tmp_path: Path) -> None:
-    made = [
-        entry(tmp_path / name, invented.evaluation(checkerboard=checkerboard))
-        for name, checkerboard in (
-            ("woven", Value(value=6.5, error=0.3, floor=0.2)),
-            ("smooth", Value(value=0.4, error=0.1, floor=0.2)),
-            ("older", None),
-        )
-    ]
-    blocks = score_blocks(compare_runs(made).runs)
-    lines = [line for line in blocks[0].lines if line.label == "checkerboard"]
-    assert [plain(text) for text in lines[0].texts] == ["6.50 ± 0.30", "0.40 ± 0.10", "—"]
-    assert lines[0].best == [False, True, False]
-    assert lines[0].notes == ["reals 0.20", "reals 0.20", ""]
-    assert not any(line.label == "checkerboard" for line in blocks[1].lines)  # once, not once a network
-
-
-def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: list[Entry]) -> None:
+def test_the_json_can_be_read_back(written: Path, entries: list[Entry]) -> None:
     text = (written / "comparison.json").read_text(encoding="utf-8")
     again = Comparison.model_validate_json(text)
     assert [run.name for run in again.runs] == ["narrow", "wide", "few"]
@@ -109,7 +77,7 @@ def test_the_json_says_the_same_and_can_be_read_back(written: Path, entries: lis
     assert json.loads(text)["differences"]["seed"] == {"narrow": 0, "wide": 1, "few": 0}
 
 
-def test_the_shell_is_told_the_same(entries: list[Entry]) -> None:
+def test_the_terminal_summary_has_the_same_numbers(entries: list[Entry]) -> None:
     text = shell(compare_runs(entries, price=2.5))
     for said in (
         "loss — hinge —",
@@ -123,23 +91,8 @@ def test_the_shell_is_told_the_same(entries: list[Entry]) -> None:
         assert said in text
 
 
-def test_without_a_price_there_is_no_money(entries: list[Entry]) -> None:
+def test_there_is_no_cost_without_a_price(entries: list[Entry]) -> None:
     assert "cost" not in shell(compare_runs(entries))
-
-
-def test_curves_lie_over_each_other_by_pictures_and_by_time(entries: list[Entry]) -> None:
-    records = [each.record for each in entries]
-    drawn = overlay_panels(records)
-    assert [(panel.column, panel.along) for panel in drawn[:2]] == [
-        (invented.KID, "pictures"),
-        (invented.KID, "seconds"),
-    ]
-    assert {"loss_generator", "loss_discriminator", "accuracy_fake", "accuracy_real"} < {each.column for each in drawn}
-    for theme in (LIGHT, DARK):
-        axes = draw_overlay(records, theme).axes
-        assert all(len({line.get_color() for line in each.lines}) == 3 for each in axes[: len(drawn)])
-        assert axes[0].get_title(loc="left") == invented.KID
-        assert axes[1].get_xlabel() == "minutes of training"
 
 
 def photographed(folder: Path, photos: int | None, noise: int = 0) -> Entry:
@@ -151,7 +104,7 @@ def photographed(folder: Path, photos: int | None, noise: int = 0) -> Entry:
     )
 
 
-def test_photos_that_runs_share_are_shown_once_and_others_beside_their_paintings(tmp_path: Path) -> None:
+def test_shared_source_photos_are_shown_once(tmp_path: Path) -> None:
     a, b = photographed(tmp_path / "a", 40), photographed(tmp_path / "b", 40, noise=6)  # as of another JPEG
     other, none = photographed(tmp_path / "c", 140), photographed(tmp_path / "d", None)
 
@@ -174,17 +127,7 @@ def test_photos_that_runs_share_are_shown_once_and_others_beside_their_paintings
     assert shared_photos([a]) is shared_photos([a, none]) is shared_photos([none]) is None
 
 
-def test_a_loss_that_one_run_alone_has_is_left_to_its_report(tmp_path: Path) -> None:
-    cycle, gan = invented.begin(tmp_path / "cycle"), invented.begin(tmp_path / "gan")
-    invented.write_log(cycle, invented.cycle_rows(20))
-    invented.write_log(gan, invented.log_rows(20))
-    both = [RunRecord.read(cycle), RunRecord.read(gan)]
-    drawn = [panel.column for panel in overlay_panels(both) if panel.column.startswith("loss_")]
-    assert drawn == ["loss_generator", "loss_discriminator"]
-    assert "loss_cycle_back" in {panel.column for panel in overlay_panels(both[:1])}
-
-
-def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(tmp_path: Path) -> None:
+def test_runs_without_samples_or_scores_can_be_compared(tmp_path: Path) -> None:
     begun = Entry("begun", RunRecord.read(invented.begin(tmp_path / "begun", status="running", total_steps=None)))
     other = invented.begin(tmp_path / "other")
     invented.write_log(other, [{"step": step, "pictures": step, "loss_cycle": 1.0} for step in range(1, 5)])
@@ -203,7 +146,7 @@ def test_a_run_that_has_just_begun_and_one_that_logs_other_things_are_compared(t
         draw_overlay([begun.record], LIGHT)
 
 
-def test_more_runs_than_colours_have_other_dashes(tmp_path: Path) -> None:
+def test_more_runs_than_colours_are_dashed(tmp_path: Path) -> None:
     many = [entry(tmp_path / f"run-{number}") for number in range(7)]
     first, *_, last = (axes.lines for axes in draw_overlay([each.record for each in many], LIGHT).axes)
     assert len({(line.get_color(), line.get_linestyle()) for line in last}) == 7
@@ -215,7 +158,7 @@ def test_more_runs_than_colours_have_other_dashes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["</b>\"'&", "$x_$ {{ 1 }} {% x %}", "_山水[/bold]"])
-def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
+def test_names_are_escaped(tmp_path: Path, name: str) -> None:
     marked = f"{name}<script>x<img src=x>[red]"
     plot = marked.encode("ascii", "ignore").decode()  # networks and losses have no other names
     made = entry(tmp_path / "run", invented.evaluation(), device=marked)

@@ -1,4 +1,4 @@
-"""The sentence about D and G says what the numbers say."""
+"""Diagnostics follow from the log."""
 
 from pathlib import Path
 from typing import Any
@@ -22,18 +22,18 @@ def duel(folder: Path, heldout: int = 30, **measures: float) -> str:
     return stands.sentences()[0].replace("\N{NO-BREAK SPACE}", " ")
 
 
-def test_before_the_first_step_nothing_is_claimed(tmp_path: Path) -> None:
+def test_there_are_no_diagnostics_before_the_first_step(tmp_path: Path) -> None:
     assert standing(tmp_path, []) is None
 
 
-def test_knowing_only_its_own_paintings_is_memorising(tmp_path: Path) -> None:
+def test_a_gap_between_training_and_held_out_accuracy_is_overfitting(tmp_path: Path) -> None:
     assert duel(tmp_path, accuracy_real=0.93, accuracy_fake=0.9, accuracy_heldout=0.55) == (
         "Discriminator accuracy: 93 % on training paintings, 55 % on the 30 held-out ones, 90 % on fakes. It is "
         "overfitting: it memorises the training paintings."
     )
 
 
-def test_a_gap_that_four_paintings_could_make_by_chance_is_not_called_memorising(tmp_path: Path) -> None:
+def test_a_gap_within_the_error_of_four_held_out_images_is_not_overfitting(tmp_path: Path) -> None:
     said = duel(tmp_path, heldout=4, accuracy_real=0.75, accuracy_fake=0.7, accuracy_heldout=0.5)
     assert "overfitting" not in said
     assert "50 % on the 4 held-out ones" in said
@@ -50,22 +50,22 @@ def test_a_gap_that_four_paintings_could_make_by_chance_is_not_called_memorising
         (0.8, 0.75, "ahead, but often fooled"),
     ],
 )
-def test_the_verdict_follows_the_accuracies(tmp_path: Path, real: float, fake: float, verdict: str) -> None:
+def test_the_diagnosis_follows_from_the_accuracies(tmp_path: Path, real: float, fake: float, verdict: str) -> None:
     assert duel(tmp_path, accuracy_real=real, accuracy_fake=fake).endswith(f"({verdict}).")
 
 
-def test_a_method_without_accuracies_is_not_judged(tmp_path: Path) -> None:
+def test_runs_without_accuracies_say_so(tmp_path: Path) -> None:
     assert "logs no discriminator accuracy" in duel(tmp_path, loss_cycle=1.0)
 
 
-def test_a_generator_that_repeats_itself_is_told_of(tmp_path: Path) -> None:
+def test_low_diversity_is_reported_as_mode_collapse(tmp_path: Path) -> None:
     rows = [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "diversity_ratio": 0.2} for step in range(1, 30)]
     stands = standing(tmp_path, rows)
     assert stands is not None
     assert "mode collapse" in stands.sentences()[1]
 
 
-def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> None:
+def test_low_diversity_of_translations_may_be_low_contrast(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", photos=invented.PHOTOS)
     invented.write_log(
         run, [{"step": step, "accuracy_real": 0.8, "accuracy_fake": 0.8, "diversity_ratio": 0.2} for step in (1, 2)]
@@ -75,7 +75,7 @@ def test_dull_paintings_of_photos_are_not_called_repetition(tmp_path: Path) -> N
     assert "low contrast or mode collapse" in stands.sentences()[1]
 
 
-def test_only_the_recent_steps_count(tmp_path: Path) -> None:
+def test_only_recent_steps_are_averaged(tmp_path: Path) -> None:
     rows = [{"step": step, "accuracy_real": 0.0 if step <= 950 else 1.0} for step in range(1, 1001)]
     stands = standing(tmp_path, rows)
     assert stands is not None

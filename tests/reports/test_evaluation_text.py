@@ -1,4 +1,4 @@
-"""The words say what the numbers say, and no more."""
+"""Sentences follow from the numbers."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def with_kid(kid: Value) -> Evaluation:
     return evaluation(scores=[scores])
 
 
-def test_the_verdict_asks_whether_the_distance_is_beyond_its_error() -> None:
+def test_fakes_are_distinguishable_beyond_two_standard_errors() -> None:
     (far,) = summarise(with_kid(Value(value=0.05, error=0.002, floor=0.0004)))
     assert far.endswith(": fakes and reals are distinguishable.")
     (near,) = summarise(with_kid(Value(value=0.003, error=0.002, floor=-0.001)))
@@ -39,7 +39,7 @@ def test_the_verdict_asks_whether_the_distance_is_beyond_its_error() -> None:
     assert "40 v 40" in far
 
 
-def test_shares_say_their_network_and_counts() -> None:
+def test_precision_and_coverage_state_network_and_counts() -> None:
     _, said = summarise(evaluation())
     assert plain(said) == (
         "efficientnet-lite0, 256 v 270: 71 % of the fakes lie inside the reals' manifold (precision); "
@@ -48,14 +48,14 @@ def test_shares_say_their_network_and_counts() -> None:
 
 
 @pytest.mark.parametrize(("fakes", "reals"), [(1, 20), (64, 30), (256, 270), (1000, 54), (10_000, 7000)])
-def test_chance_is_the_beta_binomial_s(fakes: int, reals: int) -> None:
+def test_the_limit_by_chance_is_the_beta_binomial_quantile(fakes: int, reals: int) -> None:
     for rank in (1, reals // 20 + 1):
         expected = stats.betabinom.ppf(1 - FALSE_POSITIVES, fakes, rank, reals + 1 - rank)
         assert expected_maximum(fakes, reals, rank) == expected
 
 
 @pytest.mark.parametrize("dimensions", [10, 40])
-def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed(dimensions: int) -> None:
+def test_the_false_positive_rate_is_as_stated(dimensions: int) -> None:
     """Real and fake features of one distribution, and their distances as they are taken."""
     random = np.random.default_rng(0)
     suspected = 0
@@ -77,7 +77,7 @@ def test_an_honest_painter_is_suspected_as_seldom_as_is_claimed(dimensions: int)
         (9.4, 5.0, 0.2, False),  # by so few pictures it cannot be told
     ],
 )
-def test_a_lattice_is_spoken_of_where_it_is_plain_and_not_the_reals_own(
+def test_checkerboard_artefacts_are_reported_only_clearly_above_the_reals(
     value: float, error: float | None, floor: float | None, told: bool
 ) -> None:
     found = evaluation(checkerboard=Value(value=value, error=error, floor=floor))
@@ -87,7 +87,7 @@ def test_a_lattice_is_spoken_of_where_it_is_plain_and_not_the_reals_own(
         assert "of 9.40 ± 0.50 dB (reals: 0.20 dB)." in said[0]
 
 
-def test_copying_has_its_degrees() -> None:
+def test_levels_of_memorisation() -> None:
     reals = [0.05, *np.linspace(0.2, 0.6, 269).tolist()]
     most = expected_maximum(256, 135, 7)
 
@@ -109,7 +109,7 @@ def test_copying_has_its_degrees() -> None:
     assert sentence.endswith("the model has memorised its training images.")
 
 
-def test_copies_now_and_then_are_found_by_how_near_they_are() -> None:
+def test_occasional_copies_are_found_by_the_smallest_distances() -> None:
     reals = np.linspace(0.2, 0.6, 270).tolist()
     most = expected_maximum(256, 135, 1)
     assert most < expected_maximum(256, 135, 7)
@@ -119,19 +119,19 @@ def test_copies_now_and_then_are_found_by_how_near_they_are() -> None:
     assert f"{most + 1} of 256 fakes are nearer to a real image than any of the 270" in found.sentence
 
 
-def test_one_copy_is_found_among_many_honest_fakes() -> None:
+def test_a_single_identical_image_is_found() -> None:
     found = assess_memorisation(copies([0.0, *[0.5] * 255], np.linspace(0.2, 0.6, 270).tolist()))
     assert found.suspicious
     assert "1 of 256 fakes is practically identical to a real image" in found.sentence
 
 
-def test_where_reals_are_double_no_innocence_is_claimed() -> None:
+def test_duplicate_reals_make_the_test_inconclusive() -> None:
     reals = [0.0] * 30 + [0.4] * 240
     assert assess_memorisation(copies([0.3] * 256, reals)).level == "unknown"
     assert assess_memorisation(copies([0.0] * 200, reals)).level == "some"
 
 
-def test_of_too_few_pictures_nothing_is_claimed() -> None:
+def test_too_few_images_make_the_test_inconclusive() -> None:
     assert assess_memorisation(copies([], [0.2] * 50)).level == "unknown"
     assert assess_memorisation(copies([0.1] * 50, [0.2] * 10)).level == "unknown"
     assert assess_memorisation(copies([], [])).level == "unknown"

@@ -1,4 +1,4 @@
-"""Every photo stands beside its own painting."""
+"""Each source image is beside its own translation."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def run(folder: Path, photos: NDArray[np.uint8], paintings: NDArray[np.uint8], t
     return RunRecord.read(made)
 
 
-def test_a_photo_is_on_the_left_and_its_painting_on_the_right(tmp_path: Path) -> None:
+def test_the_source_is_left_and_the_translation_right(tmp_path: Path) -> None:
     record = run(tmp_path, flat(10, 20, 30, 40, 50), flat(110, 120, 130, 140, 150))
     expected = [[10, 110], [20, 120], [30, 130], [40, 140], [50, 150]]
     of_samples = sample_pairs(record, record.samples[-1])
@@ -45,12 +45,12 @@ def test_a_photo_is_on_the_left_and_its_painting_on_the_right(tmp_path: Path) ->
     assert of_samples.shape == (5, SIZE, 2 * SIZE + WITHIN, 3)
 
 
-def test_a_white_painting_is_a_picture_and_an_empty_place_is_none() -> None:
+def test_white_translations_are_kept_and_empty_cells_dropped() -> None:
     assert shades(make_pairs(flat(10, 20, 255), flat(255, 255, 255))) == [[10, 260], [20, 260]]
     assert len(make_pairs(flat(255), flat(255))) == 0
 
 
-def test_painters_of_noise_and_samples_of_forgotten_photos_have_no_pairs(tmp_path: Path) -> None:
+def test_there_are_no_pairs_without_source_images(tmp_path: Path) -> None:
     noise = run(tmp_path, flat(1, 2), flat(3, 4), translates=False)
     assert sample_pairs(noise, noise.samples[-1]) is None
     (tmp_path / "other").mkdir()
@@ -59,13 +59,13 @@ def test_painters_of_noise_and_samples_of_forgotten_photos_have_no_pairs(tmp_pat
     assert sample_pairs(forgotten, forgotten.samples[-1]) is None
 
 
-def test_pairs_lie_further_apart_than_what_they_are_made_of(tmp_path: Path) -> None:
+def test_gaps_between_pairs_are_wider_than_within(tmp_path: Path) -> None:
     assert WITHIN < BETWEEN
     pairs = make_pairs(flat(*range(0, 160, 10)), flat(*range(0, 160, 10)))
     assert pair_grid(pairs, columns=4).size == (4 * (2 * SIZE + WITHIN) + 3 * BETWEEN, 4 * SIZE + 3 * BETWEEN)
 
 
-def test_without_columns_a_sheet_is_about_square() -> None:
+def test_a_grid_without_columns_is_about_square() -> None:
     for count in (2, 8, 16, 18, 64):
         whole: Image.Image = pair_grid(np.zeros((count, 256, 512 + WITHIN, 3), np.uint8))
         assert 0.9 < whole.width / whole.height < 1.1

@@ -1,4 +1,4 @@
-"""The page shows what the run folder holds, by itself, whatever the names in it contain."""
+"""The report shows the run folder's content, self-contained and escaped."""
 
 import io
 import json
@@ -17,7 +17,6 @@ from PIL import Image
 from fixtures import invented_runs as invented
 from fixtures.parsed import Page, asks_nothing, content, plain, size
 from impasto.errors import ImpastoError
-from impasto.reports.record_text import format_duration
 from impasto.reports.run import milestones, write_report
 from impasto.reports.run_record import Sample
 
@@ -45,7 +44,7 @@ def page(finished: Path) -> Page:
     return Page(finished / "report.html")
 
 
-def test_every_picture_decodes_to_the_size_it_is_given(page: Page) -> None:
+def test_every_image_decodes_to_its_stated_size(page: Page) -> None:
     images = page.all("img")
     assert len(images) >= 1 + 5 + 2 + 1 + 1  # paintings, milestones, a pair, curves, real pictures
     for image in images:
@@ -55,30 +54,30 @@ def test_every_picture_decodes_to_the_size_it_is_given(page: Page) -> None:
         assert size(source["srcset"]) == size(images[-2]["src"])
 
 
-def test_the_paintings_come_first_and_are_the_very_file(page: Page, finished: Path) -> None:
+def test_the_final_images_come_first_and_unchanged(page: Page, finished: Path) -> None:
     assert content(page.all("img")[0]["src"]) == (finished / "paintings.jpg").read_bytes()
 
 
-def test_real_and_fake_are_shown_at_the_size_they_were_painted(page: Page, finished: Path) -> None:
+def test_real_and_fake_are_shown_losslessly(page: Page, finished: Path) -> None:
     pair = [image for image in page.all("img") if image["alt"] in ("A real training painting", "The newest fake")]
     for image, sheet in zip(pair, ("real.jpg", "step-00000400.jpg"), strict=True):
         with Image.open(finished / "samples" / sheet) as whole, Image.open(io.BytesIO(content(image["src"]))) as one:
             assert one.tobytes() == whole.crop((0, 0, 64, 64)).tobytes()
 
 
-def test_the_film_within_the_page_plays(page: Page) -> None:
+def test_the_embedded_video_plays(page: Page) -> None:
     (video,) = page.all("video")
     with av.open(io.BytesIO(content(video["src"])), "r") as film:
         frames = sum(1 for _ in film.decode(video=0))
     assert frames == 19 * 12 + 60
 
 
-def test_the_page_asks_nothing_of_any_network(page: Page) -> None:
+def test_the_page_is_self_contained(page: Page) -> None:
     assert asks_nothing(page)
     assert len(page.source) < 12_000_000
 
 
-def test_the_page_says_what_the_numbers_say(page: Page) -> None:
+def test_the_page_states_the_key_figures(page: Page) -> None:
     text = " ".join(page.text.split())
     assert "64×64 px, trained on 270 paintings (monet_jpg). 400 steps in 2 min 04 s." in text
     assert "Dashed" not in text
@@ -100,7 +99,7 @@ def translator(monets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return run
 
 
-def test_a_translator_says_what_it_turns_into_what_and_nothing_of_noise(translator: Path) -> None:
+def test_a_translation_run_states_its_task(translator: Path) -> None:
     page = Page(translator / "report.html")
     text = plain(page.text)
     assert "photos · monet_jpg" in plain(page.source)
@@ -116,7 +115,7 @@ def test_a_translator_says_what_it_turns_into_what_and_nothing_of_noise(translat
     assert asks_nothing(page)
 
 
-def test_a_translator_shows_photos_beside_paintings(translator: Path) -> None:
+def test_a_translation_run_shows_sources_beside_translations(translator: Path) -> None:
     page = Page(translator / "report.html")
     images = {image["alt"]: image for image in page.all("img")}
     for alt in ("A source image", "Its newest translation", "A real training painting"):
@@ -129,9 +128,7 @@ def test_a_translator_shows_photos_beside_paintings(translator: Path) -> None:
     assert len(page.all("video")) == 1
 
 
-def test_a_translator_of_the_other_direction_speaks_of_photos_made_of_paintings(
-    translator: Path, tmp_path: Path
-) -> None:
+def test_a_run_of_the_other_direction_names_its_domains(translator: Path, tmp_path: Path) -> None:
     run = tmp_path / "turned"
     shutil.copytree(translator, run)
     (run / "samples" / "reverse-step-00000400.jpg").unlink()
@@ -150,7 +147,7 @@ def test_a_translator_of_the_other_direction_speaks_of_photos_made_of_paintings(
     assert "training paintings" not in text and "real paintings" not in text
 
 
-def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_path: Path) -> None:
+def test_a_running_translation_run_shows_its_newest_pairs(translator: Path, tmp_path: Path) -> None:
     run = short(translator, tmp_path)
     (run / "log.jsonl").unlink()
     facts = json.loads((run / "run.json").read_text())
@@ -169,19 +166,19 @@ def test_a_translator_that_runs_shows_its_newest_pairs(translator: Path, tmp_pat
     assert "each photo with" not in without
 
 
-def test_a_translator_that_has_just_begun_says_so(tmp_path: Path) -> None:
+def test_a_translation_run_without_steps_says_so(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", status="running", photos=invented.PHOTOS, start="earlier")
     text = plain(Page(write_report(run)).text)
     assert "64×64 px, trained on 270 paintings and 6,650 photos" in text
     assert "starting from the weights of earlier. No training step has been done yet." in text
 
 
-def test_what_was_not_scored_is_not_told_of(page: Page) -> None:
+def test_a_run_without_an_evaluation_has_no_such_section(page: Page) -> None:
     assert "Evaluation" not in page.text
     assert "memoris" not in page.text.lower().replace("it memorises the training", "")
 
 
-def test_a_scored_run_shows_its_score_and_its_suspects(finished: Path, monets: Path, tmp_path: Path) -> None:
+def test_an_evaluated_run_shows_scores_and_suspects(finished: Path, monets: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     scores = invented.evaluation(copied=0.9)
     invented.score(run, scores, invented.copies_sheet(monets, scores))
@@ -200,14 +197,14 @@ def test_a_scored_run_shows_its_score_and_its_suspects(finished: Path, monets: P
     assert "has memorised" not in Page(write_report(run)).text  # that was an earlier end
 
 
-def test_a_sheet_of_copies_of_another_evaluation_is_told(finished: Path, tmp_path: Path) -> None:
+def test_copies_of_another_evaluation_are_refused(finished: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     invented.score(run, invented.evaluation(), Image.new("RGB", (262, 64)))
     with pytest.raises(ImpastoError, match="1 rows for 8 fakes; evaluate again"):
         write_report(run)
 
 
-def test_every_value_of_the_recipe_is_there(page: Page, finished: Path) -> None:
+def test_every_setting_of_the_recipe_is_shown(page: Page, finished: Path) -> None:
     recipe = yaml.safe_load((finished / "recipe.yaml").read_text())
     for group in (recipe, recipe["generator"], recipe["augment"]):
         for name, value in group.items():
@@ -216,13 +213,13 @@ def test_every_value_of_the_recipe_is_there(page: Page, finished: Path) -> None:
                 assert f'<tr><th scope="row">{name}</th><td>{shown}</td></tr>' in page.source
 
 
-def test_the_commands_can_be_pasted_into_a_shell(page: Page, finished: Path) -> None:
+def test_commands_are_quoted_for_a_shell(page: Page, finished: Path) -> None:
     again = f"impasto train '{finished}/recipe.yaml' --paintings pictures/monet_jpg --budget 400steps --seed 0"
     assert again in page.text
     assert f"impasto generate '{finished}'" in page.text
 
 
-def test_curves_and_both_films_lie_beside_the_page_and_nothing_half_written(finished: Path) -> None:
+def test_curves_video_and_animation_are_written_beside_the_page(finished: Path) -> None:
     with Image.open(finished / "curves.png") as curves:
         assert curves.format == "PNG"
     with Image.open(finished / "evolution.webp") as loop:
@@ -231,7 +228,7 @@ def test_curves_and_both_films_lie_beside_the_page_and_nothing_half_written(fini
     assert not list(finished.rglob("*.part"))
 
 
-def test_a_report_that_fails_leaves_the_old_one(finished: Path, tmp_path: Path) -> None:
+def test_a_failed_report_leaves_the_old_one(finished: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     before = (run / "report.html").read_bytes()
     (run / "paintings.jpg").write_bytes((run / "paintings.jpg").read_bytes()[:5000])
@@ -241,7 +238,7 @@ def test_a_report_that_fails_leaves_the_old_one(finished: Path, tmp_path: Path) 
     assert not list(run.rglob("*.part"))
 
 
-def test_a_running_training_shows_its_newest_samples_not_old_paintings(finished: Path, tmp_path: Path) -> None:
+def test_a_running_training_shows_its_newest_samples(finished: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     (run / "run.json").write_text(json.dumps(invented.FACTS | {"status": "running"}))
     shown = Page(write_report(run))
@@ -250,7 +247,7 @@ def test_a_running_training_shows_its_newest_samples_not_old_paintings(finished:
     assert f"impasto train --resume {run}" in shown.text
 
 
-def test_a_run_that_has_just_begun_says_so(tmp_path: Path) -> None:
+def test_a_run_without_steps_says_so(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", status="running", total_steps=None)
     page = Page(write_report(run))
     assert "No training step has been done yet" in " ".join(page.text.split())
@@ -270,7 +267,7 @@ def test_steps_without_samples_and_samples_without_steps_are_reported(finished: 
     assert len(Page(write_report(only_sample)).all("video")) == 1
 
 
-def test_a_sheet_of_pictures_of_another_size_is_told(finished: Path, tmp_path: Path) -> None:
+def test_a_grid_of_another_image_size_is_refused(finished: Path, tmp_path: Path) -> None:
     run = short(finished, tmp_path)
     Image.new("RGB", (100, 100)).save(run / "samples" / "step-00000400.jpg")
     with pytest.raises(ImpastoError, match=r"400\.jpg: 100×100 px is not a grid of 64×64 px images"):
@@ -279,7 +276,7 @@ def test_a_sheet_of_pictures_of_another_size_is_told(finished: Path, tmp_path: P
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text(st.sampled_from("<>&\"'/{}%$ab "), min_size=1, max_size=12))
-def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
+def test_names_are_escaped(tmp_path: Path, name: str) -> None:
     shutil.rmtree(tmp_path / "run", ignore_errors=True)
     marked = f"{name}<script>x</script><img src=x>"
     run = invented.begin(tmp_path / "run", source=invented.FACTS["paintings"] | {"spec": marked}, device=marked)
@@ -291,13 +288,13 @@ def test_names_are_text_and_never_markup(tmp_path: Path, name: str) -> None:
     assert page.text.count(marked) >= 5
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="is not a run folder"):
         write_report(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
-def test_milestones_are_denser_where_more_changes() -> None:
+def test_milestones_are_logarithmically_spaced() -> None:
     samples = tuple(Sample(step, Path("x")) for step in range(0, 15_001, 100))
     steps = [sample.step for sample in milestones(samples)]
     assert steps[0] == 0
@@ -307,10 +304,3 @@ def test_milestones_are_denser_where_more_changes() -> None:
     assert gaps == sorted(gaps)
     assert milestones(samples[:1]) == [samples[0]]
     assert milestones(()) == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "said"), [(0.0, "0 s"), (59.6, "1 min 00 s"), (125, "2 min 05 s"), (3 * 3600 + 65, "3 h 01 min")]
-)
-def test_durations_are_said_as_people_say_them(seconds: float, said: str) -> None:
-    assert format_duration(seconds) == said

@@ -8,7 +8,7 @@ from impasto.metrics.results import Content, Value
 from impasto.reports.styles import describe, training_command
 
 
-def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
+def test_a_description_states_task_data_recipe_and_scores() -> None:
     content = Content(pairs=50, size=256, values={"SSIM": Value(value=0.71, error=0.01)})
     told = {"content": content, "scores": style().card.scores, "checkerboard": Value(value=0.4, error=0.1, floor=0.22)}
     card = translator().card.model_copy(update=told)
@@ -22,13 +22,13 @@ def test_a_card_says_what_the_style_does_and_where_it_comes_from() -> None:
     assert lines[5] == "impasto train tiny.yaml --paintings monets --photos photos --budget 1steps --out run"
 
 
-def test_what_a_card_does_not_know_is_not_said() -> None:
+def test_unknown_facts_are_left_out() -> None:
     lines = describe(style().card)
     assert "noise → paintings" in lines[0] and "300 images" in lines[0] and len(lines) == 3
     assert all(lines)
 
 
-def test_a_cards_command_trains_such_a_style() -> None:
+def test_the_training_command_gives_the_same_recipe() -> None:
     """Read as the shell does, its settings make the same recipe."""
     settings = ["half=0.6", "direction=painting-to-photo", "augment.scale=[0.5, 1.0]", "generator.betas=[0.5, 0.9]"]
     trained = Recipe.load("monet").replace(settings)
@@ -52,13 +52,13 @@ def test_a_cards_command_trains_such_a_style() -> None:
     assert Recipe.load("monet").replace(told).values() == trained.values() and len(told) == len(settings)
 
 
-def test_a_style_of_an_earlier_recipe_of_that_name_has_no_command() -> None:
+def test_there_is_no_command_if_the_bundled_recipe_has_changed() -> None:
     recipe = Recipe.load("cut").values() | {"name": "monet"}
     card = translator().card.model_copy(update={"recipe": recipe})
     assert training_command(card) is None and not any("impasto train" in line for line in describe(card))
 
 
-def test_pictures_of_the_other_direction_are_counted_by_what_they_are() -> None:
+def test_images_of_the_other_direction_are_counted_by_domain() -> None:
     recipe = Recipe.load("monet").replace(["direction=painting-to-photo"])
     card = translator().card.model_copy(
         update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}

@@ -1,4 +1,4 @@
-"""The film of the samples plays in a browser, at the right length, in the right colours."""
+"""The time-lapse plays in browsers, with the right duration and colours."""
 
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def decoded(path: Path) -> list[NDArray[Any]]:
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(1, 60), (2, 30 + 60), (8, 7 * 30 + 60), (60, 59 * 4 + 60)])
-def test_each_sample_has_its_time_and_the_last_one_rests(tmp_path: Path, samples: int, frames: int) -> None:
+def test_samples_have_equal_times_and_the_last_one_a_longer_one(tmp_path: Path, samples: int, frames: int) -> None:
     shades = [(int(200 * k / samples), 80, 120) for k in range(samples)]
     write_video(run_with(tmp_path, plain(*shades)), tmp_path / "film.mp4")
     with av.open(str(tmp_path / "film.mp4")) as film:
@@ -54,12 +54,12 @@ def test_each_sample_has_its_time_and_the_last_one_rests(tmp_path: Path, samples
         assert film.duration / av.time_base == pytest.approx(frames / RATE, abs=0.05)
 
 
-def test_long_trainings_make_films_of_8_to_13_seconds() -> None:
+def test_videos_of_long_trainings_last_8_to_13_seconds() -> None:
     for samples in range(8, SECONDS * RATE + 1):
         assert 7 < sum(frame_counts(samples)) / RATE < 13
 
 
-def test_the_film_shows_the_colours_of_the_samples(tmp_path: Path) -> None:
+def test_the_video_has_the_colours_of_the_samples(tmp_path: Path) -> None:
     colours = [(200, 40, 40), (40, 160, 60), (50, 70, 190)]
     write_video(run_with(tmp_path, plain(*colours)), tmp_path / "film.mp4")
     frames = decoded(tmp_path / "film.mp4")
@@ -67,13 +67,13 @@ def test_the_film_shows_the_colours_of_the_samples(tmp_path: Path) -> None:
         assert np.abs(frame[:600].mean((0, 1)) - colour).max() < 4
 
 
-def test_the_film_can_play_before_it_is_loaded(tmp_path: Path) -> None:
+def test_the_video_is_streamable(tmp_path: Path) -> None:
     write_video(run_with(tmp_path, plain((9, 9, 9))), tmp_path / "film.mp4")
     content = (tmp_path / "film.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")
 
 
-def test_sheets_of_any_shape_fit(tmp_path: Path) -> None:
+def test_grids_of_any_shape_fit(tmp_path: Path) -> None:
     for index, size in enumerate([(64, 64), (1001, 333), (130, 527)]):
         folder = tmp_path / str(index)
         folder.mkdir()
@@ -83,7 +83,7 @@ def test_sheets_of_any_shape_fit(tmp_path: Path) -> None:
         assert width / (height - 30) == pytest.approx(size[0] / size[1], rel=0.02)
 
 
-def test_the_loop_is_small_and_ends_on_the_newest_sample(tmp_path: Path) -> None:
+def test_the_animation_is_small_and_ends_with_the_newest_sample(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 16, 64, 64, 3), np.uint8)
     record = run_with(tmp_path, [*map(tile, noise), *plain((250, 0, 0), size=(262, 262))])
     write_animation(record, tmp_path / "loop.webp")
@@ -97,7 +97,7 @@ def test_the_loop_is_small_and_ends_on_the_newest_sample(tmp_path: Path) -> None
     assert middle[0] > 230 > 30 > max(middle[1:])
 
 
-def test_a_film_of_photos_shows_each_beside_its_painting(tmp_path: Path) -> None:
+def test_a_video_of_a_translation_run_shows_pairs(tmp_path: Path) -> None:
     run = invented.begin(tmp_path / "run", photos=invented.PHOTOS | {"size": 64})
     (run / "samples").mkdir()
     for name, shade in (("photos", 40), ("step-00000000", 120), ("step-00000010", 200)):
@@ -110,7 +110,7 @@ def test_a_film_of_photos_shows_each_beside_its_painting(tmp_path: Path) -> None
         assert (left, right) == (pytest.approx(40, abs=4), pytest.approx(shade, abs=4))
 
 
-def test_a_film_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_failed_video_leaves_the_old_one(tmp_path: Path) -> None:
     record = run_with(tmp_path, plain((1, 1, 1), (2, 2, 2)))
     film = tmp_path / "film.mp4"
     film.write_bytes(b"the old film")
@@ -121,14 +121,14 @@ def test_a_film_that_fails_leaves_the_old_one(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_without_samples_there_is_no_film(tmp_path: Path) -> None:
+def test_a_run_without_samples_has_no_video(tmp_path: Path) -> None:
     record = RunRecord.read(invented.begin(tmp_path / "run"))
     for write in (write_video, write_animation):
         with pytest.raises(ValueError, match="without samples"):
             write(record, tmp_path / "film")
 
 
-def test_a_choice_of_samples_keeps_both_ends() -> None:
+def test_selected_samples_include_first_and_last() -> None:
     samples = tuple(Sample(step, Path("x")) for step in range(500))
     chosen = select_evenly(samples, 36)
     assert len(chosen) == len({sample.step for sample in chosen}) == 36

@@ -25,9 +25,7 @@ def distance(found: Tensor, expected: Tensor) -> float:
 
 
 @pytest.mark.parametrize("side", [17, 64, 300])
-def test_a_picture_has_the_same_features_alone_and_in_company(
-    network: FeatureExtractor, paintings: Tensor, side: int
-) -> None:
+def test_features_do_not_depend_on_the_batch(network: FeatureExtractor, paintings: Tensor, side: int) -> None:
     pixels = F.interpolate(paintings.permute(0, 3, 1, 2), (side, side)).permute(0, 2, 3, 1)
     together = network.features(pixels if side == 64 else pixels[:2])
     assert together.shape == (8 if side == 64 else 2, network.dimension)
@@ -36,9 +34,7 @@ def test_a_picture_has_the_same_features_alone_and_in_company(
     assert distance(network.features(pixels[:1]), together[:1]) < 0.02
 
 
-def test_probabilities_are_distributions_wherever_there_is_a_classifier(
-    network: FeatureExtractor, paintings: Tensor
-) -> None:
+def test_class_probabilities_are_distributions(network: FeatureExtractor, paintings: Tensor) -> None:
     features = network.features(paintings[:2])
     found = network.probabilities(features.double())
     if found is not None:
@@ -47,16 +43,14 @@ def test_probabilities_are_distributions_wherever_there_is_a_classifier(
     assert (found is None) == (network.name in ("alexnet", "vgg16"))
 
 
-def test_bfloat16_changes_features_by_little_and_is_another_identity(
-    network: FeatureExtractor, paintings: Tensor
-) -> None:
+def test_bfloat16_features_are_close_and_cached_apart(network: FeatureExtractor, paintings: Tensor) -> None:
     short, long = (open_feature_extractor(network.name, CPU, precision=precision) for precision in ("bf16", "fp32"))
     assert short.identity != long.identity
     assert network.identity in (short.identity, long.identity)
     assert 0 < distance(short.features(paintings[:4]), long.features(paintings[:4])) < 0.05
 
 
-def test_a_name_is_almost_right_or_unknown(tmp_path: Path) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="no feature network 'inception-v3'; did you mean 'inception-2015'"):
         open_feature_extractor("inception-v3", CPU)
     with pytest.raises(ImpastoError, match="there are alexnet, efficientnet-lite0, inception-2015, vgg16") as error:
@@ -65,14 +59,14 @@ def test_a_name_is_almost_right_or_unknown(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OFFLINE)
-def test_no_file_is_taken_for_a_network_that_brings_its_weights(name: str, tmp_path: Path) -> None:
+def test_installed_networks_take_no_weights_file(name: str, tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="includes its weights"):
         open_feature_extractor(name, CPU, tmp_path / "x.pth")
 
 
-def test_looking_at_the_names_opens_no_package() -> None:
+def test_listing_the_names_imports_no_heavy_package() -> None:
     code = (
-        "import sys, impasto.metrics.feature_extractors\n"
+        "import sys\nfrom impasto.metrics.feature_extractors import FEATURE_EXTRACTORS\nlist(FEATURE_EXTRACTORS)\n"
         "heavy = {'efficientnet_lite_pytorch', 'stlpips_pytorch', 'torchvision', 'torchmetrics'}\n"
         "print(heavy & sys.modules.keys())"
     )
