@@ -157,7 +157,9 @@ def test_in_another_mood_a_photo_is_painted_otherwise(network: Generator) -> Non
     photo, other = photos(1), photos(1, 96, 64, seed=9)
     with torch.no_grad():
         features = network.extract_features(photo)
-        own, foreign = (network(photo, network.encode(features, network.measure_moods(each))) for each in (photo, other))
+        own, foreign = (
+            network(photo, network.encode(features, network.measure_moods(each))) for each in (photo, other)
+        )
         elsewhere = network(photo, network.encode(network.extract_features(other), network.measure_moods(photo)))
     assert (own - foreign).abs().mean() > 1e-2, "the mood counts"
     assert (own - elsewhere).abs().mean() > 1e-3, "and what the photo shows"
@@ -264,7 +266,9 @@ def test_the_statistics_of_a_picture_are_the_moments_of_its_features_and_its_pal
         expected = torch.cat([moments(features), palette(given)], 1)
         for found in (network.statistics(given), network.statistics(given, features)):
             torch.testing.assert_close(found, expected)
-        assert torch.equal(network.statistics(given, network.extract_features(given.flip(0)))[:, :-9], expected.flip(0)[:, :-9])
+        assert torch.equal(
+            network.statistics(given, network.extract_features(given.flip(0)))[:, :-9], expected.flip(0)[:, :-9]
+        )
     assert expected.shape == (2, MOOD_DIM)
 
 
@@ -277,7 +281,9 @@ def test_moods_are_standardised_over_all_that_are_known_and_reach_no_further_tha
     expected = (values - values.mean(0)) / (values.std(0, ddof=1) + 1e-3)
     assert abs(expected).max() > MAX_DEVIATION
     numbers = torch.tensor([7, 0, 39, 7])
-    np.testing.assert_allclose(network.training_moods(numbers), expected[numbers].clip(-MAX_DEVIATION, MAX_DEVIATION), atol=1e-3)
+    np.testing.assert_allclose(
+        network.training_moods(numbers), expected[numbers].clip(-MAX_DEVIATION, MAX_DEVIATION), atol=1e-3
+    )
     np.testing.assert_allclose(network.standardise(every), expected, atol=1e-3)
     assert network.training_moods(numbers)[0, :2].tolist() == [MAX_DEVIATION, -MAX_DEVIATION]
     assert network.standardise(every).abs().max() > MAX_DEVIATION

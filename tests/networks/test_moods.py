@@ -130,5 +130,7 @@ def test_offsets_of_equal_distances_are_equal_and_finite() -> None:
 @given(st.floats(1e-3, 1e3), st.integers(0, 9))
 def test_offsets_scale_with_the_distances(factor: float, seed: int) -> None:
     distances = torch.rand(20, 5, generator=torch.Generator().manual_seed(seed))
-    centred = [each - each.mean() for each in (balancing_offsets(distances) * factor, balancing_offsets(distances * factor))]
+    centred = [
+        each - each.mean() for each in (balancing_offsets(distances) * factor, balancing_offsets(distances * factor))
+    ]
     torch.testing.assert_close(*centred, atol=1e-3 * factor, rtol=1e-3)
