@@ -14,9 +14,11 @@ import pytest
 from filelock import FileLock
 
 from fixtures.command import QUICK, TINY, Impasto, begin, wait_for_step
+from impasto.api.train import train
 from impasto.api.tune import TuneOutcome, tune
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
+from impasto.tuning.pruning import scoring_observer
 
 BUDGET = 36
 #: The run folder of the first trial.
@@ -76,6 +78,15 @@ def _tune(folder: Path, command: list[str]) -> None:
         assert process.returncode == 0, output + error
 
 
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score few images, during training and at the end, and draw no figures of the study."""
+    monkeypatch.setattr("impasto.inference.image_sets.GENERATED", 16)
+    monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 16)
+    monkeypatch.setattr("impasto.api.training_data.MAX_REALS", 16)
+    monkeypatch.setattr("impasto.reports.tuning.available_figures", lambda _: {})
+
+
 def test_a_killed_and_a_stopped_trial_are_resumed_and_none_is_lost(study: Path) -> None:
     found = results(study)
     states = by_state(found)
@@ -106,17 +117,15 @@ def test_bad_trials_are_pruned_after_a_ninth_or_a_third_of_their_budget(study: P
             assert not (run / "checkpoints").exists()
 
 
-def test_the_best_recipe_has_the_best_settings_and_can_be_trained(
-    study: Path, impasto: Impasto, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("few")
+def test_the_best_recipe_has_the_best_settings_and_can_be_trained(study: Path, tmp_path: Path) -> None:
     found = results(study)
     (best,) = found["best"]
     complete = [trial for trial in found["trials"] if trial["state"] == "complete"]
     assert found["trials"][best]["values"] == min(trial["values"] for trial in complete)
     recipe = Recipe.load(study / "study" / "best.yaml")
     assert {name: recipe.value(name) for name in found["trials"][best]["settings"]} == found["trials"][best]["settings"]
-    command = ["train", str(study / "study" / "best.yaml"), "--paintings", "sample:paintings"]
-    impasto(*command, "--out", "run", "--budget", "1steps")
+    train(recipe, "sample:paintings", tmp_path / "run", budget="1steps", observer=scoring_observer(), progress=False)
     assert (tmp_path / "run" / "last.safetensors").exists()
 
 
@@ -125,15 +134,6 @@ def test_optuna_opens_the_same_storage(study: Path) -> None:
     assert opened.trials[0].state.name == "FAIL"
     assert opened.best_trial.number == results(study)["best"][0]
     assert (study / "study" / "report.html").stat().st_size > 50_000
-
-
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Score few images, during training and at the end, and draw no figures of the study."""
-    monkeypatch.setattr("impasto.inference.image_sets.GENERATED", 16)
-    monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 16)
-    monkeypatch.setattr("impasto.api.training_data.MAX_REALS", 16)
-    monkeypatch.setattr("impasto.reports.tuning.available_figures", lambda _: {})
 
 
 def tune_briefly(folder: Path, **options: Any) -> TuneOutcome:

@@ -2,15 +2,14 @@
 
 from pathlib import Path
 
-from fixtures.studies import BASELINE, SPACE, ask, open_small, small_recipe
+from fixtures.studies import BASELINE, SPACE, ask, open_small, small_definition
 from impasto.config.recipe import Recipe
-from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.export import importance, tuning_results, write_best_recipe
 from impasto.tuning.pruning import RUNGS
 from impasto.tuning.sampling import trial_settings
 from impasto.tuning.trials import finish_trial
 
-DEFINITION = StudyDefinition(small_recipe(), "10m")
+DEFINITION = small_definition()
 
 
 def test_the_importance_is_estimated_from_scores_at_the_first_rung_of_pruned_trials_too(tmp_path: Path) -> None:

@@ -8,9 +8,8 @@ import pytest
 from filelock import FileLock, Timeout
 
 from fixtures.command import ROOT
-from fixtures.studies import BASELINE, SPACE, open_bare, small_recipe
+from fixtures.studies import BASELINE, SPACE, open_bare, small_definition
 from impasto.errors import ImpastoError
-from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.sampling import trial_settings
 from impasto.tuning.storage import open_storage, sqlite_lock
 from impasto.tuning.study import open_study
@@ -19,7 +18,7 @@ from impasto.tuning.study import open_study
 def test_a_storage_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.log").mkdir()
     (tmp_path / "broken.log").write_text("not a journal\n")
-    definition = StudyDefinition(small_recipe(), "10m")
+    definition = small_definition()
     for name in ("study.txt", "folder.log", "broken.log"):
         with pytest.raises(ImpastoError, match=r"storage|journal"):
             open_study(open_storage(str(tmp_path / name)), "s", definition)

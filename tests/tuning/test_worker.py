@@ -10,14 +10,13 @@ from typing import Any
 import optuna
 import pytest
 
-from fixtures.studies import open_small, small_recipe
+from fixtures.studies import open_small, small_definition
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError
 from impasto.metrics.results import DECIDING_METRIC, Evaluation, ImageSetSummary, Memorisation, Scores, Value
 from impasto.training.callbacks import Observer
 from impasto.training.run_dir import RunDir
-from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.pruning import RUNGS
 from impasto.tuning.trials import trial_attributes
 from impasto.tuning.worker import Worker
@@ -62,8 +61,7 @@ class FakeTraining:
 
 
 def worker(folder: Path, train: FakeTraining, **changes: Any) -> Worker:
-    definition = StudyDefinition(**{"recipe": small_recipe(), "budget": "10m"} | changes)
-    return Worker(open_small(folder, journal=True, **changes), definition, folder, train)
+    return Worker(open_small(folder, journal=True, **changes), small_definition(**changes), folder, train)
 
 
 def run_next(worker: Worker) -> optuna.trial.FrozenTrial:
