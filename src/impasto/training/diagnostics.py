@@ -8,6 +8,9 @@ MEMORISING_GAP = 0.10
 CERTAIN, CHANCE = 0.90, 0.60
 """Balanced accuracy from which the discriminator separates real from fake easily; up to which it is near chance."""
 
+ONE_SIDED = 0.5
+"""Difference of the two accuracies from which the discriminator takes nearly everything for real, or for fake."""
+
 
 def memorises(real: float, heldout: float, heldout_images: int) -> bool:
     """Whether the discriminator recognises its training paintings (accuracy ``real``) better than held-out ones, by
@@ -23,7 +26,7 @@ def diagnose(real: float, fake: float) -> str:
     balanced = (real + fake) / 2
     if balanced >= CERTAIN:
         return "separates real from fake easily"
-    if balanced <= CHANCE:
+    if balanced <= CHANCE and abs(real - fake) <= ONE_SIDED:
         return "near chance: healthy"
     if fake < 0.5:
         return "takes most fakes for real"
