@@ -10,20 +10,20 @@ from impasto.networks.pretrained.efficientnet import CHANNELS, FILES, STRIDES, S
 variants = pytest.mark.parametrize("variant", FILES)
 
 
-def pictures(count: int = 2, height: int = 64, width: int = 64, seed: int = 1) -> Tensor:
+def random_images(count: int = 2, height: int = 64, width: int = 64, seed: int = 1) -> Tensor:
     noise = torch.rand(count, 3, height // 4, width // 4, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     return nn.functional.interpolate(noise, (height, width), mode="bicubic").clamp(-1, 1)
 
 
 @variants
-def test_its_stages_are_those_of_the_packages_own_network(variant: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """EfficientNet-Lite as published, its normalisations not folded, on 0…255 less 127 by 128."""
+def test_stages_equal_those_of_the_packages_network(variant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """EfficientNet-Lite as published, with unfused BatchNorm, on (x − 127) / 128 for x in 0…255."""
     package: Any = importlib.import_module("efficientnet_lite_pytorch")
     network = package.EfficientNet.from_name(f"efficientnet-{variant}")
     network.load_state_dict(torch.load(weights_file(variant), weights_only=True))
     network.eval()
     capsys.readouterr()  # it prints
-    given = pictures(2, 64, 96)
+    given = random_images(2, 64, 96)
     with torch.no_grad():
         hidden = network._swish(network._bn0(network._conv_stem(((given + 1) * 127.5 - 127) / 128)))
         expected: dict[int, Tensor] = {}
@@ -40,7 +40,7 @@ def test_its_stages_are_those_of_the_packages_own_network(variant: str, capsys: 
 
 @variants
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (160, 32)])
-def test_where_the_border_is_continued_a_picture_of_one_colour_has_constant_maps(
+def test_with_replication_padding_the_maps_of_a_constant_image_are_constant(
     variant: str, size: tuple[int, int]
 ) -> None:
     given = torch.tensor([0.7, -0.2, -1.0]).view(1, 3, 1, 1).expand(1, 3, *size)
@@ -50,13 +50,13 @@ def test_where_the_border_is_continued_a_picture_of_one_colour_has_constant_maps
         assert each.shape[2:] == (size[0] // stride, size[1] // stride)
         assert (each.amax((2, 3)) - each.amin((2, 3))).max() < 1e-4 < each.abs().max()
         if min(each.shape[2:]) > 1:
-            assert (zeros.amax((2, 3)) - zeros.amin((2, 3))).max() > 0.1, "zeros show where the border is"
+            assert (zeros.amax((2, 3)) - zeros.amin((2, 3))).max() > 0.1, "zero padding depends on where the border is"
 
 
 @variants
-def test_far_from_the_border_it_does_not_matter_how_that_is_padded(variant: str) -> None:
-    """So the continued border is as wide, on each side, as that of zeros: no map is moved."""
-    given = pictures(1, 256, 256)
+def test_far_from_the_border_the_padding_does_not_matter(variant: str) -> None:
+    """So the padding is as wide on each side as before: no map is shifted."""
+    given = random_images(1, 256, 256)
     with torch.no_grad():
         first, padded = Stages(variant, replicate=True)(given)[0], Stages(variant)(given)[0]
     inner = (..., slice(12, -12), slice(12, -12))
@@ -65,8 +65,8 @@ def test_far_from_the_border_it_does_not_matter_how_that_is_padded(variant: str)
 
 
 @variants
-def test_it_is_fixed_and_lets_gradients_through_to_the_picture(variant: str) -> None:
-    network, given = Stages(variant, replicate=True), pictures().requires_grad_()
+def test_the_network_is_fixed_and_passes_gradients_to_the_image(variant: str) -> None:
+    network, given = Stages(variant, replicate=True), random_images().requires_grad_()
     assert not any(weight.requires_grad for weight in network.parameters())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     sum(each.square().mean() for each in network(given)).backward()
@@ -74,7 +74,7 @@ def test_it_is_fixed_and_lets_gradients_through_to_the_picture(variant: str) -> 
     assert all(weight.grad is None for weight in network.parameters())
 
 
-def test_two_variants_see_differently() -> None:
+def test_the_two_variants_have_different_features() -> None:
     with torch.no_grad():
-        one, other = (Stages(variant)(pictures()) for variant in ("lite0", "lite1"))
+        one, other = (Stages(variant)(random_images()) for variant in ("lite0", "lite1"))
     assert all((a - b).abs().mean() > 0.1 * a.abs().mean() for a, b in zip(one, other, strict=True))

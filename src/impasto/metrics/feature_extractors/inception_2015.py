@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS, FeatureExtractor, fold, pooled
-from impasto.networks.pretrained.weights import PublishedWeights, fetched, read_weights, sha256, shapes
+from impasto.networks.pretrained.weights import PublishedWeights, expected_shapes, fetch_weights, read_weights, sha256
 
 _log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ class Inception2015(FeatureExtractor):
     def __init__(self, device: torch.device, weights: Path | None = None, precision: str = "auto") -> None:
         # Comparable with other tools, all of which compute in float32.
         super().__init__(device, weights, "fp32" if precision == "auto" else precision)
-        path = weights or fetched(FID_WEIGHTS, self.name)
+        path = weights or fetch_weights(FID_WEIGHTS, self.name)
         with torch.device("meta"):
             network = Inception()
-        state = read_weights(path, shapes(network))
+        state = read_weights(path, expected_shapes(network))
         digest = sha256(path)
         if digest != FID_WEIGHTS.sha256:
             self.name = f"{self.name} with weights {digest[:8]}"

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.metrics.feature_extractors.base import FeatureExtractor, pooled
-from impasto.networks.pretrained.weights import Weights, packaged, read_weights, sha256
+from impasto.networks.pretrained.weights import Weights, find_packaged_file, read_weights, sha256
 
 SIDE = 224  #: side in pixels of their training images
 
@@ -31,7 +31,7 @@ class PerceptualNetwork(FeatureExtractor):
 
     def __init__(self, device: torch.device, weights: Path | None = None, precision: str = "auto") -> None:
         super().__init__(device, weights, precision)
-        path = packaged("stlpips_pytorch", "stlpips-pytorch", f"weights/vST0.0/{self.file}")
+        path = find_packaged_file("stlpips_pytorch", "stlpips-pytorch", f"weights/vST0.0/{self.file}")
         self._identify(sha256(path))
         expected = self._expected() | dict.fromkeys(("scaling_layer.shift", "scaling_layer.scale"), (1, 3, 1, 1))
         heads = [f"lin{stage}.model.1.weight" for stage in range(len(self.channels))]

