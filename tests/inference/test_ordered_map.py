@@ -1,4 +1,4 @@
-"""Several at work at once hand over as one would."""
+"""The parallel map gives the same results as a sequential one."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from impasto.inference.ordered_map import choose_workers, ordered_map
 
 
 @given(st.lists(st.integers(0, 3), max_size=20), st.integers(1, 4))
-def test_results_come_in_order_however_long_each_takes(times: list[int], workers: int) -> None:
+def test_results_are_in_order_whatever_each_item_takes(times: list[int], workers: int) -> None:
     def work(each: tuple[int, int]) -> int:
         time.sleep(each[1] / 1000)
         return each[0] * 10
@@ -22,7 +22,7 @@ def test_results_come_in_order_however_long_each_takes(times: list[int], workers
     assert list(ordered_map(work, numbered, workers, 1)) == [(each, each[0] * 10) for each in numbered]
 
 
-def test_no_more_is_begun_than_is_soon_handed_over() -> None:
+def test_few_items_are_in_progress_at_a_time() -> None:
     begun: list[int] = []
 
     def given() -> Iterator[int]:
@@ -36,7 +36,7 @@ def test_no_more_is_begun_than_is_soon_handed_over() -> None:
             break
 
 
-def test_a_mistake_ends_the_work_and_is_told() -> None:
+def test_an_exception_ends_the_map_and_is_raised() -> None:
     def work(each: int) -> int:
         if each == 7:
             raise ValueError("seven")
@@ -49,7 +49,7 @@ def test_a_mistake_ends_the_work_and_is_told() -> None:
     assert handed == list(range(7))
 
 
-def test_each_worker_computes_on_its_own_threads() -> None:
+def test_each_worker_has_its_own_number_of_torch_threads() -> None:
     here = torch.get_num_threads()
     seen = {
         made for _, made in ordered_map(lambda _: (threading.get_ident(), torch.get_num_threads()), range(40), 2, 1)
@@ -58,18 +58,18 @@ def test_each_worker_computes_on_its_own_threads() -> None:
     assert torch.get_num_threads() == here
 
 
-def test_there_is_one_worker_where_there_is_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thread_means_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     assert choose_workers(lambda: pytest.fail("nothing is to be found out")) == 1
 
 
-def test_what_is_faster_side_by_side_is_done_so(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("together", "workers"), [(2.0, 4), (8.0, 1)])
+def test_parallel_workers_are_chosen_if_they_are_faster(
+    monkeypatch: pytest.MonkeyPatch, together: float, workers: int
+) -> None:
+    """One item takes a second alone; eight take ``together`` seconds by four workers."""
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    assert choose_workers(lambda: time.sleep(0.05)) == 4
-    lock = threading.Lock()
-
-    def alone() -> None:
-        with lock:
-            time.sleep(0.02)
-
-    assert choose_workers(alone) == 1
+    times = iter([0.0, 5.0, 0.0, 1.0, 0.0, 1.0, 0.0, together])  # the first is a warm-up
+    done: list[None] = []
+    assert choose_workers(lambda: done.append(None), clock=lambda: next(times)) == workers
+    assert len(done) == 3 + 8

@@ -42,7 +42,7 @@ def ordered_map(
                 future.cancel()
 
 
-def choose_workers(work: Callable[[], object]) -> int:
+def choose_workers(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> int:
     """Return the faster number of workers for ``work``, measured: one with all torch threads, or as many as there are
     threads, with one each."""
     cores = torch.get_num_threads()
@@ -50,11 +50,11 @@ def choose_workers(work: Callable[[], object]) -> int:
         return 1
     alone = []
     for _ in range(3):  # the first is a warm-up
-        start = time.perf_counter()
+        start = clock()
         work()
-        alone.append(time.perf_counter() - start)
-    start = time.perf_counter()
+        alone.append(clock() - start)
+    start = clock()
     for _ in ordered_map(lambda _: work(), range(2 * cores), cores, threads=1):
         pass
-    together = (time.perf_counter() - start) / (2 * cores)
+    together = (clock() - start) / (2 * cores)
     return cores if together * MIN_SPEEDUP < min(alone) else 1
