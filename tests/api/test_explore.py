@@ -1,4 +1,4 @@
-"""Exploring, with whole commands as a user's shell runs them."""
+"""The explore verb, through the command line and in Python."""
 
 import io
 import json
@@ -27,62 +27,62 @@ def found_in(folder: Path) -> dict[str, Any]:
 
 
 def training(found: dict[str, Any]) -> str:
-    """The command to train by."""
-    (command,) = (each["command"] for each in found["advice"] if each["what"].startswith("Train "))
+    """Return the training command."""
+    (command,) = (each["command"] for each in found["recommendations"] if each["action"].startswith("Train "))
     return str(command)
 
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """A folder of faults, and what each file is."""
+    """Return a folder with issues, and the kind of each file."""
     folder = tmp_path_factory.mktemp("planted")
     return folder, plant(folder)
 
 
-def test_every_planted_fault_is_found(planted: tuple[Path, dict[str, str]], impasto: Impasto, tmp_path: Path) -> None:
+def test_every_planted_issue_is_found(planted: tuple[Path, dict[str, str]], impasto: Impasto, tmp_path: Path) -> None:
     folder, files = planted
     said = impasto("explore", folder, "--out", "look").stdout
     found = found_in(tmp_path / "look")["paintings"]
-    survey = found["inventory"]
-    left_out = {each["name"]: each["reason"] for each in survey["left_out"]}
-    kept = {each["name"]: each for each in survey["pictures"]}
-    for name, what in files.items():
-        if what.startswith("unreadable"):
+    inventory = found["inventory"]
+    left_out = {each["name"]: each["reason"] for each in inventory["left_out"]}
+    kept = {each["name"]: each for each in inventory["pictures"]}
+    for name, action in files.items():
+        if action.startswith("unreadable"):
             assert left_out.get(name), name
-        elif what.startswith("duplicate"):
-            assert name in {each["name"] for each in survey["duplicates"]}, name
-        elif what.startswith("near duplicate"):
-            assert name in {each for pair in survey["near_duplicates"] for each in pair}, name
-        elif what.startswith("junk"):
+        elif action.startswith("duplicate"):
+            assert name in {each["name"] for each in inventory["duplicates"]}, name
+        elif action.startswith("near duplicate"):
+            assert name in {each for pair in inventory["near_duplicates"] for each in pair}, name
+        elif action.startswith("junk"):
             assert name not in kept and name not in left_out
         else:
             assert name in kept, name
-        if what.startswith("framed"):
-            assert name in {each["name"] for each in found["framed"]}, name
-        if what.startswith("watermark"):
-            assert name in {each["name"] for each in found["marks"]}, name
+        if action.startswith("framed"):
+            assert name in {each["name"] for each in found["frames"]}, name
+        if action.startswith("watermark"):
+            assert name in {each["name"] for each in found["watermarks"]}, name
     assert any("megapixels" in reason for reason in left_out.values())
     assert any("text" in reason for reason in left_out.values())
     assert "CMYK" in {each["mode"] for each in kept.values()}
     assert any(each["width"] == each["height"] == 1 for each in kept.values())
     page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
-    assert "<h4>Exact duplicates</h4>" in page and "<h4>Nearly the same</h4>" in page
-    assert survey["junk"] >= 2 and "left out" in said and "1. " in said
+    assert "<h4>Exact duplicates</h4>" in page and "<h4>Near duplicates</h4>" in page
+    assert inventory["junk"] >= 2 and "left out" in said and "1. " in said
 
 
-def test_the_page_holds_all_and_loads_nothing(impasto: Impasto, tmp_path: Path) -> None:
+def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path) -> None:
     impasto("explore", "sample:paintings", "--photos", "sample:photos", "--out", "look")
     page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
     assert "60 paintings and 5 photos" in page and "http" not in page.replace("http-equiv", "")
     there = {path.name for path in (tmp_path / "look").iterdir()}
-    assert {"histograms.png", "measures.png", "spectrum.png", "palettes.png", "similarity-paintings.png"} <= there
+    assert {"histograms.png", "statistics.png", "spectrum.png", "palettes.png", "similarity-paintings.png"} <= there
     found = found_in(tmp_path / "look")
     assert found["photos"]["inventory"]["source"] == "sample:photos" and found["gap"] is None
     command = shlex.split(training(found))
     assert command[:3] == ["impasto", "train", "monet"] and "sample:photos" in command
 
 
-def test_an_older_exploration_of_the_folder_goes_and_nothing_else_does(impasto: Impasto, tmp_path: Path) -> None:
+def test_files_of_an_earlier_exploration_are_removed_and_others_kept(impasto: Impasto, tmp_path: Path) -> None:
     (tmp_path / "look").mkdir()
     for name in ("frames-paintings-9.jpg", "mine.jpg"):
         (tmp_path / "look" / name).write_bytes(b"old")
@@ -91,52 +91,50 @@ def test_an_older_exploration_of_the_folder_goes_and_nothing_else_does(impasto: 
     assert training(found_in(tmp_path / "look")).startswith("impasto train dcgan-128")
 
 
-def test_frames_and_odd_shapes_of_real_pictures_are_found(impasto: Impasto, tmp_path: Path, shared_data: Path) -> None:
+def test_frames_and_elongated_images_are_found(impasto: Impasto, tmp_path: Path, shared_data: Path) -> None:
     impasto("explore", shared_data / "chinese_raw", "--out", "look")
     found = found_in(tmp_path / "look")
-    assert 60 <= len(found["paintings"]["framed"]) <= 70
-    assert any("--crop-frames" in each["what"] for each in found["advice"])
+    assert 60 <= len(found["paintings"]["frames"]) <= 70
+    assert any("--crop-frames" in each["action"] for each in found["recommendations"])
     assert "--crop-frames" in training(found)
-    assert any("long paintings" in each["what"] for each in found["advice"])
+    assert any("long paintings" in each["action"] for each in found["recommendations"])
 
 
-def test_a_mark_that_a_whole_set_bears_is_told_and_shown_as_such(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_common_watermark_is_reported_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "set").mkdir()
     with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "paintings.zip") as archive:
         for name in sorted(archive.namelist())[:20]:
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
             stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)).save(tmp_path / "set" / f"{Path(name).stem}.png")
-    monkeypatch.setattr(module, "pace", lambda *_: SpeedEstimate(0.3, 16, 10**9))
+    monkeypatch.setattr(module, "estimate_speed", lambda *_: SpeedEstimate(0.3, 16, 10**9))
     found = module.explore(str(tmp_path / "set"), tmp_path / "look", device="cpu")
-    assert found.paintings.common and all(each.box[1] > 0.75 for each in found.paintings.common)
-    assert not any("edges" in mark.why for mark in found.paintings.marks)
-    assert any("Crop the bottom of the paintings off" in each.what for each in found.advice)
-    assert any("bear the same mark at the bottom" in line for line in summary(found))
+    assert found.paintings.common_watermarks and all(each.box[1] > 0.75 for each in found.paintings.common_watermarks)
+    assert not any("edges" in mark.reason for mark in found.paintings.watermarks)
+    assert any("Crop the bottom of the paintings" in each.action for each in found.recommendations)
+    assert any("have the same mark at the bottom" in line for line in summary(found))
     page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
-    assert page.count('alt="Where many pictures bear the same mark') == 3 * len(found.paintings.common)
+    assert page.count('alt="Position of a common mark') == 3 * len(found.paintings.common_watermarks)
 
 
-def test_a_recipe_that_there_is_not_costs_no_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "look", lambda *_, **__: pytest.fail("the pictures were measured first"))
+def test_an_unknown_recipe_is_an_error_before_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "scan_source", lambda *_, **__: pytest.fail("the images were measured first"))
     with pytest.raises(ImpastoError, match="did you mean"):
         module.explore("sample:paintings", tmp_path / "look", recipe="dcgan-65")
 
 
-def test_without_the_memory_to_measure_a_pace_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_enough_memory_there_is_no_speed_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(error: Exception) -> None:
-        def pace(*_: object) -> None:
+        def estimate_speed(*_: object) -> None:
             raise error
 
-        monkeypatch.setattr(module, "pace", pace)
+        monkeypatch.setattr(module, "estimate_speed", estimate_speed)
 
     recipe, device = Recipe.load("dcgan-64"), torch.device("cpu")
     fails(torch.OutOfMemoryError("CUDA out of memory."))
-    assert module._paces(recipe, device, "32-true") == {}
+    assert module._estimate_speeds(recipe, device, "32-true") == {}
     fails(RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
-        module._paces(recipe, device, "32-true")
+        module._estimate_speeds(recipe, device, "32-true")
 
 
 @pytest.mark.parametrize(
@@ -147,6 +145,6 @@ def test_without_the_memory_to_measure_a_pace_there_is_none(monkeypatch: pytest.
         (["sample:paintings", "--photos", "sample:sketches"], "the samples are"),
     ],
 )
-def test_what_cannot_be_explored_is_told_in_one_line(impasto: Impasto, arguments: list[str], message: str) -> None:
+def test_errors_are_one_line(impasto: Impasto, arguments: list[str], message: str) -> None:
     failed = impasto("explore", *arguments, check=False)
     assert failed.returncode == 1 and message in failed.stderr and failed.stderr.count("\n") == 1

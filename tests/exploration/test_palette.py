@@ -1,4 +1,4 @@
-"""Claims about palettes: the colours that were put in come out, with their shares."""
+"""Palettes recover the colours of an image with their shares."""
 
 import time
 
@@ -10,8 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torch import Tensor
 
-from impasto.exploration.palette import arranged, name_of, oklab, palette, set_palette, srgb
-from impasto.exploration.results import Colour
+from impasto.exploration.palette import colour_name, oklab, palette, set_palette, srgb
 
 Pixels = NDArray[np.uint8]
 
@@ -26,18 +25,18 @@ Pixels = NDArray[np.uint8]
         ((0, 0, 255), (0.45201, -0.03246, -0.31153)),
     ],
 )
-def test_oklab_is_ottossons(colour: tuple[int, int, int], expected: tuple[float, float, float]) -> None:
+def test_oklab_equals_published_values(colour: tuple[int, int, int], expected: tuple[float, float, float]) -> None:
     assert oklab(np.array(colour, np.uint8)) == pytest.approx(expected, abs=1e-4)
 
 
 @given(arrays(np.uint8, (20, 3)))
-def test_oklab_and_back_is_the_same_colour(colours: Pixels) -> None:
+def test_oklab_round_trips(colours: Pixels) -> None:
     assert np.array_equal(srgb(oklab(colours)), colours)
 
 
 @settings(max_examples=50)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 12), st.just(3))), st.integers(1, 8))
-def test_shares_are_of_the_whole_and_in_order(picture: Pixels, count: int) -> None:
+def test_shares_sum_to_one_in_descending_order(picture: Pixels, count: int) -> None:
     found = palette(picture, count)
     shares = [colour.share for colour in found]
     assert 1 <= len(found) <= count
@@ -48,14 +47,14 @@ def test_shares_are_of_the_whole_and_in_order(picture: Pixels, count: int) -> No
 
 
 @given(st.lists(st.sampled_from(["#000000", "#ffffff", "#c81e1e", "#1e1ec8", "#ffd21e"]), min_size=1, max_size=60))
-def test_a_picture_of_few_colours_has_just_those(names: list[str]) -> None:
+def test_an_image_of_few_colours_has_exactly_those(names: list[str]) -> None:
     pixels = np.array([list(bytes.fromhex(name[1:])) for name in names], np.uint8)
     expected = {name: names.count(name) / len(names) for name in names}
     found = {colour.hex: colour.share for colour in palette(pixels)}
     assert found == pytest.approx(expected)
 
 
-def test_stripes_with_noise_give_their_colours_back() -> None:
+def test_noisy_stripes_give_their_colours() -> None:
     rng = np.random.default_rng(0)
     colours = np.array([[200, 40, 40], [40, 160, 60], [50, 60, 190], [230, 220, 200]])
     stripes = np.repeat(colours, [128, 64, 40, 24], axis=0)[None].repeat(256, axis=0)
@@ -67,14 +66,14 @@ def test_stripes_with_noise_give_their_colours_back() -> None:
         assert np.abs(levels - colours).max() <= 3
 
 
-def test_the_palette_of_a_set_weighs_every_picture() -> None:
+def test_the_palette_of_a_data_set_weighs_images_equally() -> None:
     pictures = np.zeros((10, 64, 64, 3), np.uint8)
     pictures[:3] = (200, 40, 40)
     found = set_palette(pictures)
     assert [(colour.hex, round(colour.share, 2)) for colour in found] == [("#000000", 0.7), ("#c82828", 0.3)]
 
 
-def test_centres_are_nearer_to_their_colours_than_one_mean(paintings: Tensor) -> None:
+def test_cluster_centres_are_closer_than_the_mean_colour(paintings: Tensor) -> None:
     for picture in paintings.numpy():
         points = oklab(picture.reshape(-1, 3)[::17])
         centres = oklab(np.array([list(bytes.fromhex(each.hex[1:])) for each in palette(picture)], np.uint8))
@@ -82,7 +81,7 @@ def test_centres_are_nearer_to_their_colours_than_one_mean(paintings: Tensor) ->
         assert ways < np.square(points - points.mean(axis=0)).sum(axis=1).mean() / 3
 
 
-def test_a_palette_takes_a_few_milliseconds(paintings: Tensor) -> None:
+def test_a_palette_takes_milliseconds(paintings: Tensor) -> None:
     pictures = paintings.numpy()
     palette(pictures[0])
     seconds = []
@@ -113,10 +112,5 @@ def test_a_palette_takes_a_few_milliseconds(paintings: Tensor) -> None:
         ("#808000", "olive"),
     ],
 )
-def test_colours_are_called_what_people_call_them(colour: str, name: str) -> None:
-    assert name_of(colour) == name
-
-
-def test_for_showing_colours_go_from_dark_to_light() -> None:
-    colours = [Colour(hex=name, share=0.25) for name in ("#ffff00", "#000000", "#ffffff", "#0000ff")]
-    assert [each.hex for each in arranged(colours)] == ["#000000", "#0000ff", "#ffff00", "#ffffff"]
+def test_colours_have_their_common_names(colour: str, name: str) -> None:
+    assert colour_name(colour) == name

@@ -1,4 +1,4 @@
-"""Claims about likeness: pictures that are alike lie together, in every order, group and map, and again each time."""
+"""Similar images are adjacent in orders, clusters and layouts, deterministically."""
 
 import time
 
@@ -10,7 +10,16 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.exploration.similarity import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
+from impasto.exploration.similarity import (
+    assign_cells,
+    cluster_order,
+    clusters,
+    mean_similarity,
+    pixel_vectors,
+    similarity,
+    tsne_layout,
+    typical_and_outliers,
+)
 
 Features = NDArray[np.float32]
 
@@ -32,7 +41,7 @@ DEGENERATE = [
 
 
 def clumps(sizes: list[int], seed: int = 0) -> tuple[Features, NDArray[np.int64]]:
-    """Features of pictures of a few kinds, in disorder, and of which kind each is."""
+    """Return shuffled features of a few kinds, and the kind of each."""
     rng = np.random.default_rng(seed)
     kinds = rng.permutation(np.repeat(np.arange(len(sizes)), sizes))
     centres = rng.normal(5, 1, (len(sizes), 64))
@@ -48,7 +57,7 @@ def test_similarity_is_symmetric_and_1_with_itself(features: Features) -> None:
     assert (np.diag(found) == 1).all()
 
 
-def test_similarity_is_the_cosine_without_the_mean() -> None:
+def test_similarity_is_the_cosine_of_centred_features() -> None:
     features, _ = clumps([5, 6])
     found = similarity(features)
     centred = features - features.mean(axis=0)
@@ -58,23 +67,23 @@ def test_similarity_is_the_cosine_without_the_mean() -> None:
     assert similarity(features + 100) == pytest.approx(found, abs=1e-3)
 
 
-def test_only_without_the_mean_two_kinds_are_unlike() -> None:
+def test_centring_makes_two_kinds_dissimilar() -> None:
     features, kinds = clumps([20, 20])
     same = kinds[:, None] == kinds
     found = similarity(features)
     assert found[same].mean() > 0.9 and found[~same].mean() < -0.9
-    assert alike(features) > 0.9
+    assert mean_similarity(features) > 0.9
 
 
-def test_equal_pictures_are_wholly_alike() -> None:
+def test_equal_images_have_similarity_1() -> None:
     for features in (np.zeros((4, 3), np.float32), np.full((4, 3), 0.1, np.float32)):
         assert (similarity(features) == 1).all()
-        assert alike(features) == pytest.approx(1)
-    assert alike(np.eye(3, dtype=np.float32)) == 0
-    assert alike(np.array([[1, 0], [-1, 0]], np.float32)) == pytest.approx(-1)
+        assert mean_similarity(features) == pytest.approx(1)
+    assert mean_similarity(np.eye(3, dtype=np.float32)) == 0
+    assert mean_similarity(np.array([[1, 0], [-1, 0]], np.float32)) == pytest.approx(-1)
 
 
-def test_pixels_are_compared_by_their_correlation(paintings: NDArray[np.uint8]) -> None:
+def test_pixel_similarity_is_the_correlation(paintings: NDArray[np.uint8]) -> None:
     pictures = np.asarray(paintings)
     vectors = pixel_vectors(pictures)
     assert vectors.shape == (len(pictures), 768) and vectors.dtype == np.float32
@@ -86,82 +95,82 @@ def test_pixels_are_compared_by_their_correlation(paintings: NDArray[np.uint8]) 
 
 
 @pytest.mark.parametrize("side", [16, 17, 100])
-def test_pixels_of_plain_pictures_are_nothing(side: int) -> None:
+def test_pixel_vectors_of_uniform_images_are_zero(side: int) -> None:
     pictures = np.full((3, side, side, 3), 77, np.uint8)
     assert np.abs(pixel_vectors(pictures)).max() < 1e-4
 
 
 @given(FEATURES)
-def test_an_order_holds_every_picture_once(features: Features) -> None:
-    assert sorted(order(similarity(features))) == list(range(len(features)))
+def test_an_order_is_a_permutation(features: Features) -> None:
+    assert sorted(cluster_order(similarity(features))) == list(range(len(features)))
 
 
 def test_an_order_keeps_kinds_together() -> None:
     features, kinds = clumps([30, 20, 10])
-    ordered = kinds[order(similarity(features))]
+    ordered = kinds[cluster_order(similarity(features))]
     assert np.count_nonzero(np.diff(ordered)) == 2
 
 
 @given(FEATURES, st.integers(0, 8))
-def test_no_picture_is_among_the_most_and_the_least_typical(features: Features, count: int) -> None:
-    most, least = typical(features, count)
+def test_typical_images_and_outliers_are_disjoint(features: Features, count: int) -> None:
+    most, least = typical_and_outliers(features, count)
     assert len(most) == min(count, (len(features) + 1) // 2)
     assert len(least) == min(count, len(features) // 2)
     assert not set(most) & set(least)
 
 
-def test_a_stranger_is_least_typical_and_never_most() -> None:
+def test_a_single_different_image_is_the_first_outlier() -> None:
     features, kinds = clumps([60, 1, 30])
     stranger = int(np.flatnonzero(kinds == 1)[0])
-    most, least = typical(features, 8)
+    most, least = typical_and_outliers(features, 8)
     assert least[0] == stranger
     assert (kinds[most] == 0).all()
 
 
 @settings(max_examples=50)
 @given(FEATURES)
-def test_every_picture_is_in_one_group(features: Features) -> None:
-    found = groups(features)
+def test_clusters_are_a_partition(features: Features) -> None:
+    found = clusters(features)
     assert sorted(np.concatenate(found)) == list(range(len(features)))
     sizes = [len(members) for members in found]
     assert sizes == sorted(sizes, reverse=True)
     assert len(features) >= 12 or len(found) == 1
 
 
-def test_two_pictures_many_times_over_are_two_groups() -> None:
-    found = groups(np.repeat(np.array([[1, 0], [0, 1]], np.float32), [8, 6], axis=0))
+def test_two_repeated_images_are_two_clusters() -> None:
+    found = clusters(np.repeat(np.array([[1, 0], [0, 1]], np.float32), [8, 6], axis=0))
     assert [members.tolist() for members in found] == [list(range(8)), list(range(8, 14))]
 
 
 @pytest.mark.parametrize("sizes", [[20, 10], [15, 9, 6], [30, 25, 20, 15, 10]])
-def test_groups_are_the_kinds_that_there_are(sizes: list[int]) -> None:
+def test_clusters_are_the_kinds(sizes: list[int]) -> None:
     features, kinds = clumps(sizes)
-    found = groups(features)
+    found = clusters(features)
     assert [len(members) for members in found] == sizes
     assert [set(kinds[members]) for members in found] == [{kind} for kind in range(len(sizes))]
 
 
-def test_a_groups_first_member_is_nearest_to_its_middle() -> None:
+def test_the_first_member_of_a_cluster_is_the_most_central() -> None:
     features, kinds = clumps([40, 40])
     odd = int(np.flatnonzero(kinds == 0)[0])
     features[odd] += np.random.default_rng(1).normal(0, 0.4, 64).astype(np.float32)
-    members = next(each for each in groups(features) if odd in each)
+    members = next(each for each in clusters(features) if odd in each)
     assert members[-1] == odd
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 7, 60])
-def test_a_map_has_a_place_for_every_picture(count: int) -> None:
+def test_a_layout_has_a_position_for_every_image(count: int) -> None:
     features = np.random.default_rng(0).normal(1, 1, (count, 40)).astype(np.float32)
-    found = layout(features)
+    found = tsne_layout(features)
     assert found.shape == (count, 2) and found.dtype == np.float64
     assert found.min() >= 0 and found.max() <= 1
     assert count == 1 or np.ptp(found, axis=0).max() == pytest.approx(1)
-    assert np.array_equal(layout(features), found)
+    assert np.array_equal(tsne_layout(features), found)
 
 
-def test_on_a_map_neighbours_are_of_one_kind() -> None:
+def test_neighbours_in_a_layout_are_of_one_kind() -> None:
     features, kinds = clumps([40, 30, 20])
-    places = layout(features)
+    places = tsne_layout(features)
     ways = np.linalg.norm(places[:, None] - places, axis=2) + 9 * np.eye(len(places))
     assert (kinds[ways.argmin(axis=1)] == kinds).all()
 
@@ -171,35 +180,35 @@ def test_on_a_map_neighbours_are_of_one_kind() -> None:
     arrays(np.float64, st.tuples(st.integers(1, 30), st.just(2)), elements=st.floats(0, 1)),
     st.none() | st.integers(1, 12),
 )
-def test_in_a_grid_no_cell_is_taken_twice(places: NDArray[np.float64], columns: int | None) -> None:
-    cells = grid(places, columns)
+def test_grid_cells_are_distinct(places: NDArray[np.float64], columns: int | None) -> None:
+    cells = assign_cells(places, columns)
     assert len({(column, row) for column, row in cells.tolist()}) == len(places)
     across = columns or int(np.ceil(np.sqrt(len(places))))
     assert cells.min() >= 0 and cells[:, 0].max() < across
     assert cells[:, 1].max() < np.ceil(len(places) / across)
 
 
-def test_places_that_are_a_grid_keep_their_cells() -> None:
+def test_positions_on_a_grid_keep_their_cells() -> None:
     columns, rows = np.meshgrid(np.arange(4), np.arange(3))
     places = np.stack([columns.ravel() / 3, rows.ravel() / 2], axis=1)
     disorder = np.random.default_rng(0).permutation(12)
-    assert grid(places[disorder], 4).tolist() == [[place % 4, place // 4] for place in disorder]
+    assert assign_cells(places[disorder], 4).tolist() == [[place % 4, place // 4] for place in disorder]
 
 
 @pytest.mark.parametrize("features", DEGENERATE)
-def test_where_nothing_is_to_be_told_apart_all_has_an_answer(features: Features) -> None:
+def test_equal_or_few_features_are_handled(features: Features) -> None:
     assert np.isfinite(similarity(features)).all()
-    assert np.isfinite(alike(features))
-    assert len(np.concatenate(groups(features))) == len(features)
-    places = layout(features)
+    assert np.isfinite(mean_similarity(features))
+    assert len(np.concatenate(clusters(features))) == len(features)
+    places = tsne_layout(features)
     assert np.isfinite(places).all() and places.min() >= 0 and places.max() <= 1
-    assert len(np.unique(grid(places), axis=0)) == len(features)
+    assert len(np.unique(assign_cells(places), axis=0)) == len(features)
 
 
-def test_hundreds_of_pictures_take_a_second() -> None:
+def test_hundreds_of_images_take_seconds() -> None:
     features = np.random.default_rng(0).normal(1, 1, (400, 64)).astype(np.float32)
     start = time.process_time()
-    places = layout(features)
-    order(similarity(features))
-    grid(places)
+    places = tsne_layout(features)
+    cluster_order(similarity(features))
+    assign_cells(places)
     assert time.process_time() - start < 5  # 0.7 s on an idle core, and 3 s for 1,000 pictures

@@ -1,4 +1,4 @@
-"""The estimate_speed of a training is that of its steps, and what is foretold follows from it."""
+"""The speed estimate is measured on real steps, and durations follow from reference runs."""
 
 import math
 import time
@@ -8,21 +8,22 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.config.recipe import Recipe, bundled_recipes
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
+from impasto.config.registries import METHODS
 from impasto.device import open_fabric
 from impasto.exploration import speed as module
 from impasto.exploration.speed import (
     CONVERGED,
     PREVIEW,
-    Measured,
+    ReferenceRun,
     SpeedEstimate,
-    _Steps,
-    about,
+    _StepTimer,
+    approximate_duration,
     estimate_speed,
-    seconds,
-    until,
+    reference_run,
+    seconds_until,
 )
-from impasto.methods import METHODS
 from impasto.training.budget import Budget
 from impasto.training.memory_estimate import needed
 
@@ -33,32 +34,32 @@ PLAIN = ["size=32", "generator.width=8", "generator.depth=2", "discriminator.wid
 
 
 def slowed(monkeypatch: pytest.MonkeyPatch, duration: float) -> list[int]:
-    """Makes a step of n pictures take n × ``duration`` seconds; says of how many pictures each was."""
-    asked: list[int] = []
+    """Make a step of n images take n × ``duration`` seconds; return the batch sizes used."""
+    batches: list[int] = []
 
-    def took(self: _Steps, batch: int) -> float:
-        asked.append(batch)
+    def took(self: _StepTimer, batch: int) -> float:
+        batches.append(batch)
         return batch * duration
 
-    monkeypatch.setattr(_Steps, "time", took)
-    return asked
+    monkeypatch.setattr(_StepTimer, "time", took)
+    return batches
 
 
-def test_a_step_takes_about_what_it_takes_in_a_loop_of_its_own() -> None:
+def test_the_estimate_is_close_to_a_plain_loop() -> None:
     recipe = SMALL.replace(["size=32", "batch=16"])
     found = estimate_speed(recipe, CPU, "32-true")
-    steps = _Steps(recipe, open_fabric(CPU, "32-true"))
-    steps.time(16)
+    timer = _StepTimer(recipe, open_fabric(CPU, "32-true"))
+    timer.time(16)
     begun = time.perf_counter()
     for _ in range(5):
-        steps.time(16)
+        timer.time(16)
     alone = (time.perf_counter() - begun) / 5
     assert found.batch == 16
     assert alone / 5 < found.seconds_per_step < 5 * alone  # the machine may be busy with one of them
 
 
 @pytest.mark.parametrize("recipe", [SMALL, Recipe.load("cnn").replace(PLAIN), Recipe.load("cut").replace(COMPARING)])
-def test_recipes_out_of_noise_and_of_photos_have_one(recipe: Recipe) -> None:
+def test_generation_and_translation_recipes_can_be_measured(recipe: Recipe) -> None:
     found = estimate_speed(recipe, CPU, "32-true")
     assert 0 < found.seconds_per_step < 5
     assert found.batch == recipe.batch
@@ -66,7 +67,7 @@ def test_recipes_out_of_noise_and_of_photos_have_one(recipe: Recipe) -> None:
     assert found.free is not None and 0 < found.memory < found.free
 
 
-def test_the_global_random_state_is_left_alone() -> None:
+def test_the_global_random_state_is_unchanged() -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)
@@ -74,77 +75,77 @@ def test_the_global_random_state_is_left_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_a_large_batch_of_slow_steps_is_measured_by_a_smaller_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = slowed(monkeypatch, 0.3)
+def test_slow_steps_of_a_large_batch_are_extrapolated_from_a_smaller_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = slowed(monkeypatch, 0.3)
     found = estimate_speed(SMALL.replace(["batch=64"]), CPU, "32-true")
     assert found.seconds_per_step == pytest.approx(64 * 0.3)
-    assert max(asked) == 4
-    assert sum(asked) * 0.3 < 6
+    assert max(batches) == 4
+    assert sum(batches) * 0.3 < 6
 
 
-def test_a_first_step_that_is_slow_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = slowed(monkeypatch, 5)
+def test_a_very_slow_step_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches = slowed(monkeypatch, 5)
     assert estimate_speed(Recipe.load("cnn").replace([*PLAIN, "batch=3"]), CPU, "32-true").seconds_per_step == 15
-    assert asked == [1]
+    assert batches == [1]
 
 
-def test_a_first_step_that_has_to_prepare_does_not_decide_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+def test_a_slow_warm_up_step_does_not_limit_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    batches: list[int] = []
 
-    def took(self: _Steps, batch: int) -> float:
-        asked.append(batch)
-        return 0.001 * batch + 2 * (asked.count(batch) == 1 and batch in {2, 8})
+    def took(self: _StepTimer, batch: int) -> float:
+        batches.append(batch)
+        return 0.001 * batch + 2 * (batches.count(batch) == 1 and batch in {2, 8})
 
-    monkeypatch.setattr(_Steps, "time", took)
+    monkeypatch.setattr(_StepTimer, "time", took)
     found = estimate_speed(SMALL.replace(["batch=64"]), CPU, "32-true")
     assert found.seconds_per_step == pytest.approx(0.064)
-    assert max(asked) == 64
+    assert max(batches) == 64
 
 
-def test_a_batch_that_does_not_fit_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_does_not_fit_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = SMALL.replace(["batch=2048"])
     need = needed(recipe, open_fabric(CPU, "32-true"))
     monkeypatch.setattr(module, "available", lambda _: need - 1)
-    asked = slowed(monkeypatch, 0.001)
+    batches = slowed(monkeypatch, 0.001)
     found = estimate_speed(recipe, CPU, "32-true")
-    assert found.fits is not None and max(asked) <= found.fits < 2048
+    assert found.fits is not None and max(batches) <= found.fits < 2048
     assert (found.batch, found.memory, found.free) == (found.fits, need, need - 1)
 
 
-def test_where_nothing_fits_nothing_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_step_is_run_if_no_batch_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "available", lambda _: 1000)
-    asked = slowed(monkeypatch, 0.001)
+    batches = slowed(monkeypatch, 0.001)
     assert estimate_speed(SMALL, CPU, "32-true").seconds_per_step == math.inf
-    assert asked == []
+    assert batches == []
 
 
 @pytest.mark.parametrize("name", bundled_recipes())
-def test_every_recipe_has_a_first_look_and_it_comes_before_quality(name: str) -> None:
+def test_every_recipe_has_a_preview_before_convergence(name: str) -> None:
     recipe = Recipe.load(name)
-    look, good = until(PREVIEW, recipe), until(CONVERGED, recipe)
-    assert look is not None
-    assert good is not None or recipe.method == "plain"
+    preview, converged = reference_run(PREVIEW, recipe), reference_run(CONVERGED, recipe)
+    assert preview is not None
+    assert converged is not None or recipe.method == "unconstrained"
     for batch in (1, recipe.batch, 512):
-        assert good is None or look.steps_of(batch) < good.steps_of(batch)
+        assert converged is None or preview.steps_of(batch) < converged.steps_of(batch)
 
 
-def test_every_method_has_a_first_look_whatever_the_recipe_is_called() -> None:
+def test_every_method_has_a_preview_for_any_recipe_name() -> None:
     assert set(METHODS) <= set(PREVIEW)
 
 
 @given(st.integers(1, 100_000), st.integers(1, 512), st.integers(1, 512))
-def test_smaller_batches_take_as_many_pictures_and_larger_ones_fewer_steps(steps: int, of: int, batch: int) -> None:
-    found = Measured(steps, of, "")
+def test_smaller_batches_take_as_many_images_and_larger_ones_fewer_steps(steps: int, of: int, batch: int) -> None:
+    found = ReferenceRun(steps, of, "")
     assert found.steps_of(of) == steps
     assert found.steps_of(batch) * batch >= steps * of
     if batch > of:
         assert found.steps_of(batch) <= steps
 
 
-def test_the_monets_take_what_they_took() -> None:
+def test_the_durations_of_the_reference_runs_are_reproduced() -> None:
     """8,700 steps of batch 16 in 40 minutes; monet in 113 minutes, of 5.9 s a step at full size (docs)."""
-    dcgan = seconds(CONVERGED, Recipe.load("dcgan-64"), SpeedEstimate(0.276, 16, 0))
-    monet = seconds(CONVERGED, Recipe.load("monet"), SpeedEstimate(5.9, 4, 0))
+    dcgan = seconds_until(CONVERGED, Recipe.load("dcgan-64"), SpeedEstimate(0.276, 16, 0))
+    monet = seconds_until(CONVERGED, Recipe.load("monet"), SpeedEstimate(5.9, 4, 0))
     assert dcgan == pytest.approx(40 * 60, rel=0.15)
     assert monet == pytest.approx(6751, rel=0.15)
 
@@ -162,13 +163,13 @@ def test_the_monets_take_what_they_took() -> None:
         (90 * 86400, "about 13 weeks"),
     ],
 )
-def test_times_are_said_as_people_do(time: float, words: str) -> None:
-    assert about(time) == words
+def test_durations_are_rounded_to_readable_text(time: float, words: str) -> None:
+    assert approximate_duration(time) == words
 
 
-def test_no_word_of_time_is_far_off() -> None:
+def test_rounded_durations_are_close_to_the_value() -> None:
     for time_ in (100 * 1.07**power for power in range(150)):
-        _, amount, *unit = about(time_).split()
+        _, amount, *unit = approximate_duration(time_).split()
         if amount in {"a", "an"}:
             continue
         text = {"minutes": "m", "hours": "h", "days": "d"}.get(unit[0])

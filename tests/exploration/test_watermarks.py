@@ -1,4 +1,4 @@
-"""Claims about marks: lettering over a picture is seen, wherever it is, and brushwork is not taken for it."""
+"""Overlaid text is detected anywhere, and brush strokes are not."""
 
 import io
 import random
@@ -36,19 +36,21 @@ def as_jpeg(picture: Image.Image, quality: int) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def test_most_web_addresses_stamped_on_paintings_are_found_where_they_are() -> None:
+def test_most_web_addresses_on_paintings_are_found_at_their_place() -> None:
     rng = random.Random(0)
     hits = []
     for picture in PAINTINGS[::3]:
         side = rng.choice([256, 384])
         size, alpha, place = rng.uniform(0.05, 0.08), rng.uniform(0.5, 0.95), (rng.random(), rng.choice([0.03, 0.97]))
         marked = stamped(picture.resize((side, side)), size=size, alpha=alpha, place=place)
-        marks = find_watermarks(np.asarray(as_jpeg(marked, rng.randint(75, 95))))
-        hits.append(any(abs((box[1] + box[3]) / 2 - place[1]) < 0.1 for kind, box, _ in marks if kind == "watermark"))
+        watermarks = find_watermarks(np.asarray(as_jpeg(marked, rng.randint(75, 95))))
+        hits.append(
+            any(abs((box[1] + box[3]) / 2 - place[1]) < 0.1 for kind, box, _ in watermarks if kind == "watermark")
+        )
     assert np.mean(hits) >= 0.7
 
 
-def test_hardly_any_painting_without_one_is_said_to_have_a_mark() -> None:
+def test_false_positives_on_paintings_are_rare() -> None:
     assert np.mean([bool(kinds(picture)) for picture in PAINTINGS[::2]]) <= 0.05
 
 
@@ -58,7 +60,7 @@ def test_hardly_any_painting_without_one_is_said_to_have_a_mark() -> None:
     text=st.text("abcdefghijklmnopqrstuvwxyz. ", min_size=1, max_size=30),
     place=st.tuples(st.floats(0, 1), st.floats(0, 1)),
 )
-def test_boxes_lie_inside_the_picture(size: tuple[int, int], text: str, place: tuple[float, float]) -> None:
+def test_boxes_lie_inside_the_image(size: tuple[int, int], text: str, place: tuple[float, float]) -> None:
     for mark in find_watermarks(np.asarray(stamped(PAINTINGS[0].resize(size), text, place=place))):
         left, top, right, bottom = mark.box
         assert 0 <= left < right <= 1
@@ -66,12 +68,12 @@ def test_boxes_lie_inside_the_picture(size: tuple[int, int], text: str, place: t
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 400), (3000, 2), (40, 40), (64, 64), (2000, 64), (700, 500)])
-def test_plain_pictures_of_any_size_have_no_marks(size: tuple[int, int]) -> None:
+def test_uniform_images_have_no_watermarks(size: tuple[int, int]) -> None:
     for value in (0, 128, 255):
         assert find_watermarks(np.full((size[1], size[0], 3), value, np.uint8)) == []
 
 
-def test_a_large_picture_is_looked_at_no_less_than_a_small_one() -> None:
+def test_large_images_are_searched_like_small_ones() -> None:
     marked = stamped(Image.new("RGB", (320, 240), (90, 110, 130)), size=0.07)
     for scale in (1, 4):
         (mark,) = find_watermarks(np.asarray(marked.resize((320 * scale, 240 * scale))))
@@ -109,20 +111,20 @@ def squares(pictures: list[Image.Image]) -> NDArray[np.uint8]:
     return np.stack([np.asarray(picture.resize((128, 128))) for picture in pictures])
 
 
-def test_what_a_whole_set_was_stamped_with_is_found_although_no_picture_shows_it_clearly() -> None:
+def test_a_faint_common_watermark_is_found_across_images() -> None:
     faint = [stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)) for picture in PAINTINGS[:24]]
     boxes = [box for box, _ in common_watermarks(squares(faint))]
     assert boxes
     assert all(top > 0.75 and bottom > 0.8 for _, top, _, bottom in boxes)
 
 
-def test_pictures_that_share_nothing_have_nothing_in_common() -> None:
+def test_unrelated_images_have_no_common_watermark() -> None:
     for count in (7, 8, 20, 60):
         assert common_watermarks(squares(PAINTINGS[:count])) == []
     assert common_watermarks(squares(sample("photos"))) == []
 
 
-def test_the_photos_of_the_competition_carry_their_photographers_names(shared_data: Path) -> None:
+def test_the_competition_photos_have_watermarks(shared_data: Path) -> None:
     folder = shared_data / "kaggle_monet" / "photo_jpg"
     files = sorted(folder.glob("*.jpg"))[::23]
     stamped_by_eye = [16, 28, 50, 51, 60, 74, 78, 97, 131, 132, 140, 158, 201, 205, 208]

@@ -1,4 +1,4 @@
-"""What is in a set of pictures, before anyone trains on it."""
+"""Public API of data exploration: ``explore``."""
 
 import time
 from datetime import UTC, datetime
@@ -9,17 +9,27 @@ import torch
 
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
-from impasto.config.types import Progress
+from impasto.config.types import Features, Progress
 from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
 from impasto.device import Precision, choose_device, choose_precision, out_of_memory
-from impasto.exploration.image_statistics import decibels, differences, spreads
+from impasto.exploration.image_statistics import decibels, describe_differences, percentiles
 from impasto.exploration.inspection import Inspection, inspect_images
 from impasto.exploration.palette import palette, set_palette
-from impasto.exploration.recommendations import choose_recipe, recommend, short_sides
-from impasto.exploration.results import Common, Domain, Exploration, Gap, Group
-from impasto.exploration.scan import Look, common_size, look, see
-from impasto.exploration.similarity import alike, grid, groups, layout, order, pixel_vectors, similarity, typical
+from impasto.exploration.recipe_choice import choose_recipe, short_sides
+from impasto.exploration.recommendations import recommend
+from impasto.exploration.results import Cluster, CommonWatermark, Domain, DomainGap, Exploration
+from impasto.exploration.scan import Scan, common_size, load_squares, scan_source
+from impasto.exploration.similarity import (
+    assign_cells,
+    cluster_order,
+    clusters,
+    mean_similarity,
+    pixel_vectors,
+    similarity,
+    tsne_layout,
+    typical_and_outliers,
+)
 from impasto.exploration.speed import SpeedEstimate, estimate_speed
 from impasto.exploration.watermarks import common_watermarks
 from impasto.files import make_folder, require_folder
@@ -27,14 +37,15 @@ from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_f
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
 from impasto.metrics.results import Value
-from impasto.reports.exploration import TYPICAL, Pictures, write_page
+from impasto.reports.exploration import write_page
+from impasto.reports.exploration_images import TYPICAL, Images
 
-#: Pictures that are looked at closely, for frames and marks: a twentieth of a second each.
-CLOSELY = {"paintings": 200, "photos": 60}
-#: Fewer pictures than this on a side tell nothing of how far paintings are from photos.
-TELLING = 20
-#: Members of a group that are named, and pairs of exact and of near duplicates that can be shown.
-MEMBERS, DOUBLES = 10, 24
+#: Images that are inspected for frames and watermarks, at 1/20 s each.
+INSPECTED = {"paintings": 200, "photos": 60}
+#: Images per domain that the distance between the domains needs.
+MIN_IMAGES_FOR_GAP = 20
+#: Listed members of a cluster, and pairs of exact and of near duplicates in the report.
+MAX_MEMBERS, MAX_PAIRS = 10, 24
 
 
 def explore(
@@ -48,42 +59,50 @@ def explore(
     precision: str = "auto",
     progress: Progress | None = None,
 ) -> Exploration:
-    """Looks at all that is to be learned from, and says what it is and what to do with it.
+    """Explore a data set before training: statistics, issues, similarity, and recommendations with commands.
 
-    Leaves in the folder ``out``, which may exist: ``exploration.html``, its plots and sheets as PNG and JPEG, and
-    ``exploration.json``. Every picture is measured; what grows with the square of their number is of a sample.
+    Writes ``exploration.html``, its figures and contact sheets as PNG and JPEG, and ``exploration.json`` into ``out``.
+    Every image is measured; comparisons between images use an evenly spaced sample.
 
     Args:
-        paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings`` or ``kaggle:…``.
-        photos: the same of photos, to learn to paint.
-        recipe: what to train by, a name or a YAML file; chosen by the pictures and the device if not given.
-        crop_frames: take borders, mounts and frames off first.
-        progress: is told how many pictures were read, and of how many; then the same of those that a network sees.
+        paintings: a folder, a zip, TFRecords, a pack, ``sample:paintings`` or ``kaggle:…``.
+        out: an output folder, which may exist.
+        photos: photos for image-to-image translation, in the same formats.
+        recipe: name or YAML file of the recipe to train; by default chosen from the images and the device.
+        crop_frames: crop borders, mounts and frames of the paintings first.
+        device: "auto", "cpu", "cuda" …, as for training.
+        precision: as for training.
+        progress: called with the number of images done and their total, first while reading, then while extracting
+            features.
 
-    Raises :class:`impasto.errors.ImpastoError` for what a person can mend.
+    Returns:
+        The results, as in ``exploration.json``.
+
+    Raises:
+        ImpastoError: a source cannot be opened or has no usable image, there is no such recipe, or the disk is full.
     """
-    begun = time.perf_counter()
+    start = time.perf_counter()
     folder = Path(out)
     require_folder(folder)
-    asked = Recipe.load(recipe) if recipe else None
-    where = choose_device(device)
-    how = choose_precision(precision, where)
+    given_recipe = Recipe.load(recipe) if recipe else None
+    chosen_device = choose_device(device)
+    chosen_precision = choose_precision(precision, chosen_device)
     for source in (paintings, *([photos] if photos else [])):
         if not is_pack(source):
-            with open_source(source):  # so that a mistyped one is told before the other is read
+            with open_source(source):  # report a mistyped source before the other is read
                 pass
     size = common_size(paintings, *([photos] if photos else []))
-    network = open_feature_extractor(DEFAULT, where)
-    found = [_domain("paintings", paintings, size, crop_frames, network, progress)]
+    network = open_feature_extractor(DEFAULT, chosen_device)
+    explored = [_explore_domain("paintings", paintings, size, crop_frames, network, progress)]
     if photos is not None:
-        found.append(_domain("photos", photos, size, False, network, progress))
-    domains = [domain for domain, _, _ in found]
+        explored.append(_explore_domain("photos", photos, size, False, network, progress))
+    domains = [domain for domain, _, _ in explored]
     first, second = domains[0], domains[1] if photos is not None else None
-    gap = None if second is None else _gap(first, second, found[0][2], found[1][2])
-    learned = [paintings, *([photos] if photos and (asked is None or asked.translates) else [])]
-    packed = min((PixelStore.open(source).size for source in learned if is_pack(source)), default=None)
-    chosen, settings = choose_recipe(short_sides(first), photos is not None, where, recipe, packed=packed)
-    told = recommend(first, second, gap, _paces(chosen, where, how), chosen, settings=settings, named=recipe)
+    gap = None if second is None else _gap(first, second, explored[0][2], explored[1][2])
+    used = [paintings, *([photos] if photos and (given_recipe is None or given_recipe.translates) else [])]
+    packed = min((PixelStore.open(source).size for source in used if is_pack(source)), default=None)
+    chosen, settings = choose_recipe(short_sides(first), photos is not None, chosen_device, recipe, packed=packed)
+    speeds = _estimate_speeds(chosen, chosen_device, chosen_precision)
     exploration = Exploration(
         impasto=__version__,
         created=datetime.now(UTC).replace(microsecond=0),
@@ -91,62 +110,65 @@ def explore(
         paintings=first,
         photos=second,
         gap=gap,
-        advice=told,
-        seconds=time.perf_counter() - begun,
+        recommendations=recommend(first, second, gap, speeds, chosen, settings=settings, named=recipe),
+        seconds=time.perf_counter() - start,
     )
     make_folder(folder)
-    write_page(exploration, [pictures for _, pictures, _ in found], folder)
+    write_page(exploration, [images for _, images, _ in explored], folder)
     return exploration
 
 
-def _domain(
+def _explore_domain(
     role: str, source: str, size: int, crop_frames: bool, network: FeatureExtractor, progress: Progress | None
-) -> tuple[Domain, Pictures, np.ndarray]:
-    """What is in one set, what of it is shown, and the features of its sample."""
-    seen = look(source, size, crop_frames=crop_frames, progress=progress)
-    features = extract(network, seen.squares, progress and (lambda done: progress(done, len(seen.squares))))
-    close = _closely(role, source, seen)
-    names = seen.names
-    palettes = {name: palette(square) for name, square in zip(names, seen.squares, strict=True)}
-    most, least = typical(features, TYPICAL)
-    vectors = pixel_vectors(seen.squares)
+) -> tuple[Domain, Images, Features]:
+    """Return the results for one domain, its images for the report, and the features of its sample."""
+    scan = scan_source(source, size, crop_frames=crop_frames, progress=progress)
+    features = extract(network, scan.squares, progress and (lambda done: progress(done, len(scan.squares))))
+    inspection = _inspect_sample(role, source, scan)
+    names = scan.names
+    palettes = {name: palette(square) for name, square in zip(names, scan.squares, strict=True)}
+    most, least = typical_and_outliers(features, TYPICAL)
+    vectors = pixel_vectors(scan.squares)
     domain = Domain.model_validate(
         {
             "role": role,
-            "inventory": seen.inventory.model_copy(update={"source": source}),  # a pack remembers what it was made of
-            "looks": [
+            "inventory": scan.inventory.model_copy(update={"source": source}),  # a pack stores its original source
+            "statistics": [
                 each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
-                for each in seen.looks
+                for each in scan.statistics
             ],
-            "spreads": spreads(seen.looks),
-            "histogram": seen.histogram.tolist(),
-            "spectrum": decibels(seen.power, len(seen.looks)),
-            "palette": set_palette(seen.squares),
-            "closely": min(CLOSELY[role], len(seen.looks)),
-            "framed": close.framed,
-            "marks": close.marks,
-            "common": [Common(box=box, why=why) for box, why in common_watermarks(seen.squares)],
+            "percentiles": percentiles(scan.statistics),
+            "histogram": scan.histogram.tolist(),
+            "spectrum": decibels(scan.power, len(scan.statistics)),
+            "palette": set_palette(scan.squares),
+            "inspected": min(INSPECTED[role], len(scan.statistics)),
+            "frames": inspection.frames,
+            "watermarks": inspection.watermarks,
+            "common_watermarks": [
+                CommonWatermark(box=box, reason=reason) for box, reason in common_watermarks(scan.squares)
+            ],
             "sample": names,
-            "alike": {"pixels": alike(vectors), network.name: alike(features)},
-            "typical": [names[place] for place in most],
-            "untypical": [names[place] for place in least],
-            "groups": [
-                Group(size=len(members), members=[names[place] for place in members[:MEMBERS]])
-                for members in groups(features)
+            "mean_similarity": {"pixels": mean_similarity(vectors), network.name: mean_similarity(features)},
+            "typical": [names[index] for index in most],
+            "outliers": [names[index] for index in least],
+            "clusters": [
+                Cluster(size=len(members), members=[names[index] for index in members[:MAX_MEMBERS]])
+                for members in clusters(features)
             ],
         }
     )
-    return domain, _pictures(seen, close, features, vectors, source, size, crop_frames), features
+    return domain, _images(scan, inspection, features, vectors, source, size, crop_frames), features
 
 
-def _closely(role: str, source: str, seen: Look) -> Inspection:
-    """Frames and marks, in pictures evenly spread over the set."""
-    places = np.linspace(0, len(seen.looks) - 1, min(CLOSELY[role], len(seen.looks))).round().astype(int)
-    return inspect_images(source, [seen.looks[place].name for place in places])
+def _inspect_sample(role: str, source: str, scan: Scan) -> Inspection:
+    """Inspect evenly spaced images for frames and watermarks."""
+    count = len(scan.statistics)
+    indices = np.linspace(0, count - 1, min(INSPECTED[role], count)).round().astype(int)
+    return inspect_images(source, [scan.statistics[index].name for index in indices])
 
 
-def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, SpeedEstimate]:
-    """The recipe's estimate_speed by its name; nothing where the memory does not suffice to measure it."""
+def _estimate_speeds(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, SpeedEstimate]:
+    """Return the speed estimate by the recipe's name; empty if there is not enough memory to measure it."""
     try:
         return {recipe.name: estimate_speed(recipe, device, precision)}
     except Exception as error:
@@ -155,38 +177,38 @@ def _paces(recipe: Recipe, device: torch.device, precision: Precision) -> dict[s
         return {}
 
 
-def _pictures(
-    seen: Look, close: Inspection, features: np.ndarray, vectors: np.ndarray, source: str, size: int, crop_frames: bool
-) -> Pictures:
-    """What the page shows of a set."""
-    shown = dict(zip(seen.names, seen.squares, strict=True))
-    same = [(each.of, each.name) for each in seen.inventory.duplicates[:DOUBLES]]
-    pairs = same + seen.inventory.near_duplicates[:DOUBLES]
-    doubles = [name for pair in pairs for name in pair if name not in shown]
+def _images(
+    scan: Scan, inspection: Inspection, features: Features, vectors: Features, source: str, size: int, crop_frames: bool
+) -> Images:
+    """Return the images of a domain for the report."""
+    shown = dict(zip(scan.names, scan.squares, strict=True))
+    exact = [(each.of, each.name) for each in scan.inventory.duplicates[:MAX_PAIRS]]
+    pairs = exact + scan.inventory.near_duplicates[:MAX_PAIRS]
+    missing = [name for pair in pairs for name in pair if name not in shown]
     by_pixels, by_features = similarity(vectors), similarity(features)
-    order_pixels, order_features = order(by_pixels), order(by_features)
-    return Pictures(
-        shown=shown | (see(source, doubles, size, crop_frames) if doubles else {}),
+    order_pixels, order_features = cluster_order(by_pixels), cluster_order(by_features)
+    return Images(
+        shown=shown | (load_squares(source, missing, size, crop_frames) if missing else {}),
         pixels_matrix=by_pixels[np.ix_(order_pixels, order_pixels)],
         features_matrix=by_features[np.ix_(order_features, order_features)],
         order_pixels=order_pixels,
         order_features=order_features,
-        cells=grid(layout(features)),
-        crops=close.crops,
-        marked=close.marked,
+        cells=assign_cells(tsne_layout(features)),
+        crops=inspection.crops,
+        watermark_crops=inspection.watermark_crops,
     )
 
 
-def _gap(paintings: Domain, photos: Domain, reals: np.ndarray, others: np.ndarray) -> Gap | None:
-    """How far the photos are from the paintings, beside how far one half of these is from the other."""
-    if min(len(reals), len(others)) < TELLING:
+def _gap(paintings: Domain, photos: Domain, painting_features: Features, photo_features: Features) -> DomainGap | None:
+    """Return the KID between photos and paintings, with that between two halves of the paintings as its floor."""
+    if min(len(painting_features), len(photo_features)) < MIN_IMAGES_FOR_GAP:
         return None
-    kid, error = kernel_distance(others, reals)
-    shuffled = reals[np.random.default_rng(0).permutation(len(reals))]
-    floor, _ = kernel_distance(shuffled[: len(reals) // 2], shuffled[len(reals) // 2 :])
-    return Gap(
+    kid, error = kernel_distance(photo_features, painting_features)
+    shuffled = painting_features[np.random.default_rng(0).permutation(len(painting_features))]
+    floor, _ = kernel_distance(shuffled[: len(shuffled) // 2], shuffled[len(shuffled) // 2 :])
+    return DomainGap(
         network=DEFAULT,
-        counts=f"{len(others):,} v {len(reals):,}",
+        counts=f"{len(photo_features):,} v {len(painting_features):,}",
         distance=Value(value=kid, error=error, floor=floor),
-        words=differences(paintings, photos),
+        differences=describe_differences(paintings, photos),
     )

@@ -1,1 +1,1 @@
-"""What is in a set of pictures, before anyone trains on it."""
+"""Exploration of data sets before training: statistics, issues, similarity and recommendations."""

@@ -1,4 +1,4 @@
-"""Sheets to look at before anyone trains: what is in a set, and what cropping the frames would do to it."""
+"""Contact sheets of data sets, and sheets of crops and watermarks."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -12,18 +12,18 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from impasto.data.image_grid import tile
 
-PANEL = (240, 200)  # room for a picture before cropping, and again for it after
-PANELS = (2 * PANEL[0] + 12, PANEL[1] + 2)  # both, their edges and what is between them
-COLUMNS = 3  # of such pairs on a page
+PANEL = (240, 200)  # maximum size of an image, before and after cropping
+PANELS = (2 * PANEL[0] + 12, PANEL[1] + 2)  # of a pair with its edges and gap
+COLUMNS = 3  # of pairs on a page
 GAP = 8
 STRIP = 20  # height of a line of text
 INK = (40, 40, 40)
 BOX = (230, 30, 30)
-EDGE = (190, 190, 190)  # else white paper and the white sheet run together
+EDGE = (190, 190, 190)  # separates white paper from the white sheet
 
 
 class Crop(NamedTuple):
-    """A picture and the part of it that would be kept: (left, top, right, bottom) in its pixels."""
+    """An image and a box (left, top, right, bottom) in its pixels."""
 
     name: str
     before: Image.Image
@@ -33,101 +33,111 @@ class Crop(NamedTuple):
 def contact_sheet(
     pictures: NDArray[np.uint8], title: str, captions: Sequence[str] | None = None, limit: int = 100
 ) -> Image.Image:
-    """One titled sheet of the pictures, uint8 RGB of shape (N, S, S, 3), each with its caption under it.
+    """Return a titled grid of images (N, S, S, 3), uint8, with captions, at their own size.
 
-    They are shown as large as they are. Of more than ``limit`` pictures, that many are shown, evenly spread
-    over the set; the title line says so.
-    Raises ValueError if there is no picture, or not one caption for each.
+    Of more than ``limit`` images, that many evenly spaced ones are shown; the title gives both numbers.
+
+    Raises:
+        ValueError: there is no image, or not one caption for each.
     """
     count = len(pictures)
     if captions is not None and len(captions) != count:
-        raise ValueError(f"{count} pictures have {len(captions)} captions")
+        raise ValueError(f"{count} images have {len(captions)} captions")
     shown = np.linspace(0, count - 1, min(count, limit)).round().astype(int)
     cells = []
     for i in shown:
         picture = Image.fromarray(pictures[i])
-        cells.append(picture if captions is None else _captioned(picture, _label(i + 1, captions[i])))
-    many = f"{count:,} pictures" if len(shown) == count else f"{len(shown):,} of {count:,} pictures"
-    return _titled(_tiled(cells, None, GAP), f"{title}: {many}")
+        cells.append(picture if captions is None else _add_caption(picture, _label(i + 1, captions[i])))
+    many = f"{count:,} images" if len(shown) == count else f"{len(shown):,} of {count:,} images"
+    return _add_title(_tiled(cells, None, GAP), f"{title}: {many}")
 
 
-def before_after(crops: Iterable[Crop], per_page: int = 24) -> list[Image.Image]:
-    """Pages that show each crop: the whole picture with its box, the part inside beside it, the name below.
+def crop_pages(crops: Iterable[Crop], per_page: int = 24) -> list[Image.Image]:
+    """Return pages that show each crop: the image with its box, the inside of the box, and the name.
 
-    Crops are drawn as they come, so an iterator keeps one large picture in memory at a time.
+    ``crops`` is consumed lazily, so an iterator keeps one large image in memory at a time.
     """
-    return _pages(((crop.name, pair(crop)) for crop in crops), "Before and after cropping", per_page)
+    return _pages(((crop.name, crop_pair(crop)) for crop in crops), "Before and after cropping", per_page)
 
 
-def marked(marks: Iterable[Crop], per_page: int = 24) -> list[Image.Image]:
-    """Pages that show where in its picture each mark is, and the mark with what is around it; else as
-    :func:`before_after`."""
-    return _pages(((mark.name, around(mark)) for mark in marks), "Suspected marks", per_page)
+def watermark_pages(watermarks: Iterable[Crop], per_page: int = 24) -> list[Image.Image]:
+    """Return pages that show each watermark in its image and enlarged, as :func:`crop_pages` does crops."""
+    return _pages(((mark.name, watermark_pair(mark)) for mark in watermarks), "Suspected watermarks", per_page)
 
 
-def pair(crop: Crop) -> Image.Image:
-    """The boxed picture and the part inside, side by side, both as large as they fit, with a thin edge."""
+def crop_pair(crop: Crop) -> Image.Image:
+    """Return the image with its box, and the inside of the box, side by side."""
     whole = crop.before.convert("RGB")
-    return _side_by_side(_boxed(whole, crop.box), whole.crop(crop.box))
+    return _side_by_side(_draw_box(whole, crop.box), whole.crop(crop.box))
 
 
-def around(mark: Crop) -> Image.Image:
-    """The boxed picture, and the box with half as much again on each side of it."""
+def watermark_pair(mark: Crop) -> Image.Image:
+    """Return the image with its box, and the box enlarged by half its size on each side, side by side."""
     whole = mark.before.convert("RGB")
     left, top, right, bottom = mark.box
     more = max(right - left, bottom - top) // 2
     wider = max(left - more, 0), max(top - more, 0), min(right + more, whole.width), min(bottom + more, whole.height)
     inside = left - wider[0], top - wider[1], right - wider[0], bottom - wider[1]
-    return _side_by_side(_boxed(whole, mark.box), _boxed(whole.crop(wider), inside))
+    return _side_by_side(_draw_box(whole, mark.box), _draw_box(whole.crop(wider), inside))
 
 
-def scattered(pictures: Sequence[NDArray[np.uint8]], cells: NDArray[np.int64], width: int, side: int) -> Image.Image:
-    """Squares, each uint8 (S, S, 3), at their cells, int (N, 2) of column and row, on white.
+def scatter_images(
+    pictures: Sequence[NDArray[np.uint8]], cells: NDArray[np.int64], width: int, side: int
+) -> Image.Image:
+    """Place square images, each uint8 (S, S, 3), at grid cells, int (N, 2) of column and row, on white.
 
-    The sheet is at most ``width`` pixels wide, and a square at most ``side``.
-    Raises ValueError if there is no picture, or not one cell for each.
+    Args:
+        pictures: the images.
+        cells: column and row of each.
+        width: maximum width of the result in pixels.
+        side: maximum side of an image in pixels.
+
+    Raises:
+        ValueError: there is no image, or not one cell for each.
     """
     if len(pictures) != len(cells):
-        raise ValueError(f"{len(pictures)} pictures have {len(cells)} cells")
+        raise ValueError(f"{len(pictures)} images have {len(cells)} cells")
     corner = cells.min(axis=0)
     columns, rows = (int(count) for count in cells.max(axis=0) - corner + 1)
     side = max(1, min(side, width // columns))
     sheet = Image.new("RGB", (columns * side, rows * side), "white")
     for picture, (column, row) in zip(pictures, cells - corner, strict=True):
-        # A white pixel between neighbours; else two dark pictures run together.
+        # A white pixel separates neighbours.
         small = Image.fromarray(picture).resize((max(side - 1, 1),) * 2, Image.Resampling.BOX)
         sheet.paste(small, (int(column) * side, int(row) * side))
     return sheet
 
 
 def _pages(pairs: Iterable[tuple[str, Image.Image]], title: str, per_page: int) -> list[Image.Image]:
-    cells = [_captioned(_standing(two), _label(number, name)) for number, (name, two) in enumerate(pairs, start=1)]
+    cells = [
+        _add_caption(_align_bottom(two), _label(number, name)) for number, (name, two) in enumerate(pairs, start=1)
+    ]
     pages = [cells[start : start + per_page] for start in range(0, len(cells), per_page)]
     return [
-        _titled(_tiled(page, min(COLUMNS, len(page)), 3 * GAP), f"{title}, page {number} of {len(pages)}")
+        _add_title(_tiled(page, min(COLUMNS, len(page)), 3 * GAP), f"{title}, page {number} of {len(pages)}")
         for number, page in enumerate(pages, start=1)
     ]
 
 
-def _standing(two: Image.Image) -> Image.Image:
-    """A pair on the caption's line, in room that is the same for all."""
+def _align_bottom(two: Image.Image) -> Image.Image:
+    """Pad a pair to a common size, aligned at the bottom."""
     room = Image.new("RGB", PANELS, "white")
     room.paste(two, (0, room.height - two.height))
     return room
 
 
-def _boxed(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
-    """The picture as large as it fits a panel, with a box around a part of it."""
+def _draw_box(picture: Image.Image, box: tuple[int, int, int, int]) -> Image.Image:
+    """Fit an image into a panel and draw a box on it."""
     fitted = ImageOps.contain(picture, PANEL)
     scale = fitted.width / picture.width
     left, top, right, bottom = (round(edge * scale) for edge in box)
-    # Never less than a dot, however small the part is.
+    # At least a dot for tiny boxes.
     ImageDraw.Draw(fitted).rectangle((left, top, max(right - 1, left), max(bottom - 1, top)), outline=BOX, width=2)
     return fitted
 
 
 def _side_by_side(*pictures: Image.Image) -> Image.Image:
-    """Pictures as large as they fit a panel, with a thin edge, on one line."""
+    """Fit images into panels with a thin edge, side by side."""
     edged = [ImageOps.expand(ImageOps.contain(picture, PANEL), 1, EDGE) for picture in pictures]
     width, height = sum(each.width + GAP for each in edged) - GAP, max(each.height for each in edged)
     sheet = Image.new("RGB", (width, height), "white")
@@ -142,18 +152,18 @@ def _tiled(cells: Sequence[Image.Image], columns: int | None, gap: int) -> Image
     return tile(np.stack([np.asarray(cell) for cell in cells]), columns, gap)
 
 
-def _titled(sheet: Image.Image, title: str) -> Image.Image:
+def _add_title(sheet: Image.Image, title: str) -> Image.Image:
     page = ImageOps.expand(sheet, (GAP, STRIP + 2 * GAP, GAP, GAP), "white")
-    return _written(page, _drawable(title), (GAP, GAP), page.width - 2 * GAP, 15)
+    return _draw_text(page, _drawable(title), (GAP, GAP), page.width - 2 * GAP, 15)
 
 
-def _captioned(picture: Image.Image, text: str) -> Image.Image:
+def _add_caption(picture: Image.Image, text: str) -> Image.Image:
     cell = ImageOps.expand(picture, (0, 0, 0, STRIP), "white")
-    return _written(cell, text, (0, picture.height + 3), cell.width, 11)
+    return _draw_text(cell, text, (0, picture.height + 3), cell.width, 11)
 
 
-def _written(picture: Image.Image, text: str, place: tuple[int, int], width: int, size: int) -> Image.Image:
-    """The picture with the text on it, which loses its middle where it is longer than ``width`` pixels."""
+def _draw_text(picture: Image.Image, text: str, place: tuple[int, int], width: int, size: int) -> Image.Image:
+    """Draw text on an image; text longer than ``width`` pixels loses its middle."""
     font = ImageFont.truetype(_font_file(), size)
     kept = len(text)
     shown = text
@@ -165,13 +175,13 @@ def _written(picture: Image.Image, text: str, place: tuple[int, int], width: int
 
 
 def _label(number: int, name: str) -> str:
-    """The name, or as much of it as the font can draw with the picture's number in front, to find it by."""
+    """Return the name; if the font cannot draw all of it, with the image's number in front."""
     drawable = _drawable(name)
     return name if drawable == name else f"#{number} {drawable}"
 
 
 def _drawable(text: str) -> str:
-    """The text, with … for what the font has no glyph for: empty boxes would tell nothing."""
+    """Replace characters without a glyph in the font by …."""
     return re.sub("…+", "…", "".join(c if ord(c) in _glyphs() and c.isprintable() else "…" for c in text))
 
 

@@ -1,4 +1,4 @@
-"""Pictures in numbers: how light, how lively, how sharp, and where two sets of pictures differ."""
+"""Statistics of images, and a description of the differences between two data sets."""
 
 import math
 from collections.abc import Sequence
@@ -9,37 +9,37 @@ from itertools import chain, pairwise
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import fft
 
 from impasto.config.types import Pixels
-from impasto.exploration.palette import name_of
-from impasto.exploration.results import Domain, ImageStatistics, Spread
+from impasto.errors import require
+from impasto.exploration.palette import colour_name
+from impasto.exploration.results import Domain, ImageStatistics, Percentiles
 
-#: The numbers of :class:`ImageStatistics`, in the order in which they are told.
-MEASURES = ("brightness", "contrast", "colourfulness", "sharpness")
+#: Names of the statistics in :class:`ImageStatistics`, in the order of the report.
+STATISTICS = ("brightness", "contrast", "colourfulness", "sharpness")
 #: Relative luminance of linear sRGB: IEC 61966-2-1, with the primaries of ITU-R BT.709 and white D65.
 LUMINANCE = (0.2126, 0.7152, 0.0722)
-#: Power that is taken to be in every spectrum, in levels of L* squared: even pictures have none, which has no decibels.
+#: Power that is added to every spectrum, in L* squared, so that uniform images have finite decibels.
 FAINTEST = 1e-4
-#: An effect from which on a difference is told, and from which on it is called clear and great: Cohen 1988,
-#: "Statistical Power Analysis for the Behavioral Sciences".
+#: Effect sizes from which a difference is reported, called clear, and called large: Cohen 1988, "Statistical Power
+#: Analysis for the Behavioral Sciences".
 SMALL, MEDIUM, LARGE = 0.2, 0.5, 0.8
-#: How far single pictures are from their set, as a standard deviation, where only the set's sum is kept; it makes an
-#: effect of a difference. Of the power in an octave, in dB: 3.5 to 4.3 for Monet's paintings, 3.8 to 5.2 for photos of
-#: landscapes.
+#: Typical standard deviation over images of the power in an octave, in dB, where only the sum over the data set is
+#: known: 3.5 to 4.3 for Monet's paintings, 3.8 to 5.2 for photos of landscapes.
 POWER_DEVIATION = 4.0
-#: Of a channel's mean over that of the others, in levels, of red, green and blue: 21, 10, 24 and 24, 10, 25.
+#: The same for a channel's mean minus that of the others, in levels, of red, green and blue: 21, 10, 24 (paintings) and
+#: 24, 10, 25 (photos).
 CAST_DEVIATIONS = (22.0, 10.0, 25.0)
 
 
 @dataclass(frozen=True)
-class Measures:
-    """One picture in numbers: those of :class:`ImageStatistics`, and those that add up over a set.
+class Measurements:
+    """Measurements of one image: those of :class:`ImageStatistics`, and those that are summed over a data set.
 
     Attributes:
-        histogram: how many pixels have each level, by channel, (3, 256).
-        power: of L* at 1, 2 … S/2 cycles per picture, (S // 2,), in levels squared: that of white noise is its variance
-            at any of them.
+        histogram: number of pixels at each level, by channel, (3, 256).
+        power: power spectrum of L* at 1, 2 … S/2 cycles per image, (S // 2,), normalised so that white noise has its
+            variance at every frequency.
     """
 
     brightness: float
@@ -50,17 +50,17 @@ class Measures:
     power: NDArray[np.float64]
 
 
-def measure(pixels: Pixels) -> Measures:
-    """Measures a picture, uint8 sRGB (S, S, 3).
+def measure_image(pixels: Pixels) -> Measurements:
+    """Measure an image, sRGB (S, S, 3).
 
     ``brightness`` and ``contrast`` are the mean and the standard deviation of lightness L* (0…100, CIE 1976).
     ``colourfulness`` is M̂⁽³⁾ of Hasler & Süsstrunk 2003, "Measuring Colourfulness in Natural Images".
-    ``sharpness`` is how far a pixel's L* is from the mean of its four neighbours, on average: a quarter of the absolute
-    Laplacian. ``power`` is the squared Fourier transform under Hann's window, averaged over all directions.
+    ``sharpness`` is the mean absolute Laplacian of L*, divided by 4. ``power`` is the squared Fourier transform with a
+    Hann window, averaged over all directions.
     """
     light = lightness(pixels)
     brightness, contrast = _moments(light)
-    return Measures(
+    return Measurements(
         brightness=brightness,
         contrast=contrast,
         colourfulness=_colourfulness(pixels),
@@ -71,7 +71,10 @@ def measure(pixels: Pixels) -> Measures:
 
 
 def lightness(pixels: Pixels) -> NDArray[np.float32]:
-    """CIELAB's L*, 0…100, of uint8 sRGB (..., 3): (...), within 0.02."""
+    """Return CIELAB's L*, 0…100, of sRGB (..., 3): (...), within 0.02.
+
+    Hand-written for speed: see docs/decisions.md.
+    """
     luminance, light = _tables()
     index = luminance[0].take(pixels[..., 0])
     index += luminance[1].take(pixels[..., 1])
@@ -82,11 +85,11 @@ def lightness(pixels: Pixels) -> NDArray[np.float32]:
 
 @cache
 def _tables() -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Each level's part of the luminance by channel (3, 256), in 65535ths, and L* by luminance (65538,)."""
+    """Return the luminance of each level by channel (3, 256), in 1/65535, and L* by luminance (65538,)."""
     level = np.arange(256) / 255
     linear = np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)
     luminance = np.rint(np.outer(LUMINANCE, linear) * 65535).astype(np.int32)
-    y = np.minimum(np.arange(65538) / 65535, 1)  # three parts, each rounded, may come to a little more than white
+    y = np.minimum(np.arange(65538) / 65535, 1)  # the sum of three rounded parts may exceed white
     light = np.where(y <= (6 / 29) ** 3, y * (29 / 3) ** 3, 116 * np.cbrt(y) - 16)
     return luminance, light.astype(np.float32)
 
@@ -98,14 +101,14 @@ def _colourfulness(pixels: Pixels) -> float:
 
 
 def _moments(plane: NDArray[np.floating]) -> tuple[float, float]:
-    """The mean and the standard deviation of (S, S), in a third of the time of numpy's ``std`` in float64."""
+    """Return mean and standard deviation of (S, S), three times as fast as numpy's ``std`` in float64."""
     centre = float(plane.mean())
     away = plane - plane.dtype.type(centre)
     return centre, math.sqrt(float(np.vdot(away, away)) / plane.size)
 
 
 def _sharpness(light: NDArray[np.float32]) -> float:
-    """Of L* (S, S); its outermost pixels lack a neighbour, so they only are neighbours."""
+    """Return the sharpness of L* (S, S), without the outermost pixels."""
     if min(light.shape) < 3:
         return 0.0
     around = light[:-2, 1:-1] + light[2:, 1:-1]
@@ -117,11 +120,11 @@ def _sharpness(light: NDArray[np.float32]) -> float:
 
 
 def _power(light: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Of L* (S, S), at 1 … S/2 cycles: (S // 2,). The corners of the spectrum, which lie beyond, count nowhere."""
+    """Return the power of L* (S, S) at 1 … S/2 cycles, (S // 2,), without the corners of the spectrum."""
     side = len(light)
     window, ring, weight, total = _rings(side)
-    # The mean is the window's own: what it would leave of a plain picture's brightness is at 1 cycle, and strong.
-    waves = fft.rfft2((light - np.vdot(window, light) / window.sum()) * window)
+    # Subtract the windowed mean: otherwise the brightness leaks into 1 cycle.
+    waves = require("scipy.fft", extra="train").rfft2((light - np.vdot(window, light) / window.sum()) * window)
     power = (waves.real**2 + waves.imag**2) * weight
     found: NDArray[np.float64] = np.bincount(ring, power.ravel(), side // 2 + 2)[1 : side // 2 + 1] / total
     return found
@@ -129,10 +132,10 @@ def _power(light: NDArray[np.float32]) -> NDArray[np.float64]:
 
 @cache
 def _rings(side: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float32], NDArray[np.float64]]:
-    """The window (S, S), each frequency's ring (S·(S/2 + 1),), its weight, and each ring's sum of those.
+    """Return the window (S, S), the ring of each frequency (S·(S/2 + 1),), its weight, and the sums of weights by ring.
 
-    Half of the spectrum is computed: what is not on its edge stands for its mirror image too. The window is the same
-    from either side, as a mirrored picture is to have the same power.
+    ``rfft2`` computes half of the spectrum, so frequencies off its edges count twice. The window is symmetric, so that
+    flipping an image does not change its power.
     """
     hann = np.hanning(side + 2)[1:-1]
     window = np.outer(hann, hann)
@@ -147,77 +150,82 @@ def _rings(side: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np
     return window.astype(np.float32), ring, weight.astype(np.float32), total * np.square(window).sum()
 
 
-def spreads(looks: Sequence[ImageStatistics]) -> dict[str, Spread]:
-    """How each of :data:`MEASURES` lies over a set of at least one picture."""
-    return {name: _spread([getattr(each, name) for each in looks]) for name in MEASURES}
+def percentiles(statistics: Sequence[ImageStatistics]) -> dict[str, Percentiles]:
+    """Return the percentiles of each of :data:`STATISTICS` over at least one image."""
+    return {name: _spread([getattr(each, name) for each in statistics]) for name in STATISTICS}
 
 
-def _spread(values: list[float]) -> Spread:
+def _spread(values: list[float]) -> Percentiles:
     low, median, high = np.percentile(values, (5, 50, 95))
-    return Spread(low=float(low), median=float(median), high=float(high))
+    return Percentiles(low=float(low), median=float(median), high=float(high))
 
 
 def decibels(power: NDArray[np.float64], count: int) -> list[float]:
-    """The mean of ``count`` pictures' :attr:`Measures.power`, given as their sum, in dB over one level squared."""
+    """The mean of ``count`` images' :attr:`Measurements.power`, given their sum, in dB relative to 1 L*²."""
     found: list[float] = (10 * np.log10(power / max(count, 1) + FAINTEST)).tolist()
     return found
 
 
 @dataclass(frozen=True)
 class _Difference:
-    """A sentence, and the effect size of what it tells: above 0 where photos have more of it."""
+    """A difference between the domains.
+
+    Attributes:
+        effect: effect size, above 0 where photos have more.
+        sentence: its description.
+    """
 
     effect: float
-    words: str
+    sentence: str
 
 
-def differences(paintings: Domain, photos: Domain) -> list[str]:
-    """Where photos differ from paintings, a sentence each, the greatest difference first; none that is negligible.
+def describe_differences(paintings: Domain, photos: Domain) -> list[str]:
+    """Return one sentence for each difference that is not negligible, largest first.
 
-    Both hold at least one picture, measured at the same size.
+    Both domains have at least one image and were measured at the same size.
 
-    Differences of different kinds are compared by effect size (Cohen 1988): of each measure d, its difference in
-    standard deviations over pictures; of the channels and the spectrum the same, with deviations that are usual; of
-    colours' shares h, the difference of their arcsines.
+    Differences are ranked by effect size (Cohen 1988): for statistics d, the difference in standard deviations over
+    images; for channels and spectrum the same with typical deviations; for fractions of colours h, the difference of
+    their arcsines.
     """
     found = [
-        *(_of_measure(name, paintings, photos) for name in MEASURES),
+        *(_of_measure(name, paintings, photos) for name in STATISTICS),
         _of_channels(paintings, photos),
         _of_spectrum(paintings, photos),
         _of_colours(paintings, photos),
     ]
-    told = [each for each in found if each is not None and abs(each.effect) >= SMALL]
-    return [each.words for each in sorted(told, key=lambda each: -abs(each.effect))]
+    relevant = [each for each in found if each is not None and abs(each.effect) >= SMALL]
+    return [each.sentence for each in sorted(relevant, key=lambda each: -abs(each.effect))]
 
 
-#: Of each measure: what those are that have more of it and less of it, and what its numbers mean.
-_WORDS = {
+#: For each statistic: the words for more and less of it, and the meaning of its numbers.
+_TERMS = {
     "brightness": ("lighter", "darker", "mean lightness {} against {}, where 0 is black and 100 is white"),
     "contrast": (
-        "richer in contrast",
-        "poorer in contrast",
-        "lightness varies by {} within a picture, against {}, of 100",
+        "higher in contrast",
+        "lower in contrast",
+        "the standard deviation of the lightness is {} within an image, against {}, of 100",
     ),
-    "colourfulness": ("more colourful", "less colourful", "{} against {}, where 0 is grey and 60 is lively"),
-    "sharpness": ("sharper", "softer", "a pixel is {} of 100 lighter or darker than those around it, against {}"),
+    "colourfulness": ("more colourful", "less colourful", "{} against {}, where 0 is grey and 60 is highly colourful"),
+    "sharpness": ("sharper", "softer", "a pixel differs from its neighbours by {} of 100 in lightness, against {}"),
 }
 
 
 def _of_measure(name: str, paintings: Domain, photos: Domain) -> _Difference:
-    one, other = (np.array([getattr(each, name) for each in domain.looks]) for domain in (paintings, photos))
+    one, other = (np.array([getattr(each, name) for each in domain.statistics]) for domain in (paintings, photos))
     effect = _standardised(other.mean() - one.mean(), np.hypot(one.std(), other.std()) / np.sqrt(2))
-    more, less, numbers = _WORDS[name]
+    more, less, numbers = _TERMS[name]
     shown = numbers.format(_rounded(other.mean()), _rounded(one.mean()))
     return _Difference(effect, f"Photos are {_degree(effect)}{more if effect > 0 else less} than paintings: {shown}.")
 
 
 def _standardised(difference: float, deviation: float) -> float:
-    """An effect size. Sets without any variety of their own have one that is great, not endless."""
+    """Return the effect size d; large but finite for data sets without variance."""
     return float(difference / max(deviation, abs(difference) / 10, 1e-9))
 
 
 def _of_channels(paintings: Domain, photos: Domain) -> _Difference:
-    """The channel that differs most when the difference in brightness is taken out: a cast."""
+    """Return the difference of the channel that differs most apart from brightness: a colour cast."""
     shares = np.array([paintings.histogram, photos.histogram])  # (2, 3, 256)
     means = shares @ np.arange(256)
     casts = means - (means.sum(axis=1, keepdims=True) - means) / 2  # of each channel over the mean of the others
@@ -228,7 +236,7 @@ def _of_channels(paintings: Domain, photos: Domain) -> _Difference:
     one, other = (_side(domain[channel]) for domain in casts)
     return _Difference(
         effect,
-        f"Photos hold {_degree(effect)}{'more' if effect > 0 else 'less'} {name} than paintings: on average it is "
+        f"Photos have {_degree(effect)}{'more' if effect > 0 else 'less'} {name} than paintings: its mean is "
         f"{other} {others}, against {one}, of 255 levels.",
     )
 
@@ -238,7 +246,7 @@ def _side(cast: float) -> str:
 
 
 def _of_spectrum(paintings: Domain, photos: Domain) -> _Difference | None:
-    """The band, an octave each, in which powers differ most; None for spectra that have no two bands in common."""
+    """Return the difference of the octave in which the power differs most; None for spectra of different sizes."""
     if len(paintings.spectrum) < 2 or len(paintings.spectrum) != len(photos.spectrum):
         return None
     more = np.subtract(photos.spectrum, paintings.spectrum)
@@ -250,22 +258,22 @@ def _of_spectrum(paintings: Domain, photos: Domain) -> _Difference | None:
     band = int(np.abs(bands).argmax())
     effect = float(bands[band] / POWER_DEVIATION)
     if band == len(bands) - 1:
-        what, where = "finest detail", f"above {edges[band]} cycles per picture"
+        what, where = "finest detail", f"above {edges[band]} cycles per image"
     elif band == 0:
-        what, where = "broadest shapes", f"up to {edges[1]} cycles per picture"
+        what, where = "coarsest shapes", f"up to {edges[1]} cycles per image"
     else:
-        what, where = "details of middle size", f"{edges[band]} to {edges[band + 1]} cycles per picture"
+        what, where = "medium-sized detail", f"{edges[band]} to {edges[band + 1]} cycles per image"
     factor = 10 ** (bands[band] / 10)
     times = f"{_rounded(factor)} times" if factor >= 1 else f"{factor:.0%} of" if factor >= 0.01 else "hardly any of"
     return _Difference(
         effect,
-        f"Photos hold {abs(bands[band]):.1f} dB {'more' if effect > 0 else 'less'} of the {what} ({where}) than "
+        f"Photos have {abs(bands[band]):.1f} dB {'more' if effect > 0 else 'less'} of the {what} ({where}) than "
         f"paintings: {times} the power.",
     )
 
 
 def _of_colours(paintings: Domain, photos: Domain) -> _Difference | None:
-    """The colour, of those that have a name, whose share differs most."""
+    """Return the difference of the named colour whose fraction differs most."""
     one, other = (_named(domain) for domain in (paintings, photos))
     if not one or not other:
         return None
@@ -274,17 +282,17 @@ def _of_colours(paintings: Domain, photos: Domain) -> _Difference | None:
     effect = effects[name]
     return _Difference(
         effect,
-        f"Photos show {'more' if effect > 0 else 'less'} {name} than paintings: "
+        f"Photos contain {'more' if effect > 0 else 'less'} {name} than paintings: "
         f"{other.get(name, 0.0):.0%} of their area, against {one.get(name, 0.0):.0%}.",
     )
 
 
 def _named(domain: Domain) -> dict[str, float]:
-    """Shares of colours by name: of the pictures' own palettes, which are many, or else of the set's."""
-    palettes = [each.palette for each in domain.looks if each.palette] or [domain.palette]
+    """Return fractions of colours by name, from the palettes of the images, or else from that of the data set."""
+    palettes = [each.palette for each in domain.statistics if each.palette] or [domain.palette]
     shares: dict[str, float] = {}
     for colour in chain.from_iterable(palettes):
-        name = name_of(colour.hex)
+        name = colour_name(colour.hex)
         shares[name] = shares.get(name, 0.0) + colour.share / len(palettes)
     return shares
 

@@ -1,4 +1,4 @@
-"""A close look at some pictures of a set, each decoded once more: their frames, and what was put on them."""
+"""Inspect some images of a data set at higher resolution for frames, watermarks, signatures and seals."""
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
@@ -9,104 +9,104 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from impasto.data.border_crop import Box, find_frame
+from impasto.data.border_crop import Box, find_content_box
 from impasto.data.decode import decode
-from impasto.data.entry import Unreadable
+from impasto.data.entry import UnreadableError
 from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
 from impasto.exploration.contact_sheet import Crop
-from impasto.exploration.results import Framed, Shares, Watermark
+from impasto.exploration.results import DetectedFrame, RelativeBox, Watermark
 from impasto.exploration.watermarks import find_watermarks
 
-SEEN_AT = 480  # pixels that the short side of a larger picture is decoded to at least
-SHOWN = 400  # pixels of the long side of a picture that is kept to be shown
-MOST_SHOWN = 48
+MIN_SIDE = 480  # pixels of the shorter side that images are decoded at
+CROP_SIDE = 400  # pixels of the longer side of images in the report
+MAX_CROPS = 48
 
-#: One picture's name, and how to get its pixels, (H, W, 3) uint8; it may raise Unreadable.
-_Pixels = tuple[str, Callable[[], NDArray[np.uint8]]]
+#: Name of an image, and a function that returns its pixels (H, W, 3) or raises UnreadableError.
+_NamedImage = tuple[str, Callable[[], NDArray[np.uint8]]]
 
 
 @dataclass
 class Inspection:
-    """What a close look found, in the order of the set; ``crops`` and ``marked`` hold the first few, to show."""
+    """Findings in the order of the data set, with crops of the first :data:`MAX_CROPS` for the report."""
 
-    framed: list[Framed] = field(default_factory=list)
-    marks: list[Watermark] = field(default_factory=list)
+    frames: list[DetectedFrame] = field(default_factory=list)
+    watermarks: list[Watermark] = field(default_factory=list)
     crops: list[Crop] = field(default_factory=list)
-    marked: list[Crop] = field(default_factory=list)
+    watermark_crops: list[Crop] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
-class _Seen:
-    framed: Framed | None
-    marks: list[Watermark]
+class _Findings:
+    frame: DetectedFrame | None
+    watermarks: list[Watermark]
     crop: Crop | None
-    marked: list[Crop]
+    watermark_crops: list[Crop]
 
 
 def inspect_images(source: str, names: Collection[str]) -> Inspection:
-    """Look for frames, watermarks, signatures and seals on the pictures of a source that have one of ``names``.
+    """Search the images of a source with the given names for frames, and inside these for watermarks.
 
-    What cannot be read is passed over, as are names that the source has not. Marks are looked for inside the frame
-    alone, as that is what would be learned.
+    Unreadable images and unknown names are skipped.
 
     Args:
-        source: whatever :func:`impasto.data.sources.open_source` opens, or a pack.
+        source: any source of :func:`impasto.data.sources.open_source`, or a pack.
+        names: of the images to inspect.
 
     Raises:
         ImpastoError: the source cannot be opened.
     """
     found, wanted = Inspection(), frozenset(names)
     with ExitStack() as stack:
-        pictures = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
-        for name, pixels in pictures:  # one by one: two threads of many short steps only wait for each other
-            seen = _look(name, pixels)
-            if seen.framed:
-                found.framed.append(seen.framed)
-            if seen.crop and len(found.crops) < MOST_SHOWN:
-                found.crops.append(seen.crop)
-            found.marks += seen.marks
-            found.marked += seen.marked[: MOST_SHOWN - len(found.marked)]
+        images = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
+        for name, pixels in images:  # sequential: the work is many short numpy calls that hold the GIL
+            findings = _inspect(name, pixels)
+            if findings.frame:
+                found.frames.append(findings.frame)
+            if findings.crop and len(found.crops) < MAX_CROPS:
+                found.crops.append(findings.crop)
+            found.watermarks += findings.watermarks
+            found.watermark_crops += findings.watermark_crops[: MAX_CROPS - len(found.watermark_crops)]
     return found
 
 
-def _pack(source: str, wanted: frozenset[str]) -> Iterator[_Pixels]:
+def _pack(source: str, wanted: frozenset[str]) -> Iterator[_NamedImage]:
     store = PixelStore.open(source)
     for name, pixels in zip(store.names, store.pixels, strict=True):
         if name in wanted:
             yield name, partial(np.asarray, pixels)
 
 
-def _source(source: str, wanted: frozenset[str], stack: ExitStack) -> Iterator[_Pixels]:
+def _source(source: str, wanted: frozenset[str], stack: ExitStack) -> Iterator[_NamedImage]:
     def pixels(read: Callable[[], bytes]) -> NDArray[np.uint8]:
-        return np.asarray(decode(read(), SEEN_AT).image)
+        return np.asarray(decode(read(), MIN_SIDE).image)
 
     for entry in stack.enter_context(open_source(source)).entries():
         if entry.name in wanted:
             yield entry.name, partial(pixels, entry.read)
 
 
-def _look(name: str, pixels: Callable[[], NDArray[np.uint8]]) -> _Seen:
+def _inspect(name: str, pixels: Callable[[], NDArray[np.uint8]]) -> _Findings:
     try:
         rgb = pixels()
-    except Unreadable:
-        return _Seen(None, [], None, [])
+    except UnreadableError:
+        return _Findings(None, [], None, [])
     height, width = rgb.shape[:2]
-    box = find_frame(rgb)
+    box = find_content_box(rgb)
     inside = rgb[box.top : box.bottom, box.left : box.right]
-    marks = [
-        Watermark(name=name, kind=kind, box=_outwards(shares, box, width, height), why=why)
-        for kind, shares, why in find_watermarks(inside)
+    watermarks = [
+        Watermark(name=name, kind=kind, box=_to_full_image(shares, box, width, height), reason=reason)
+        for kind, shares, reason in find_watermarks(inside)
     ]
-    marked = [crop(name, mark.box, rgb) for mark in marks]
+    watermark_crops = [make_crop(name, mark.box, rgb) for mark in watermarks]
     if box == (0, 0, width, height):
-        return _Seen(None, marks, None, marked)
-    framed = Framed(name=name, box=(box.left / width, box.top / height, box.right / width, box.bottom / height))
-    return _Seen(framed, marks, crop(name, framed.box, rgb), marked)
+        return _Findings(None, watermarks, None, watermark_crops)
+    frame = DetectedFrame(name=name, box=(box.left / width, box.top / height, box.right / width, box.bottom / height))
+    return _Findings(frame, watermarks, make_crop(name, frame.box, rgb), watermark_crops)
 
 
-def _outwards(shares: Shares, box: Box, width: int, height: int) -> Shares:
-    """Shares of what is inside the frame, as shares of the whole."""
+def _to_full_image(shares: RelativeBox, box: Box, width: int, height: int) -> RelativeBox:
+    """Convert a box relative to the inside of a frame to one relative to the full image."""
     across, down = box.right - box.left, box.bottom - box.top
     left, top, right, bottom = shares
     return (
@@ -117,10 +117,10 @@ def _outwards(shares: Shares, box: Box, width: int, height: int) -> Shares:
     )
 
 
-def crop(name: str, shares: Shares, rgb: NDArray[np.uint8]) -> Crop:
-    """A part of a picture, to show, the picture at most ``SHOWN`` pixels long."""
+def make_crop(name: str, shares: RelativeBox, rgb: NDArray[np.uint8]) -> Crop:
+    """Return a box of an image that is reduced to at most :data:`CROP_SIDE` pixels, for the report."""
     small = Image.fromarray(rgb)
-    small.thumbnail((SHOWN, SHOWN))
+    small.thumbnail((CROP_SIDE, CROP_SIDE))
     left, top, right, bottom = shares
     box = (
         round(left * small.width),

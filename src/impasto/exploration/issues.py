@@ -1,209 +1,196 @@
-"""What is wrong with the pictures of a set, and what to do about it before a training."""
+"""Issues of a data set that should be fixed before training."""
 
 from collections.abc import Iterator, Sequence
 
 from impasto.config.recipe import Recipe
 from impasto.data.pixel_store import is_pack
-from impasto.exploration.results import THIN, Advice, Domain, Shares
-from impasto.reports.evaluation_text import listed, number
-from impasto.reports.exploration_text import many, place
+from impasto.errors import require
+from impasto.exploration.phrases import count_noun, describe_position, first_names, has_or_have
+from impasto.exploration.results import THIN_FRAME, Domain, Recommendation, RelativeBox
+from impasto.metrics.formatting import format_number
 
-#: Below this share of pictures, finds may all be mistaken, or do no harm.
-SUSPECTED = 0.05
-#: Colourfulness below which a picture looks grey; 15 is slightly colourful (Hasler & Süsstrunk 2003, table 2).
+#: Fraction of the images below which all findings may be false positives, or harmless.
+MIN_SHARE = 0.05
+#: Colourfulness below which an image looks grey; 15 is slightly colourful (Hasler & Süsstrunk 2003, table 2).
 GREY = 5.0
-#: How far outside the range of nine in ten pictures a measure is odd, in lengths of that range: of normally distributed
-#: measures one in a thousand is.
-ODD = 0.5
-#: The share of a picture that is worth to be cut off it, at most, to get rid of a mark.
-CUT = 0.4
-#: Names that are told of each kind.
-NAMED = 3
+#: Distance outside the range of the 5th to 95th percentile, relative to that range, from which a statistic is an
+#: outlier; of a normal distribution one in a thousand is.
+OUTLIER_DISTANCE = 0.5
+#: Fraction of the image that is worth cropping to remove a watermark.
+MAX_CROP = 0.4
 
 
-def find_issues(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
-    """All of them, the most important first."""
-    yield from framed(domain)
-    yield from tiny(domain, recipe)
-    yield from doubles(domain)
-    yield from common(domain)
-    yield from marked(domain)
-    yield from long(domain)
-    yield from grey(domain)
-    yield from strange(domain)
+def find_issues(domain: Domain, recipe: Recipe) -> Iterator[Recommendation]:
+    """Yield a recommendation for each issue, most important first."""
+    yield from frames(domain)
+    yield from low_resolution(domain, recipe)
+    yield from near_duplicates(domain)
+    yield from common_watermarks(domain)
+    yield from watermarks(domain)
+    yield from elongated(domain)
+    yield from greyscale(domain)
+    yield from outliers(domain)
 
 
-def common_frames(domain: Domain) -> bool:
-    """Whether frames are to be taken off: many pictures have one."""
-    return len(domain.framed) > 0 and len(domain.framed) >= SUSPECTED * domain.closely
+def frames_are_common(domain: Domain) -> bool:
+    """Whether enough images have a frame for cropping to be worthwhile."""
+    return len(domain.frames) > 0 and len(domain.frames) >= MIN_SHARE * domain.inspected
 
 
-def framed(domain: Domain) -> Iterator[Advice]:
-    """Borders, mounts and frames, unless they are taken off already; a training can take them off paintings alone."""
-    names = [each.name for each in domain.framed]
-    if not names or any(picture.frame for picture in domain.inventory.pictures):
+def frames(domain: Domain) -> Iterator[Recommendation]:
+    """Borders, mounts and frames that have not been cropped. Training crops them from paintings only."""
+    names = [each.name for each in domain.frames]
+    if not names or any(image.frame for image in domain.inventory.pictures):
         return
-    found = f"{len(names):,} of {domain.closely:,} {domain.role} that were looked at closely"
-    thin = f" Of {domain.thin_edges:,} it is but an edge of less than {THIN:.0%}." if domain.thin_edges else ""
+    found = f"{len(names):,} of the {domain.inspected:,} {domain.role} inspected"
+    thin = f" {domain.thin_frames:,} are thin edges of less than {THIN_FRAME:.0%}." if domain.thin_frames else ""
     if domain.role == "photos":
-        yield Advice(
-            what="Look at the photos that may have a border, and take out those that do.",
-            why=f"{found} may have one: {some(names)}. A sky or mist that ends in a level line looks like one too."
-            f"{thin} --crop-frames is for paintings.",
+        yield Recommendation(
+            action="Check the photos that may have a border, and remove those that do.",
+            reason=f"{found} may have one: {first_names(names)}. Sky or mist above a level horizon can be mistaken for "
+            f"one.{thin} --crop-frames applies to paintings only.",
         )
-    elif not common_frames(domain):
-        yield Advice(
-            what=f"Look at the frames that were found around {domain.role} before you crop.",
-            why=f"Only {found} may have one, so few that all may be mistaken: {some(names)}.",
+    elif not frames_are_common(domain):
+        yield Recommendation(
+            action=f"Check the frames that were detected around {domain.role} before you crop them.",
+            reason=f"Only {found} may have one, so few that all may be false positives: {first_names(names)}.",
         )
     elif is_pack(domain.inventory.source):
-        yield Advice(
-            what=f"Pack the {domain.role} again with --crop-frames.",
-            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the picture."
-            f"{thin} Only packing can take it off.",
+        yield Recommendation(
+            action=f"Pack the {domain.role} again with --crop-frames.",
+            reason=f"{found} {has_or_have(names)} a border, mount or frame, which the model would learn.{thin} Frames "
+            "can only be cropped when packing.",
         )
     else:
-        yield Advice(
-            what="Take the frames off with --crop-frames.",
-            why=f"{found} {_have(names)} a border, mount or frame, which would be learned as part of the painting."
-            f"{thin}",
+        yield Recommendation(
+            action="Crop the frames with --crop-frames.",
+            reason=f"{found} {has_or_have(names)} a border, mount or frame, which the model would learn.{thin}",
         )
 
 
-def tiny(domain: Domain, recipe: Recipe) -> Iterator[Advice]:
-    """Pictures that would have to be enlarged more than twice."""
-    kept = recipe.stored_size
-    found = sorted(domain.inventory.pictures, key=lambda picture: picture.short_side)
-    sizes = [f"{each.name} ({each.width}×{each.height})" for each in found if 2 * each.short_side < kept]
+def low_resolution(domain: Domain, recipe: Recipe) -> Iterator[Recommendation]:
+    """Images that would be enlarged more than twofold."""
+    stored = recipe.stored_size
+    images = sorted(domain.inventory.pictures, key=lambda image: image.short_side)
+    sizes = [f"{each.name} ({each.width}×{each.height})" for each in images if 2 * each.short_side < stored]
     if sizes:
-        yield Advice(
-            what=f"Take the {domain.role} out that are far too small.",
-            why=f"{len(sizes):,} of {domain.count:,} {_have(sizes)} less than half of the {kept} pixels that "
-            f"{recipe.name} cuts its squares out of, and would be a blur: {some(sizes)}.",
+        yield Recommendation(
+            action=f"Remove the {domain.role} that are far too small.",
+            reason=f"{len(sizes):,} of {domain.count:,} {has_or_have(sizes)} less than half of the {stored} pixels "
+            f"that {recipe.name} trains on, and would be blurred: {first_names(sizes)}.",
         )
 
 
-def doubles(domain: Domain) -> Iterator[Advice]:
-    """Pictures that are nearly the same as others."""
+def near_duplicates(domain: Domain) -> Iterator[Recommendation]:
+    """Near duplicates of other images."""
     pairs = domain.inventory.near_duplicates
     if pairs:
-        count = spare(pairs)
-        yield Advice(
-            what=f"Keep one of each of the {domain.role} that are nearly the same.",
-            why=f"{many(count, 'picture')} of {domain.count:,} {'is' if count == 1 else 'are'} there nearly a second "
-            f"time: {some([f'{one} and {other}' for one, other in pairs])}. They would count double, and what is held "
-            "out might be known.",
+        names = first_names([f"{one} and {other}" for one, other in pairs])
+        yield Recommendation(
+            action=f"Keep one of each group of near-duplicate {domain.role}.",
+            reason=f"{redundant_count(pairs):,} of {domain.count:,} {domain.role} repeat another one: {names}. They "
+            "count twice in training, and may leak from the training images into the held-out ones.",
         )
 
 
-def spare(pairs: Sequence[tuple[str, str]]) -> int:
-    """How many pictures can go so that one is left of each group that the pairs form."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+def redundant_count(pairs: Sequence[tuple[str, str]]) -> int:
+    """Return the number of images to remove so that one is left of each group that the pairs connect."""
+    sparse = require("scipy.sparse", extra="train")
+    csgraph = require("scipy.sparse.csgraph", extra="train")
 
-    names = {name: place for place, name in enumerate({name: None for pair in pairs for name in pair})}
+    names = {name: index for index, name in enumerate({name: None for pair in pairs for name in pair})}
     ones, others = ([names[pair[side]] for pair in pairs] for side in (0, 1))
-    links = coo_array(([1] * len(pairs), (ones, others)), shape=(len(names), len(names)))
-    groups: int = connected_components(links, directed=False, return_labels=False)
+    links = sparse.coo_array(([1] * len(pairs), (ones, others)), shape=(len(names), len(names)))
+    groups: int = csgraph.connected_components(links, directed=False, return_labels=False)
     return len(names) - groups
 
 
-def common(domain: Domain) -> Iterator[Advice]:
-    """Marks that many have at the same place, such as a site's watermark."""
-    for each in domain.common:
+def common_watermarks(domain: Domain) -> Iterator[Recommendation]:
+    """Marks that many images have at the same place, such as a website's watermark."""
+    for each in domain.common_watermarks:
         side, share = _nearest_side(each.box)
-        if share <= CUT:
-            what, cut = f"Crop the {side} of the {domain.role} off", f"To cut {share:.0%} off is enough"
+        if share <= MAX_CROP:
+            action, effect = f"Crop the {side} of the {domain.role}", f"Cropping {share:.0%} removes it"
         else:
-            what, cut = (
-                f"Find other copies of the {domain.role}",
-                f"To cut it off would cost {share:.0%} of the picture",
-            )
-        yield Advice(
-            what=f"{what}: many bear the same mark {place(each.box)}.",
-            why=f"There are {each.why}. {cut}. What many pictures bear is painted into new ones.",
+            action = f"Find other copies of the {domain.role}"
+            effect = f"Cropping it would cost {share:.0%} of the image"
+        yield Recommendation(
+            action=f"{action}: many have the same mark {describe_position(each.box)}.",
+            reason=f"{each.reason[:1].upper()}{each.reason[1:]}. {effect}. Generated paintings reproduce such marks.",
         )
 
 
-def _nearest_side(box: Shares) -> tuple[str, float]:
-    """The side where least is to be cut off to be rid of a box, and how much of the picture that is."""
+def _nearest_side(box: RelativeBox) -> tuple[str, float]:
+    """Return the side at which removing a box costs least, and the fraction of the image it costs."""
     left, top, right, bottom = box
     lost = {"bottom": 1 - top, "top": bottom, "right side": 1 - left, "left side": right}
     return min(lost.items(), key=lambda each: each[1])
 
 
-def marked(domain: Domain) -> Iterator[Advice]:
-    """Watermarks, and on paintings also signatures and seals where many have them."""
-    of = f"of {domain.closely:,} {domain.role} that were looked at closely may have one"
-    stamped = [*dict.fromkeys(mark.name for mark in domain.marks if mark.kind == "watermark")]
-    if stamped:
-        yield Advice(
-            what=f"Look at the {domain.role} that may have a watermark, and take out those that do.",
-            why=f"{len(stamped):,} {of}: {some(stamped)}. What many pictures bear is painted into new ones.",
+def watermarks(domain: Domain) -> Iterator[Recommendation]:
+    """Watermarks, and signatures and seals if many paintings have them."""
+    of = f"of the {domain.inspected:,} {domain.role} inspected may have one"
+    marked = [*dict.fromkeys(each.name for each in domain.watermarks if each.kind == "watermark")]
+    if marked:
+        yield Recommendation(
+            action=f"Check the {domain.role} that may have a watermark, and remove those that do.",
+            reason=f"{len(marked):,} {of}: {first_names(marked)}. Generated paintings reproduce watermarks.",
         )
-    signed = [*dict.fromkeys(mark.name for mark in domain.marks if mark.kind != "watermark")]
-    if domain.role == "paintings" and signed and len(signed) >= SUSPECTED * domain.closely:
-        yield Advice(
-            what="Cut signatures and seals off, or expect scrawls in their places.",
-            why=f"{len(signed):,} {of}: {some(signed)}.",
+    signed = [*dict.fromkeys(each.name for each in domain.watermarks if each.kind != "watermark")]
+    if domain.role == "paintings" and signed and len(signed) >= MIN_SHARE * domain.inspected:
+        yield Recommendation(
+            action="Crop signatures and seals, or expect imitations of them in generated paintings.",
+            reason=f"{len(signed):,} {of}: {first_names(signed)}.",
         )
 
 
-def long(domain: Domain) -> Iterator[Advice]:
-    """Pictures that lose more than half, since their middle square is learned from."""
+def elongated(domain: Domain) -> Iterator[Recommendation]:
+    """Images that lose more than half of their area to the centre crop."""
     lost: dict[str, float] = {}
-    for picture in domain.inventory.pictures:
-        left, top, right, bottom = picture.frame or (0, 0, picture.width, picture.height)
-        lost[picture.name] = 1 - picture.short_side / max(right - left, bottom - top)
+    for image in domain.inventory.pictures:
+        left, top, right, bottom = image.frame or (0, 0, image.width, image.height)
+        lost[image.name] = 1 - image.short_side / max(right - left, bottom - top)
     names = sorted((name for name, share in lost.items() if share > 0.5), key=lambda name: -lost[name])
     if names:
-        yield Advice(
-            what=f"Cut the long {domain.role} up into squares yourself.",
-            why=f"The middle square of a picture is learned from, and {len(names):,} of {domain.count:,} "
+        yield Recommendation(
+            action=f"Cut the long {domain.role} into squares.",
+            reason=f"Training uses the centre square of an image; {len(names):,} of {domain.count:,} "
             f"{'loses' if len(names) == 1 else 'lose'} more than half of the area: "
-            f"{some([f'{name} ({lost[name]:.0%})' for name in names])}.",
+            f"{first_names([f'{name} ({lost[name]:.0%})' for name in names])}.",
         )
 
 
-def grey(domain: Domain) -> Iterator[Advice]:
-    """Pictures without colour, among others or alone."""
-    names = [each.name for each in domain.looks if each.colourfulness < GREY]
+def greyscale(domain: Domain) -> Iterator[Recommendation]:
+    """Images almost without colour."""
+    names = [each.name for each in domain.statistics if each.colourfulness < GREY]
     share = len(names) / max(1, domain.count)
-    why = f"{len(names):,} of {domain.count:,} {domain.role} {_have(names)} hardly any colour"
-    if share > 1 - SUSPECTED:
-        what = "Expect grey paintings." if domain.role == "paintings" else "Find photos in colour."
-        yield Advice(what=what, why=f"{why}.")
-    elif share >= SUSPECTED:
-        yield Advice(
-            what=f"Part the grey {domain.role} from the coloured ones.",
-            why=f"{why}, and mixed neither is learned well: {some(names)}.",
+    reason = f"{len(names):,} of {domain.count:,} {domain.role} {has_or_have(names)} hardly any colour"
+    if share > 1 - MIN_SHARE:
+        action = "Expect grey paintings." if domain.role == "paintings" else "Find photos in colour."
+        yield Recommendation(action=action, reason=f"{reason}.")
+    elif share >= MIN_SHARE:
+        yield Recommendation(
+            action=f"Separate the grey {domain.role} from the coloured ones.",
+            reason=f"{reason}, and a model trained on both learns neither well: {first_names(names)}.",
         )
 
 
-def strange(domain: Domain) -> Iterator[Advice]:
-    """Untypical pictures that are also far outside the range of the others in one of their numbers."""
-    looks = {each.name: each for each in domain.looks}
-    odd: list[str] = []
-    for name in domain.untypical:
-        for measure, spread in domain.spreads.items():
-            value = getattr(looks.get(name), measure, None)
-            room = ODD * (spread.high - spread.low)
-            if value is not None and room > 0 and not spread.low - room <= value <= spread.high + room:
-                odd.append(f"{name} ({measure} {number(value)}, mostly {number(spread.low)} to {number(spread.high)})")
+def outliers(domain: Domain) -> Iterator[Recommendation]:
+    """Outliers by features that are also far outside the range of the others in a statistic."""
+    statistics = {each.name: each for each in domain.statistics}
+    found: list[str] = []
+    for name in domain.outliers:
+        for statistic, usual in domain.percentiles.items():
+            value = getattr(statistics.get(name), statistic, None)
+            room = OUTLIER_DISTANCE * (usual.high - usual.low)
+            if value is not None and room > 0 and not usual.low - room <= value <= usual.high + room:
+                low, high = format_number(usual.low), format_number(usual.high)
+                found.append(f"{name} ({statistic} {format_number(value)}, usually {low} to {high})")
                 break
-    if odd:
-        yield Advice(
-            what=f"See whether {'this belongs' if len(odd) == 1 else 'these belong'} to your {domain.role}.",
-            why=f"{len(odd):,} of the least typical {'is' if len(odd) == 1 else 'are'} also far off in a number: "
-            f"{some(odd)}.",
+    if found:
+        yield Recommendation(
+            action=f"Check whether {count_noun(len(found), 'outlier')} belong{'s' if len(found) == 1 else ''} to the "
+            f"{domain.role}.",
+            reason=f"Features and a statistic of {'this image' if len(found) == 1 else 'these images'} are far from "
+            f"those of the others: {first_names(found)}.",
         )
-
-
-def some(names: Sequence[str]) -> str:
-    """The first few, and how many more there are."""
-    more = len(names) - NAMED
-    return f"{', '.join(names[:NAMED])} and {more:,} more" if more > 0 else listed(names)
-
-
-def _have(names: Sequence[str]) -> str:
-    return "has" if len(names) == 1 else "have"

@@ -1,4 +1,4 @@
-"""The colours that a picture, or a set of pictures, is made of."""
+"""Colour palettes of images and data sets, and names of colours."""
 
 from functools import cache
 
@@ -6,14 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.config.types import Values
+from impasto.errors import require
 from impasto.exploration.results import Colour
 
-#: Pixels that colours are sought among: of 1,024, shares are right within 3 %, and a search takes a few milliseconds.
-ENOUGH = 1024
-#: The same for a set, whose search happens once.
-ENOUGH_OF_SET = 20_000
+#: Number of pixels that are clustered: with 1,024, fractions are accurate to 3 % within a few milliseconds.
+SAMPLED_PIXELS = 1024
+#: The same for a data set.
+SAMPLED_PIXELS_OF_SET = 20_000
 
-#: Linear sRGB to the cones' responses, and their cube roots to L, a, b: Ottosson 2020, "A perceptual color space for
+#: Linear sRGB to cone responses, and their cube roots to L, a, b: Ottosson 2020, "A perceptual color space for
 #: image processing" (https://bottosson.github.io/posts/oklab).
 CONES = np.array(
     [
@@ -29,14 +30,13 @@ OPPONENTS = np.array(
         [0.0259040371, 0.7827717662, -0.8086757660],
     ]
 )
-#: What makes distances in OKLab as even as they get: its a and b count twice, by Ottosson's own later fit to data of
-#: colour differences (https://github.com/w3c/csswg-drafts/issues/6642).
+#: Weights for perceptually uniform distances in OKLab, by Ottosson's later fit to colour-difference data (https://github.com/w3c/csswg-drafts/issues/6642).
 UNIFORM = np.array([1.0, 2.0, 2.0])
-#: Of k-means, at most: half of the pictures need 12, nine in ten 23.
-STEPS = 30
-#: Bits by which red, green and blue are shifted to make one number of a colour.
+#: Of k-means: half of the images need 12, nine in ten 23.
+MAX_ITERATIONS = 30
+#: Bit shifts that pack red, green and blue into one integer.
 PLACES = np.array([16, 8, 0])
-#: What a hue of OKLCh is called up to which angle, in degrees: sRGB's red is at 29°, its yellow at 110°, its green at
+#: Names of OKLCh hues by their upper angle in degrees: sRGB's red is at 29°, its yellow at 110°, its green at
 #: 142°, its blue at 264°.
 HUES = (
     (10, "pink"),
@@ -49,26 +49,26 @@ HUES = (
     (325, "violet"),
     (361, "pink"),
 )
-#: Chroma below which a colour is called black, grey or white.
+#: Chroma below which a colour is called grey or white.
 GREYISH = 0.025
 
 
 def palette(pixels: NDArray[np.uint8], count: int = 6) -> list[Colour]:
-    """Up to ``count`` colours that stand for a picture, sRGB uint8 (..., 3), the largest share first.
+    """Return up to ``count`` representative colours of an image, sRGB (..., 3), largest share first. Shares sum to 1.
 
-    Found by k-means (Lloyd 1982; begun by Arthur & Vassilvitskii 2007) in OKLab, where distances are about those that
-    eyes see. Shares sum to 1. Pixels are thinned out evenly first, so that a picture takes a few milliseconds.
+    K-means (Lloyd 1982) with k-means++ initialisation (Arthur & Vassilvitskii 2007) in OKLab, where distances are about
+    perceptual, on a stratified sample of the pixels.
     """
-    return _clusters(_thinned(pixels, ENOUGH), count)
+    return _cluster_colours(_subsample(pixels, SAMPLED_PIXELS), count)
 
 
 def set_palette(pictures: NDArray[np.uint8], count: int = 8) -> list[Colour]:
-    """The palette of a set of pictures, uint8 (N, S, S, 3), as that of one."""
-    return _clusters(_thinned(pictures, ENOUGH_OF_SET), count)
+    """Return the palette of a data set, (N, S, S, 3)."""
+    return _cluster_colours(_subsample(pictures, SAMPLED_PIXELS_OF_SET), count)
 
 
-def _thinned(pixels: NDArray[np.uint8], enough: int) -> NDArray[np.uint8]:
-    """As many pixels (M, 3) as are enough, one by chance out of each of as many equal stretches."""
+def _subsample(pixels: NDArray[np.uint8], enough: int) -> NDArray[np.uint8]:
+    """Return ``enough`` pixels (M, 3): a random one out of each of as many equal runs."""
     flat = pixels.reshape(-1, 3)
     if len(flat) <= enough:
         return flat
@@ -76,31 +76,31 @@ def _thinned(pixels: NDArray[np.uint8], enough: int) -> NDArray[np.uint8]:
     return flat[(place * (len(flat) / enough)).astype(np.int64)]
 
 
-def _clusters(pixels: NDArray[np.uint8], count: int) -> list[Colour]:
+def _cluster_colours(pixels: NDArray[np.uint8], count: int) -> list[Colour]:
     packed, counts = np.unique(pixels.astype(np.int64) @ (1 << PLACES), return_counts=True)
     times = counts.astype(np.float64)
-    colours = (packed[:, None] >> PLACES & 255).astype(np.uint8)  # (K, 3), those that there are
+    colours = (packed[:, None] >> PLACES & 255).astype(np.uint8)  # (K, 3), unique
     if len(colours) > count:
         centres, times = _k_means(oklab(colours) * UNIFORM, times, count)
         colours = srgb(centres / UNIFORM)
     shares: dict[str, float] = {}
     for (red, green, blue), part in zip(colours.tolist(), times.tolist(), strict=True):
-        name = f"#{red:02x}{green:02x}{blue:02x}"  # two centres may be one colour when rounded
+        name = f"#{red:02x}{green:02x}{blue:02x}"  # rounded centres may coincide
         shares[name] = shares.get(name, 0.0) + part / len(pixels)
     found = [Colour(hex=name, share=share) for name, share in shares.items() if share]
     return sorted(found, key=lambda colour: -colour.share)
 
 
 def _k_means(points: Values, times: Values, count: int) -> tuple[Values, Values]:
-    """Centres (count, 3) of points (K, 3) that are there so many times, and how many are nearest to each.
+    """Return centres (count, 3) of points (K, 3) with weights ``times``, and the total weight of each cluster.
 
-    Ours from the start on: for a thousand points, scikit-learn's spends its time on setting up threads, 7 to 200 ms.
+    scikit-learn initialises; its own iterations take 7 to 200 ms for a thousand points, mostly to start threads.
     """
-    from sklearn.cluster import kmeans_plusplus  # takes a second to load
+    cluster = require("sklearn.cluster", extra="train")  # takes a second to import
 
-    centres, _ = kmeans_plusplus(points, count, sample_weight=times, random_state=0)
+    centres, _ = cluster.kmeans_plusplus(points, count, sample_weight=times, random_state=0)
     weights = np.zeros(count)
-    for _ in range(STEPS):
+    for _ in range(MAX_ITERATIONS):
         distances = np.square(centres).sum(axis=1) - 2 * points @ centres.T
         nearest = distances.argmin(axis=1)
         weights = np.bincount(nearest, times, count).astype(np.float64)
@@ -112,13 +112,8 @@ def _k_means(points: Values, times: Values, count: int) -> tuple[Values, Values]
     return centres, weights
 
 
-def arranged(colours: list[Colour]) -> list[Colour]:
-    """The same colours in an order to be shown in: from dark to light, as a strip."""
-    return sorted(colours, key=lambda colour: float(oklab(_levels(colour.hex))[0]))
-
-
-def name_of(colour: str) -> str:
-    """What a layman calls a colour, ``#rrggbb``: one of fourteen words."""
+def colour_name(colour: str) -> str:
+    """Return the common name of a colour ``#rrggbb``, one of fourteen."""
     light, a, b = oklab(_levels(colour)).tolist()
     chroma = float(np.hypot(a, b))
     if light < 0.3:
@@ -139,13 +134,16 @@ def _levels(colour: str) -> NDArray[np.uint8]:
 
 
 def oklab(pixels: NDArray[np.uint8]) -> Values:
-    """sRGB uint8 (..., 3) in OKLab (..., 3): L is 0…1, a and b about -0.4…0.4."""
+    """Convert sRGB uint8 (..., 3) to OKLab (..., 3): L in 0…1, a and b about −0.4…0.4.
+
+    Hand-written for speed and an exact round trip: see docs/decisions.md.
+    """
     found: Values = np.cbrt(_linear()[pixels] @ CONES.T) @ OPPONENTS.T
     return found
 
 
 def srgb(values: Values) -> NDArray[np.uint8]:
-    """OKLab (..., 3) in the nearest sRGB, uint8 (..., 3), each channel for itself where a colour is beyond it."""
+    """Convert OKLab (..., 3) to sRGB uint8 (..., 3), clipped per channel."""
     linear = np.clip((values @ np.linalg.inv(OPPONENTS).T) ** 3 @ np.linalg.inv(CONES).T, 0, 1)
     level = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     found: NDArray[np.uint8] = np.rint(level * 255).astype(np.uint8)
@@ -154,6 +152,6 @@ def srgb(values: Values) -> NDArray[np.uint8]:
 
 @cache
 def _linear() -> Values:
-    """Linear light by level of sRGB (256,): IEC 61966-2-1."""
+    """Return linear light by sRGB level, (256,): IEC 61966-2-1."""
     level = np.arange(256) / 255
     return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4)

@@ -1,388 +1,341 @@
-"""What to do before and in a training with the pictures that were explored, and from which number that follows."""
+"""Recommendations for training on an explored data set, each with the numbers it follows from."""
 
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from impasto.config.recipe import Recipe, bundled_recipes
-from impasto.data.loader import FEW, FEW_HELDOUT, FEWEST
+from impasto.config.recipe import Recipe
+from impasto.data.loader import FEW_HELDOUT, FEW_IMAGES, MIN_IMAGES
 from impasto.data.pixel_store import is_pack
-from impasto.exploration.issues import common_frames, find_issues
-from impasto.exploration.results import Advice, Domain, Gap
-from impasto.exploration.speed import CONVERGED, PREVIEW, Measured, SpeedEstimate, about, seconds, until
-from impasto.reports.evaluation_text import SURE, listed, number
-from impasto.reports.exploration_text import many
+from impasto.exploration.issues import find_issues, frames_are_common
+from impasto.exploration.phrases import count_noun
+from impasto.exploration.recipe_choice import (
+    ADAPTIVE,
+    MIN_SIZE,
+    SMALL,
+    fifth_percentile,
+    largest_size,
+    min_pack_size,
+    short_sides,
+)
+from impasto.exploration.results import Domain, DomainGap, Recommendation
+from impasto.exploration.speed import (
+    CONVERGED,
+    PREVIEW,
+    ReferenceRun,
+    SpeedEstimate,
+    approximate_duration,
+    reference_run,
+    seconds_until,
+)
+from impasto.metrics.formatting import SIGNIFICANT, format_number, join_words
 from impasto.training.memory_estimate import gigabytes
 
-if TYPE_CHECKING:
-    import torch
-
-#: Up to SOME pictures have to be varied; more than PLENTY teach little that those do not.
-SOME, PLENTY = 1_000, 5_000
-#: For a DCGAN of a few hundred pictures this did best of what was tried (docs/decisions.md, Learning).
-FOR_SOME = ("batch=16", "schedule.decay_from=0.5")
-#: Augmentation of all that the discriminator sees, as strong as it memorises: translation as in Zhao et al. 2020
-#: (arXiv:2006.10738), half of their colour, the target of Karras et al. 2020 (arXiv:2006.06676).
-ADAPTIVE = ("diffaugment.color=0.5", "diffaugment.translation=0.125", "diffaugment.target=0.6")
-#: The smallest size that a recipe is brought down to.
-SMALLEST = 32
-#: KID by efficientnet-lite0 from which on two sets have little in common. Photos are 0.06 from Monets, and classical
-#: Chinese paintings 0.18.
-FAR = 0.15
-#: Seconds of the longest training that is proposed, a night, and of one where nothing is known.
-LONGEST, USUAL = 8 * 3600, 1800
-#: The share of the processors from which on other programs are worth a word.
+#: Number of images beyond which more of them add little.
+MANY = 5_000
+#: KID[efficientnet-lite0] beyond which two domains have little in common: photos are 0.06 from Monet's paintings,
+#: classical Chinese paintings 0.18.
+LARGE_GAP = 0.15
+#: Seconds of the longest training that is proposed (a night), and of one whose speed is unknown.
+MAX_SECONDS, DEFAULT_SECONDS = 8 * 3600, 1800
+#: Processor load of other programs from which on it is mentioned.
 BUSY = 0.3
-#: Trials that `impasto tune` makes if no number is given.
+#: Default number of trials of `impasto tune`.
 TRIALS = 30
-
-
-def choose_recipe(
-    sides: Sequence[int],
-    translates: bool,
-    device: "torch.device",
-    named: str | None = None,
-    *,
-    packed: int | None = None,
-) -> tuple[Recipe, list[str]]:
-    """The recipe for paintings with these short sides in pixels, and the settings that it was changed by for them.
-
-    ``named``, a recipe's name or a YAML file, is taken instead; a file as it is. ``packed`` is the size of the smallest
-    pack that is learned from, as none can be enlarged.
-    Raises :class:`impasto.errors.ImpastoError` if there is no such recipe.
-    """
-    chosen = Recipe.load(named or _fitting(sides, translates, device))
-    if named is not None and named not in bundled_recipes():
-        return chosen, []
-    settings: list[str] = []
-    if chosen.generator.network in {"dcgan", "progressive"} and len(sides) <= SOME:
-        settings += FOR_SOME
-        settings += ADAPTIVE if len(sides) < 2 * FEW else ()
-    size, least = chosen.size, max(SMALLEST, chosen.min_size)
-    while sides and size // 2 >= least and size > float(np.median(sides)):
-        size //= 2
-    while packed and size // 2 >= least and least_size(chosen.replace([f"size={size}"])) > packed:
-        size //= 2
-    settings += [f"size={size}"] if size < chosen.size else []
-    return chosen.replace(settings), settings
-
-
-def least_size(recipe: Recipe) -> int:
-    """The size that a pack must have at least for a recipe to learn from it."""
-    return recipe.stored_size if recipe.translates else recipe.size
-
-
-def short_sides(domain: Domain) -> list[int]:
-    """What a training has of the pictures' short sides, in pixels: of a pack no more than its size."""
-    sides = [picture.short_side for picture in domain.inventory.pictures]
-    return [min(side, domain.inventory.size) for side in sides] if is_pack(domain.inventory.source) else sides
-
-
-def _fitting(sides: Sequence[int], translates: bool, device: "torch.device") -> str:
-    """The bundled_recipes recipe that learns best from such pictures on such a device."""
-    if translates:
-        return "monet"
-    larger = ("projected-256", "projected-128") if sides and device.type == "cuda" else ()
-    return next((name for name in larger if Recipe.load(name).stored_size <= _low(sides)), "projected-64")
 
 
 def recommend(
     paintings: Domain,
     photos: Domain | None,
-    gap: Gap | None,
-    paces: Mapping[str, SpeedEstimate],
+    gap: DomainGap | None,
+    speeds: Mapping[str, SpeedEstimate],
     recipe: Recipe,
     *,
     settings: Sequence[str] = (),
     named: str | None = None,
-) -> list[Advice]:
-    """What follows from an exploration, in the order in which it is to be done: mend, train, and what may help then.
+) -> list[Recommendation]:
+    """Return recommendations in the order in which to follow them: fix the data, train, improve.
 
     Args:
-        paintings: what was found in the paintings.
-        photos: what was found in the photos, if some were given.
-        gap: how far the two are from each other.
-        paces: how fast recipes learn on this machine, by their names; that of ``recipe`` among them, if known.
-        recipe: the recipe to train by, with its ``settings`` already made.
-        settings: what it was changed by, such as ``batch=16``, for the command.
-        named: what to call the recipe in a command, if it is a file.
+        paintings: results for the paintings.
+        photos: results for the photos, if there are any.
+        gap: distance between the two.
+        speeds: speed estimates by recipe name.
+        recipe: the recipe to train, with ``settings`` applied.
+        settings: changes of the recipe, such as ``batch=16``, for the commands.
+        named: how commands name the recipe, if it is a file.
     """
-    case = _Case(paintings, photos if recipe.translates else None, recipe, paces, settings, named or recipe.name)
+    plan = _Plan(paintings, photos if recipe.translates else None, recipe, speeds, settings, named or recipe.name)
     return [
-        *_memory(case),
-        *_count(case),
-        *(advice for domain in case.domains for advice in find_issues(domain, recipe)),
-        *_packed(case),
-        *_size(case),
-        *(_gap(gap) if gap and case.photos else ()),
-        *_balance(case),
-        *_time(case),
-        *_train(case),
-        *_vary(case),
-        *_search(case),
+        *_memory(plan),
+        *_count(plan),
+        *(issue for domain in plan.domains for issue in find_issues(domain, recipe)),
+        *_packs(plan),
+        *_size(plan),
+        *(_gap(gap) if gap and plan.photos else ()),
+        *_balance(plan),
+        *_duration(plan),
+        *_train(plan),
+        *_augment(plan),
+        *_tune(plan),
     ]
 
 
 @dataclass(frozen=True)
-class _Case:
-    """What a training would be of, and by."""
+class _Plan:
+    """The data and the recipe of a training."""
 
     paintings: Domain
     photos: Domain | None
     recipe: Recipe
-    paces: Mapping[str, SpeedEstimate]
+    speeds: Mapping[str, SpeedEstimate]
     settings: Sequence[str]
     named: str
 
     @property
     def domains(self) -> list[Domain]:
-        """What is learned from."""
+        """The training data."""
         return [self.paintings, *([self.photos] if self.photos else [])]
 
     @property
-    def pace(self) -> SpeedEstimate | None:
-        return self.paces.get(self.recipe.name)
+    def speed(self) -> SpeedEstimate | None:
+        return self.speeds.get(self.recipe.name)
 
     @property
-    def crops(self) -> bool:
-        """Whether to take frames off: they are common, or were taken off already. Of a pack nothing can be."""
-        survey = self.paintings.inventory
-        cropped = any(picture.frame for picture in survey.pictures)
-        return not is_pack(survey.source) and (cropped or common_frames(self.paintings))
+    def crops_frames(self) -> bool:
+        """Whether to crop frames: they are common, or have been cropped by this exploration. Never for packs."""
+        inventory = self.paintings.inventory
+        cropped = any(image.frame for image in inventory.pictures)
+        return not is_pack(inventory.source) and (cropped or frames_are_common(self.paintings))
 
     @property
     def heldout(self) -> int:
         return max(1, round(self.paintings.count * self.recipe.heldout)) if self.recipe.heldout else 0
 
     @property
-    def lasting(self) -> float:
-        """Seconds until quality, if that is known and no more than a night."""
-        if self.pace is None or not math.isfinite(self.pace.seconds_per_step):
-            return USUAL
-        good = seconds(CONVERGED, self.recipe, self.pace) or seconds(PREVIEW, self.recipe, self.pace)
-        return min(good or USUAL, LONGEST)
+    def seconds(self) -> float:
+        """Seconds until convergence (or a preview), if known, at most a night."""
+        if self.speed is None or not math.isfinite(self.speed.seconds_per_step):
+            return DEFAULT_SECONDS
+        converged = seconds_until(CONVERGED, self.recipe, self.speed)
+        return min(converged or seconds_until(PREVIEW, self.recipe, self.speed) or DEFAULT_SECONDS, MAX_SECONDS)
 
-    def command(self, verb: str, *, out: str, lasting: float | None = None, more: Sequence[str] = ()) -> str:
-        """What to type."""
+    def command(self, verb: str, *, out: str, seconds: float | None = None, more: Sequence[str] = ()) -> str:
+        """Return the command line."""
         settings = dict(setting.split("=", 1) for setting in self.settings)
-        if self.pace and self.pace.fits:
-            settings["batch"] = str(self.pace.fits)
+        if self.speed and self.speed.fits:
+            settings["batch"] = str(self.speed.fits)
         settings |= dict(setting.split("=", 1) for setting in more)
         words = ["impasto", verb, self.named, "--paintings", self.paintings.inventory.source]
         if self.recipe.translates:
             words += ["--photos", self.photos.inventory.source if self.photos else "my-photos"]
         budget = "--budget" if verb == "train" else "--budget-per-trial"
-        words += ["--out", out, budget, _budget(self.lasting if lasting is None else lasting)]
-        words += ["--crop-frames"] if self.crops else []
+        words += ["--out", out, budget, _budget(self.seconds if seconds is None else seconds)]
+        words += ["--crop-frames"] if self.crops_frames else []
         for name, value in settings.items():
             words += ["--set", f"{name}={value}"]
         return shlex.join(words)
 
 
-def _memory(case: _Case) -> Iterator[Advice]:
-    pace = case.pace
-    if pace is None or pace.free is None or pace.memory <= pace.free:
+def _memory(plan: _Plan) -> Iterator[Recommendation]:
+    speed = plan.speed
+    if speed is None or speed.free is None or speed.memory <= speed.free:
         return
-    why = (
-        f"{case.recipe.name} with batch {case.recipe.batch} needs about {gigabytes(pace.memory)} of memory, and "
-        f"{gigabytes(pace.free)} are free."
+    reason = (
+        f"{plan.recipe.name} with batch {plan.recipe.batch} needs about {gigabytes(speed.memory)} of memory, and "
+        f"{gigabytes(speed.free)} are free."
     )
-    if pace.fits:
-        yield Advice(what=f"Take batches of {pace.fits}.", why=why)
+    if speed.fits:
+        yield Recommendation(action=f"Reduce the batch size to {speed.fits}.", reason=reason)
     else:
-        yield Advice(what="Choose a smaller size or a smaller recipe.", why=f"{why} No batch fits.")
+        yield Recommendation(action="Choose a smaller size or recipe.", reason=f"{reason} No batch size fits.")
 
 
-def _count(case: _Case) -> Iterator[Advice]:
-    count = case.paintings.count
-    if count < FEWEST:
-        yield Advice(
-            what="Find more paintings.",
-            why=f"{many(count, 'painting')} cannot be trained on: it takes {FEWEST}, and a few hundred to learn.",
+def _count(plan: _Plan) -> Iterator[Recommendation]:
+    count = plan.paintings.count
+    paintings = count_noun(count, "painting")
+    if count < MIN_IMAGES:
+        yield Recommendation(
+            action="Find more paintings.",
+            reason=f"{paintings} are too few to train on: {MIN_IMAGES} are the minimum, a few hundred are useful.",
         )
-    elif count < FEW:
-        yield Advice(
-            what="Find more paintings, or expect copies of these.",
-            why=f"{many(count, 'painting')} can be learned by heart. A few hundred make a painter.",
+    elif count < FEW_IMAGES:
+        yield Recommendation(
+            action="Find more paintings, or expect the model to reproduce these.",
+            reason=f"{paintings} are few enough to be memorised. A few hundred are useful.",
         )
-    elif count > PLENTY:
-        yield Advice(
-            what="Collect no more paintings.",
-            why=f"{many(count, 'painting')} are plenty: beyond {PLENTY:,}, time and width count for more.",
+    elif count > MANY:
+        yield Recommendation(
+            action="Collect no more paintings.",
+            reason=f"{paintings} are enough: beyond {MANY:,}, training time and network width matter more.",
         )
 
 
-def _packed(case: _Case) -> Iterator[Advice]:
-    """Packs that are smaller than what the recipe, as it comes, would learn from."""
-    for domain in case.domains:
-        survey = domain.inventory
-        if not is_pack(survey.source) or survey.size >= (least := least_size(Recipe.load(case.named))):
+def _packs(plan: _Plan) -> Iterator[Recommendation]:
+    """Packs that are smaller than the unchanged recipe needs."""
+    for domain in plan.domains:
+        inventory = domain.inventory
+        if not is_pack(inventory.source) or inventory.size >= (needed := min_pack_size(Recipe.load(plan.named))):
             continue
-        fits = least_size(case.recipe) <= survey.size
-        yield Advice(
-            what=f"Pack the {domain.role} again with --size {least} or more.",
-            why=f"They are packed at {survey.size} pixels, and {case.recipe.name} learns from {least}"
-            + (f": from this pack it can learn at {case.recipe.size} alone." if fits else "."),
+        fits = min_pack_size(plan.recipe) <= inventory.size
+        yield Recommendation(
+            action=f"Pack the {domain.role} again with --size {needed} or more.",
+            reason=f"They are packed at {inventory.size} pixels, and {plan.recipe.name} trains on {needed}"
+            + (f"; this pack only allows training at {plan.recipe.size}." if fits else "."),
         )
 
 
-def _size(case: _Case) -> Iterator[Advice]:
-    sides = short_sides(case.paintings)
+def _size(plan: _Plan) -> Iterator[Recommendation]:
+    sides = short_sides(plan.paintings)
     if not sides:
         return
-    recipe, allowed = case.recipe, largest_size(sides)
-    median = many(round(np.median(sides)), "pixel")
-    short = f"The shorter sides have {median} (median), 95 % of them at least {_low(sides):,.0f}"
+    recipe, allowed = plan.recipe, largest_size(sides)
+    median = count_noun(round(np.median(sides)), "pixel")
+    distribution = f"The median shorter side is {median}; 95 % reach {fifth_percentile(sides):,.0f}"
     if allowed < recipe.size:
         small = sum(side < recipe.size for side in sides)
-        yield Advice(
-            what=f"Learn at {smaller} pixels, or do without the small paintings."
-            if (smaller := max(allowed, SMALLEST, recipe.min_size)) < recipe.size
+        smaller = max(allowed, MIN_SIZE, recipe.min_size)
+        yield Recommendation(
+            action=f"Train at {smaller} pixels, or without the small paintings."
+            if smaller < recipe.size
             else "Find larger paintings.",
-            why=f"{short}; {recipe.name} learns at {recipe.size}, for which {small:,} have to be enlarged.",
+            reason=f"{distribution}. {recipe.name} trains at {recipe.size}, for which {small:,} have to be enlarged.",
         )
     elif allowed > recipe.size and not recipe.translates:
-        yield Advice(
-            what=f"Begin at {recipe.size} pixels; these pictures would do for {allowed}.",
-            why=f"{short}. Each doubling makes a step about four times as long, and takes more of them.",
+        yield Recommendation(
+            action=f"Start at {recipe.size} pixels; these images allow up to {allowed}.",
+            reason=f"{distribution}. Each doubling makes a step about four times as long and needs more steps.",
         )
 
 
-def largest_size(sides: Sequence[int]) -> int:
-    """The largest power of two, up to a recipe's 1,024, that hardly any of these short sides is below."""
-    return 1 << min(10, int(math.log2(max(_low(sides), 1))))
-
-
-def _gap(gap: Gap) -> Iterator[Advice]:
+def _gap(gap: DomainGap) -> Iterator[Recommendation]:
     kid = gap.distance
-    distance = f"KID[{gap.network}] {number(kid.value)}, {gap.counts}"
-    if kid.value - max(kid.floor or 0.0, 0.0) <= SURE * (kid.error or 0.0):
-        yield Advice(
-            what="Check that photos and paintings are not the same kind of pictures.",
-            why=f"They cannot be told from each other, so there is nothing to learn: {distance}.",
+    distance = f"KID[{gap.network}] is {format_number(kid.value)}, {gap.counts}"
+    if kid.value - max(kid.floor or 0.0, 0.0) <= SIGNIFICANT * (kid.error or 0.0):
+        yield Recommendation(
+            action="Check that photos and paintings are not the same kind of images.",
+            reason=f"They cannot be distinguished, so there is nothing to learn: {distance}.",
         )
-    elif kid.value > FAR and gap.network == "efficientnet-lite0":
-        most = f" {gap.words[0]}" if gap.words else ""
-        yield Advice(
-            what="Choose photos that show what the paintings show.",
-            why=f"The two have little in common: {distance}, where photos are 0.06 from Monets.{most}",
+    elif kid.value > LARGE_GAP and gap.network == "efficientnet-lite0":
+        most = f" {gap.differences[0]}" if gap.differences else ""
+        yield Recommendation(
+            action="Choose photos of the subjects that the paintings show.",
+            reason=f"The domains have little in common: {distance}. Photos and Monet's paintings are at 0.06.{most}",
         )
 
 
-def _balance(case: _Case) -> Iterator[Advice]:
-    if case.photos is None or not case.paintings.count:
+def _balance(plan: _Plan) -> Iterator[Recommendation]:
+    if plan.photos is None or not plan.paintings.count:
         return
-    paintings, photos = case.paintings.count, case.photos.count
+    paintings, photos = plan.paintings.count, plan.photos.count
     if photos >= 2 * paintings:
-        yield Advice(
-            what="Use all photos: nothing has to be balanced.",
-            why=f"In one round through the {photos:,} photos each of the {paintings:,} paintings is seen about "
-            f"{photos / paintings:.0f} times, varied each time. The few paintings limit what is learned, not the "
+        yield Recommendation(
+            action="Use all photos; the domains need not be balanced.",
+            reason=f"In one epoch of the {photos:,} photos, each of the {paintings:,} paintings is seen about "
+            f"{photos / paintings:.0f} times, with different augmentation. The paintings limit the result, not the "
             "photos.",
         )
-    elif photos < FEW:
-        yield Advice(
-            what="Find more photos.",
-            why=f"{many(photos, 'photo')} may be learned by heart.",
+    elif photos < FEW_IMAGES:
+        yield Recommendation(
+            action="Find more photos.",
+            reason=f"{count_noun(photos, 'photo')} may be memorised.",
         )
 
 
-def _vary(case: _Case) -> Iterator[Advice]:
-    """How a recipe makes few pictures last."""
-    count, recipe = case.paintings.count, case.recipe
-    if not FEWEST <= count <= SOME:
+def _augment(plan: _Plan) -> Iterator[Recommendation]:
+    """Augmentation of small data sets."""
+    count, recipe = plan.paintings.count, plan.recipe
+    if not MIN_IMAGES <= count <= SMALL:
         return
-    augment, later = recipe.augment, recipe.diffaugment
-    shown = ["mirrored"] if augment.flip else []
-    shown += [f"cut out at {augment.scale[0]:.0%} to {augment.scale[1]:.0%} of the side"] * (augment.scale[0] < 1)
-    shown += [f"turned by up to {augment.rotate:g}°"] * (augment.rotate > 0)
-    shown += ["recoloured"] * (augment.color > 0)
-    why = f"{count:,} paintings are few; {recipe.name} shows them {listed(shown) or 'as they are'}."
-    if case.heldout:
-        unsure = ", too few to be sure" if case.heldout < FEW_HELDOUT else ""
-        why += f" {case.heldout:,} {'is' if case.heldout == 1 else 'are'} held out to notice memorising{unsure}."
-    if any((later.color, later.translation, later.scale, later.cutout)):
-        follows = " as much as it memorises" if later.target is not None else ""
-        yield Advice(
-            what="Vary the pictures no further: the recipe does.",
-            why=f"{why} What the discriminator sees is varied{follows}.",
+    augment, diffaugment = recipe.augment, recipe.diffaugment
+    applied = ["flips"] if augment.flip else []
+    applied += [f"crops of {augment.scale[0]:.0%} to {augment.scale[1]:.0%} of the side"] * (augment.scale[0] < 1)
+    applied += [f"rotations up to {augment.rotate:g}°"] * (augment.rotate > 0)
+    applied += ["colour changes"] * (augment.color > 0)
+    reason = f"{count:,} paintings are few; {recipe.name} augments them by {join_words(applied) or 'nothing'}."
+    if plan.heldout:
+        few = ", too few for a reliable result" if plan.heldout < FEW_HELDOUT else ""
+        reason += f" {plan.heldout:,} {'is' if plan.heldout == 1 else 'are'} held out to detect memorisation{few}."
+    if any((diffaugment.color, diffaugment.translation, diffaugment.scale, diffaugment.cutout)):
+        adaptive = ", adapted to its overfitting" if diffaugment.target is not None else ""
+        yield Recommendation(
+            action="Add no further augmentation: the recipe has enough.",
+            reason=f"{reason} DiffAugment is applied to all inputs of the discriminator{adaptive}.",
         )
     else:
-        yield Advice(
-            what="If the discriminator memorises, vary all that it sees.",
-            why=f"{why} The live line and the report say whether it does.",
-            command=case.command("train", out="varied", more=ADAPTIVE),
+        yield Recommendation(
+            action="If the discriminator memorises, add adaptive DiffAugment.",
+            reason=f"{reason} The progress line and the report show whether it does.",
+            command=plan.command("train", out="augmented", more=ADAPTIVE),
         )
 
 
-def _time(case: _Case) -> Iterator[Advice]:
-    pace, recipe = case.pace, case.recipe
-    if pace is None or not math.isfinite(pace.seconds_per_step) or case.paintings.count < FEWEST:
+def _duration(plan: _Plan) -> Iterator[Recommendation]:
+    speed, recipe = plan.speed, plan.recipe
+    if speed is None or not math.isfinite(speed.seconds_per_step) or plan.paintings.count < MIN_IMAGES:
         return
-    look, good = seconds(PREVIEW, recipe, pace), seconds(CONVERGED, recipe, pace)
-    free = "" if pace.free is None else f", of {gigabytes(pace.free)} that are free"
-    why = (
-        f"A step of {many(pace.batch, 'picture')} takes {number(pace.seconds_per_step)} s here, and it takes about "
-        f"{_steps(until(PREVIEW, recipe), until(CONVERGED, recipe), pace)}. It needs {gigabytes(pace.memory)} of "
-        f"memory{free}."
+    preview, converged = seconds_until(PREVIEW, recipe, speed), seconds_until(CONVERGED, recipe, speed)
+    free = "" if speed.free is None else f" of {gigabytes(speed.free)} free"
+    steps = _steps(reference_run(PREVIEW, recipe), reference_run(CONVERGED, recipe), speed)
+    reason = (
+        f"A step of {count_noun(speed.batch, 'image')} takes {format_number(speed.seconds_per_step)} s on this machine, and "
+        f"training takes about {steps}. It needs {gigabytes(speed.memory)}{free} memory."
     )
-    if pace.busy > BUSY:
-        why += (
-            f" Other programs took {pace.busy:.0%} of the processors when that was measured: without them it is faster."
-        )
-    if look is None or good is None:
-        yield Advice(what=f"Expect a first look after {about(look or 0)}; nobody knows more.", why=why)
+    if speed.busy > BUSY:
+        reason += f" Other programs used {speed.busy:.0%} of the processors during this measurement."
+    if preview is None:  # a method of a plugin
         return
-    what = f"Expect a first look after {about(look)} and quality after {about(good)}."
-    if good > LONGEST:
-        half = f"half the size (--set size={recipe.size // 2}), of which a step takes about a quarter"
+    if converged is None:
+        action = f"Expect a preview after {approximate_duration(preview)}; the time to convergence is unknown."
+        yield Recommendation(action=action, reason=reason)
+        return
+    action = f"Expect a preview after {approximate_duration(preview)} and convergence after {approximate_duration(converged)}."
+    if converged > MAX_SECONDS:
+        half = f"half the size (--set size={recipe.size // 2}), which makes a step about four times as fast"
         other = "the recipe monet" if recipe.translates and recipe.name != "monet" else half
-        what += f" If that is too long, take a faster machine or {other}."
-    yield Advice(what=what, why=why)
+        action += f" If that is too long, use a faster machine or {other}."
+    yield Recommendation(action=action, reason=reason)
 
 
-def _steps(look: Measured | None, good: Measured | None, pace: SpeedEstimate) -> str:
-    """How many steps it took elsewhere, and where."""
-    goals = [(each, goal) for each, goal in ((look, "a first look"), (good, "quality")) if each is not None]
-    told = []
-    for place, (each, goal) in enumerate(goals):
-        last = place + 1 == len(goals) or goals[place + 1][0].source != each.source
-        told.append(f"{each.steps_of(pace.batch):,} for {goal}{f' (from {each.source})' if last else ''}")
-    return listed(told)
+def _steps(preview: ReferenceRun | None, converged: ReferenceRun | None, speed: SpeedEstimate) -> str:
+    """Return the numbers of steps with the reference runs they are derived from."""
+    goals = [(run, goal) for run, goal in ((preview, "a preview"), (converged, "convergence")) if run is not None]
+    parts = []
+    for index, (run, goal) in enumerate(goals):
+        last = index + 1 == len(goals) or goals[index + 1][0].source != run.source
+        parts.append(f"{run.steps_of(speed.batch):,} steps to {goal}{f' (from {run.source})' if last else ''}")
+    return join_words(parts)
 
 
-def _search(case: _Case) -> Iterator[Advice]:
-    if case.paintings.count < FEWEST or not case.recipe.tune:
+def _tune(plan: _Plan) -> Iterator[Recommendation]:
+    if plan.paintings.count < MIN_IMAGES or not plan.recipe.tune:
         return
-    look = None if case.pace is None else seconds(PREVIEW, case.recipe, case.pace)
-    if look is not None and TRIALS * look <= 2 * LONGEST:
-        yield Advice(
-            what="If that is not good enough, search for better settings.",
-            why=f"{case.recipe.name} says which are worth it. A trial has to last until a first look, and {TRIALS} of "
-            f"them take {about(TRIALS * look)}.",
-            command=case.command("tune", out="trials", lasting=look),
+    preview = None if plan.speed is None else seconds_until(PREVIEW, plan.recipe, plan.speed)
+    if preview is not None and TRIALS * preview <= 2 * MAX_SECONDS:
+        yield Recommendation(
+            action="If the result is not good enough, tune the hyperparameters.",
+            reason=f"{plan.recipe.name} defines a search space. A trial has to reach a preview, and {TRIALS} of them "
+            f"take {approximate_duration(TRIALS * preview)}.",
+            command=plan.command("tune", out="trials", seconds=preview),
         )
 
 
-def _train(case: _Case) -> Iterator[Advice]:
-    if case.paintings.count >= FEWEST:
-        why = "It paints photos." if case.recipe.translates else "It paints out of nothing."
-        needs = " It needs photos: say where they are." if case.recipe.translates and case.photos is None else ""
-        yield Advice(what=f"Train {case.recipe.name}.", why=why + needs, command=case.command("train", out="run"))
+def _train(plan: _Plan) -> Iterator[Recommendation]:
+    if plan.paintings.count >= MIN_IMAGES:
+        translates = plan.recipe.translates
+        reason = "It translates photos into paintings." if translates else "It generates paintings from noise."
+        needs = " It needs photos: give them with --photos." if translates and plan.photos is None else ""
+        yield Recommendation(
+            action=f"Train {plan.recipe.name}.", reason=reason + needs, command=plan.command("train", out="run")
+        )
 
 
-def _budget(lasting: float) -> str:
-    """A round time that is no shorter, as ``--budget`` takes it."""
-    minutes = lasting / 60
+def _budget(seconds: float) -> str:
+    """Round a duration up to a value of ``--budget``."""
+    minutes = seconds / 60
     step = 1 if minutes <= 10 else 5 if minutes <= 60 else 30
-    whole = max(2, step * math.ceil(minutes / step))
-    return f"{whole // 60}h" if whole % 60 == 0 else f"{whole}m"
-
-
-def _low(sides: Sequence[int]) -> float:
-    """Nineteen in twenty are at least so long."""
-    return float(np.percentile(sides, 5))
+    rounded = max(2, step * math.ceil(minutes / step))
+    return f"{rounded // 60}h" if rounded % 60 == 0 else f"{rounded}m"

@@ -1,4 +1,4 @@
-"""What an exploration finds, in numbers: what ``exploration.json`` holds and the page tells."""
+"""Results of an exploration: the content of ``exploration.json``, from which the report is made."""
 
 from datetime import datetime
 from typing import Literal
@@ -8,134 +8,149 @@ from pydantic import BaseModel
 from impasto.data.inventory import Inventory
 from impasto.metrics.results import Value
 
-#: A box as shares of a picture's width and height: left, top, right, bottom.
-Shares = tuple[float, float, float, float]
+#: A box in fractions of an image's width and height: left, top, right, bottom.
+RelativeBox = tuple[float, float, float, float]
+#: Fraction of the height or width that a frame takes on some side; below it the frame is only a thin edge.
+THIN_FRAME = 0.02
 
 
 class Colour(BaseModel, frozen=True):
-    """A colour of a palette, and how much of the picture or set is of it."""
+    """A colour of a palette, and the fraction of the pixels it stands for."""
 
     hex: str  #: ``#rrggbb`` in sRGB
     share: float
 
 
 class ImageStatistics(BaseModel, frozen=True):
-    """One picture in numbers."""
+    """Statistics of one image."""
 
     name: str
     brightness: float  #: mean lightness L*, 0…100
     contrast: float  #: standard deviation of L*
-    colourfulness: float  #: Hasler & Süsstrunk 2003: 0 for grey, about 60 for lively
-    sharpness: float  #: mean strength of the finest detail, in levels of L*
-    palette: list[Colour] = []  #: of those in the sample only: the largest share first
+    colourfulness: float  #: Hasler & Süsstrunk 2003: 0 for grey, about 60 for highly colourful
+    sharpness: float  #: mean strength of the finest detail, in units of L*
+    palette: list[Colour] = []  #: largest share first; only of images in the sample
 
 
-class Spread(BaseModel, frozen=True):
-    """How a measure lies over a set: its 5th, 50th and 95th percentile."""
+class Percentiles(BaseModel, frozen=True):
+    """Distribution of a statistic over a data set: its 5th, 50th and 95th percentile."""
 
     low: float
     median: float
     high: float
 
 
-class Framed(BaseModel, frozen=True):
-    """A picture with a border, mount or frame, and where the picture inside it is."""
+class DetectedFrame(BaseModel, frozen=True):
+    """An image with a border, mount or frame, and the box inside it."""
 
     name: str
-    box: Shares
+    box: RelativeBox
 
 
 class Watermark(BaseModel, frozen=True):
-    """Something that is suspected not to belong to the picture."""
+    """A suspected watermark, signature or seal."""
 
     name: str
     kind: Literal["watermark", "signature", "seal"]
-    box: Shares
-    why: str  #: what spoke for it, in a few plain words
+    box: RelativeBox
+    reason: str  #: what was detected
 
 
-class Common(BaseModel, frozen=True):
-    """A mark that many pictures of a set have at the same place."""
+class CommonWatermark(BaseModel, frozen=True):
+    """A mark that many images have at the same place."""
 
-    box: Shares  #: of the middle square of each
-    why: str  #: what spoke for it, in a few plain words
-
-
-#: The share of the height or width that a frame has to take on some side to be more than a thin edge.
-THIN = 0.02
+    box: RelativeBox  #: in the centre square of each image
+    reason: str  #: what was detected
 
 
-class Group(BaseModel, frozen=True):
-    """Pictures that are alike."""
+class Cluster(BaseModel, frozen=True):
+    """Similar images."""
 
     size: int
-    members: list[str]  #: the most typical first
+    members: list[str]  #: most central first
 
 
 class Domain(BaseModel, frozen=True):
-    """One set of pictures: paintings or photos.
+    """Results for one domain: paintings or photos.
 
-    ``looks`` are of all pictures. What compares pictures with each other is of a sample, evenly spread over the set;
-    frames and marks are looked for in another, of the first kind of pictures if there are few.
+    Attributes:
+        role: "paintings" or "photos".
+        inventory: images and left-out files of the source.
+        statistics: of every image.
+        percentiles: by the names of the statistics in :class:`ImageStatistics`.
+        histogram: 3 × 256, fraction of the pixels at each level, by channel.
+        spectrum: mean power in dB by spatial frequency, from 1 cycle per image to half the side.
+        palette: colours of the data set.
+        inspected: number of images, evenly spaced, that were searched for frames and watermarks.
+        frames: found in the inspected images.
+        watermarks: found in the inspected images.
+        common_watermarks: found across the sample.
+        sample: names of the evenly spaced images that were compared with each other, in order.
+        mean_similarity: mean cosine similarity of two images, −1…1, by features: "pixels", "efficientnet-lite0".
+        typical: names, most typical first.
+        outliers: names, least typical first.
+        clusters: of similar images, largest first.
     """
 
     role: Literal["paintings", "photos"]
     inventory: Inventory
-    looks: list[ImageStatistics]
-    spreads: dict[str, Spread]  #: by the names of the numbers of :class:`ImageStatistics`
-    histogram: list[list[float]]  #: 3 × 256, each channel's shares of the pixels by level
-    spectrum: list[float]  #: mean power in dB by spatial frequency, from 1 cycle per picture to half the side
+    statistics: list[ImageStatistics]
+    percentiles: dict[str, Percentiles]
+    histogram: list[list[float]]
+    spectrum: list[float]
     palette: list[Colour]
-    closely: int  #: how many were looked at for frames and marks
-    framed: list[Framed]
-    marks: list[Watermark]
-    common: list[Common] = []  #: found in all of the sample at once
-    sample: list[str]  #: the names of those that were compared with each other, in the order of the set
-    alike: dict[str, float]  #: mean similarity of two, -1…1, by what saw them: "pixels", "efficientnet-lite0"
+    inspected: int
+    frames: list[DetectedFrame]
+    watermarks: list[Watermark]
+    common_watermarks: list[CommonWatermark] = []
+    sample: list[str]
+    mean_similarity: dict[str, float]
     typical: list[str]
-    untypical: list[str]
-    groups: list[Group]
+    outliers: list[str]
+    clusters: list[Cluster]
 
     @property
     def count(self) -> int:
-        return len(self.looks)
+        """Number of images."""
+        return len(self.statistics)
 
     @property
-    def thin_edges(self) -> int:
-        """How many of the frames take no more than :data:`THIN` of the picture on any side."""
-        boxes = (each.box for each in self.framed)
-        return sum(max(left, top, 1 - right, 1 - bottom) < THIN for left, top, right, bottom in boxes)
+    def thin_frames(self) -> int:
+        """Number of frames that take less than :data:`THIN_FRAME` of the image on every side."""
+        boxes = (each.box for each in self.frames)
+        return sum(max(left, top, 1 - right, 1 - bottom) < THIN_FRAME for left, top, right, bottom in boxes)
 
 
-class Gap(BaseModel, frozen=True):
-    """How far photos are from paintings."""
+class DomainGap(BaseModel, frozen=True):
+    """Distance between photos and paintings."""
 
     network: str
-    counts: str  #: how many of each: "1,000 v 300"
-    distance: Value  #: KID; its floor that of one half of the paintings against the other
-    words: list[str]  #: where they differ most, a sentence each, the greatest difference first
+    counts: str  #: number of photos and of paintings: "1,000 v 300"
+    distance: Value  #: KID; its floor is that of one half of the paintings against the other
+    differences: list[str]  #: sentences, largest difference first
 
 
-class Advice(BaseModel, frozen=True):
-    """Something to do before or in a training, with its reason."""
+class Recommendation(BaseModel, frozen=True):
+    """Something to do before or in training."""
 
-    what: str  #: one short imperative sentence
-    why: str  #: with the number that it follows from
-    command: str = ""  #: what to type, if it is a command
+    action: str  #: one short imperative sentence
+    reason: str  #: with the numbers it follows from
+    command: str = ""  #: to run, if it is a command
 
 
 class Exploration(BaseModel, frozen=True):
-    """All that ``impasto explore`` found."""
+    """Results of ``impasto explore``."""
 
-    impasto: str
+    impasto: str  #: version
     created: datetime
-    size: int  #: side of the squares that were measured, in pixels
+    size: int  #: side in pixels of the squares that were measured
     paintings: Domain
     photos: Domain | None = None
-    gap: Gap | None = None
-    advice: list[Advice]
-    seconds: float  #: that the exploration took
+    gap: DomainGap | None = None
+    recommendations: list[Recommendation]
+    seconds: float  #: duration of the exploration
 
     @property
     def domains(self) -> list[Domain]:
+        """The paintings, and the photos if there are any."""
         return [self.paintings] if self.photos is None else [self.paintings, self.photos]

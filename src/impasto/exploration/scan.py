@@ -1,4 +1,4 @@
-"""One pass over a set of pictures: each is measured, some are kept to be compared with each other, none else stays."""
+"""Measure every image of a data set in one pass, and keep an evenly spaced sample of them."""
 
 from dataclasses import dataclass
 
@@ -8,33 +8,33 @@ from PIL import Image
 
 from impasto.config.types import Pixels, Progress
 from impasto.data.inventory import Inventory
-from impasto.data.pixel_store import PixelStore, gather, is_pack
-from impasto.data.preprocess import Square, collect, squares
+from impasto.data.pixel_store import PixelStore, is_pack, load_images
+from impasto.data.preprocess import Square, build_inventory, decode_squares
 from impasto.data.sources import open_source
-from impasto.exploration.image_statistics import Measures, measure
+from impasto.exploration.image_statistics import Measurements, measure_image
 from impasto.exploration.results import ImageStatistics
 
-#: Side of the squares that are measured, if no pack is smaller.
+#: Side in pixels of the squares that are measured, unless a pack is smaller.
 SIZE = 256
-#: Pictures of a set that are compared with each other, at most: what that takes grows with the square.
+#: Maximum number of images that are compared with each other, at quadratic cost.
 SAMPLE = 400
 
 
 @dataclass(frozen=True)
-class Look:
-    """What a pass over a set leaves.
+class Scan:
+    """Measurements of a data set.
 
     Attributes:
-        inventory: what there is, and what was left out.
-        looks: of every picture, in order, without palettes.
-        histogram: (3, 256) shares of the pixels of all, by channel and level.
-        power: (S/2,) sum over all pictures of their power by spatial frequency.
-        sample: numbers of the pictures that were kept, evenly spread over the set.
-        squares: those pictures, uint8 (n, S, S, 3).
+        inventory: images and left-out files.
+        statistics: of every image, in order, without palettes.
+        histogram: (3, 256), fraction of all pixels by channel and level.
+        power: (S/2,), sum of the images' power by spatial frequency.
+        sample: indices of the sampled images.
+        squares: the sampled images, (n, S, S, 3).
     """
 
     inventory: Inventory
-    looks: list[ImageStatistics]
+    statistics: list[ImageStatistics]
     histogram: NDArray[np.float64]
     power: NDArray[np.float64]
     sample: list[int]
@@ -42,36 +42,37 @@ class Look:
 
     @property
     def names(self) -> list[str]:
-        """Of the sample."""
-        return [self.looks[number].name for number in self.sample]
+        """Names of the sampled images."""
+        return [self.statistics[number].name for number in self.sample]
 
 
 def common_size(*sources: str) -> int:
-    """The side at which the pictures of all sources can be measured: a pack cannot be enlarged."""
+    """Return the side at which all sources can be measured; packs cannot be enlarged."""
     return min([SIZE, *(PixelStore.open(source).size for source in sources if is_pack(source))])
 
 
-def look(source: str, size: int, *, crop_frames: bool = False, progress: Progress | None = None) -> Look:
-    """Measures every picture of a source as a square of ``size`` pixels, holding at most ``2 * SAMPLE`` of them.
+def scan_source(source: str, size: int, *, crop_frames: bool = False, progress: Progress | None = None) -> Scan:
+    """Measure every image of a source as a square of ``size`` pixels, with at most ``2 * SAMPLE`` of them in memory.
 
-    Raises :class:`impasto.errors.ImpastoError` if there is no usable picture.
+    Raises:
+        ImpastoError: the source has no usable image.
     """
-    kept = _Kept()
+    measured = _Accumulator()
     if is_pack(source):
-        store = gather(source, size, crop_frames=crop_frames)
-        survey = store.inventory
-        for done, picture in enumerate(store.pixels, 1):
-            kept.add(_sized(picture, size))
+        store = load_images(source, size, crop_frames=crop_frames)
+        inventory = store.inventory
+        for done, image in enumerate(store.pixels, 1):
+            measured.add(_resize(image, size))
             if progress is not None:
                 progress(done, len(store.pixels))
-    else:  # decoded by threads, while this one measures
+    else:  # threads decode while this one measures
         with open_source(source) as opened:
-            survey = collect(opened, size, kept.add, crop_frames=crop_frames, progress=progress)
-    names = [picture.name for picture in survey.pictures]
-    chosen = np.linspace(0, len(kept.squares) - 1, min(SAMPLE, len(kept.squares))).round().astype(int)
-    return Look(
-        inventory=survey,
-        looks=[
+            inventory = build_inventory(opened, size, measured.add, crop_frames=crop_frames, progress=progress)
+    names = [picture.name for picture in inventory.pictures]
+    chosen = np.linspace(0, len(measured.squares) - 1, min(SAMPLE, len(measured.squares))).round().astype(int)
+    return Scan(
+        inventory=inventory,
+        statistics=[
             ImageStatistics(
                 name=name,
                 brightness=each.brightness,
@@ -79,59 +80,59 @@ def look(source: str, size: int, *, crop_frames: bool = False, progress: Progres
                 colourfulness=each.colourfulness,
                 sharpness=each.sharpness,
             )
-            for name, each in zip(names, kept.measures, strict=True)
+            for name, each in zip(names, measured.measures, strict=True)
         ],
-        histogram=kept.histogram / kept.histogram.sum(axis=1, keepdims=True),
-        power=kept.power,
-        sample=[kept.numbers[place] for place in chosen],
-        squares=np.stack([kept.squares[place] for place in chosen]),
+        histogram=measured.histogram / measured.histogram.sum(axis=1, keepdims=True),
+        power=measured.power,
+        sample=[measured.numbers[place] for place in chosen],
+        squares=np.stack([measured.squares[place] for place in chosen]),
     )
 
 
-def see(source: str, names: list[str], size: int, crop_frames: bool) -> dict[str, Pixels]:
-    """The squares of a few pictures by name, decoded once more."""
+def load_squares(source: str, names: list[str], size: int, crop_frames: bool) -> dict[str, Pixels]:
+    """Return the squares of some images by name, decoded again."""
     wanted = set(names)
     if is_pack(source):
         store = PixelStore.open(source)
         found = zip(store.names, store.pixels, strict=True)
-        return {name: _sized(picture, size) for name, picture in found if name in wanted}
+        return {name: _resize(image, size) for name, image in found if name in wanted}
     with open_source(source) as opened:
         chosen = (entry for entry in opened.entries() if entry.name in wanted)
-        seen = [each for each in squares(chosen, size, crop_frames) if isinstance(each, Square)]
-    return {each.picture.name: each.pixels for each in seen}
+        squares = [each for each in decode_squares(chosen, size, crop_frames) if isinstance(each, Square)]
+    return {each.picture.name: each.pixels for each in squares}
 
 
-class _Kept:
-    """Measures of all pictures so far, and every n-th of them: n doubles when there are too many."""
+class _Accumulator:
+    """Measurements of all images, and every n-th image; n doubles when there are too many."""
 
     def __init__(self) -> None:
-        self.measures: list[Measures] = []
+        self.measures: list[Measurements] = []
         self.histogram = np.zeros((3, 256))
         self.power = np.zeros(0)
         self.squares: list[Pixels] = []
         self.numbers: list[int] = []
         self._every = 1
 
-    def add(self, picture: Pixels) -> None:
-        measured = measure(picture)
+    def add(self, image: Pixels) -> None:
+        measured = measure_image(image)
         number = len(self.measures)
         self.histogram += measured.histogram
         self.power = measured.power + (self.power if number else 0)
-        # The sums have what these hold for each picture.
-        self.measures.append(Measures(**{**vars(measured), "histogram": NOTHING, "power": NOTHING}))
+        # Drop the arrays of each image: only their sums are needed.
+        self.measures.append(Measurements(**{**vars(measured), "histogram": _EMPTY, "power": _EMPTY}))
         if number % self._every == 0:
-            self.squares.append(picture.copy())
+            self.squares.append(image.copy())
             self.numbers.append(number)
         if len(self.squares) > 2 * SAMPLE:
             self._every *= 2
             del self.squares[1::2], self.numbers[1::2]
 
 
-#: In place of arrays that are summed up.
-NOTHING: NDArray[np.int64] = np.zeros(0, np.int64)
+#: Replaces arrays that have been added to the sums.
+_EMPTY: NDArray[np.int64] = np.zeros(0, np.int64)
 
 
-def _sized(picture: Pixels, size: int) -> Pixels:
-    if len(picture) == size:
-        return np.asarray(picture)
-    return np.asarray(Image.fromarray(picture).resize((size, size), Image.Resampling.LANCZOS))
+def _resize(image: Pixels, size: int) -> Pixels:
+    if len(image) == size:
+        return np.asarray(image)
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.LANCZOS))

@@ -1,7 +1,6 @@
-"""Which pictures of a set are alike, which stand out, and how to lay them out so that it shows.
+"""Similarity, clusters, outliers and layouts of up to about a thousand images.
 
-All of it is of a sample of up to about a thousand pictures, as numbers (N, D): a network's features, or the pixels of
-thumbnails. Nothing here is by chance: the same numbers give the same answers.
+Images are feature vectors (N, D) of a network, or pixels of thumbnails. All functions are deterministic.
 """
 
 import math
@@ -11,28 +10,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.config.types import Features, Values
+from impasto.errors import require
 
-#: Side of the thumbnails that pictures are compared by, pixel by pixel.
+#: Side of the thumbnails for comparison by pixels.
 THUMBNAIL = 16
-#: How many of the nearest others tell how typical a picture is.
+#: Number of nearest neighbours that determine outliers.
 NEIGHBOURS = 10
-#: Directions that are kept of features before they are grouped or laid out: the rest is mostly noise.
-DIRECTIONS = 50
-#: A set is divided into so many groups at most, and not at all if it has fewer pictures than this.
-MOST_GROUPS, FEWEST_PICTURES = 10, 12
+#: Principal components for clustering and layout; the others are mostly noise.
+COMPONENTS = 50
+#: Maximum number of clusters, and minimum number of images to cluster.
+MAX_CLUSTERS, MIN_IMAGES = 10, 12
 
 Indices = NDArray[np.intp]
 
 
 def pixel_vectors(pictures: NDArray[np.uint8]) -> Features:
-    """Pictures (N, S, S, 3), S ≥ 16, as colour thumbnails of 16×16, each without its own mean: (N, 768).
+    """Return images (N, S, S, 3), S ≥ 16, as 16×16 colour thumbnails minus their mean: (N, 768).
 
-    So the cosine of two is the correlation of their pixels, and none is like another for being as bright.
+    The cosine of two is the correlation of their pixels, independent of brightness.
     """
     count, side = pictures.shape[:2]
     edges = np.linspace(0, side, THUMBNAIL + 1).astype(np.intp)
     found = np.empty((count, THUMBNAIL, THUMBNAIL, 3), np.float32)
-    for picture, thumbnail in zip(pictures, found, strict=True):  # one at a time: as floats, all would be gigabytes
+    for picture, thumbnail in zip(pictures, found, strict=True):  # one at a time: all of them as floats take gigabytes
         sums = np.add.reduceat(np.add.reduceat(picture, edges[:-1], 0, np.float32), edges[:-1], 1)
         thumbnail[:] = sums / (np.diff(edges)[:, None, None] * np.diff(edges)[:, None])
     vectors = found.reshape(count, -1)
@@ -41,21 +41,21 @@ def pixel_vectors(pictures: NDArray[np.uint8]) -> Features:
 
 
 def similarity(features: Features) -> Features:
-    """The cosine of each two of a set's features (N, D), after their mean is taken out: (N, N), -1…1.
+    """Return the cosine similarity of centred features (N, D): (N, N), −1…1.
 
-    Features pooled by a network have much in common whatever was seen, so that hardly two have a cosine of 0: those of
-    two of Monet's paintings have 0.48 on average. Without what all have in common, 0 is as alike as any two of the set.
-    Pictures that are the mean itself are like each other and like no other.
+    Pooled network features have a large common component: two of Monet's paintings have a cosine of 0.48 on average.
+    After centring, 0 is the average similarity of the data set. Features equal to the mean are similar to each other
+    only.
     """
     found: Features = _cosines(_centred(features)).astype(np.float32)
     return found
 
 
-def alike(features: Features) -> float:
-    """The mean cosine of two pictures of a set's features (N, D), -1…1: 1 if all are the same, and for a single one.
+def mean_similarity(features: Features) -> float:
+    """Return the mean cosine similarity of two images, −1…1, from features (N, D); 1 for a single image.
 
-    Of features as they are: with the set's mean taken out it is just below 0 for any set, alike or not. So it compares
-    sets that one network saw, and says little by itself.
+    The features are not centred, since the result would be just below 0 for any data set. It compares data sets through
+    the same network.
     """
     count = len(features)
     if count < 2:
@@ -65,7 +65,7 @@ def alike(features: Features) -> float:
 
 
 def _centred(features: Features) -> Values:
-    """Features without their mean, and without what rounding leaves of those that are the mean."""
+    """Return features minus their mean, with rounding residues of the mean itself set to 0."""
     values = features.astype(np.float64)
     centred: Values = values - values.mean(axis=0)
     lengths, whole = np.linalg.norm(centred, axis=1), np.linalg.norm(values, axis=1).max(initial=0)
@@ -74,7 +74,7 @@ def _centred(features: Features) -> Values:
 
 
 def _unit(values: Values) -> Values:
-    """Rows (N, D) of length 1: (N, D + 1). Those that are zero share a direction of their own, the last."""
+    """Return rows (N, D) normalised to length 1: (N, D + 1). Zero rows share the last dimension."""
     lengths = np.linalg.norm(values, axis=1)
     unit: Values = np.column_stack([values / np.where(lengths > 0, lengths, 1)[:, None], lengths == 0])
     return unit
@@ -87,58 +87,59 @@ def _cosines(values: Values) -> Values:
     return found
 
 
-def order(similarity: Features) -> Indices:
-    """The pictures of a similarity matrix (N, N) so that neighbours are alike and groups show as squares: (N,).
+def cluster_order(similarity: Features) -> Indices:
+    """Return an order (N,) of a similarity matrix (N, N) in which neighbours are similar and clusters are blocks.
 
-    The leaves of a hierarchical clustering by average linkage, in their best order: Bar-Joseph et al. 2001, "Fast
+    Optimal leaf order of hierarchical clustering with average linkage: Bar-Joseph et al. 2001, "Fast
     Optimal Leaf Ordering for Hierarchical Clustering".
     """
     count = len(similarity)
     if count < 3:
         return np.arange(count)
-    from scipy.cluster.hierarchy import leaves_list, linkage
+    hierarchy = require("scipy.cluster.hierarchy", extra="train")
 
     upper = np.triu_indices(count, 1)
     distances = np.maximum(1 - similarity[upper].astype(np.float64), 0)
-    found: Indices = leaves_list(linkage(distances, "average", optimal_ordering=True)).astype(np.intp)
+    found: Indices = hierarchy.leaves_list(hierarchy.linkage(distances, "average", optimal_ordering=True)).astype(
+        np.intp
+    )
     return found
 
 
-def typical(features: Features, count: int) -> tuple[Indices, Indices]:
-    """The most and the least typical pictures of a set (N, D): of each up to ``count``, the utmost first, none in both.
+def typical_and_outliers(features: Features, count: int) -> tuple[Indices, Indices]:
+    """Return the indices of the most typical images and of the outliers of features (N, D), up to ``count`` of each.
 
-    Most typical is what is most like all others on average: what is most like its nearest is of the tightest group, as
-    fans are in a set of scrolls. Least typical is what is least like even its 10 nearest: those fans are rare, but ten
-    of a kind are not out of place. Both by the cosine of features as they are, for the mean is what is typical.
+    The two are disjoint, the most extreme first. Typical images have the largest mean cosine with all others;
+    outliers the smallest mean cosine with their 10 nearest neighbours, so that a small cluster is not an outlier. The
+    features are not centred, as their mean is what is typical.
     """
-    cosines = np.round(_cosines(features.astype(np.float64)), 9)  # equal pictures stay in their order
+    cosines = np.round(_cosines(features.astype(np.float64)), 9)  # equal images keep their order
     number = len(cosines)
     most = np.argsort(-cosines.sum(axis=1), kind="stable")[: min(count, (number + 1) // 2)]
     if number < 2:
         return most, most[:0]
     neighbours = min(NEIGHBOURS, number - 1)
-    nearest = np.sort(cosines, axis=1)[:, -neighbours - 1 :].sum(axis=1)  # itself, which is 1 for all, is among them
+    nearest = np.sort(cosines, axis=1)[:, -neighbours - 1 :].sum(axis=1)  # includes itself, 1 for all
     least = np.argsort(nearest, kind="stable")
     return most, least[~np.isin(least, most)][: min(count, number // 2)]
 
 
-def groups(features: Features) -> list[Indices]:
-    """Divides a set (N, D) into groups of pictures that are alike: of each its members, the most central first.
+def clusters(features: Features) -> list[Indices]:
+    """Cluster features (N, D) and return the members of each cluster, most central first; largest cluster first.
 
-    The largest group is first. By k-means on the principal components of the features' directions; of 2 to 10 groups
-    it takes the number with the best silhouette (Rousseeuw 1987, "Silhouettes"). Fewer than 12 pictures, or those that
-    are all the same, are one group.
+    K-means on principal components of the normalised features, with 2 to 10 clusters by the best silhouette (Rousseeuw
+    1987, "Silhouettes"). Fewer than 12 images, or equal ones, are one cluster.
     """
     points = _components(_unit(_centred(features)))
     different = len(np.unique(np.round(points, 6), axis=0))
     labels, best = np.zeros(len(points), np.intp), -np.inf
-    if len(points) >= FEWEST_PICTURES:
-        from sklearn.cluster import KMeans
-        from sklearn.metrics import silhouette_score
+    if len(points) >= MIN_IMAGES:
+        kmeans = require("sklearn.cluster", extra="train").KMeans
+        silhouette_score = require("sklearn.metrics", extra="train").silhouette_score
 
-        for number in range(2, min(MOST_GROUPS, different) + 1):
+        for number in range(2, min(MAX_CLUSTERS, different) + 1):
             with _one_thread():
-                found = KMeans(number, n_init=4, random_state=0).fit_predict(points)
+                found = kmeans(number, n_init=4, random_state=0).fit_predict(points)
             score = silhouette_score(points, found)
             if score > best:
                 labels, best = found, score
@@ -151,39 +152,37 @@ def _central_first(points: Values, members: Indices) -> Indices:
     return members[np.argsort(np.round(distances, 6), kind="stable")]
 
 
-def _components(values: Values, number: int = DIRECTIONS) -> Values:
-    """The first principal components of (N, D), the strongest first: (N, ≤ number)."""
+def _components(values: Values, number: int = COMPONENTS) -> Values:
+    """Return the first principal components of (N, D), strongest first: (N, ≤ number)."""
     centred = values - values.mean(axis=0)
     with _one_thread():
-        strengths, directions = np.linalg.eigh(centred @ centred.T)  # (N,) and (N, N), for N is the smaller side
+        strengths, directions = np.linalg.eigh(centred @ centred.T)  # (N,) and (N, N); N is usually below D
     scaled: Values = (directions * np.sqrt(np.maximum(strengths, 0)))[:, ::-1]
     return scaled[:, :number]
 
 
 def _one_thread() -> AbstractContextManager[object]:
-    """For loops so short that threads would mostly wait for each other: on a busy machine, a map took 18 s for 1 s."""
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[object] = threadpool_limits(1)
+    """Limit BLAS to one thread: on a busy machine, a layout with many takes 18 s instead of 1 s."""
+    threadpoolctl = require("threadpoolctl", extra="train")
+    limits: AbstractContextManager[object] = threadpoolctl.threadpool_limits(1)
     return limits
 
 
-def layout(features: Features) -> Values:
-    """Places for the pictures of (N, D) on a map on which neighbours are alike: (N, 2), 0…1.
+def tsne_layout(features: Features) -> Values:
+    """Return a 2-D layout of features (N, D) in which neighbours are similar: (N, 2), 0…1.
 
-    t-SNE (van der Maaten & Hinton 2008, "Visualizing Data using t-SNE") of the principal components, begun at the first
-    two of them. What is far apart on it may be no less alike than what is not so far. Fewer than 5 pictures, or those
-    that hardly differ, lie by those two components alone.
+    t-SNE (van der Maaten & Hinton 2008, "Visualizing Data using t-SNE") of the principal components, initialised with
+    the first two. Only neighbourhoods are meaningful, not distances. Fewer than 5 distinct images are placed by those two
+    components.
     """
     points = _components(_unit(_centred(features)))
     flat = np.zeros((len(points), 2))
     flat[:, : points.shape[1]] = points[:, :2]
     if len(np.unique(np.round(points, 6), axis=0)) >= 5:
-        from sklearn.manifold import TSNE
+        manifold = require("sklearn.manifold", extra="train")
 
-        # 1,000 pictures take 1.2 s so, and 5.3 s with scikit-learn's own 1,000 steps at an angle of 0.5, for a
-        # divergence of 1.17 instead of 1.19.
-        tsne = TSNE(
+        # 1,000 images take 1.2 s with a divergence of 1.19; scikit-learn's defaults take 5.3 s for 1.17.
+        tsne = manifold.TSNE(
             perplexity=min(30, (len(points) - 1) / 3),
             init=flat / flat[:, 0].std() * 1e-4,
             max_iter=500,
@@ -196,7 +195,7 @@ def layout(features: Features) -> Values:
 
 
 def _within(places: Values) -> Values:
-    """Places (N, 2) moved and scaled into 0…1, both axes alike, so that the longer one fills it."""
+    """Translate and scale positions (N, 2) into 0…1, with the same scale for both axes."""
     low, high = places.min(axis=0, initial=np.inf), places.max(axis=0, initial=-np.inf)
     if not len(places) or (high - low).max() < 1e-6:
         return np.full_like(places, 0.5)
@@ -204,20 +203,17 @@ def _within(places: Values) -> Values:
     return found
 
 
-def grid(positions: Values, columns: int | None = None) -> NDArray[np.int64]:
-    """Cells of a grid for places (N, 2), none for two of them, each near its place: (N, 2) of column and row.
+def assign_cells(positions: Values, columns: int | None = None) -> NDArray[np.int64]:
+    """Assign positions (N, 2) to distinct grid cells, (N, 2) of column and row, with least squared distances.
 
-    The sum of squared ways is the least there is. There are ``columns`` columns, by default about as many as rows, and
-    no more rows than are needed.
+    The grid has ``columns`` columns, by default about as many as rows, and as few rows as possible.
     """
     count = len(positions)
     across = columns or max(1, math.ceil(math.sqrt(count)))
     down = max(1, math.ceil(count / across))
     cells = np.stack(np.meshgrid(np.arange(across), np.arange(down)), axis=-1).reshape(-1, 2)
-    from scipy.optimize import linear_sum_assignment
-
     centres = (cells + 0.5) / (across, down)
-    ways = np.square(positions[:, None] - centres).sum(axis=2)
-    _, chosen = linear_sum_assignment(ways)
+    distances = np.square(positions[:, None] - centres).sum(axis=2)
+    _, chosen = require("scipy.optimize", extra="train").linear_sum_assignment(distances)
     found: NDArray[np.int64] = cells[chosen]
     return found

@@ -1,4 +1,4 @@
-"""How long a training takes here: by a few real steps, and by how many it took elsewhere to see something."""
+"""Estimate the duration of a training: measured time per step, times the steps of reference runs."""
 
 import math
 import time
@@ -10,101 +10,99 @@ import psutil
 import torch
 
 from impasto.config.recipe import Recipe
+from impasto.config.registries import METHODS
 from impasto.data.loader import Batches, Loader
 from impasto.device import Precision, available, choose_layout, open_fabric
-from impasto.methods import METHODS
 from impasto.training.ema import ModelEma
 from impasto.training.memory_estimate import fitting, needed
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-#: A batch whose step takes so many seconds is large enough: more pictures take in proportion more time.
-TELLING = 1.0
-#: Seconds and steps after which the speed counts as measured; a first step that takes ``SLOW`` has measured it already.
-ENOUGH, STEPS, SLOW = 2.5, 5, 4.0
-#: Pictures that the steps learn from.
-PICTURES = 8
-#: Seconds for which it is listened to what other programs do.
-LISTENING = 0.3
-#: What samples and scores take beside the steps, at most: a twentieth of the time each.
-WATCHING = 1.1
+#: Seconds per step from which on the time is taken to be proportional to the batch size.
+MIN_STEP_SECONDS = 1.0
+#: Seconds or number of steps to measure; a single step that takes ``SLOW`` seconds is enough.
+MAX_SECONDS, MAX_STEPS, SLOW = 2.5, 5, 4.0
+#: Number of random images to train on.
+IMAGES = 8
+#: Seconds over which the processor load of other programs is sampled.
+CPU_SAMPLE_SECONDS = 0.3
+#: Factor for samples and scores, which take at most a twentieth of the time each.
+OVERHEAD = 1.1
 
 
 @dataclass(frozen=True)
 class SpeedEstimate:
-    """How fast a recipe learns, and what it needs for that."""
+    """Training speed and memory of a recipe on a device."""
 
-    seconds_per_step: float  #: of ``batch`` pictures; infinite where not one fits into the memory
+    seconds_per_step: float  #: at ``batch``; infinite if no batch fits into the memory
     batch: int
-    memory: int  #: bytes that the recipe takes, with the batch that it asks for
-    free: int | None = None  #: bytes that were free, if known
-    fits: int | None = None  #: the largest batch that fits, where that of the recipe does not
-    busy: float = 0.0  #: the share of the processors that other programs took just before, 0…1
+    memory: int  #: bytes needed at the recipe's batch size
+    free: int | None = None  #: bytes available, if known
+    fits: int | None = None  #: largest batch size that fits, if the recipe's does not
+    busy: float = 0.0  #: processor load of other programs before the measurement, 0…1
 
 
-class Measured(NamedTuple):
-    """A training that was watched: after so many steps of so many pictures there was something to see."""
+class ReferenceRun(NamedTuple):
+    """Number of steps that a training took to reach a goal."""
 
     steps: int
     batch: int
     source: str
 
     def steps_of(self, batch: int) -> int:
-        """About how many steps of another batch do the same: of a smaller one as many pictures; of a larger one by the
-        root of how much larger it is, as it learned less from as many pictures (docs/decisions.md, Learning)."""
+        """Return the steps at another batch size: as many images at a smaller one; at a larger one fewer steps by the
+        square root of the ratio (measured, docs/decisions.md)."""
         ratio = self.batch / batch
         return math.ceil(self.steps * (ratio if ratio > 1 else math.sqrt(ratio)))
 
 
-#: When pictures are blurred or coarse, but one sees what they will be. By a recipe's name, else by its method.
+#: Steps to a preview: samples are blurred or coarse but recognisable. By recipe name, else by method.
 PREVIEW = {
-    "gan": Measured(1_800, 16, "dcgan-64 on 270 Monets"),
-    "dcgan-128": Measured(3_600, 16, "twice that of dcgan-64, not measured"),
-    "dcgan-256": Measured(7_200, 16, "four times that of dcgan-64, not measured"),
-    "progressive": Measured(7_200, 16, "that of dcgan-256, not measured"),
-    "projected-64": Measured(250, 16, "projected-64 on 315 Chinese landscapes"),
-    "projected-128": Measured(190, 32, "projected-128 on 315 Chinese landscapes"),
-    "projected-256": Measured(170, 32, "projected-256 on 270 Monets"),
-    "fsesim": Measured(70, 4, "7 minutes of monet at half its size on 285 Monets and 6,677 photos"),
-    "cut": Measured(7_000, 1, "one round through the photos of Kaggle's competition, not measured"),
-    "cyclegan": Measured(3_000, 1, "the competition's well-known tutorial, 10 rounds through 300 photos"),
-    "plain": Measured(229, 7, "cnn at 128 pixels on a hundred photos, 20 rounds, still far from painting"),
+    "gan": ReferenceRun(1_800, 16, "dcgan-64 on 270 Monets"),
+    "dcgan-128": ReferenceRun(3_600, 16, "twice that of dcgan-64, not measured"),
+    "dcgan-256": ReferenceRun(7_200, 16, "four times that of dcgan-64, not measured"),
+    "progressive": ReferenceRun(7_200, 16, "that of dcgan-256, not measured"),
+    "projected-64": ReferenceRun(250, 16, "projected-64 on 315 Chinese landscapes"),
+    "projected-128": ReferenceRun(190, 32, "projected-128 on 315 Chinese landscapes"),
+    "projected-256": ReferenceRun(170, 32, "projected-256 on 270 Monets"),
+    "fsesim": ReferenceRun(70, 4, "7 minutes of monet at half size on 285 Monets and 6,677 photos"),
+    "cut": ReferenceRun(7_000, 1, "one epoch of the Kaggle competition's photos, not measured"),
+    "cyclegan": ReferenceRun(3_000, 1, "the competition's tutorial, 10 epochs of 300 photos"),
+    "unconstrained": ReferenceRun(229, 7, "cnn at 128 pixels on 100 photos, 20 epochs, not converged"),
 }
-#: When going on changes little. What is missing there never got so far.
+#: Steps to convergence, after which samples change little. Absent if it was never reached.
 CONVERGED = {
-    "gan": Measured(8_700, 16, "dcgan-64 on 270 Monets"),
-    "dcgan-128": Measured(17_400, 16, "twice that of dcgan-64, not measured"),
-    "dcgan-256": Measured(34_800, 16, "four times that of dcgan-64, not measured"),
-    "progressive": Measured(34_800, 16, "that of dcgan-256, not measured"),
-    "projected-64": Measured(1_060, 64, "projected-64 on 315 Chinese landscapes"),
-    "projected-128": Measured(1_540, 32, "projected-128 on 315 Chinese landscapes"),
-    "projected-256": Measured(1_270, 32, "projected-256 on 270 Monets"),
-    "fsesim": Measured(1_140, 4, "monet on 285 Monets and 6,677 photos: 1,801 steps, two thirds at half the size"),
-    # Park et al. 2020, arXiv:2007.15651: 400 epochs of horse2zebra's 1,334 pictures for CUT, 200 for FastCUT.
-    "cut": Measured(534_000, 1, "CUT's 400 rounds through 1,334 pictures in its paper"),
-    "fastcut": Measured(267_000, 1, "FastCUT's 200 rounds through 1,334 pictures in its paper"),
+    "gan": ReferenceRun(8_700, 16, "dcgan-64 on 270 Monets"),
+    "dcgan-128": ReferenceRun(17_400, 16, "twice that of dcgan-64, not measured"),
+    "dcgan-256": ReferenceRun(34_800, 16, "four times that of dcgan-64, not measured"),
+    "progressive": ReferenceRun(34_800, 16, "that of dcgan-256, not measured"),
+    "projected-64": ReferenceRun(1_060, 64, "projected-64 on 315 Chinese landscapes"),
+    "projected-128": ReferenceRun(1_540, 32, "projected-128 on 315 Chinese landscapes"),
+    "projected-256": ReferenceRun(1_270, 32, "projected-256 on 270 Monets"),
+    "fsesim": ReferenceRun(1_140, 4, "monet on 285 Monets and 6,677 photos: 1,801 steps, two thirds at half size"),
+    # Park et al. 2020, arXiv:2007.15651: 400 epochs of horse2zebra's 1,334 images for CUT, 200 for FastCUT.
+    "cut": ReferenceRun(534_000, 1, "CUT's paper, 400 epochs of 1,334 images"),
+    "fastcut": ReferenceRun(267_000, 1, "FastCUT's paper, 200 epochs of 1,334 images"),
     # Zhu et al. 2017, arXiv:1703.10593, appendix: 200 epochs, of 6,853 photos for Monet.
-    "cyclegan": Measured(1_371_000, 1, "200 rounds through 6,853 photos in CycleGAN's paper"),
-    "cyclegan-unet": Measured(15_000, 32, "a U-Net in Kaggle's competition that reached a MiFID of 37 to 42"),
+    "cyclegan": ReferenceRun(1_371_000, 1, "CycleGAN's paper, 200 epochs of 6,853 photos"),
+    "cyclegan-unet": ReferenceRun(15_000, 32, "a U-Net in the Kaggle competition with a MiFID of 37 to 42"),
 }
 
 
-def until(table: dict[str, Measured], recipe: Recipe) -> Measured | None:
-    """The watched training that is nearest to a recipe, of :data:`PREVIEW` or :data:`CONVERGED`."""
+def reference_run(table: dict[str, ReferenceRun], recipe: Recipe) -> ReferenceRun | None:
+    """Return the reference run of :data:`PREVIEW` or :data:`CONVERGED` for a recipe or its method."""
     return table.get(recipe.name) or table.get(recipe.method)
 
 
-def seconds(table: dict[str, Measured], recipe: Recipe, estimate_speed: SpeedEstimate) -> float | None:
-    """About how long that takes at this estimate_speed; None where nobody got so far."""
-    watched = until(table, recipe)
-    return (
-        None if watched is None else WATCHING * estimate_speed.seconds_per_step * watched.steps_of(estimate_speed.batch)
-    )
+def seconds_until(table: dict[str, ReferenceRun], recipe: Recipe, speed: SpeedEstimate) -> float | None:
+    """Return the estimated seconds to :data:`PREVIEW` or :data:`CONVERGED`; None if there is no reference run."""
+    run = reference_run(table, recipe)
+    return None if run is None else OVERHEAD * speed.seconds_per_step * run.steps_of(speed.batch)
 
 
-def about(seconds: float) -> str:
-    """A time as one says it: ``about 40 minutes``."""
+def approximate_duration(seconds: float) -> str:
+    """Return an approximate duration as text: ``about 40 minutes``."""
     minutes = seconds / 60
     if minutes < 1.5:
         return "about a minute"
@@ -120,15 +118,14 @@ def about(seconds: float) -> str:
 
 
 def estimate_speed(recipe: Recipe, device: torch.device, precision: Precision) -> SpeedEstimate:
-    """Measures a few steps of a training, as the loop makes them, on pictures of noise. torch's global random state
-    stays as it was.
+    """Measure a few real training steps on random images, without changing torch's global random state.
 
-    Takes about six seconds and the making of the networks; a step that is slower than that, once. A large batch whose
-    step would be slow is measured by a smaller one.
+    Takes about six seconds plus the construction of the networks, or one step if that is slower. Slow steps of large
+    batches are extrapolated from smaller ones.
     """
-    busy = psutil.cpu_percent(interval=LISTENING) / 100
+    busy = psutil.cpu_percent(interval=CPU_SAMPLE_SECONDS) / 100
     fabric = open_fabric(device, precision)
-    device = fabric.device  # with its number
+    device = fabric.device  # with its index
     need, free = needed(recipe, fabric), available(device)
     fits = None if need <= free else fitting(recipe, fabric, need, free)
     most = recipe.batch if need <= free else fits
@@ -136,46 +133,45 @@ def estimate_speed(recipe: Recipe, device: torch.device, precision: Precision) -
         return SpeedEstimate(math.inf, recipe.batch, need, free)
     batch = recipe.min_batch
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        steps = _Steps(recipe, fabric)
-        took, more = steps.settled(batch), 0.0
-        while took < TELLING and batch < most:
+        timer = _StepTimer(recipe, fabric)
+        took, more = timer.time_warm(batch), 0.0
+        while took < MIN_STEP_SECONDS and batch < most:
             smaller, quicker = batch, took
             batch = min(2 * batch, most)
-            took = steps.settled(batch)
+            took = timer.time_warm(batch)
             more = (took - quicker) / (batch - smaller)
         if took < SLOW:
-            times = [took] if took >= TELLING else []
-            while len(times) < STEPS and sum(times) < ENOUGH:
-                times.append(steps.time(batch))
+            times = [took] if took >= MIN_STEP_SECONDS else []
+            while len(times) < MAX_STEPS and sum(times) < MAX_SECONDS:
+                times.append(timer.time(batch))
             took = sum(times) / len(times)
-    # A picture more costs less than the first did; how much less is told by two times, which may be those of a busy
-    # moment.
+    # The marginal cost of an image is below the average one; the estimate from two timings is noisy, so bound it.
     share = took / batch
     return SpeedEstimate(
         took + (most - batch) * min(max(more or share, share / 2), share), most, need, free, fits, busy
     )
 
 
-class _Steps:
-    """A training's steps one by one, with any batch."""
+class _StepTimer:
+    """Runs and times single training steps at any batch size."""
 
     def __init__(self, recipe: Recipe, fabric: "Fabric") -> None:
         self.recipe, self.device = recipe, fabric.device
         self.method = METHODS[recipe.method](recipe, fabric)
         self.ema = ModelEma(self.method.style(), recipe.ema.halflife, recipe.ema.rampup)
-        shape = (PICTURES, recipe.stored_size, recipe.stored_size, 3)
+        shape = (IMAGES, recipe.stored_size, recipe.stored_size, 3)
         self.pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
         self.made = 0
 
-    def settled(self, batch: int) -> float:
-        """Seconds of the next step; if it seems slow, of the one after it: a GPU's first step of a kind prepares much,
-        and to take that for its speed would leave the batch far too small to tell anything."""
+    def time_warm(self, batch: int) -> float:
+        """Return the seconds of the next step, or of the one after it if that is slow: the first step at a batch size
+        includes compilation and allocation."""
         took = self.time(batch)
-        again = took >= TELLING and (took < SLOW or self.device.type == "cuda")
+        again = took >= MIN_STEP_SECONDS and (took < SLOW or self.device.type == "cuda")
         return min(took, self.time(batch)) if again else took
 
     def time(self, batch: int) -> float:
-        """Seconds of the next step, of so many pictures."""
+        """Return the seconds of the next step."""
         paintings = self._loader(batch)
         batches = Batches(paintings, self._loader(batch) if self.recipe.translates else None)
         begun = time.perf_counter()
@@ -183,12 +179,12 @@ class _Steps:
         self.made += 1
         self.ema.update(self.method.style(), batch, self.made * batch)
         for loss in losses.values():
-            loss.item()  # waits for the device
+            loss.item()  # synchronises with the device
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter() - begun
 
     def _loader(self, batch: int) -> Loader:
         recipe, layout = self.recipe, choose_layout(self.device, self.recipe.normalises_spatially)
-        indices = np.arange(PICTURES)
+        indices = np.arange(IMAGES)
         return Loader(self.pixels, indices, recipe.size, batch, recipe.augment, 0, self.device, layout=layout)

@@ -1,4 +1,4 @@
-"""The plots of an exploration, each drawn once for each theme; paintings are solid, photos dashed."""
+"""Figures of an exploration report; lines of paintings are solid, of photos dashed."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,43 +14,43 @@ from numpy.typing import NDArray
 
 from impasto.config.types import Pixels, Values
 from impasto.exploration.results import Colour, Domain, ImageStatistics
-from impasto.reports.curves import smooth
 from impasto.reports.figure_style import Theme, add_legend, new_figure, set_ticks, style_axes
+from impasto.reports.smoothing import smooth
 
-Coloured = tuple[Pixels, Sequence[Colour]]
+ImageWithPalette = tuple[Pixels, Sequence[Colour]]
 
 WIDTH, DPI = 10.5, 120
-"""Of every figure, in inches, and pixels to the inch."""
+"""Width of all figures in inches, and their resolution."""
 
 FEW = 20
-"""So few pictures make no distribution: each is shown as a mark of its own."""
+"""Maximum number of images that are drawn as single markers instead of a distribution."""
 
 BINS = 40
-"""Most bars of a distribution."""
+"""Maximum number of bins of a distribution."""
 
 ENDS = 8
-"""Levels at either end of a histogram in which pixels pile up that were cut off there."""
+"""Levels at both ends of a histogram that hold clipped pixels and are ignored for its scale."""
 
 SHAPES = ((1, 3), (1, 2), (2, 3), (1, 1), (3, 2), (2, 1), (3, 1))
-"""Ratios of width to height that a person can imagine."""
+"""Aspect ratios at which the axis is labelled."""
 
 CELLS = 360
-"""Most rows of a similarity matrix that are drawn: a screen shows no more, and neighbours are alike anyway."""
+"""Maximum number of rows of a similarity matrix that are drawn."""
 
-MEASURES = {
+STATISTICS = {
     "brightness": ("Brightness", "mean lightness L*, 0 black to 100 white"),
-    "contrast": ("Contrast", "spread of the lightness within a picture, in levels of L*"),
-    "colourfulness": ("Colourfulness", "0 grey, about 30 moderate, 60 lively"),
-    "sharpness": ("Sharpness", "strength of the finest detail, in levels of L*"),
+    "contrast": ("Contrast", "standard deviation of L* within an image"),
+    "colourfulness": ("Colourfulness", "0 grey, about 30 moderate, 60 high"),
+    "sharpness": ("Sharpness", "mean strength of the finest detail, in L*"),
 }
-"""The numbers of a picture by their names: a heading, and what the axis counts."""
+"""Title and axis label of each statistic."""
 
 
 @dataclass(frozen=True)
 class Pen:
-    """How a domain is drawn, so that it can be told from the other without its colour."""
+    """Line style of a domain, distinguishable without colour."""
 
-    place: int  #: among the colours of the theme
+    place: int  #: index of the theme's line colour
     dash: Any
     marker: str
 
@@ -59,13 +59,12 @@ PENS = {"paintings": Pen(0, "-", "o"), "photos": Pen(1, (0, (4, 1.6)), "^")}
 
 
 def sizes_differ(domains: Sequence[Domain]) -> bool:
-    """Whether the pictures have more than one size, so that :func:`sizes` shows anything."""
+    """Whether the images have more than one size."""
     return len({(each.width, each.height) for domain in domains for each in domain.inventory.pictures}) > 1
 
 
 def sizes(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
-    """True sizes as points, width by height, and shapes as a distribution of their ratios; ``size`` is drawn as the
-    border below which a picture is enlarged."""
+    """Plot width against height, and the distribution of aspect ratios. Images below ``size`` are enlarged."""
     figure = _figure(3.6, theme)
     places, shapes = figure.subplots(1, 2, width_ratios=(1, 1.15))
     ratios = []
@@ -96,19 +95,19 @@ def sizes(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         axis.set_major_locator(FixedLocator(ticks))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:,.0f}"))
-    _style(places, "True sizes", "width, pixels", "height, pixels", theme)
-    _distributions(shapes, ratios, theme, extent=_shape_extent([values for _, values in ratios]))
+    _style(places, "Image sizes", "width, pixels", "height, pixels", theme)
+    _distributions(shapes, ratios, theme, extent=_ratio_range([values for _, values in ratios]))
     left, right = shapes.get_xlim()
     shown = {f"{wide}:{high}": np.log2(wide / high) for wide, high in SHAPES if left <= np.log2(wide / high) <= right}
     shapes.xaxis.set_major_locator(FixedLocator([float(place) for place in shown.values()]))
     shapes.set_xticklabels(list(shown))
-    _style(shapes, "Shapes", "width : height", _share_label(domains), theme, ticks=False)
-    _legend(shapes, domains, theme, marks=True)
+    _style(shapes, "Aspect ratios", "width : height", _share_label(domains), theme, ticks=False)
+    _legend(shapes, domains, theme, markers=True)
     return figure
 
 
 def histograms(domains: Sequence[Domain], theme: Theme) -> Figure:
-    """The shares of the pixels by level, a panel for each of red, green and blue."""
+    """Plot the histograms of red, green and blue."""
     figure = _figure(3.1, theme)
     grid = figure.subplots(1, 3, sharey=True)
     top = 0.0
@@ -125,24 +124,24 @@ def histograms(domains: Sequence[Domain], theme: Theme) -> Figure:
         axes.set_xlim(0, 255)
         _style(axes, name, "level, 0 none to 255 full", "% of the pixels" if channel == 0 else "", theme)
         axes.xaxis.set_major_locator(FixedLocator([0, 64, 128, 192, 255]))
-    grid[0].set_ylim(0, 1.25 * top or 1)  # black and white may tower over all else: they run out at the top
+    grid[0].set_ylim(0, 1.25 * top or 1)  # clipped black and white may exceed the axis
     _legend(grid[-1], domains, theme)
     return figure
 
 
-def measures(domains: Sequence[Domain], theme: Theme) -> Figure:
-    """How brightness, contrast, colourfulness and sharpness lie over the pictures of each domain."""
+def statistics(domains: Sequence[Domain], theme: Theme) -> Figure:
+    """Plot the distributions of brightness, contrast, colourfulness and sharpness."""
     figure = _figure(5.8, theme, between=0.09)
     grid = figure.subplots(2, 2)
-    for axes, (name, (title, unit)) in zip(grid.flat, MEASURES.items(), strict=True):
-        _distributions(axes, [(domain, _column(domain.looks, name)) for domain in domains], theme)
+    for axes, (name, (title, unit)) in zip(grid.flat, STATISTICS.items(), strict=True):
+        _distributions(axes, [(domain, _column(domain.statistics, name)) for domain in domains], theme)
         _style(axes, title, unit, _share_label(domains), theme)
-    _legend(grid[0, 1], domains, theme, marks=True)
+    _legend(grid[0, 1], domains, theme, markers=True)
     return figure
 
 
 def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
-    """Mean power by spatial frequency, and below it what photos have more or less of than paintings."""
+    """Plot the mean power spectrum, and below it the difference between photos and paintings."""
     pair = len(domains) > 1 and len(domains[0].spectrum) == len(domains[1].spectrum)
     figure = _figure(4.8 if pair else 3.2, theme, between=0.06)
     grid = figure.subplots(1 + pair, 1, sharex=True, squeeze=False, height_ratios=(2, 1.1) if pair else (1,))[:, 0]
@@ -150,7 +149,7 @@ def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         pen = PENS[domain.role]
         power = np.asarray(domain.spectrum, float)
         grid[0].plot(_frequencies(power, size), power, color=theme.lines[pen.place], lw=1.8, ls=pen.dash)
-    _style(grid[0], "How much detail of each size", "", "power, dB", theme)
+    _style(grid[0], "Power spectrum", "", "power, dB", theme)
     if pair:
         difference = np.asarray(domains[1].spectrum, float) - np.asarray(domains[0].spectrum, float)
         frequencies = _frequencies(difference, size)
@@ -158,7 +157,7 @@ def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
         grid[1].axhline(0, color=theme.ink, lw=0.8)
         grid[1].fill_between(frequencies, difference, color=colour, alpha=0.2, lw=0)
         grid[1].plot(frequencies, difference, color=colour, lw=1.6)
-        _mark_widest(grid[1], frequencies, difference, theme)
+        _mark_maximum(grid[1], frequencies, difference, theme)
         title = f"{domains[1].role.capitalize()} minus {domains[0].role}"
         _style(grid[1], title, "", "dB", theme)
         margin = 0.35 * (np.ptp([0, *difference]) or 1)
@@ -170,33 +169,33 @@ def spectrum(domains: Sequence[Domain], size: int, theme: Theme) -> Figure:
     last.xaxis.set_minor_locator(NullLocator())
     last.xaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
     last.set_xlabel(
-        "waves across a picture: large shapes on the left, the finest detail on the right", fontsize=9, color=theme.ink
+        "cycles per image: coarse shapes on the left, fine detail on the right", fontsize=9, color=theme.ink
     )
     _legend(grid[0], domains, theme)
     return figure
 
 
-def palettes(
-    domains: Sequence[Domain], thumbs: Mapping[str, Sequence[tuple[Pixels, Sequence[Colour]]]], theme: Theme
-) -> Figure:
-    """The colours of each domain as a bar with their names, and below it single pictures, each with its own.
+def palettes(domains: Sequence[Domain], images: Mapping[str, Sequence[ImageWithPalette]], theme: Theme) -> Figure:
+    """Plot the palette of each domain as a bar, and below it single images with their palettes.
 
     Args:
-        thumbs: by role, squares (S, S, 3) of one size with their palettes.
+        domains: with palettes.
+        images: by role, square images (S, S, 3) of equal size with their palettes.
+        theme: of the figure.
     """
     figure = _figure(2.3 * len(domains), theme, between=0.05)
     rows = figure.subplots(2 * len(domains), 1, squeeze=False, height_ratios=(1, 3.1) * len(domains))[:, 0]
     for domain, bar, pictures in zip(domains, rows[::2], rows[1::2], strict=True):
         _bar(bar, domain, theme)
         pictures.set_axis_off()
-        shown = thumbs.get(domain.role, ())
+        shown = images.get(domain.role, ())
         if shown:
-            pictures.imshow(swatched(shown), interpolation="lanczos", aspect="equal")
+            pictures.imshow(images_over_palettes(shown), interpolation="lanczos", aspect="equal")
     return figure
 
 
-def swatched(pictures: Sequence[Coloured], columns: int = 12) -> Pixels:
-    """One row of squares (S, S, 3), each over a strip of its colours: (H, W, 4), see-through between them."""
+def images_over_palettes(pictures: Sequence[ImageWithPalette], columns: int = 12) -> Pixels:
+    """Return one row of images (S, S, 3), each above its palette: RGBA (H, W, 4), transparent in between."""
     side = len(pictures[0][0])
     gap, strip = side // 10, side // 5
     row = np.zeros((side + 3 + strip, columns * (side + gap) - gap, 4), np.uint8)
@@ -213,7 +212,7 @@ def swatched(pictures: Sequence[Coloured], columns: int = 12) -> Pixels:
 
 
 def similarity(matrices: Sequence[tuple[str, NDArray[np.float32], tuple[float, float]]], theme: Theme) -> Figure:
-    """Matrices side by side, each (N, N) with its title and the lowest and highest similarity of its scale."""
+    """Plot matrices (N, N) side by side, each with its title and the limits of its colour scale."""
     figure = _figure(4.9 if len(matrices) > 1 else 5.2, theme)
     grid = figure.subplots(1, max(2, len(matrices)), squeeze=False)[0]
     for axes in grid[len(matrices) :]:
@@ -222,20 +221,20 @@ def similarity(matrices: Sequence[tuple[str, NDArray[np.float32], tuple[float, f
         shown = axes.imshow(matrix, cmap="viridis", vmin=low, vmax=high, interpolation="nearest", aspect="equal")
         axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=8, parse_math=False)
         axes.set(xticks=[], yticks=[])
-        axes.set_xlabel("every picture …", fontsize=9, color=theme.ink)
-        axes.set_ylabel("… with every picture", fontsize=9, color=theme.ink)
+        axes.set_xlabel("every image …", fontsize=9, color=theme.ink)
+        axes.set_ylabel("… with every image", fontsize=9, color=theme.ink)
         axes.spines[:].set_color(theme.faint)
         bar = figure.colorbar(shown, ax=axes, shrink=0.7, aspect=24, pad=0.04)
         bar.outline.set_edgecolor(theme.faint)
         bar.ax.tick_params(colors=theme.ink, labelsize=8, length=2)
         bar.ax.yaxis.set_major_locator(MaxNLocator(5))
-        bar.ax.set_title("alike", fontsize=8, color=theme.ink, pad=5)
-        bar.ax.set_xlabel("unlike", fontsize=8, color=theme.ink, labelpad=5)
+        bar.ax.set_title("similar", fontsize=8, color=theme.ink, pad=5)
+        bar.ax.set_xlabel("different", fontsize=8, color=theme.ink, labelpad=5)
     return figure
 
 
 def condensed(matrix: NDArray[np.float32], cells: int = CELLS) -> NDArray[np.float32]:
-    """A matrix (N, N) with at most ``cells`` rows and columns, each the mean of neighbours."""
+    """Reduce a matrix (N, N) to at most ``cells`` rows and columns by averaging neighbours."""
     count = len(matrix)
     if count <= cells:
         return matrix
@@ -246,15 +245,18 @@ def condensed(matrix: NDArray[np.float32], cells: int = CELLS) -> NDArray[np.flo
 
 
 def scale(matrices: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    """One scale for matrices that are to be compared: all but the extremes of what two different pictures share."""
+    """Return colour limits for several matrices: the 1st and 99th percentile off the diagonal."""
     values = np.concatenate([matrix[~np.eye(len(matrix), dtype=bool)] for matrix in matrices if len(matrix) > 1])
     low, high = np.quantile(values[:: len(values) // 200_000 + 1], (0.01, 0.99))
-    middle, half = (low + high) / 2, max((high - low) / 2, 0.05)  # else noise would be blown up to look like groups
+    middle, half = (
+        (low + high) / 2,
+        max((high - low) / 2, 0.05),
+    )
     return float(middle - half), float(middle + half)
 
 
 def _bar(axes: Axes, domain: Domain, theme: Theme) -> None:
-    """The domain's palette as one bar, each colour as wide as its share, with its name where there is room."""
+    """Draw a palette as one bar, with the hex codes where there is room."""
     start, whole = 0.0, sum(colour.share for colour in domain.palette) or 1
     for colour in domain.palette:
         width = colour.share / whole
@@ -267,18 +269,17 @@ def _bar(axes: Axes, domain: Domain, theme: Theme) -> None:
         start += width
     axes.set(xlim=(0, 1), ylim=(-0.5, 0.5))
     axes.set_axis_off()
-    axes.set_title(f"The {domain.role}", loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=6)
+    axes.set_title(domain.role.capitalize(), loc="left", fontsize=11, fontweight="bold", color=theme.ink, pad=6)
 
 
 def _distributions(
     axes: Axes, columns: Sequence[tuple[Domain, Values]], theme: Theme, extent: tuple[float, float] | None = None
 ) -> None:
-    """Distributions of values, one a domain, over the same bars, with a mark at each median; of few values one mark
-    each."""
+    """Draw one distribution per domain over common bins, with markers at the medians; few values as single markers."""
     columns = [(domain, values) for domain, values in columns if len(values)]
     if not columns:
         return
-    low, high = extent or _extent([values for _, values in columns])
+    low, high = extent or _value_range([values for _, values in columns])
     fewest = min((len(values) for _, values in columns if len(values) > FEW), default=0)
     bins = np.linspace(low, high, int(np.clip(1.3 * fewest**0.5, 8, BINS)) + 1)
     for row, (domain, values) in enumerate(columns):
@@ -305,33 +306,33 @@ def _distributions(
 
 
 def _share_label(domains: Sequence[Domain]) -> str:
-    return "% of the pictures" if any(domain.count > FEW for domain in domains) else "a mark for each picture"
+    return "% of the images" if any(domain.count > FEW for domain in domains) else "one marker per image"
 
 
-def _extent(columns: Sequence[Values]) -> tuple[float, float]:
-    """What nearly all values lie in; the few outside count with the outermost bars."""
+def _value_range(columns: Sequence[Values]) -> tuple[float, float]:
+    """Return the limits of the 0.2nd to 99.8th percentile; values outside count in the outermost bins."""
     bounds = np.array([np.quantile(values, (0.002, 0.998)) for values in columns])
     low, high = float(bounds[:, 0].min()), float(bounds[:, 1].max())
     margin = 0.03 * (high - low) or 1.0
     return max(low - margin, 0.0) if low >= 0 else low - margin, high + margin
 
 
-def _shape_extent(columns: Sequence[Values]) -> tuple[float, float]:
-    """From the tallest shape to the widest, but from 3:4 to 4:3 at least."""
+def _ratio_range(columns: Sequence[Values]) -> tuple[float, float]:
+    """Return the limits of the log2 aspect ratios, at least 3:4 to 4:3."""
     far = max([abs(np.log2(3 / 4)), *(float(np.abs(values).max()) for values in columns if len(values))])
     return -min(far, 2) - 0.1, min(far, 2) + 0.1
 
 
-def _column(looks: Sequence[ImageStatistics], name: str) -> Values:
-    return np.array([getattr(each, name) for each in looks], float)
+def _column(statistics: Sequence[ImageStatistics], name: str) -> Values:
+    return np.array([getattr(each, name) for each in statistics], float)
 
 
 def _frequencies(power: Values, size: int) -> Values:
     return np.linspace(1, size / 2, len(power))
 
 
-def _mark_widest(axes: Axes, frequencies: Values, difference: Values, theme: Theme) -> None:
-    """Writes the greatest difference where it is."""
+def _mark_maximum(axes: Axes, frequencies: Values, difference: Values, theme: Theme) -> None:
+    """Annotate the largest difference."""
     place = int(np.abs(difference).argmax())
     value = float(difference[place])
     axes.plot([frequencies[place]], [value], "o", ms=6, mfc="none", mec=theme.ink, mew=1.3, zorder=4, clip_on=False)
@@ -348,13 +349,13 @@ def _figure(height: float, theme: Theme, between: float = 0.02) -> Figure:
     return new_figure(theme, WIDTH, height, dpi=DPI, spacing=(between, 0.03))
 
 
-def _legend(axes: Axes, domains: Sequence[Domain], theme: Theme, marks: bool = False) -> None:
-    """Which line is which, above the right end of a panel; with ``marks``, which mark is."""
+def _legend(axes: Axes, domains: Sequence[Domain], theme: Theme, markers: bool = False) -> None:
+    """Add a legend of lines, with ``markers`` also of markers."""
     if len(domains) < 2:
         return
     handles = [
         Line2D(
-            [], [], color=theme.lines[pen.place], ls=pen.dash, lw=1.8, marker=pen.marker if marks else "", label=role
+            [], [], color=theme.lines[pen.place], ls=pen.dash, lw=1.8, marker=pen.marker if markers else "", label=role
         )
         for role, pen in PENS.items()
     ]  # fmt: skip
