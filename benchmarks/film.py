@@ -1,11 +1,11 @@
-"""How steady a painted film is, against painting frame by frame.
+"""Temporal consistency of painted videos, compared with painting each frame independently.
 
     python benchmarks/film.py PHOTO [--frames 36] [--style monet]
 
-Two films are made of a photo, 384×216: a still one, seen by a camera with noise (4 grey levels), and one that moves
-and grows over it. Both ways paint the same frames. Told are the warping error (how far a frame is from the one before,
-moved as the camera moved, in grey levels), for the still film also the variation of a pixel over time, and how sharp
-the frames are (deviation of the Laplacian).
+Two videos are rendered from a photo, 384×216: a static one with camera noise (4 grey levels), and one with pan and zoom.
+Both methods paint the same frames. Reported are the warping error (difference to the previous frame, warped by the
+camera motion, in grey levels), for the static video also the standard deviation of a pixel over time, and sharpness
+(standard deviation of the Laplacian).
 """
 
 import argparse
@@ -27,7 +27,7 @@ Frame = NDArray[np.uint8]
 
 
 def camera(number: int, moves: bool) -> tuple[float, float, float]:
-    """Where it looks in the photo: across, down, and how many pixels of the photo a pixel of the film takes."""
+    """Return the camera of a frame: offset in x and y, and photo pixels per video pixel."""
     return (40 + 3.3 * number, 60 + 1.1 * number, 1 - 0.003 * number) if moves else (80.0, 90.0, 1.0)
 
 
@@ -72,15 +72,15 @@ def main() -> None:
         frames = film(photo, arguments.frames, moves)
         options = translator.fix_mood(PaintOptions(), frames[0])
         alone = [translator.paint_pixels(frame[None], options)[0] for frame in frames]
-        steady = TemporalConsistency()
-        ours = [steady.follow(frame, painting) for frame, painting in zip(frames, alone, strict=True)]
+        consistency = TemporalConsistency()
+        ours = [consistency.follow(frame, painting) for frame, painting in zip(frames, alone, strict=True)]
         measures: dict[str, Callable[[list[Frame]], float]] = {
             "warping error": lambda shown, moves=moves: warping_error(shown, moves),  # type: ignore[misc]
             "sharpness": sharpness,
         }
         if not moves:
             measures["variation over time"] = lambda shown: float(np.stack(shown).astype(np.float32).std(0).mean())
-        print(f"{arguments.frames} frames of a {'moving' if moves else 'still'} film")
+        print(f"{arguments.frames} frames of a {'moving' if moves else 'static'} video")
         for name, measure in measures.items():
             one, other = measure(alone), measure(ours)
             print(f"  {name:20s} frame by frame {one:6.2f}   ours {other:6.2f}   {other / one:5.1%}")

@@ -1,10 +1,10 @@
-"""How much memory a training step takes, as foretold and as measured.
+"""Memory of a training step: estimated and measured.
 
     python benchmarks/memory.py [RECIPE …] [--set name=value …] [--precision auto]
 
-Without names, all bundled_recipes recipes at their own batch. Foretold is what training asks for before it begins; measured is
-the most that a process of its own grows by while it builds the networks, makes one step and writes a checkpoint (the
-process's resident memory on the CPU, what torch allocates on CUDA).
+By default all bundled recipes at their own batch size. The estimate is what training computes before it begins; the
+measurement is the peak growth of a separate process that builds the networks, makes one step and writes a checkpoint
+(resident memory on a CPU, memory allocated by torch on CUDA).
 """
 
 import argparse
@@ -17,16 +17,17 @@ from multiprocessing.connection import Connection
 import psutil
 import torch
 
-from impasto.config.recipe import Recipe, bundled_recipes
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
+from impasto.config.registries import METHODS
 from impasto.device import choose_device, choose_precision, open_fabric
-from impasto.methods import METHODS
 from impasto.training.memory_estimate import needed, rehearse
 
-Outcome = tuple[int, float, int, float]  # bytes foretold and seconds for that, bytes measured and seconds
+Outcome = tuple[int, float, int, float]  # estimated bytes and seconds, measured bytes and seconds
 
 
 def measured(recipe: Recipe, precision: str) -> Outcome:
-    """Foretells, then makes the step, in a process of its own."""
+    """Estimate, then run the step, in a separate process."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_run, args=(there, recipe, precision))
@@ -41,7 +42,7 @@ def _run(there: Connection, recipe: Recipe, precision: str) -> None:
     device = choose_device("auto")
     fabric = open_fabric(device, choose_precision(precision, device))
     begun = time.perf_counter()
-    foretold = needed(recipe, fabric)
+    estimated = needed(recipe, fabric)
     known = time.perf_counter()
     before = psutil.Process().memory_info().rss
     method = METHODS[recipe.method](recipe, fabric)
@@ -52,7 +53,7 @@ def _run(there: Connection, recipe: Recipe, precision: str) -> None:
         peak = torch.cuda.max_memory_allocated(device)
     else:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-    there.send((foretold, known - begun, peak, time.perf_counter() - known))
+    there.send((estimated, known - begun, peak, time.perf_counter() - known))
 
 
 def main() -> None:
@@ -65,10 +66,10 @@ def main() -> None:
     print(f"{device}, {torch.get_num_threads()} threads, {choose_precision(arguments.precision, device)}")
     for name in arguments.recipes:
         recipe = Recipe.load(name).replace(arguments.set)
-        foretold, asking, peak, seconds = measured(recipe, arguments.precision)
+        estimated, asking, peak, seconds = measured(recipe, arguments.precision)
         print(
-            f"{name:>20} {recipe.size:>5}² × {recipe.batch:<4} foretold {foretold / 1e9:6.2f} GB in {asking:.1f} s, "
-            f"measured {peak / 1e9:6.2f} GB in {seconds:.1f} s, ratio {foretold / peak:.2f}",
+            f"{name:>20} {recipe.size:>5}² × {recipe.batch:<4} estimated {estimated / 1e9:6.2f} GB in {asking:.1f} s, "
+            f"measured {peak / 1e9:6.2f} GB in {seconds:.1f} s, ratio {estimated / peak:.2f}",
             flush=True,
         )
 

@@ -1,16 +1,15 @@
-"""How fast photos are painted, and in how much memory, against the plain way.
+"""Speed and memory of stylisation, compared with a typical notebook.
 
     python benchmarks/paint.py PHOTOS LARGE.jpg [--count 256]
 
-Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 of 64 channels. The plain way, as in the competition's
-notebooks: float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
-what ``impasto paint`` does. Both have the same weights, drawn by chance, which magnify rounding, and compute on the
-GPU where there is one. The limit: our convolutions alone.
+Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 (64 channels). The baseline, as in the competition's notebooks:
+float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
+``impasto paint``. Both have the same random weights, which amplify rounding, and use the GPU if there is one. The lower
+bound: our convolutions alone.
 
-One: a large photo, with the style ``monet``, at 1/16 and 1/4 of its area and as it is: the time and the largest memory
-of the command's process.
+One: a large photo with the style ``monet``, at 1/16, 1/4 and all of its area: time and peak memory of the process.
 
-Start: ``impasto paint`` of one photo of 256 pixels with ``monet``, from the shell and back.
+Start-up: ``impasto paint`` of one photo of 256 pixels with ``monet``, the whole command.
 """
 
 import argparse
@@ -47,7 +46,7 @@ IMPASTO = Path(sys.executable).with_name("impasto")
 
 
 def style() -> Style:
-    """ResNet-9 as CycleGAN has it, untrained."""
+    """Return an untrained style with CycleGAN's ResNet-9."""
     recipe = Recipe.load("cyclegan-resnet")
     torch.manual_seed(0)
     card = Card(
@@ -68,7 +67,7 @@ def style() -> Style:
 
 @torch.no_grad()
 def plain(network: nn.Module, photos: list[Path], out: Path) -> None:
-    """Paints as notebooks do."""
+    """Paint as notebooks do."""
     with zipfile.ZipFile(out, "w") as archive:
         for path in photos:
             photo = np.asarray(Image.open(path).convert("RGB"))
@@ -81,29 +80,29 @@ def plain(network: nn.Module, photos: list[Path], out: Path) -> None:
 
 @torch.inference_mode()
 def convolutions(network: nn.Module) -> float:
-    """Seconds that the convolutions of a painting of 256 pixels take by themselves, as ours are computed."""
-    quick, seen = optimise_network(network, DEVICE), list[tuple[nn.Conv2d, Tensor]]()
+    """Return the seconds that the convolutions of our network take for one photo of 256 pixels."""
+    fast, calls = optimise_network(network, DEVICE), list[tuple[nn.Conv2d, Tensor]]()
 
-    def notice(module: nn.Module, given: Any) -> None:
+    def record(module: nn.Module, given: Any) -> None:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             maps = given[0].to(module.weight.dtype).contiguous(memory_format=torch.channels_last)
-            seen.append((copy.deepcopy(module), maps))  # type: ignore[arg-type]
+            calls.append((copy.deepcopy(module), maps))  # type: ignore[arg-type]
 
-    handle = nn.modules.module.register_module_forward_pre_hook(notice)
-    quick(torch.zeros(1, 3, 256, 256, device=DEVICE))
+    handle = nn.modules.module.register_module_forward_pre_hook(record)
+    fast(torch.zeros(1, 3, 256, 256, device=DEVICE))
     handle.remove()
     times = []
     for _ in range(5):
         start = time.perf_counter()
-        for module, maps in seen:
+        for module, maps in calls:
             maps = module(maps)
-        maps.sum().item()  # a GPU's work is waited for
+        maps.sum().item()  # synchronises with a GPU
         times.append(time.perf_counter() - start)
     return min(times)
 
 
 def measured(*command: str | Path) -> tuple[float, int]:
-    """Runs a command: seconds, and the bytes of memory that it took at most."""
+    """Run a command; return seconds and peak memory in bytes."""
     start = time.perf_counter()
     process = psutil.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
     most = 0
@@ -117,7 +116,7 @@ def measured(*command: str | Path) -> tuple[float, int]:
 
 
 def many(photos: list[Path], folder: Path) -> None:
-    """A zip of paintings, by the shell's command in a process of its own and by the plain way here."""
+    """Compare the command, in its own process, with the baseline, here."""
     ours = style()
     ours.save(folder / "resnet.safetensors")
     theirs = painter().eval().to(DEVICE)
@@ -135,8 +134,8 @@ def many(photos: list[Path], folder: Path) -> None:
     )
     limit = len(photos) * convolutions(ours.network)
     print(f"{len(photos)} photos into a zip, ResNet-9 of 64 channels, {DEVICE}, {torch.get_num_threads()} threads")
-    print(f"  plain                    {slow:7.1f} s")
-    print(f"  ours, start included     {fast:7.1f} s   {slow / fast:.2f} times as fast, {memory / 1e6:.0f} MB")
+    print(f"  baseline                 {slow:7.1f} s")
+    print(f"  ours, start-up included  {fast:7.1f} s   {slow / fast:.2f} times as fast, {memory / 1e6:.0f} MB")
     print(f"  our convolutions alone   {limit:7.1f} s   {slow / limit:.2f} times as fast")
     with zipfile.ZipFile(folder / "plain.zip") as one, zipfile.ZipFile(folder / "ours.zip") as other:
         pairs = [
@@ -150,7 +149,7 @@ def opened(archive: zipfile.ZipFile, name: str) -> NDArray[np.float32]:
 
 
 def large(photo: Path, folder: Path) -> None:
-    """One painting at a quarter and half of the width, and at all of it."""
+    """Paint a photo at a quarter, half and all of its width."""
     with Image.open(photo) as image:
         whole = image.convert("RGB")
     for share in (4, 2, 1):
@@ -163,9 +162,9 @@ def large(photo: Path, folder: Path) -> None:
 
 
 def start(photo: Path, folder: Path) -> None:
-    """The whole command for one small photo."""
+    """Run the whole command for one small photo."""
     times = [measured(IMPASTO, "paint", photo, "--out", folder / f"start-{number}")[0] for number in range(5)]
-    print(f"one photo of 256 pixels, from the shell and back: {min(times):.2f} to {max(times):.2f} s")
+    print(f"one photo of 256 pixels, the whole command: {min(times):.2f} to {max(times):.2f} s")
 
 
 def main() -> None:

@@ -1,10 +1,10 @@
-"""The sheets of pictures in docs/, so that anyone can make them again of another style.
+"""Reproduce the image sheets in docs/ with any style.
 
-python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly by name, at 256 px
-python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of pictures
+python benchmarks/sheets.py hundred PHOTOS --out OUT.jpg [--style monet]   100 photos, evenly spaced by name, at 256 px
+python benchmarks/sheets.py like PHOTOS --out OUT.jpg --reference A.jpg …  four photos in the moods of references
 python benchmarks/sheets.py pairs PHOTO… --out OUT.jpg     squares of photos, each with its painting
-python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with its middle at full size
-python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    the options that change how a photo is painted
+python benchmarks/sheets.py large PHOTO… --out OUT.jpg     at 2,000 px, each with a crop of its centre
+python benchmarks/sheets.py brushes PHOTO --out OUT.jpg    options of a painting
 """
 
 import argparse
@@ -19,12 +19,12 @@ from impasto.inference.load import load_translator
 from impasto.inference.translator import Translator
 
 SIDE, LARGE = 256, 2000
-#: A part at full size, in pixels, which is as high as the whole beside it.
+#: Size of a crop at full resolution; the downscaled painting next to it has the same height.
 PART = (480, 320)
 
 
 def chosen(photos: Path, count: int) -> list[Path]:
-    """So many files of a folder, evenly by name: the same each time, picked by nobody."""
+    """Return so many files of a folder, evenly spaced by name: reproducible and uncurated."""
     files = sorted(photos.glob("*.jpg"))
     return [files[number] for number in np.linspace(0, len(files) - 1, count).round().astype(int)]
 
@@ -45,7 +45,7 @@ def hundred(translator: Translator, photos: Path) -> Image.Image:
 
 
 def like(translator: Translator, photos: Path, references: Sequence[Path]) -> Image.Image:
-    """The first row has the references, the first column the photos, and the second each in its own mood."""
+    """The first row shows the references, the first column the photos, the second each in its default mood."""
     blank = np.full((SIDE, SIDE, 3), 255, np.uint8)
     cells = [blank, blank, *(np.asarray(square(path)) for path in references)]
     for path in chosen(photos, 4):
@@ -56,7 +56,7 @@ def like(translator: Translator, photos: Path, references: Sequence[Path]) -> Im
 
 
 def pairs(translator: Translator, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo the middle, the left and the right (of a small one all of it), each with its painting."""
+    """The centre, left and right square of each photo (of a small one only the centre), each with its painting."""
     cells = []
     for path in photos:
         with Image.open(path) as image:
@@ -70,7 +70,7 @@ def pairs(translator: Translator, photos: Sequence[Path]) -> Image.Image:
 
 
 def brushes(translator: Translator, photo: Path) -> Image.Image:
-    """The photo, brushes of 0.5 and 1; 2, 4, and the photo's colours."""
+    """The photo, brush 0.5 and 1; brush 2 and 4, and the photo's colours."""
     with Image.open(photo) as image:
         small = image.convert("RGB").resize((1200, round(1200 * image.height / image.width)), Image.Resampling.LANCZOS)
     shown = [
@@ -83,8 +83,8 @@ def brushes(translator: Translator, photo: Path) -> Image.Image:
 
 
 def large(translator: Translator, photos: Sequence[Path]) -> Image.Image:
-    """Of each photo a row, three paintings at 2,000 px: of all of it, its left half and its right half. Of each
-    the whole, and its middle at full size."""
+    """One row per photo with three paintings at 2,000 px: of the photo, its left and its right half, each downscaled and
+    as a crop of its centre."""
     rows = []
     for path in photos:
         with Image.open(path) as image:
@@ -108,7 +108,7 @@ def large(translator: Translator, photos: Sequence[Path]) -> Image.Image:
 
 
 def beside(*pictures: Image.Image) -> Image.Image:
-    """Pictures of one height from left to right."""
+    """Concatenate images of one height from left to right."""
     row = Image.new("RGB", (sum(each.width + 4 for each in pictures if each.width) - 4, pictures[0].height), "white")
     left = 0
     for each in pictures:
