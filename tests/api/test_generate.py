@@ -1,4 +1,4 @@
-"""Paintings out of nothing in every form, by styles of networks without training and by the one that comes along."""
+"""Generation as files, sheets and videos, with untrained and bundled styles."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ STYLE = "chinese-landscape-64"
 
 
 def untrained(recipe: str, scale: float, path: Path) -> str:
-    """A style of a network as it was made, its weights enlarged, so that what it paints differs."""
+    """Save a style with scaled random weights, so that its images differ."""
     torch.manual_seed(0)
     small = Recipe.load(recipe).replace(["size=64", "latent=16", "generator.width=8"])
     network = build_generator(**small.generator_kwargs()).eval()
@@ -46,7 +46,7 @@ def untrained(recipe: str, scale: float, path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def mixing(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A style whose network mixes, with gates that matter."""
+    """A style whose network supports style mixing, with effective gates."""
     return untrained("fastgan-128", 6, tmp_path_factory.mktemp("style") / "mixing.safetensors")
 
 
@@ -55,7 +55,7 @@ def cells(path: Path, size: int = 64) -> np.ndarray:
         return image_grid.cut(sheet, size, size)
 
 
-def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
+def test_a_sheet_shows_the_same_images_as_the_files(tmp_path: Path) -> None:
     generate(STYLE, tmp_path / "files", count=6, seed=4, start=3)
     generate(STYLE, tmp_path / "sheet.png", count=6, seed=4, start=3)
     files = [np.asarray(Image.open(path)) for path in sorted((tmp_path / "files").iterdir())]
@@ -65,7 +65,7 @@ def test_a_sheet_holds_the_pictures_that_the_files_hold(tmp_path: Path) -> None:
     assert np.abs(sheet.astype(int) - np.stack(files)).max() <= 1
 
 
-def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_path: Path) -> None:
+def test_a_loop_video_passes_every_image_and_returns_to_the_first(impasto: Impasto, tmp_path: Path) -> None:
     impasto("generate", STYLE, "--count", "3", "--seconds", "0.5", "--out", "loop.mp4")
     impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
     with av.open(str(tmp_path / "loop.mp4")) as film:
@@ -80,10 +80,12 @@ def test_a_loop_begins_and_ends_with_the_first_painting(impasto: Impasto, tmp_pa
         assert max(leg) < 0.6 * np.abs(stop.astype(int) - following).mean()
 
 
-def test_a_walk_ends_with_the_last_painting(impasto: Impasto, tmp_path: Path) -> None:
-    said = impasto("generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4")
+def test_a_walk_video_ends_with_the_last_image(impasto: Impasto, tmp_path: Path) -> None:
+    message = impasto(
+        "generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4"
+    )
     impasto("generate", STYLE, "--count", "3", "--out", "sheet.png")
-    assert "A walk of 3 paintings of 64×64, 1.0 s long" in said.stdout
+    assert "A walk of 3 paintings of 64×64, 1.0 s long" in message.stdout
     with av.open(str(tmp_path / "walk.mp4")) as film:
         frames = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
     assert len(frames) == 31
@@ -92,7 +94,7 @@ def test_a_walk_ends_with_the_last_painting(impasto: Impasto, tmp_path: Path) ->
     assert (apart[range(3), (0, 15, 30)] < apart.min(axis=1) + 1).all()
 
 
-def test_neighbours_lie_around_the_painting(tmp_path: Path) -> None:
+def test_neighbours_are_more_similar_the_closer_they_are(tmp_path: Path) -> None:
     generate(STYLE, tmp_path / "near.png", count=1, start=2, show="neighbours")
     generate(STYLE, tmp_path / "one.png", count=1, start=2)
     near = cells(tmp_path / "near.png").astype(int)
@@ -103,29 +105,31 @@ def test_neighbours_lie_around_the_painting(tmp_path: Path) -> None:
     assert apart[middle, middle] <= 1 < apart[middle, middle + 1] < apart[middle, -1]
 
 
-def test_mixtures_have_the_forms_of_their_row_and_the_manner_of_their_column(mixing: str, tmp_path: Path) -> None:
+def test_mixtures_have_the_structure_of_their_row_and_the_appearance_of_their_column(
+    mixing: str, tmp_path: Path
+) -> None:
     generate(mixing, tmp_path / "mixed.png", count=3, show="mixtures")
     mixed = cells(tmp_path / "mixed.png").astype(int)
     assert mixed.shape[:2] == (4, 4) and (mixed[0, 0] == 255).all()
     for number in range(3):
-        assert np.abs(mixed[number + 1, number + 1] - mixed[0, number + 1]).max() <= 1  # in its own manner
+        assert np.abs(mixed[number + 1, number + 1] - mixed[0, number + 1]).max() <= 1  # mixed with itself
         assert np.abs(mixed[number + 1, 0] - mixed[0, number + 1]).max() <= 1
     assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() > 1
     assert np.abs(mixed[1, 2] - mixed[1, 1]).mean() < np.abs(mixed[1, 2] - mixed[2, 2]).mean()
 
 
-def test_beside_a_painting_are_those_that_it_was_learned_from(tmp_path: Path) -> None:
-    """What was learned from is, here, what is painted: the nearest is the painting itself."""
+def test_nearest_training_images_are_shown_next_to_each_sample(tmp_path: Path) -> None:
+    """With the samples as training images, the nearest one is the sample itself."""
     generate(STYLE, tmp_path / "files", count=5)
-    said = generate(STYLE, tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
+    message = generate(STYLE, tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
     rows = cells(tmp_path / "beside.png").astype(int)
-    assert rows.shape[:2] == (2, 4) and "nearest" in said
+    assert rows.shape[:2] == (2, 4) and "nearest" in message
     for row in rows:
         assert np.abs(row[0] - row[1]).max() <= 1
         assert np.abs(row[0] - row[2]).mean() > 3
 
 
-def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
+def test_lower_truncation_reduces_diversity(tmp_path: Path) -> None:
     generate(STYLE, tmp_path / "calm.png", count=16, truncation=0.8)
     generate(STYLE, tmp_path / "free.png", count=16)
     calm, free = (
@@ -152,7 +156,7 @@ def test_a_small_truncation_makes_pictures_more_alike(tmp_path: Path) -> None:
         ("sheet.png", {"nearest": "nowhere"}, "no file or folder nowhere"),
     ],
 )
-def test_what_cannot_be_shown_is_refused_in_a_line(
+def test_inconsistent_options_are_refused_in_one_line(
     out: str, options: dict[str, object], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ImpastoError, match=message):
@@ -160,7 +164,7 @@ def test_what_cannot_be_shown_is_refused_in_a_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_network_that_mixes_nothing_says_so(tmp_path: Path) -> None:
+def test_a_network_without_style_mixing_is_refused(tmp_path: Path) -> None:
     style = untrained("dcgan-64", 1, tmp_path / "plain.safetensors")
     with pytest.raises(ImpastoError, match="no style mixing"):
         generate(style, tmp_path / "sheet.png", count=2, show="mixtures")

@@ -1,4 +1,4 @@
-"""Painting photos, with whole commands as a user's shell runs them."""
+"""Painting and submitting, through the command line."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ Inside = Callable[..., tuple[str, str, int]]
 
 @pytest.fixture
 def negative(tmp_path: Path) -> Path:
-    """A style that paints a photo's negative."""
+    """A style that outputs the negative of a photo."""
     path = tmp_path / "negative.safetensors"
     translator(-1).save(path)
     return path
@@ -49,7 +49,7 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image)
 
 
-def test_a_folder_is_painted_picture_by_picture_upright_and_the_bad_one_is_named(
+def test_a_folder_is_painted_upright_and_damaged_files_are_listed(
     impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos" / "inside"
@@ -73,9 +73,7 @@ def test_a_folder_is_painted_picture_by_picture_upright_and_the_bad_one_is_named
     assert sum(path.is_file() for path in (tmp_path / "out").rglob("*.[pJ]*")) == 2
 
 
-def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
-    inside: Inside, negative: Path, tmp_path: Path
-) -> None:
+def test_one_photo_becomes_one_file_in_the_format_of_its_suffix(inside: Inside, negative: Path, tmp_path: Path) -> None:
     photo = noise(7, 9)
     Image.fromarray(photo).save(tmp_path / "photo.bmp")
     options = ("--style", negative, "--out", "new/painting.png")
@@ -88,7 +86,7 @@ def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
     assert inside("paint", "photo.bmp", *options, "--overwrite", "--compare")[2] == 0
     assert np.array_equal(pixels(tmp_path / "new" / "painting.png"), np.concatenate([photo, 255 - photo], 1))
     before = (tmp_path / "new" / "painting.png").read_bytes()
-    for arguments, said in (
+    for arguments, message in (
         (("photo.bmp", "photo.bmp", *options, "--overwrite"), "is one image"),
         (("photo.bmp", *options, "--overwrite", "--format", "jpg"), "of that format"),
         ((".", *options, "--overwrite"), "give one photo"),
@@ -97,11 +95,11 @@ def test_one_photo_becomes_one_file_of_the_kind_that_its_name_asks_for(
         ((negative, *options, "--overwrite"), "cannot be painted"),
     ):
         _, error, code = inside("paint", *arguments)
-        assert code == 1 and said in error and error.count("\n") == 1
+        assert code == 1 and message in error and error.count("\n") == 1
     assert (tmp_path / "new" / "painting.png").read_bytes() == before and len(list((tmp_path / "new").iterdir())) == 1
 
 
-def test_several_sources_go_into_one_zip_and_two_of_one_name_are_both_there(
+def test_several_sources_are_written_to_one_zip_with_unique_names(
     inside: Inside, negative: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(noise(4, 6, 1)).save(tmp_path / "a.png")
@@ -121,7 +119,7 @@ def test_several_sources_go_into_one_zip_and_two_of_one_name_are_both_there(
         assert np.array_equal(picture, np.concatenate([photo, photo], axis=1))
 
 
-def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negative: Path, tmp_path: Path) -> None:
+def test_the_command_and_the_translator_paint_the_same(inside: Inside, negative: Path, tmp_path: Path) -> None:
     out, _, code = inside("paint", "sample:photos", "--style", negative, "--out", "out", "--format", "png")
     assert code == 0 and out == "5 paintings in out\n"
     with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "photos.zip") as archive:
@@ -133,7 +131,7 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["paint", "photo.png", "--style", "nowhere", "--out", "x"], "no style nowhere"),
         (["paint", "photo.png", "--style", "noise.safetensors", "--out", "x"], "cannot stylise photos"),
@@ -153,19 +151,19 @@ def test_the_sample_is_painted_and_python_paints_the_same(inside: Inside, negati
         (["submit", "negative.safetensors", "--photos", "sample:photos", "--count", "5"], "not 5"),
     ],
 )
-def test_mistakes_are_told_in_one_line_and_leave_nothing(
-    inside: Inside, negative: Path, tmp_path: Path, arguments: list[str], said: str
+def test_errors_are_one_line_and_leave_no_files(
+    inside: Inside, negative: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     style().save(tmp_path / "noise.safetensors")
     Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
     (tmp_path / "notes.txt").write_text("hello")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     _, error, code = inside(*arguments)
-    assert code == 1 and said in error and error.startswith("impasto: ") and error.count("\n") == 1
+    assert code == 1 and message in error and error.startswith("impasto: ") and error.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_submission_of_photos_drops_what_is_there_twice_and_says_so(
+def test_a_submission_drops_duplicate_photos_and_reports_them(
     inside: Inside, negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", 3)
@@ -190,7 +188,7 @@ def test_styles_are_listed_with_their_cards(inside: Inside, negative: Path, monk
         assert part in " ".join(out.split())
 
 
-def test_painting_one_photo_imports_nothing_of_training(
+def test_painting_one_photo_imports_no_training_dependencies(
     impasto_command: list[str], negative: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
@@ -204,7 +202,7 @@ def test_painting_one_photo_imports_nothing_of_training(
     assert not heavy & imported
 
 
-def test_a_painter_of_photos_is_kept_in_its_file_as_it_was(negative: Path, tmp_path: Path) -> None:
+def test_inference_does_not_change_the_style(negative: Path, tmp_path: Path) -> None:
     loaded = package.load(negative)
     assert isinstance(loaded, Translator)
     loaded.paint(Image.fromarray(noise(4, 4)))

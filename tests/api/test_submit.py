@@ -24,7 +24,7 @@ def accepted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_a_written_submission_is_what_the_competition_takes(accepted: Path) -> None:
+def test_a_written_submission_follows_the_rules(accepted: Path) -> None:
     with ZipFile(accepted) as archive:
         assert archive.namelist() == [f"{number:05d}.jpg" for number in range(1, 7001)]
         for number in (1, 3500, 7000):
@@ -35,39 +35,37 @@ def test_a_written_submission_is_what_the_competition_takes(accepted: Path) -> N
 
 
 @pytest.mark.parametrize("count", [0, 6999, 10_001])
-def test_a_count_the_competition_refuses_is_refused_before_any_painting(count: int, tmp_path: Path) -> None:
+def test_an_invalid_count_is_refused_before_any_image_is_requested(count: int, tmp_path: Path) -> None:
     never = map(pytest.fail, ["a picture was asked for"])
     with pytest.raises(ImpastoError, match="7,000 to 10,000"):
         write_submission(never, count, tmp_path / "images.zip")
     assert not any(tmp_path.iterdir())
 
 
-def test_a_submission_that_exists_is_refused_before_any_painting(tmp_path: Path) -> None:
+def test_an_existing_submission_is_refused_before_any_image_is_requested(tmp_path: Path) -> None:
     (tmp_path / "images.zip").write_text("precious")
     with pytest.raises(ImpastoError, match="overwrite"):
         write_submission(iter(()), 7000, tmp_path / "images.zip")
     assert (tmp_path / "images.zip").read_text() == "precious"
 
 
-def test_too_few_pictures_leave_nothing_behind(tmp_path: Path) -> None:
+def test_too_few_images_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="only 3 of 7,000"):
         write_submission((colour(number) for number in range(3)), 7000, tmp_path / "images.zip")
     assert not any(tmp_path.iterdir())
 
 
-def test_a_painter_that_repeats_itself_is_refused_in_plain_words_and_replaces_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_repeated_images_are_refused_and_replace_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", 50)
     (tmp_path / "images.zip").write_text("precious")
     alike = (colour(7) for _ in range(50))
-    with pytest.raises(ImpastoError, match=r"49 files are copies of another image.*00002\.jpg of 00001\.jpg") as told:
+    with pytest.raises(ImpastoError, match=r"49 files are copies of another image.*00002\.jpg of 00001\.jpg") as error:
         write_submission(alike, 50, tmp_path / "images.zip", overwrite=True)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["precious"]
 
 
-def test_pictures_that_are_not_square_are_a_programming_error(tmp_path: Path) -> None:
+def test_images_that_are_not_square_raise_a_value_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="square"):
         write_submission(iter([np.zeros((64, 32, 3), np.uint8)]), 7000, tmp_path / "images.zip")
 
@@ -86,7 +84,7 @@ def photos(folder: Path, numbers: list[int]) -> Path:
 
 
 @pytest.mark.usefixtures("few")
-def test_of_photos_with_the_same_pixels_one_alone_is_painted(tmp_path: Path) -> None:
+def test_photos_with_equal_pixels_are_painted_once(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
     with open_source(photos(tmp_path, [10, 20, 10, 30, 40, 20])) as source:
         distinct = find_photos(source)
@@ -95,13 +93,13 @@ def test_of_photos_with_the_same_pixels_one_alone_is_painted(tmp_path: Path) -> 
         assert np.abs(square.astype(int) - colour(number)).max() <= 4
     assert [(each.name, each.of) for each in distinct.duplicates] == [("2.jpg", "0.jpg"), ("5.jpg", "1.jpg")]
     assert [each.name for each in distinct.left_out] == ["notes.txt"]
-    said = summarise(distinct)
-    assert said[0].startswith("4 photos") and "2 dropped as exact duplicates (2.jpg is 0.jpg" in said[1]
-    assert "notes.txt: text" in said[2]
+    message = summarise(distinct)
+    assert message[0].startswith("4 photos") and "2 dropped as exact duplicates (2.jpg is 0.jpg" in message[1]
+    assert "notes.txt: text" in message[2]
 
 
 @pytest.mark.usefixtures("few")
-def test_at_most_as_many_photos_are_painted_as_are_asked_for_or_allowed(tmp_path: Path) -> None:
+def test_the_number_of_photos_is_limited_by_the_count_and_the_rules(tmp_path: Path) -> None:
     with open_source(photos(tmp_path, list(range(0, 80, 10)))) as source:
         assert len(list(find_photos(source, 5).stream())) == 5
         assert len(list(find_photos(source).stream())) == 6
@@ -110,7 +108,7 @@ def test_at_most_as_many_photos_are_painted_as_are_asked_for_or_allowed(tmp_path
 
 
 @pytest.mark.usefixtures("few")
-def test_too_few_photos_that_differ_are_told_before_any_painting(tmp_path: Path) -> None:
+def test_too_few_distinct_photos_are_refused_before_painting(tmp_path: Path) -> None:
     with (
         open_source(photos(tmp_path, [10, 20, 10, 30])) as source,
         pytest.raises(ImpastoError, match="holds 3 distinct, readable photos"),

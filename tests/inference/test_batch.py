@@ -1,4 +1,4 @@
-"""Many photos: each is painted under its own name, and what cannot be is named."""
+"""Batches: each photo is painted under its own name, and the others are listed with reasons."""
 
 import threading
 import time
@@ -30,14 +30,14 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
 def paint(
     photos: Iterable[Path], translator: Translator = NEGATIVE, **how: object
 ) -> tuple[dict[str, np.ndarray], Outcome]:
-    """What was written, decoded, by name, and the outcome."""
+    """Return the decoded paintings by name, and the outcome."""
     written: dict[str, bytes] = {}
     with open_photos(photos, Path("elsewhere")) as sources:
         outcome = paint_photos(translator, sources, ImageWriter(written.__setitem__), **how)  # type: ignore[arg-type]
     return {name: np.asarray(Image.open(BytesIO(data))) for name, data in written.items()}, outcome
 
 
-def test_folders_keep_their_names_and_pictures_their_sizes(tmp_path: Path) -> None:
+def test_folder_names_and_image_sizes_are_preserved(tmp_path: Path) -> None:
     shapes = {"a.png": (3, 500), "inside/a.png": (1, 1), "inside/deeper/b c.PNG": (40, 30)}
     for number, (name, shape) in enumerate(shapes.items()):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +48,7 @@ def test_folders_keep_their_names_and_pictures_their_sizes(tmp_path: Path) -> No
         assert np.array_equal(written[name], 255 - noise(*shape, number))
 
 
-def test_every_mode_that_is_read_is_painted_as_what_is_seen(tmp_path: Path) -> None:
+def test_all_image_modes_are_painted_as_displayed(tmp_path: Path) -> None:
     grey = noise(8, 6)[..., 0]
     Image.fromarray(grey).save(tmp_path / "grey.png")
     Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.tif")
@@ -64,28 +64,28 @@ def test_every_mode_that_is_read_is_painted_as_what_is_seen(tmp_path: Path) -> N
     assert np.array_equal(written["moving.png"], np.full((8, 6, 3), 255 - 40))
 
 
-def test_one_bad_file_does_not_stop_the_others_and_is_named_with_its_reason(tmp_path: Path) -> None:
+def test_a_damaged_file_stops_no_other_and_is_listed_with_its_reason(tmp_path: Path) -> None:
     for name in ("a.png", "c.png"):
         Image.fromarray(noise(4, 4)).save(tmp_path / name)
     (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
-    heard: list[tuple[int, int | None]] = []
-    written, outcome = paint([tmp_path], progress=lambda done, total: heard.append((done, total)))
+    calls: list[tuple[int, int | None]] = []
+    written, outcome = paint([tmp_path], progress=lambda done, total: calls.append((done, total)))
     assert written.keys() == {"a.png", "c.png"} and outcome.paintings == 2
     (left,) = outcome.left_out
     assert left.name == f"{tmp_path}/b.png" and "damaged or truncated" in left.reason
-    assert heard == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert summarise(outcome, Path("out"))[0] == "2 paintings in out"
     assert summarise(outcome, Path("out"))[1].startswith("Left out: ")
 
 
-def test_if_not_one_can_be_painted_the_first_reason_is_told(tmp_path: Path) -> None:
+def test_if_no_photo_can_be_painted_the_first_reason_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello")
     (tmp_path / "b.txt").write_text("hello")
     with pytest.raises(ImpastoError, match=r"a\.txt: text, not an image, and 1 more"):
         paint([tmp_path])
 
 
-def test_photos_of_one_name_from_two_places_do_not_replace_each_other(tmp_path: Path) -> None:
+def test_photos_of_one_name_get_different_output_names(tmp_path: Path) -> None:
     photos = [tmp_path / "one" / "a.png", tmp_path / "two" / "a.png"]
     for number, photo in enumerate(photos):
         photo.parent.mkdir()
@@ -124,7 +124,7 @@ def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, m
     assert {used for side, used, _ in seen if side == 20} == {1}
 
 
-def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) -> None:
+def test_strength_0_writes_the_photo_and_compare_puts_it_on_the_left(tmp_path: Path) -> None:
     Image.fromarray(noise(5, 7)).save(tmp_path / "a.png")
     written, _ = paint([tmp_path], options=PaintOptions(strength=0.0))
     assert np.array_equal(written["a.png"], noise(5, 7))
@@ -132,7 +132,7 @@ def test_strength_0_writes_the_photo_and_compare_puts_it_beside(tmp_path: Path) 
     assert np.array_equal(written["a.png"], np.concatenate([noise(5, 7), 255 - noise(5, 7)], 1))
 
 
-def test_a_painting_too_long_for_its_kind_of_file_is_left_out(tmp_path: Path) -> None:
+def test_a_painting_too_large_for_its_format_is_left_out(tmp_path: Path) -> None:
     Image.new("RGB", (9_000, 1)).save(tmp_path / "long.webp")
     Image.new("RGB", (9, 1)).save(tmp_path / "short.webp")
     written, outcome = paint([tmp_path], compare=True)
@@ -140,6 +140,6 @@ def test_a_painting_too_long_for_its_kind_of_file_is_left_out(tmp_path: Path) ->
     assert [left.name for left in outcome.left_out] == [f"{tmp_path}/long.webp"]
 
 
-def test_a_name_cannot_steer_a_terminal() -> None:
+def test_terminal_escape_sequences_in_names_are_replaced() -> None:
     outcome = Outcome(paintings=1, renamed=[("a\x1b[31m.jpg", "b.jpg")])
     assert "\x1b" not in "".join(summarise(outcome, Path("out")))

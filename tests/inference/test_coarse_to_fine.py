@@ -19,7 +19,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("sides", [(20, 31), (39, 62), (40, 61), (13, 7), (1, 1)])
-def test_a_coarse_painting_is_brought_to_the_size_of_the_photo_as_torch_does_it(sides: tuple[int, int]) -> None:
+def test_a_coarse_painting_is_upsampled_as_torch_bicubic(sides: tuple[int, int]) -> None:
     photos, coarse = noise(2, 40, 62), noise(2, *sides)
     source = CoarseToFineInput(photos, CPU, coarse, 0.65)
     under = F.interpolate(to_float(torch.from_numpy(coarse)), size=(40, 62), mode="bicubic")
@@ -28,7 +28,7 @@ def test_a_coarse_painting_is_brought_to_the_size_of_the_photo_as_torch_does_it(
 
 
 @given(side=st.integers(1, 50), height=st.integers(1, 40), width=st.integers(1, 40))
-def test_windows_show_parts_of_one_source(side: int, height: int, width: int) -> None:
+def test_windows_equal_parts_of_the_whole_input(side: int, height: int, width: int) -> None:
     source = CoarseToFineInput(noise(1, height, width), CPU, noise(1, -(-height // 2), -(-width // 2)), 0.65)
     whole = source.read(Window(0, height, 0, width))
     seen = torch.full_like(whole, 9)

@@ -16,7 +16,7 @@ def angle(one: Latent, other: Latent) -> float:
     return float(np.arccos(np.clip(cosine, -1, 1)))
 
 
-def test_a_truncated_latent_is_of_the_truncated_normal_distribution_in_the_same_order() -> None:
+def test_truncated_latents_follow_the_truncated_normal_distribution_in_the_same_order() -> None:
     one = latent(0, 20_000)
     calm = truncated(one, 0.8)
     assert stats.kstest(calm, stats.truncnorm(-0.8, 0.8).cdf).pvalue > 0.01
@@ -26,7 +26,7 @@ def test_a_truncated_latent_is_of_the_truncated_normal_distribution_in_the_same_
 
 
 @given(st.integers(0, 99), st.integers(100, 199), st.floats(0, 1))
-def test_slerp_two_the_angle_grows_evenly_and_the_length_stays(one: int, other: int, share: float) -> None:
+def test_slerp_keeps_the_norm_and_is_linear_in_the_angle(one: int, other: int, share: float) -> None:
     first = latent(one)
     last = latent(other)
     last *= np.linalg.norm(first) / np.linalg.norm(last)
@@ -35,7 +35,7 @@ def test_slerp_two_the_angle_grows_evenly_and_the_length_stays(one: int, other: 
     assert angle(first, there) == pytest.approx(share * angle(first, last), abs=2e-3)
 
 
-def test_a_loop_stands_at_each_stop_and_comes_back_without_a_leap() -> None:
+def test_a_loop_is_smooth_and_slow_at_its_stops() -> None:
     stops = [latent(seed) for seed in range(3)]
     way = list(walk(stops, 20, closed=True))
     assert len(way) == 60
@@ -45,11 +45,11 @@ def test_a_loop_stands_at_each_stop_and_comes_back_without_a_leap() -> None:
     assert max(steps) < 0.2 and steps[0] < 0.02 and steps[-1] < 0.02
 
 
-def test_a_loop_of_one_stays_where_it_is() -> None:
+def test_a_loop_of_one_latent_is_constant() -> None:
     assert all(np.allclose(each, latent(1)) for each in walk([latent(1)], 5, closed=True))
 
 
-def test_a_walk_is_the_loop_until_the_last_stop() -> None:
+def test_a_walk_equals_the_loop_up_to_the_last_stop() -> None:
     stops = [latent(seed) for seed in range(3)]
     way = list(walk(stops, 20, closed=False))
     assert len(way) == 41
@@ -57,7 +57,7 @@ def test_a_walk_is_the_loop_until_the_last_stop() -> None:
     assert np.array_equal(way[-1], stops[-1]) and len(list(walk(stops[:1], 20, closed=False))) == 1
 
 
-def test_neighbours_lie_on_the_sphere_around_it_the_outermost_at_the_reach() -> None:
+def test_neighbours_have_the_same_norm_and_the_given_angle() -> None:
     middle = latent(4)
     near = around(middle, 0.6, 5, np.random.default_rng(1))
     assert len(near) == 25 and np.array_equal(near[12], middle)

@@ -1,4 +1,4 @@
-"""The same command goes on where it was stopped."""
+"""The same command resumes after an interruption."""
 
 import contextlib
 import io
@@ -51,9 +51,7 @@ def paint(impasto: Impasto, *more: str, check: bool = True) -> Any:
     )
 
 
-def test_what_is_painted_is_not_painted_again_and_what_changed_or_is_new_is(
-    impasto: Impasto, photos: Path, tmp_path: Path
-) -> None:
+def test_only_new_and_changed_photos_are_painted_again(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     assert paint(impasto).stdout.startswith("9 paintings in out\n")
     first = files(tmp_path / "out")
     assert len(first) == 9
@@ -64,12 +62,10 @@ def test_what_is_painted_is_not_painted_again_and_what_changed_or_is_new_is(
     photo(101).save(photos / "a" / "00.png")
     assert paint(impasto).stdout.startswith("2 paintings in out, and 8 there before")
     changed = {name for name, data in files(tmp_path / "out").items() if first.get(name) != data}
-    assert changed == {"2-2.png", "00.png"}, "each keeps the name that it had"
+    assert changed == {"2-2.png", "00.png"}, "names are stable"
 
 
-def test_another_style_or_manner_does_not_mix_with_what_is_there(
-    impasto: Impasto, photos: Path, tmp_path: Path
-) -> None:
+def test_a_folder_of_another_style_or_other_options_is_refused(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     paint(impasto)
     before = files(tmp_path / "out")
     for more in (["--style", "same.safetensors"], ["--strength", "0.5"], ["--compare"]):
@@ -80,7 +76,7 @@ def test_another_style_or_manner_does_not_mix_with_what_is_there(
     assert files(tmp_path / "out") != before
 
 
-def test_a_painting_that_was_taken_away_is_painted_again(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+def test_a_deleted_painting_is_painted_again(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     paint(impasto)
     (tmp_path / "out" / "0.png").unlink()
     assert paint(impasto).stdout.startswith("1 painting in out, and 8 there before")
@@ -90,19 +86,19 @@ def test_a_painting_that_was_taken_away_is_painted_again(impasto: Impasto, photo
 @pytest.mark.parametrize(
     ("out", "begun", "whole"), [("out", "out", "whole"), ("out.zip", "out.zip.begun", "whole.zip")]
 )
-def test_killed_and_begun_again_it_leaves_what_it_leaves_uninterrupted(
+def test_a_killed_job_resumes_to_the_same_output(
     out: str, begun: str, whole: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:
     for number in range(10, 400):
         photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
     arguments = ["paint", "photos/a", "photos/b", "--style", "negative.safetensors", "--out"]
     process = subprocess.Popen([*impasto_command, *arguments, out], cwd=tmp_path, stdout=subprocess.DEVNULL)
-    journal = tmp_path / begun / NAME
-    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
+    manifest_path = tmp_path / begun / NAME
+    while not manifest_path.exists() or len(manifest_path.read_text().splitlines()) < 20:
         time.sleep(0.002)
     process.kill()
     process.wait()
-    with journal.open("a") as lines:
+    with manifest_path.open("a") as lines:
         lines.write('{"photo": "photos/a/')
     assert len(files(tmp_path / begun)) < 399
     assert begun == out or not (tmp_path / out).exists()
@@ -116,27 +112,29 @@ def test_killed_and_begun_again_it_leaves_what_it_leaves_uninterrupted(
 
 
 @pytest.mark.parametrize("out", ["out", "out.zip"])
-def test_stopped_it_says_that_the_same_command_goes_on(
+def test_an_interrupt_explains_how_to_resume(
     out: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:
     for number in range(10, 400):
         photo(number).resize((90, 120)).save(photos / "a" / f"{number}.png")
     arguments = ["paint", "photos", "--style", "negative.safetensors", "--out", out]
-    # Where tests run in the background, what they start ignores the signal, if not told otherwise.
+    # Where tests run in the background, what they start ignores the signal, unless configured.
     heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     command = [*impasto_command, *arguments]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
-    journal = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
-    while not journal.exists() or len(journal.read_text().splitlines()) < 20:
+    manifest_path = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
+    while not manifest_path.exists() or len(manifest_path.read_text().splitlines()) < 20:
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate()
+    _, message = process.communicate()
     assert process.returncode == 130
-    assert said == "Interrupted: run the same command to resume.\n"
+    assert message == "Interrupted: run the same command to resume.\n"
     assert "399 paintings" not in impasto(*arguments).stdout
 
 
-def test_paintings_among_their_photos_are_not_painted_in_turn(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+def test_paintings_inside_the_source_folder_are_not_painted_again(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
     to = ["--style", "negative.safetensors", "--out", "photos/painted"]
     for source in ("photos", "photos/**/*.png"):
         impasto("paint", source, *to)
@@ -149,8 +147,8 @@ def test_paintings_among_their_photos_are_not_painted_in_turn(impasto: Impasto, 
     assert "contains only paintings" in done.stderr and len(files(photos / "painted")) == 9
 
 
-def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
-    """Not those which were gone when it was gone on with."""
+def test_a_zip_contains_only_the_photos_of_the_last_run(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    """Not those that were deleted before it was resumed."""
     begun = tmp_path / "out.zip.begun"
     paint(impasto)
     shutil.move(tmp_path / "out", begun)
@@ -180,7 +178,7 @@ def test_a_zip_holds_the_photos_of_this_time_alone(impasto: Impasto, photos: Pat
     assert not begun.exists()
 
 
-def test_a_pattern_and_a_list_name_photos_too(
+def test_glob_patterns_and_lists_of_files_are_accepted(
     impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     to = ["--style", "negative.safetensors", "--out"]
@@ -203,7 +201,7 @@ def test_a_pattern_and_a_list_name_photos_too(
 
 
 @pytest.mark.parametrize("photos_again", [["photos/a/*.png"], ["photos/a/../a", "photos/a/0.png"], ["-"]])
-def test_no_photo_is_ever_painted_over(
+def test_photos_are_never_overwritten(
     photos_again: list[str], impasto: Impasto, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = files(photos)
@@ -216,9 +214,7 @@ def test_no_photo_is_ever_painted_over(
     assert files(photos) == before
 
 
-def test_a_photo_that_a_link_names_or_that_lies_further_down_is_not_painted_over(
-    impasto: Impasto, photos: Path, tmp_path: Path
-) -> None:
+def test_linked_and_nested_photos_are_not_overwritten(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "links").mkdir()
     (tmp_path / "links" / "0.png").symlink_to(photos / "a" / "0.png")
     (photos / "a" / "a").mkdir()
@@ -231,7 +227,7 @@ def test_a_photo_that_a_link_names_or_that_lies_further_down_is_not_painted_over
         assert before.items() <= files(photos).items()
 
 
-def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_when_it_is_gone_on_with(
+def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_on_resume(
     impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
@@ -242,13 +238,13 @@ def test_two_photos_of_one_name_in_a_zip_keep_their_paintings_when_it_is_gone_on
     first = files(tmp_path / "two")
     assert len(first) == 2
     assert impasto(*arguments).stdout == "0 paintings in two, and 2 there before\n"
-    journal = tmp_path / "two" / NAME
-    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:2]))
+    manifest_path = tmp_path / "two" / NAME
+    manifest_path.write_text("".join(manifest_path.read_text().splitlines(keepends=True)[:2]))
     assert impasto(*arguments).stdout.startswith("1 painting in two, and 1 there before")
     assert files(tmp_path / "two") == first
 
 
-def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: Path) -> None:
+def test_an_interrupted_overwrite_resumes_and_a_complete_one_starts_again(tmp_path: Path) -> None:
     old, new = {"style": "old"}, {"style": "new"}
 
     def enter(work: dict[str, Any], photo: str, *, overwrite: bool, stop: bool) -> list[str]:
@@ -269,7 +265,7 @@ def test_what_overwrites_goes_on_too_and_begins_anew_once_it_is_whole(tmp_path: 
         pass
 
 
-def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
+def test_two_processes_cannot_write_to_one_output(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
     with open_manifest(tmp_path / "out", {}, overwrite=False) as manifest:
         (tmp_path / "out" / "1").touch()
         manifest.add("1", "digest", "1")
@@ -288,16 +284,14 @@ def test_two_commands_do_not_paint_into_one_place(impasto_command: list[str], ph
     assert not lock.exists()
 
 
-def test_a_journal_that_was_killed_at_its_first_line_knows_nothing(
-    impasto: Impasto, photos: Path, tmp_path: Path
-) -> None:
+def test_an_empty_manifest_is_treated_as_new(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / NAME).touch()
     assert paint(impasto).stdout.startswith("9 paintings")
     assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
 
 
-def test_a_name_that_no_file_can_have_stops_no_other(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+def test_an_impossible_file_name_stops_no_other_photo(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
         for name in ("a.png", f"{'b' * 300}.png", "c.png", "c.png/d.png"):
             archive.write(photos / "a" / "0.png", name)
@@ -307,7 +301,7 @@ def test_a_name_that_no_file_can_have_stops_no_other(impasto: Impasto, photos: P
 
 
 @pytest.mark.parametrize("out", ["/proc/x.png", f"{'x' * 300}.png", f"{'x' * 300}", "taken/x.png"])
-def test_a_place_that_cannot_be_written_is_told_in_one_line(
+def test_an_output_that_cannot_be_written_is_reported_in_one_line(
     out: str, impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").touch()

@@ -1,4 +1,4 @@
-"""Moods through the command: chosen by number or by a picture, shown on a sheet."""
+"""Moods on the command line: by number, by reference image, and on a contact sheet."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from impasto.inference.mood_sheet import CAPTION, SIDE
 
 @pytest.fixture
 def work(impasto: Impasto) -> Impasto:
-    """The command, in a folder with a style and two pictures."""
+    """The command, in a folder with a style and two images."""
     style().save(Path("small.safetensors"))
     Image.fromarray(photo(80, 120)).save("photo.png")
     Image.fromarray(photo(90, 60, seed=1)).save("other.png")
@@ -26,13 +26,13 @@ def pixels(path: str) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB"))
 
 
-def test_a_mood_changes_the_painting_and_the_same_one_gives_the_same(work: Impasto) -> None:
+def test_different_moods_give_different_paintings_and_equal_moods_equal_ones(work: Impasto) -> None:
     for out, options in {"a.png": ["--mood", "1"], "b.png": ["--mood", "2"], "c.png": ["--mood", "1"]}.items():
         work("paint", "photo.png", "--style", "small.safetensors", "--out", out, *options)
     assert np.array_equal(pixels("a.png"), pixels("c.png")) and not np.array_equal(pixels("a.png"), pixels("b.png"))
 
 
-def test_like_takes_the_mood_of_any_picture_and_mixes(work: Impasto) -> None:
+def test_reference_images_set_the_mood_and_can_be_averaged(work: Impasto) -> None:
     for out, options in {
         "like.png": ["--like", "other.png"],
         "mixed.png": ["--like", "other.png", "--mood", "3"],
@@ -43,7 +43,7 @@ def test_like_takes_the_mood_of_any_picture_and_mixes(work: Impasto) -> None:
     assert len(found) == 3
 
 
-def test_a_folder_painted_in_one_mood_is_not_gone_on_with_in_another(work: Impasto) -> None:
+def test_a_folder_painted_in_one_mood_is_not_resumed_in_another(work: Impasto) -> None:
     work("paint", "photo.png", "--style", "small.safetensors", "--out", "done", "--mood", "1")
     again = work("paint", "photo.png", "--style", "small.safetensors", "--out", "done", "--mood", "2", check=False)
     assert again.returncode == 1 and "with other options" in again.stderr
@@ -51,9 +51,9 @@ def test_a_folder_painted_in_one_mood_is_not_gone_on_with_in_another(work: Impas
     assert same.returncode == 0
 
 
-def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
-    said = work("paint", "photo.png", "--style", "small.safetensors", "--moods", "--out", "sheet.png").stdout
-    assert "Contact sheet: sheet.png" in said
+def test_the_contact_sheet_shows_every_mood_once(work: Impasto) -> None:
+    message = work("paint", "photo.png", "--style", "small.safetensors", "--moods", "--out", "sheet.png").stdout
+    assert "Contact sheet: sheet.png" in message
     height, width = round(SIDE * (80 / 120) ** 0.5), round(SIDE * (120 / 80) ** 0.5)
     sheet = Image.open("sheet.png")
     columns, rows = (sheet.width + 2) // (width + 2), (sheet.height + 2) // (height + CAPTION + 2)
@@ -71,7 +71,7 @@ def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "error"),
     [
         (["--mood", "99"], f"mood = 99: choose 0 to {COUNT - 1}."),
         (["--like", "none.jpg"], "none.jpg"),
@@ -80,21 +80,21 @@ def test_the_sheet_shows_every_mood_once(work: Impasto) -> None:
         (["--moods", "--reverse"], "takes one photo, and only the options --style"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_line(work: Impasto, options: list[str], told: str) -> None:
+def test_invalid_mood_options_are_refused_in_one_line(work: Impasto, options: list[str], error: str) -> None:
     done = work("paint", "photo.png", "--style", "small.safetensors", "--out", "out.png", *options, check=False)
-    assert done.returncode == 1 and told in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and error in done.stderr and done.stderr.count("\n") == 1
     assert not Path("out.png").exists()
 
 
 @pytest.mark.parametrize("options", [["--mood", "0"], ["--like", "other.png"], ["--moods"]])
-def test_a_style_without_moods_says_so(work: Impasto, options: list[str]) -> None:
+def test_mood_options_are_refused_for_a_style_without_moods(work: Impasto, options: list[str]) -> None:
     translator().save(Path("plain.safetensors"))
     done = work("paint", "photo.png", "--style", "plain.safetensors", "--out", "out.png", *options, check=False)
     assert done.returncode == 1 and "This style has no moods" in done.stderr
 
 
-def test_the_journal_keeps_no_mood_where_none_was_chosen(work: Impasto) -> None:
-    """So that what was begun before there were moods is gone on with."""
+def test_the_manifest_has_no_mood_if_none_was_chosen(work: Impasto) -> None:
+    """So that folders begun before moods existed are resumed."""
     work("paint", "photo.png", "--style", "small.safetensors", "--out", "done")
     first = json.loads(Path("done/.impasto.jsonl").read_text().splitlines()[0])
     assert "mood" not in json.dumps(first)

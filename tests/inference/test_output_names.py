@@ -28,7 +28,7 @@ from impasto.inference.output_names import UniqueNames, output_suffix
         ("..", "JPEG", "keep", "picture.jpg"),
     ],
 )
-def test_a_painting_is_called_as_its_photo(photo: str, format: str, kind: str, name: str) -> None:
+def test_a_painting_has_the_name_of_its_photo(photo: str, format: str, kind: str, name: str) -> None:
     assert UniqueNames().assign(photo, output_suffix(photo, format, kind)) == (name, name)  # type: ignore[arg-type]
 
 
@@ -41,7 +41,7 @@ NAME = st.builds(
 
 
 @given(st.lists(NAME, max_size=30), st.sampled_from(["keep", "jpg", "png"]))
-def test_no_two_names_are_alike_even_without_capitals_and_none_leaves_the_output(photos: list[str], kind: str) -> None:
+def test_names_are_unique_ignoring_case_and_stay_in_the_output(photos: list[str], kind: str) -> None:
     names = UniqueNames()
     taken = [names.assign(photo, output_suffix(photo, "JPEG", kind))[0] for photo in photos]  # type: ignore[arg-type]
     assert len({name.casefold() for name in taken}) == len(photos)

@@ -35,26 +35,28 @@ def test_a_photo_is_upright_whether_it_comes_as_file_or_as_image(tmp_path: Path)
         assert image.size == (2, 4), "the one that is given stays as it is"
 
 
-def test_a_see_through_image_lies_over_white() -> None:
+def test_transparency_is_composited_over_white() -> None:
     clear = Image.new("RGBA", (2, 1), (10, 20, 30, 255))
     clear.putpixel((1, 0), (10, 20, 30, 0))
     assert open_photo(clear).tolist() == [[[10, 20, 30], [255, 255, 255]]]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [("no.jpg", None, "No such file"), ("text.jpg", b"hello", "text"), ("empty.jpg", b"", "empty")],
 )
-def test_what_is_no_photo_is_told_in_one_line(tmp_path: Path, name: str, content: bytes | None, said: str) -> None:
+def test_files_that_are_not_images_are_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ImpastoError, match=said) as told:
+    with pytest.raises(ImpastoError, match=message) as error:
         open_photo(path)
-    assert str(path) in str(told.value) and "\n" not in str(told.value)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
-def test_an_image_without_pixels_or_cut_short_is_refused(tmp_path: Path) -> None:
+def test_empty_and_truncated_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="has no pixels"):
         open_photo(Image.new("RGB", (0, 3)))
     path = tmp_path / "cut.png"

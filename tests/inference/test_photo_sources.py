@@ -10,7 +10,7 @@ from impasto.errors import ImpastoError
 from impasto.inference.photo_sources import open_photos
 
 
-def test_photos_are_not_painted_over(tmp_path: Path) -> None:
+def test_an_output_that_contains_the_photos_is_refused(tmp_path: Path) -> None:
     Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
     for photos in (tmp_path, tmp_path / "a.png"):
         with pytest.raises(ImpastoError, match="not overwritten"), open_photos([photos], tmp_path):

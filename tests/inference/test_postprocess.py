@@ -1,4 +1,4 @@
-"""A painting is mixed with its photo exactly, and can have its colours."""
+"""Blending is exact, and colour transfer keeps the luma."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ PIXELS = arrays(np.uint8, (3, 5, 3))
 
 
 @given(PIXELS, PIXELS, st.floats(0, 1))
-def test_a_blend_is_the_nearest_level_on_the_line_from_photo_to_painting(
+def test_blending_interpolates_linearly_and_rounds_to_nearest(
     photo: np.ndarray, painting: np.ndarray, strength: float
 ) -> None:
     exact = photo + strength * (painting.astype(float) - photo)
@@ -29,7 +29,7 @@ def test_strength_0_is_the_photo_and_strength_1_the_painting(photo: np.ndarray, 
         assert np.array_equal(mixed, expected)
 
 
-def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None:
+def test_colour_transfer_keeps_the_luma_of_the_painting() -> None:
     rng = np.random.default_rng(0)
     photo = np.full((60, 80, 3), (150, 110, 100), np.uint8)
     painting = rng.integers(90, 160, (60, 80, 3), np.uint8)
@@ -42,7 +42,7 @@ def test_with_the_photos_colours_the_brightness_is_still_the_paintings() -> None
     assert within.std((0, 1)).min() > 10, "strokes still differ in colour from each other"
 
 
-def test_a_painting_in_parts_is_finished_as_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_post_processing_does_not_depend_on_the_window_size(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, painting = np.random.default_rng(0).integers(0, 256, (2, 1, 70, 95, 3), np.uint8)
     options, found = PaintOptions(strength=0.7, keep_colour=True), []
     for part in (1024, 13):

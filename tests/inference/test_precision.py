@@ -56,7 +56,7 @@ def optimised(network: nn.Module, photos: Tensor) -> Tensor:
 
 @pytest.mark.usefixtures("bfloat16")
 @pytest.mark.parametrize("name", NETWORKS)
-def test_bfloat16_differs_from_float32_by_a_fine_noise_below_a_grey_level(name: str, photos: Tensor) -> None:
+def test_bfloat16_differs_from_float32_by_less_than_one_grey_level(name: str, photos: Tensor) -> None:
     torch.manual_seed(0)
     network = build_generator(name, **NETWORKS[name]).eval()
     exact = network(photos).detach()
@@ -75,7 +75,7 @@ def test_every_grey_level_survives_bfloat16() -> None:
 
 
 @pytest.mark.usefixtures("bfloat16")
-def test_what_is_added_to_the_photo_is_added_in_float32(photos: Tensor) -> None:
+def test_the_residual_is_added_in_float32(photos: Tensor) -> None:
     network = build_generator("resnet", **NETWORKS["resnet"])
     for parameter in network.get_submodule("colours").parameters():
         nn.init.zeros_(parameter)
@@ -83,13 +83,13 @@ def test_what_is_added_to_the_photo_is_added_in_float32(photos: Tensor) -> None:
 
 
 @pytest.mark.usefixtures("bfloat16")
-def test_what_follows_the_last_convolution_is_computed_in_float32(photos: Tensor) -> None:
+def test_everything_after_the_last_convolution_is_float32(photos: Tensor) -> None:
     last = nn.Conv2d(3, 3, 3)
     fast = optimised(nn.Sequential(last, nn.Tanh()), photos)
     torch.testing.assert_close(fast, last.bfloat16()(photos.bfloat16()).float().tanh())
 
 
-def test_float32_is_the_network_itself(monkeypatch: pytest.MonkeyPatch, photos: Tensor) -> None:
+def test_in_float32_the_network_is_unchanged(monkeypatch: pytest.MonkeyPatch, photos: Tensor) -> None:
     monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "32-true")
     torch.manual_seed(0)
     network = build_generator("resnet", **NETWORKS["resnet"]).eval()
@@ -97,7 +97,7 @@ def test_float32_is_the_network_itself(monkeypatch: pytest.MonkeyPatch, photos: 
 
 
 @pytest.mark.usefixtures("bfloat16")
-def test_the_network_that_is_given_stays_as_it_is(photos: Tensor) -> None:
+def test_optimising_does_not_change_the_original_network(photos: Tensor) -> None:
     network = build_generator("resnet", **NETWORKS["resnet"]).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     exact = network(photos)
@@ -131,7 +131,7 @@ def ask(slow: Slow, photos: list[Tensor], most: int) -> list[Tensor | BaseExcept
         return [each.exception() or each.result() for each in asked]
 
 
-def test_what_threads_ask_at_a_time_is_computed_together_if_it_is_of_one_size() -> None:
+def test_concurrent_requests_of_one_size_are_batched() -> None:
     photos = [torch.randn(1, 3, 8, 8) for _ in range(7)] + [torch.randn(1, 3, 8, 9) for _ in range(2)]
     slow = Slow()
     paintings = ask(slow, photos, most=4 * 64)
@@ -143,14 +143,14 @@ def test_what_threads_ask_at_a_time_is_computed_together_if_it_is_of_one_size() 
     assert len(slow.given) <= 5
 
 
-def test_what_is_larger_than_all_that_may_be_together_is_computed_alone() -> None:
+def test_requests_beyond_the_pixel_limit_run_alone() -> None:
     slow = Slow()
     paintings = ask(slow, [torch.ones(1, 3, 9, 9) * number for number in range(3)], most=64)
     assert [shape[0] for shape in slow.given] == [1, 1, 1]
     assert [float(painting.max()) for painting in paintings if isinstance(painting, Tensor)] == [0, -1, -2]
 
 
-def test_a_mistake_is_told_to_those_who_asked_with_it_and_to_nobody_else() -> None:
+def test_an_exception_reaches_only_the_requests_of_its_batch() -> None:
     slow = Slow()
     photos = [torch.zeros(1, 3, 8, 8), torch.full((1, 3, 4, 4), torch.nan), torch.zeros(1, 3, 8, 8)]
     first, second, third = ask(slow, photos, most=1000)

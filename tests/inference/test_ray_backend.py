@@ -1,4 +1,4 @@
-"""On a cluster every photo is painted once, as it is here, whatever dies."""
+"""On a cluster every photo is painted once, with the same result as locally, even if workers die."""
 
 import logging
 import os
@@ -40,7 +40,7 @@ def workers() -> list[psutil.Process]:
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("cluster")
-def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path) -> None:
+def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> None:
     translator(-1).save(tmp_path / "negative.safetensors")
     rng = np.random.default_rng(0)
     for number in range(COUNT):
@@ -77,7 +77,7 @@ def test_a_worker_that_is_killed_costs_no_photo(impasto: Impasto, tmp_path: Path
     assert over.returncode == 1 and "not overwritten" in over.stderr
 
 
-def test_each_photo_keeps_the_name_of_its_painting_and_paintings_are_no_photos(tmp_path: Path) -> None:
+def test_output_names_are_stable_and_paintings_are_not_painted_again(tmp_path: Path) -> None:
     photos, out, work = tmp_path / "photos", tmp_path / "photos" / "painted", {"style": "one"}
     photos.mkdir()
     for name in ("a.bmp", "a.tif", "no ending"):
@@ -92,14 +92,14 @@ def test_each_photo_keeps_the_name_of_its_painting_and_paintings_are_no_photos(t
     }
 
 
-def test_a_style_from_noise_paints_no_photos_on_a_cluster_either(impasto: Impasto, tmp_path: Path) -> None:
+def test_an_unconditional_style_is_refused_on_a_cluster(impasto: Impasto, tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     style().save(tmp_path / "noise.safetensors")
     done = impasto("paint", "photos", "--style", "noise.safetensors", "--out", "out", "--engine", "ray", check=False)
     assert done.returncode == 1 and "cannot stylise photos" in done.stderr and done.stderr.count("\n") == 1
 
 
-def test_without_ray_it_is_said_how_to_get_it(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ray_is_reported_with_the_pip_command(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
     find = importlib.util.find_spec

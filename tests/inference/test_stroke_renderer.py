@@ -29,7 +29,7 @@ TRANSLATOR = Translator(style(), torch.device("cpu"))
 
 @settings(max_examples=10)
 @given(height=st.integers(1, 90), width=st.integers(1, 90), brush=st.sampled_from([0.5, 1.0, 2.0, 4.0]))
-def test_a_painting_has_the_photos_size_whatever_the_brush(height: int, width: int, brush: float) -> None:
+def test_a_painting_has_the_size_of_its_photo_with_any_brush(height: int, width: int, brush: float) -> None:
     painting = TRANSLATOR.paint(Image.fromarray(photo(height, width)), brush=brush)
     assert painting.size == (width, height) and painting.mode == "RGB"
 
@@ -45,19 +45,19 @@ def test_a_painting_has_the_photos_size_whatever_the_brush(height: int, width: i
         ((1, 4_000_000), 1, (1, 896_000)),  # as long as it has to be
     ],
 )
-def test_strokes_have_the_same_size_against_large_pictures(
+def test_the_working_size_gives_strokes_of_constant_relative_size(
     sides: tuple[int, int], brush: float, expected: tuple[int, int]
 ) -> None:
     assert RENDERER._working_size(*sides, brush) == expected
 
 
-def test_a_style_of_smaller_pictures_paints_and_measures_at_their_size() -> None:
+def test_the_working_size_follows_the_training_size() -> None:
     half, long = StrokeRenderer(generator(), torch.device("cpu"), 128), photo(200, 400)
     assert half._working_size(1500, 2000, 1) == (194, 259)
     assert half._thumbnail(long).shape == (1, 3, 96, 192) and RENDERER._thumbnail(long).shape == (1, 3, 192, 352)
 
 
-def test_the_first_use_by_many_threads_leaves_standard_output_alone() -> None:
+def test_concurrent_first_use_does_not_redirect_standard_output() -> None:
     """Making the fixed network redirects it, as that package prints."""
     before, fresh = sys.stdout, Translator(style(), torch.device("cpu"))
     with ThreadPoolExecutor(8) as pool:
@@ -67,7 +67,7 @@ def test_the_first_use_by_many_threads_leaves_standard_output_alone() -> None:
     assert fresh._strokes is not None and len(fresh._strokes._network._stages) == 1
 
 
-def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_large_paintings_are_enlarged_with_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
     enlarged: list[tuple[int, ...]] = []
 
     def noticed(small: np.ndarray, large: np.ndarray) -> None:
@@ -85,7 +85,7 @@ def test_large_photos_are_enlarged_in_strokes_and_small_ones_are_not(monkeypatch
 
 @settings(max_examples=20)
 @given(height=st.integers(1, 100), width=st.integers(1, 100))
-def test_beyond_its_border_a_photo_goes_on_as_its_mirror_image(height: int, width: int) -> None:
+def test_photos_are_padded_by_reflection(height: int, width: int) -> None:
     """Drawn out, the last pixels would be streaks, which are painted as something."""
     given = photo(height, width)
     found = _reflected(given)
@@ -95,7 +95,7 @@ def test_beyond_its_border_a_photo_goes_on_as_its_mirror_image(height: int, widt
         assert np.array_equal(found[:height, width + beyond], given[:, width - 1 - beyond])
 
 
-def test_a_photo_is_painted_in_the_mood_of_the_nearest_painting_unless_another_is_chosen() -> None:
+def test_the_default_mood_is_that_of_the_nearest_training_painting() -> None:
     picture = photo(64, 96)
     nearest = RENDERER.nearest(picture)
     with torch.inference_mode():
@@ -106,12 +106,12 @@ def test_a_photo_is_painted_in_the_mood_of_the_nearest_painting_unless_another_i
     assert np.array_equal(usual, same) and not np.array_equal(usual, other)
 
 
-def test_several_moods_are_mixed() -> None:
+def test_several_moods_are_averaged() -> None:
     one, two, both = (np.array(RENDERER.mood(numbers)) for numbers in ([0], [1], [0, 1]))
     assert np.allclose(both, (one + two) / 2) and len(one) == MOOD_DIM
 
 
-def test_a_picture_lends_its_mood_at_any_size(tmp_path: object) -> None:
+def test_the_mood_of_a_reference_image_does_not_depend_on_its_size(tmp_path: object) -> None:
     paths = [f"{tmp_path}/{side}.png" for side in (256, 700)]
     for path, side in zip(paths, (256, 700), strict=True):
         Image.fromarray(photo(side, side)).save(path)
@@ -119,21 +119,21 @@ def test_a_picture_lends_its_mood_at_any_size(tmp_path: object) -> None:
     assert np.corrcoef(small, large)[0, 1] > 0.99
 
 
-def test_a_mood_that_there_is_not_is_refused_in_one_line() -> None:
+def test_an_unknown_mood_is_refused_in_one_line() -> None:
     with pytest.raises(ImpastoError, match=r"mood = 5: choose 0 to 4\."):
         RENDERER.mood([5])
     with pytest.raises(ImpastoError, match="has no moods"):
         Translator(translator(), torch.device("cpu")).mood(0)
 
 
-def test_a_film_keeps_the_mood_of_its_first_frame() -> None:
+def test_a_fixed_mood_is_that_of_the_nearest_training_painting() -> None:
     fixed = TRANSLATOR.fix_mood(PaintOptions(), photo(64, 96))
     assert fixed.mood == RENDERER.mood([RENDERER.nearest(photo(64, 96))])
     chosen = PaintOptions(mood=RENDERER.mood([3]))
     assert TRANSLATOR.fix_mood(chosen, photo(64, 96)) is chosen
 
 
-def test_opening_a_style_paints_as_the_network_that_was_saved(tmp_path: object) -> None:
+def test_a_reloaded_style_paints_the_same(tmp_path: object) -> None:
     path = f"{tmp_path}/small.safetensors"
     from pathlib import Path
 
@@ -159,7 +159,7 @@ def moods(
     return [painted[frame[None].tobytes()] for frame in frames]
 
 
-def test_each_scene_of_a_film_has_a_mood_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_scene_of_a_video_has_its_own_mood(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever its first frame is: here it fades in from black."""
     first, second = photo(48, 64, seed=1), photo(48, 64, seed=6)
     known, network = [np.zeros_like(first), second, first], generator()
@@ -177,17 +177,17 @@ def test_each_scene_of_a_film_has_a_mood_of_its_own(monkeypatch: pytest.MonkeyPa
     assert moods(translator, frames, translate.Scene(PaintOptions(mood=chosen)), monkeypatch) == [chosen] * 9
 
 
-def test_noise_alone_is_no_new_scene() -> None:
-    rng, steady = np.random.default_rng(0), TemporalConsistency()
+def test_noise_alone_is_not_a_cut() -> None:
+    rng, consistency = np.random.default_rng(0), TemporalConsistency()
     cuts = []
     for _ in range(4):
         noisy = (photo(180, 320, seed=1) + rng.normal(0, 60, (180, 320, 3))).clip(0, 255).astype(np.uint8)
-        steady.follow(noisy, noisy)
-        cuts.append(steady.cut)
+        consistency.follow(noisy, noisy)
+        cuts.append(consistency.cut)
     assert cuts == [True, False, False, False]
 
 
-def test_a_scene_is_gone_on_with_in_its_mood(tmp_path: Path) -> None:
+def test_a_scene_resumes_in_its_mood(tmp_path: Path) -> None:
     scene = translate.Scene(
         PaintOptions(brush=2), RENDERER.mood([3]), TemporalConsistency(photo(20, 30), photo(20, 30, 1), 4)
     )
@@ -199,7 +199,7 @@ def test_a_scene_is_gone_on_with_in_its_mood(tmp_path: Path) -> None:
     assert translate._load_scene(tmp_path / "none.npz", PaintOptions()) == translate.Scene(PaintOptions())
 
 
-def test_a_film_that_was_begun_before_scenes_had_moods_goes_on_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_video_begun_before_scenes_had_moods_resumes_with_one(monkeypatch: pytest.MonkeyPatch) -> None:
     still = photo(48, 64, seed=1)
     noise = np.random.default_rng(0)
     frames = [(still + noise.normal(0, 2, still.shape)).clip(0, 255).astype(np.uint8) for _ in range(3)]

@@ -29,14 +29,14 @@ def test_a_painting_of_any_shape_is_enlarged_to_any_size(height: int, width: int
 
 
 @pytest.mark.parametrize("rows", [1, 16, 50, 250])
-def test_a_picture_is_the_same_in_any_number_of_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rendering_does_not_depend_on_the_number_of_bands(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = enlarged(painting(60, 70), 340, 397)
     monkeypatch.setattr(stroke_upsampling, "BAND", 397 * rows)
     assert np.array_equal(enlarged(painting(60, 70), 340, 397), expected)
 
 
 @pytest.mark.parametrize("scale", [1.3, 3, 8])
-def test_seen_from_afar_it_is_the_painting(scale: float) -> None:
+def test_downscaled_it_equals_the_painting(scale: float) -> None:
     """No shift, no other colours: scaled down again it differs by no more than strokes of that size must."""
     small = painting(80, 120)
     large = enlarged(small, round(80 * scale), round(120 * scale))
@@ -49,7 +49,7 @@ def test_seen_from_afar_it_is_the_painting(scale: float) -> None:
         assert np.abs(soft - np.roll(softened, step, 1)).mean() > np.abs(soft - softened).mean()
 
 
-def test_strokes_lie_along_an_edge_and_not_across_it() -> None:
+def test_strokes_are_parallel_to_edges() -> None:
     small = np.zeros((64, 64, 3), np.uint8)
     small[:, 32:] = 255
     laid = Strokes.of(small)
@@ -57,14 +57,14 @@ def test_strokes_lie_along_an_edge_and_not_across_it() -> None:
     assert np.abs(laid.sine[at_edge]).min() > 0.97  # upright, but for a turn of 0.18
 
 
-def test_a_stroke_has_one_colour_and_ridges_along_it() -> None:
+def test_strokes_have_one_colour_and_ridges_along_them() -> None:
     """On a flat painting what varies is light alone, and it varies across the strokes more than along them."""
     large = enlarged(np.full((40, 40, 3), 128, np.uint8), 400, 400).astype(float)
     assert abs(large.mean() - 128) < 2 and 1 < large.std() < 20
     assert np.ptp(large, axis=2).max() <= 1  # grey stays grey
 
 
-def test_fine_strokes_are_laid_where_there_is_detail() -> None:
+def test_fine_strokes_are_drawn_where_there_is_detail() -> None:
     small = np.full((60, 120, 3), 90, np.uint8)
     small[:, 60:] = np.random.default_rng(0).integers(0, 256, (60, 60, 3), np.uint8)
     laid = Strokes.of(small)
@@ -76,7 +76,7 @@ def test_fine_strokes_are_laid_where_there_is_detail() -> None:
 @pytest.mark.parametrize(
     ("sides", "larger"), [((20, 300), (44, 2100)), ((300, 20), (2100, 44)), ((9, 200), (60, 1000))]
 )
-def test_where_one_side_grows_more_all_stays_in_its_place(sides: tuple[int, int], larger: tuple[int, int]) -> None:
+def test_anisotropic_enlargement_keeps_positions(sides: tuple[int, int], larger: tuple[int, int]) -> None:
     """As in long panoramas, whose short side is rounded."""
     small = painting(*sides)
     large = enlarged(small, *larger)
@@ -87,7 +87,7 @@ def test_where_one_side_grows_more_all_stays_in_its_place(sides: tuple[int, int]
     assert away < 6 and slipped > 2 * away
 
 
-def test_outlines_are_convex_and_around_the_middle_of_their_strokes() -> None:
+def test_outlines_are_convex_around_the_centres_of_their_strokes() -> None:
     laid = Strokes.of(painting(30, 30))
     outlines = laid.outlines(5.0, 5.0) / (1 << SHIFT)
     assert outlines.shape[1:] == (POINTS, 2)

@@ -28,19 +28,19 @@ NEGATIVE = Translator(translator(-1), torch.device("cpu"))
 
 @settings(max_examples=25)
 @given(height=st.integers(1, 70), width=st.integers(1, 70))
-def test_a_painting_has_the_photos_size_and_shape_whatever_they_are(height: int, width: int) -> None:
+def test_a_painting_has_the_size_of_its_photo(height: int, width: int) -> None:
     photo = picture(height, width)
     assert np.array_equal(np.asarray(NEGATIVE.paint(Image.fromarray(photo))), 255 - photo)
 
 
-def test_a_network_that_changes_nothing_gives_the_photo_back(tmp_path: Path) -> None:
+def test_an_identity_network_returns_the_photo(tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     Image.fromarray(picture(30, 500)).save(path)
     painted = Translator(translator(1), torch.device("cpu")).paint(path)
     assert painted.mode == "RGB" and np.array_equal(np.asarray(painted), picture(30, 500))
 
 
-def test_strength_mixes_photo_and_painting() -> None:
+def test_strength_blends_photo_and_painting() -> None:
     photo = Image.fromarray(picture(9, 7))
     assert NEGATIVE.paint(photo, strength=0).tobytes() == photo.tobytes()
     assert np.abs(np.asarray(NEGATIVE.paint(photo, strength=0.5)).astype(float) - 127.5).max() <= 0.5
@@ -48,14 +48,14 @@ def test_strength_mixes_photo_and_painting() -> None:
         NEGATIVE.paint(photo, strength=1.5)
 
 
-def test_many_photos_of_one_size_are_painted_in_their_order_even_from_memory_that_cannot_be_written() -> None:
+def test_a_batch_is_painted_in_order_from_read_only_memory() -> None:
     photos = np.stack([picture(6, 8, seed) for seed in range(4)])
     photos.flags.writeable = False
     painted = NEGATIVE.paint_pixels(photos)
     assert painted.dtype == np.uint8 and np.array_equal(painted, 255 - photos)
 
 
-def test_a_stream_of_photos_is_painted_in_its_order_a_few_at_a_time() -> None:
+def test_a_stream_is_painted_in_order_and_lazily() -> None:
     seeds = iter(range(100))
     painted = NEGATIVE.paint_stream(picture(3, 4, seed) for seed in seeds)
     for seed in range(40):
@@ -63,7 +63,7 @@ def test_a_stream_of_photos_is_painted_in_its_order_a_few_at_a_time() -> None:
     assert next(seeds) < 60
 
 
-def test_a_network_that_paints_with_noise_paints_a_photo_alike_every_time() -> None:
+def test_noise_inputs_are_deterministic_in_inference() -> None:
     torch.manual_seed(0)
     network = build_generator("edsr", width=8, body=8, blocks=2)
     torch.nn.init.normal_(network.paint.weight, 0.0, 0.3)  # type: ignore[union-attr, arg-type]
@@ -74,7 +74,7 @@ def test_a_network_that_paints_with_noise_paints_a_photo_alike_every_time() -> N
     assert model.paint(Image.fromarray(grey[0])).tobytes() == one.tobytes()
 
 
-def test_a_photo_that_takes_more_memory_than_there_is_is_told_in_one_line() -> None:
+def test_insufficient_memory_is_reported_in_one_line() -> None:
     class Greedy(torch.nn.Module):
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
             return torch.empty(1 << 55)
@@ -84,7 +84,7 @@ def test_a_photo_that_takes_more_memory_than_there_is_is_told_in_one_line() -> N
         model.paint_pixels(picture(4, 5)[None])
 
 
-def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> None:
+def test_other_network_errors_are_not_reported_as_insufficient_memory() -> None:
     class Broken(torch.nn.Module):
         def forward(self, photos: torch.Tensor) -> torch.Tensor:
             raise RuntimeError("unsupported memory format option")
@@ -96,7 +96,7 @@ def test_another_mistake_of_a_network_is_not_taken_for_a_lack_of_memory() -> Non
 @pytest.mark.parametrize(
     ("identity", "sizes"), [(0.0, [(70, 101)]), (1.0, [(35, 51), (70, 101)])], ids=["at once", "over itself"]
 )
-def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_they_are(
+def test_large_photos_are_painted_coarse_to_fine_by_styles_with_identity_loss(
     identity: float, sizes: list[tuple[int, int]]
 ) -> None:
     """Shown 32 pixels in training; a painting that is painted over again is its negative's negative."""
@@ -120,7 +120,7 @@ def test_a_large_photo_is_begun_at_half_its_size_where_paintings_are_left_as_the
     assert np.abs(painted.astype(float) - value).max() <= 1
 
 
-def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_painting_is_the_same_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """From coarse to fine in three layers, each in windows."""
     torch.manual_seed(0)
     network = build_generator("edsr", width=8, body=8, blocks=2)
@@ -136,7 +136,7 @@ def test_a_large_painting_is_the_same_to_the_last_pixel_piece_by_piece(monkeypat
 
 @pytest.mark.parametrize("brush", [0.5, 0.7, 1.5, 2.0, 4.0])
 @pytest.mark.parametrize("identity", [0.0, 1.0])
-def test_a_brush_of_any_size_leaves_the_size_and_the_colours(brush: float, identity: float) -> None:
+def test_any_brush_size_keeps_image_size_and_colours(brush: float, identity: float) -> None:
     flat = np.full((1, 41, 67, 3), (200, 120, 40), np.uint8)
     painted = Translator(translator(1, identity=identity), torch.device("cpu")).paint_pixels(
         flat, PaintOptions(brush=brush)
@@ -144,7 +144,7 @@ def test_a_brush_of_any_size_leaves_the_size_and_the_colours(brush: float, ident
     assert painted.shape == flat.shape and np.abs(painted.astype(int) - flat).max() <= 1
 
 
-def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not() -> None:
+def test_a_coarse_brush_removes_detail_and_a_fine_one_keeps_it() -> None:
     stripes = np.zeros((1, 64, 64, 3), np.uint8)
     stripes[:, :, ::2] = 255
     left = [
@@ -155,12 +155,12 @@ def test_with_a_broad_brush_what_is_fine_is_gone_and_with_a_fine_one_it_is_not()
 
 
 @pytest.mark.parametrize(("options", "message"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
-def test_a_brush_that_there_is_not_is_refused(options: dict[str, float], message: str) -> None:
+def test_a_brush_size_out_of_range_is_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ImpastoError, match=message):
         NEGATIVE.paint(Image.fromarray(picture(4, 4)), **options)  # type: ignore[arg-type]
 
 
-def test_a_network_that_normalises_over_the_picture_paints_a_large_one_as_at_once(
+def test_instance_norm_gives_the_same_large_painting_in_tiles(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = Recipe.load("cyclegan-resnet").replace(["generator.width=8", "generator.blocks=3", "identity=0"])

@@ -52,7 +52,7 @@ FAULTS: dict[str, tuple[Callable[[int], tuple[str, bytes]], str]] = {
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(planted=st.lists(st.sampled_from(sorted(FAULTS)), max_size=6))
-def test_every_planted_fault_is_named_with_its_file(planted: list[str]) -> None:
+def test_every_planted_fault_is_reported_with_its_file(planted: list[str]) -> None:
     files = [(f"{number}.jpg", good(number)) for number in range(8)]
     expected: dict[str, list[str]] = {}
     for i, fault in enumerate(planted):
@@ -82,24 +82,24 @@ def test_a_missing_image_and_a_flipped_bit_are_both_found(tmp_path: Path) -> Non
     assert report.count == 6999 and not report.ok
 
 
-def test_more_than_ten_thousand_are_too_many(tmp_path: Path) -> None:
+def test_more_than_ten_thousand_images_are_too_many(tmp_path: Path) -> None:
     report = check_submission(zipped(tmp_path / "images.zip", [(f"{n}.jpg", b"") for n in range(10_001)]))
     assert report.problems[0] == "The competition takes 7,000 to 10,000 images, not 10,001."
 
 
-def test_leftovers_and_folders_do_not_count_as_pictures(tmp_path: Path) -> None:
+def test_system_files_and_folders_are_not_counted_as_images(tmp_path: Path) -> None:
     files = [("a.jpg", good(0)), ("__MACOSX/._a.jpg", b"x"), (".DS_Store", b"x"), ("images/", b"")]
     assert check_submission(zipped(tmp_path / "images.zip", files)).count == 1
 
 
-def test_two_files_of_one_name_are_found(tmp_path: Path) -> None:
+def test_duplicate_file_names_are_reported(tmp_path: Path) -> None:
     files = [("a.jpg", good(0)), ("b.jpg", good(1))]
     path = zipped(tmp_path / "images.zip", files)
     path.write_bytes(path.read_bytes().replace(b"b.jpg", b"a.jpg"))
     assert any("duplicates by name" in problem for problem in check_submission(path).problems)
 
 
-def test_an_encrypted_zip_is_told_so(tmp_path: Path) -> None:
+def test_an_encrypted_zip_is_reported(tmp_path: Path) -> None:
     path = zipped(tmp_path / "images.zip", [("a.jpg", good(0))])
     data = bytearray(path.read_bytes())
     for signature, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
@@ -109,14 +109,14 @@ def test_an_encrypted_zip_is_told_so(tmp_path: Path) -> None:
     assert "encrypted" in check_submission(path).problems[1]
 
 
-def test_a_picture_whose_header_promises_gigapixels_is_not_decoded(tmp_path: Path) -> None:
+def test_an_image_with_a_gigapixel_header_is_not_decoded(tmp_path: Path) -> None:
     data = bytearray(good(0))
     struct.pack_into(">HH", data, data.index(b"\xff\xc0") + 5, 9000, 9000)
     assert "far too large" in check_submission(zipped(tmp_path / "images.zip", [("a.jpg", bytes(data))])).problems[1]
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder", "text", "nothing", "half"])
-def test_what_is_no_zip_is_a_report_too(kind: str, tmp_path: Path) -> None:
+def test_files_that_are_not_zips_are_reported_without_raising(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "images.zip"
     match kind:
         case "folder":
@@ -133,7 +133,7 @@ def test_what_is_no_zip_is_a_report_too(kind: str, tmp_path: Path) -> None:
     assert not report.ok and report.count == 0 and "images.zip" in problem and "\n" not in problem
 
 
-def test_a_zip_without_entries_holds_too_few_pictures(tmp_path: Path) -> None:
+def test_an_empty_zip_has_too_few_images(tmp_path: Path) -> None:
     assert check_submission(zipped(tmp_path / "images.zip", [])).problems == (
         "The competition takes 7,000 to 10,000 images, not 0.",
     )
@@ -141,7 +141,7 @@ def test_a_zip_without_entries_holds_too_few_pictures(tmp_path: Path) -> None:
 
 @settings(deadline=None, max_examples=150)
 @given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=8))
-def test_damage_anywhere_is_reported_and_never_raised(flips: list[tuple[float, int]]) -> None:
+def test_any_damage_is_reported_without_raising(flips: list[tuple[float, int]]) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder, "images.zip")
         with ZipFile(path, "w", ZIP_DEFLATED) as archive:
@@ -154,7 +154,7 @@ def test_damage_anywhere_is_reported_and_never_raised(flips: list[tuple[float, i
         assert not check_submission(path).ok
 
 
-def test_real_photographs_pass_but_for_their_number(shared_data: Path, tmp_path: Path) -> None:
+def test_real_photos_break_only_the_count_rule(shared_data: Path, tmp_path: Path) -> None:
     photos = sorted((shared_data / "kaggle_monet" / "photo_jpg").glob("*.jpg"))[:50]
     report = check_submission(zipped(tmp_path / "images.zip", [(p.name, p.read_bytes()) for p in photos]))
     assert report.count == 50 and len(report.problems) == 1

@@ -90,7 +90,9 @@ def test_attention_gating_and_pixel_shuffle_give_the_same_image_in_tiles() -> No
 
 @settings(max_examples=25)
 @given(height=st.integers(4, 75), width=st.integers(4, 75), side=st.sampled_from([8, 17, 32]))
-def test_so_they_do_for_any_image_and_window_size(height: int, width: int, side: int) -> None:
+def test_attention_gating_and_pixel_shuffle_do_so_for_any_image_and_window_size(
+    height: int, width: int, side: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(executor, "SIDES", (side,))
         assert_tiled_equals_full(TOY, random_image(height, width))

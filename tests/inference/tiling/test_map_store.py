@@ -1,4 +1,4 @@
-"""Maps in a file are what was written, or it is said that the disk is full."""
+"""Stores return what was written, and report a full disk."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("kept", [False, True])
-def test_what_is_written_in_windows_is_read_in_others(kept: bool, dtype: torch.dtype) -> None:
+def test_stores_are_written_and_read_in_different_windows(kept: bool, dtype: torch.dtype) -> None:
     maps = torch.randn(1, 5, 40, 30).to(dtype)
     store: MapStore = TensorMapStore(maps.shape, dtype, CPU) if kept else FileMapStore(maps.shape, CPU)
     for window in partition(40, 30, 16):
@@ -25,7 +25,7 @@ def test_what_is_written_in_windows_is_read_in_others(kept: bool, dtype: torch.d
     store.close()
 
 
-def test_what_is_read_may_be_changed() -> None:
+def test_values_that_were_read_may_be_modified() -> None:
     store = TensorMapStore((1, 2, 4, 4), torch.float32, CPU)
     whole = Window(0, 4, 0, 4)
     store.write(whole, torch.ones(1, 2, 4, 4))
@@ -33,7 +33,7 @@ def test_what_is_read_may_be_changed() -> None:
     assert store.read(whole).min() == 1
 
 
-def test_maps_are_kept_where_there_is_room_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_maps_are_stored_on_a_gpu_if_memory_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     def filed(device: torch.device, spare: int) -> bool:
         store = open_store((1, 2, 5, 5), torch.float32, device, spare)
         store.close()
@@ -66,7 +66,7 @@ except ImpastoError as error:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on file size")
 @pytest.mark.parametrize("named", [False, True])
-def test_a_row_that_is_written_in_part_is_a_full_disk(
+def test_a_partially_written_row_is_reported_as_a_full_disk(
     named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A system writes what it has room for, and complains only the next time."""

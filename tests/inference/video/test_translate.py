@@ -1,4 +1,4 @@
-"""A film becomes its painting: frame for frame, moment for moment, with its sound."""
+"""Painted videos keep frames, timestamps and audio."""
 
 import logging
 import subprocess
@@ -71,9 +71,7 @@ def paint(impasto: Impasto, *arguments: Any, check: bool = True) -> subprocess.C
     return impasto("paint", *arguments, "--style", "negative.safetensors", check=check)
 
 
-def test_every_frame_is_painted_at_its_moment_and_the_sound_is_kept(
-    impasto: Impasto, negative: Path, tmp_path: Path
-) -> None:
+def test_frames_keep_their_timestamps_and_audio_is_copied(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     frames = [scene(number) for number in range(10)]
     film = write(tmp_path / "film.mkv", frames, MOMENTS, sound="aac")
     assert paint(impasto, film, "--out", "out").stdout == "10 frames in out/film.mp4\n"
@@ -85,16 +83,16 @@ def test_every_frame_is_painted_at_its_moment_and_the_sound_is_kept(
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"film.mp4", NAME}
 
 
-def test_sound_that_an_mp4_does_not_hold_is_encoded_anew(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_audio_that_mp4_does_not_support_is_transcoded(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = write(tmp_path / "film.mkv", [scene(0)] * 3, sound="pcm_s16le")
     paint(impasto, film, "--out", "painted.mp4")
     with av.open(tmp_path / "painted.mp4") as painted:
         assert painted.streams.audio[0].codec_context.name == "aac"
-        heard = np.concatenate([frame.to_ndarray() for frame in painted.decode(audio=0)], axis=1)
-    assert heard.shape[1] == pytest.approx(40 * 1024, abs=2048) and heard.std() > 0.1
+        samples = np.concatenate([frame.to_ndarray() for frame in painted.decode(audio=0)], axis=1)
+    assert samples.shape[1] == pytest.approx(40 * 1024, abs=2048) and samples.std() > 0.1
 
 
-def test_a_film_that_lies_on_its_side_stands_up(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_a_rotated_video_is_turned_upright(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = write(tmp_path / "film.mp4", [scene(number) for number in range(3)], turned=90)
     paint(impasto, film, "--out", "out")
     painted, _ = read(tmp_path / "out" / "film.mp4")
@@ -102,7 +100,7 @@ def test_a_film_that_lies_on_its_side_stands_up(impasto: Impasto, negative: Path
     assert np.abs(painted[0].astype(int) - np.rot90(255 - scene(0))).mean() < 6
 
 
-def test_beside_its_painting_is_the_film(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_compare_puts_the_video_next_to_its_painting(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = write(tmp_path / "film.mp4", [scene(0)] * 2)
     paint(impasto, film, "--compare", "--out", "out")
     painted, _ = read(tmp_path / "out" / "film.mp4")
@@ -110,7 +108,7 @@ def test_beside_its_painting_is_the_film(impasto: Impasto, negative: Path, tmp_p
     assert np.abs(painted[1].astype(int) - both).mean() < 6
 
 
-def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
+def test_a_killed_video_job_resumes_to_the_same_video(
     impasto_command: list[str], impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     film = write(tmp_path / "film.mp4", [scene(number) for number in range(150)], sound="aac")
@@ -122,8 +120,8 @@ def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
     process.kill()
     process.wait()
     assert not (tmp_path / "out" / "film.mp4").exists()
-    told = paint(impasto, film, "--out", "out").stdout
-    assert told.startswith("150 frames in out/film.mp4, ") and "of them before" in told
+    error = paint(impasto, film, "--out", "out").stdout
+    assert error.startswith("150 frames in out/film.mp4, ") and "of them before" in error
     paint(impasto, film, "--out", "whole")
     one, other = read(tmp_path / "out" / "film.mp4"), read(tmp_path / "whole" / "film.mp4")
     assert one[1] == other[1]
@@ -132,7 +130,7 @@ def test_killed_and_begun_again_it_is_the_film_that_it_is_uninterrupted(
     assert sound(tmp_path / "out" / "film.mp4") == sound(film)
 
 
-def test_what_was_begun_in_another_manner_is_neither_gone_on_with_nor_thrown_away(
+def test_segments_of_another_job_are_neither_resumed_nor_deleted(
     impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     film = write(tmp_path / "film.mp4", [scene(0)] * 2)
@@ -146,7 +144,7 @@ def test_what_was_begun_in_another_manner_is_neither_gone_on_with_nor_thrown_awa
     assert len(read(tmp_path / "film-painted.mp4")[0]) == 2 and not parts.exists()
 
 
-def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
+def test_several_videos_get_unique_names_and_a_damaged_one_stops_no_other(
     impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     for number, folder in enumerate(("a", "b"), 2):
@@ -168,7 +166,7 @@ def test_of_many_films_each_has_its_place_and_a_bad_one_stops_no_other(
 
 
 @pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
-def test_films_and_photos_share_a_folder_and_are_both_gone_on_with(
+def test_videos_and_photos_share_a_folder_and_are_both_resumed(
     overwrite: list[str], impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     Image.fromarray(scene(0)).save(tmp_path / "photo.png")
@@ -182,7 +180,7 @@ def test_films_and_photos_share_a_folder_and_are_both_gone_on_with(
     )
 
 
-def test_python_paints_what_the_shell_does(
+def test_the_python_function_paints_what_the_command_does(
     negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -194,14 +192,14 @@ def test_python_paints_what_the_shell_does(
     assert not package.paint_all(["photo.png", "none.mp4"], style=negative)
 
 
-def test_a_pattern_names_films_too(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_glob_patterns_of_videos_are_accepted(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4", "c.mkv"):
         write(tmp_path / name, [scene(0)] * 2)
     assert paint(impasto, "*.mp4", "--out", "out").stdout == "2 frames in out/a.mp4\n2 frames in out/b.mp4\n"
     assert "no video d*.mp4" in paint(impasto, "d*.mp4", "--out", "out", check=False).stderr
 
 
-def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_a_damaged_packet_loses_only_its_own_frames(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = tmp_path / "film.mkv"
     with av.open(film, "w") as out:
         stream = out.add_stream("mpeg4", 25, options={"g": "1"})
@@ -221,7 +219,9 @@ def test_a_packet_that_is_damaged_costs_its_frames_alone(impasto: Impasto, negat
     assert np.abs(painted[-1].astype(int) - (255 - scene(59))).mean() < 20
 
 
-def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_a_video_that_changes_its_size_is_painted_at_its_first_size(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
     for name, larger in (("one.ts", 1), ("two.ts", 2)):
         with av.open(tmp_path / name, "w") as out:
             stream = out.add_stream("libx264", 25)
@@ -238,7 +238,7 @@ def test_a_film_that_changes_its_size_is_painted_at_its_first(impasto: Impasto, 
 
 
 @pytest.mark.parametrize(("codec", "kept"), [("libmp3lame", True), ("flac", True), ("aac", True), ("pcm_s16le", False)])
-def test_sound_that_an_mp4_holds_keeps_its_bytes(
+def test_audio_that_mp4_supports_is_copied(
     codec: str, kept: bool, impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
     film = write(tmp_path / "film.mkv", [scene(0)] * 3, sound=codec)
@@ -247,7 +247,7 @@ def test_sound_that_an_mp4_holds_keeps_its_bytes(
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("text.mp4", lambda path: path.write_text("hello"), "cannot be opened as a video"),
         ("empty.mp4", lambda path: path.touch(), "cannot be opened as a video"),
@@ -256,12 +256,12 @@ def test_sound_that_an_mp4_holds_keeps_its_bytes(
         ("sound.mp4", lambda path: alone(path), "no video stream"),
     ],
 )
-def test_what_is_no_film_is_told_in_one_line_and_leaves_nothing(
-    impasto: Impasto, negative: Path, tmp_path: Path, name: str, content: Any, said: str
+def test_files_that_are_not_videos_are_refused_in_one_line(
+    impasto: Impasto, negative: Path, tmp_path: Path, name: str, content: Any, message: str
 ) -> None:
     content(tmp_path / name)
     done = paint(impasto, name, "--out", "out", check=False)
-    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
     assert not list((tmp_path / "out").glob("*"))
 
 
@@ -279,7 +279,7 @@ def alone(path: Path) -> None:
         film.mux(stream.encode(None))
 
 
-def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_a_truncated_video_is_painted_up_to_the_damage(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     film = write(tmp_path / "film.mkv", [scene(seed=number) for number in range(60)])
     film.write_bytes(film.read_bytes()[: film.stat().st_size // 2])
     done = paint(impasto, film, "--out", "out", check=False)
@@ -289,7 +289,7 @@ def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, neg
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["film.mp4", "--out", "film.mp4"], "film.mp4"),
         (["film.mp4", "--out", "."], "already exists"),
@@ -301,18 +301,18 @@ def test_a_film_that_is_damaged_later_on_is_painted_so_far(impasto: Impasto, neg
         (["film.mp4", "--out", "taken.mp4"], "overwrite"),
     ],
 )
-def test_a_film_needs_a_place_of_its_own(
-    impasto: Impasto, negative: Path, tmp_path: Path, arguments: list[str], said: str
+def test_an_invalid_video_output_is_refused(
+    impasto: Impasto, negative: Path, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
     write(tmp_path / "film.mp4", [scene(0)] * 2)
     (tmp_path / "taken.mp4").touch()
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     done = paint(impasto, *arguments, check=False)
-    assert done.returncode == 1 and said in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_film_of_two_by_three_pixels_is_painted(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+def test_a_tiny_video_is_painted(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
     tiny = [np.full((2, 4, 3), shade, np.uint8) for shade in (20, 120, 220)]
     film = write(tmp_path / "film.mkv", tiny)
     paint(impasto, film, "--out", "out")

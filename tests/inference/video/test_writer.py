@@ -18,7 +18,7 @@ def shown(height: int = 48, width: int = 64) -> list[tuple[NDArray[np.uint8], in
     ]
 
 
-def test_an_mp4_shows_each_picture_in_its_colours_for_as_long_as_it_was_said(tmp_path: Path) -> None:
+def test_an_mp4_shows_each_image_in_its_colours_for_its_duration(tmp_path: Path) -> None:
     write_video(tmp_path / "film.mp4", shown(), 30)
     with av.open(str(tmp_path / "film.mp4")) as film:
         stream = film.streams.video[0]
@@ -29,13 +29,13 @@ def test_an_mp4_shows_each_picture_in_its_colours_for_as_long_as_it_was_said(tmp
         assert np.abs(frame.mean((0, 1)) - COLOURS[place]).max() < 8
 
 
-def test_an_odd_side_loses_a_line(tmp_path: Path) -> None:
+def test_odd_sides_lose_one_line(tmp_path: Path) -> None:
     write_video(tmp_path / "film.mp4", shown(49, 63), 30)
     with av.open(str(tmp_path / "film.mp4")) as film:
         assert (film.streams.video[0].width, film.streams.video[0].height) == (62, 48)
 
 
-def test_a_webp_moves_and_never_ends(tmp_path: Path) -> None:
+def test_a_webp_is_an_endless_animation(tmp_path: Path) -> None:
     write_video(tmp_path / "film.webp", shown(), 10)
     with Image.open(tmp_path / "film.webp") as film:
         assert film.n_frames == 3 and film.info["loop"] == 0  # type: ignore[attr-defined]
@@ -48,7 +48,7 @@ def test_a_webp_moves_and_never_ends(tmp_path: Path) -> None:
         assert durations == [200, 100, 400]
 
 
-def test_what_fails_on_the_way_leaves_no_film(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_video(tmp_path: Path) -> None:
     def broken() -> object:
         yield shown()[0]
         raise RuntimeError("a network that fails")
