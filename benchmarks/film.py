@@ -2,7 +2,7 @@
 
     python benchmarks/film.py PHOTO [--frames 36] [--style monet]
 
-Two videos are rendered from a photo, 384×216: a static one with camera noise (4 grey levels), and one with pan and zoom.
+Two videos are rendered from a photo, 384×216: a static one with camera noise (4 grey levels), one with pan and zoom.
 Both methods paint the same frames. Reported are the warping error (difference to the previous frame, warped by the
 camera motion, in grey levels), for the static video also the standard deviation of a pixel over time, and sharpness
 (standard deviation of the Laplacian).

@@ -29,7 +29,6 @@ from typing import Any
 import numpy as np
 import psutil
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
@@ -142,10 +141,6 @@ def many(photos: list[Path], folder: Path) -> None:
             [np.asarray(Image.open(BytesIO(each.read(path.name))), float) for each in (one, other)] for path in photos
         ]
     print(f"  the paintings differ by {np.mean([np.abs(a - b).mean() for a, b in pairs]):.2f} grey levels on average")
-
-
-def opened(archive: zipfile.ZipFile, name: str) -> NDArray[np.float32]:
-    return np.asarray(Image.open(BytesIO(archive.read(name))), np.float32)
 
 
 def large(photo: Path, folder: Path) -> None:

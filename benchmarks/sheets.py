@@ -83,8 +83,8 @@ def brushes(translator: Translator, photo: Path) -> Image.Image:
 
 
 def large(translator: Translator, photos: Sequence[Path]) -> Image.Image:
-    """One row per photo with three paintings at 2,000 px: of the photo, its left and its right half, each downscaled and
-    as a crop of its centre."""
+    """One row per photo with three paintings at 2,000 px: of the photo, its left and its right half, each downscaled
+    and as a crop of its centre."""
     rows = []
     for path in photos:
         with Image.open(path) as image:
