@@ -22,6 +22,7 @@ from impasto.cli.app import app
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
+from impasto.inference.translator import Translator
 from impasto.metrics.results import Evaluation
 from impasto.style import REVERSE, Style
 
@@ -245,9 +246,10 @@ def test_paint_reverse_makes_photos_of_paintings_and_python_makes_the_same(
     assert "1 photo in back" in impasto("paint", monet, "--style", cyclegan, "--reverse", "--out", "back").stdout
     there, back = pixels(tmp_path / "there" / "monet.png"), pixels(tmp_path / "back" / "monet.png")
     assert there.shape == back.shape and not np.array_equal(there, back)
-    painter = package.load(cyclegan, reverse=True)
-    assert painter.card.domains == "paintings → photos"
-    assert np.array_equal(np.asarray(painter.paint(monet)), back)
+    loaded = package.load(cyclegan, reverse=True)
+    assert isinstance(loaded, Translator)
+    assert loaded.card.domains == "paintings → photos"
+    assert np.array_equal(np.asarray(loaded.paint(monet)), back)
     assert package.paint_all([monet], tmp_path / "one.png", style=cyclegan, reverse=True)
     assert np.array_equal(pixels(tmp_path / "one.png"), back)
 

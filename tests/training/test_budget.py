@@ -8,18 +8,18 @@ from impasto.training.budget import Budget
     ("text", "steps"),
     [("2000steps", 2000), ("1 step", 1), ("50kimg", 781), ("640img", 10), ("20epochs", 94), ("0.5epochs", 2)],
 )
-def test_budgets_become_steps_of_64_pictures_out_of_300(text: str, steps: int) -> None:
+def test_budgets_become_steps(text: str, steps: int) -> None:
     assert Budget.parse(text).steps(batch=64, epoch=300) == steps
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("1.5h", 5400), ("1d", 86400)])
-def test_times_are_seconds_and_wait_for_the_speed(text: str, seconds: float) -> None:
+def test_times_have_no_steps_before_the_speed_is_known(text: str, seconds: float) -> None:
     budget = Budget.parse(text)
     assert budget == Budget(seconds, "seconds")
     assert budget.steps(64, 300) is None
 
 
 @pytest.mark.parametrize("text", ["", "30", "m", "-5m", "0steps", "5 parsecs", "1e3steps", "5m5"])
-def test_what_is_no_budget_is_refused_with_examples(text: str) -> None:
+def test_other_texts_are_refused_with_examples(text: str) -> None:
     with pytest.raises(ImpastoError, match="30m"):
         Budget.parse(text)

@@ -29,7 +29,7 @@ def fabric() -> Fabric:
     return open_fabric(CPU, "32-true")
 
 
-def test_a_tensor_counts_once_and_for_as_long_as_it_lives() -> None:
+def test_a_tensor_counts_once_while_it_is_alive() -> None:
     with FakeTensorMode(), Account() as account:
         first = torch.zeros(1000)  # 4000 bytes
         second = first + 1
@@ -44,7 +44,7 @@ def test_a_tensor_counts_once_and_for_as_long_as_it_lives() -> None:
         assert (account.taken, account.peak) == (0, 8000)
 
 
-def test_what_autograd_keeps_for_the_backward_counts() -> None:
+def test_tensors_saved_for_the_backward_pass_count() -> None:
     with FakeTensorMode(), Account() as account:
         weight = torch.ones(1000, requires_grad=True)
         loss = weight.exp().exp().sum()  # each exp keeps its result, 4000 bytes
@@ -55,7 +55,7 @@ def test_what_autograd_keeps_for_the_backward_counts() -> None:
 
 
 @pytest.mark.parametrize("name", bundled_recipes())
-def test_every_recipe_is_foretold_to_take_more_than_weights_gradients_and_moments(name: str, fabric: Fabric) -> None:
+def test_the_estimate_exceeds_weights_gradients_and_moments(name: str, fabric: Fabric) -> None:
     recipe = Recipe.load(name)
     narrow = {"width": 8, "max_width": 32, "body": 16, "blocks": 2}
     held = recipe.generator.model_dump()
@@ -67,7 +67,7 @@ def test_every_recipe_is_foretold_to_take_more_than_weights_gradients_and_moment
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux tells it")
-def test_what_is_foretold_is_what_a_process_takes(fabric: Fabric) -> None:
+def test_the_estimate_matches_the_memory_of_a_process(fabric: Fabric) -> None:
     code = """
 import re, sys, torch
 from pathlib import Path
@@ -90,7 +90,7 @@ print(peak() - before)
     assert needed(SMALL, fabric) - BESIDE == pytest.approx(int(done.stdout) * 1024, rel=0.3)
 
 
-def test_foretelling_computes_nothing_draws_nothing_and_takes_nothing(fabric: Fabric) -> None:
+def test_the_estimate_computes_nothing_and_leaves_random_state_and_memory(fabric: Fabric) -> None:
     huge = Recipe.load("cyclegan-groupnorm").replace(["batch=4096"])
     state, threads, before = torch.get_rng_state(), torch.get_num_threads(), psutil.Process().memory_info().rss
     assert needed(huge, fabric) > 200 * GIGABYTE
@@ -99,7 +99,7 @@ def test_foretelling_computes_nothing_draws_nothing_and_takes_nothing(fabric: Fa
     assert psutil.Process().memory_info().rss - before < GIGABYTE / 2
 
 
-def test_what_grows_with_the_batch_grows_in_a_line(fabric: Fabric) -> None:
+def test_memory_grows_linearly_with_the_batch(fabric: Fabric) -> None:
     need = [needed(SMALL.replace([f"batch={batch}"]), fabric) for batch in (100, 200, 300)]
     assert need[2] - need[1] == pytest.approx(need[1] - need[0], rel=0.02)
     assert need[1] - need[0] > 100 * 3 * 64 * 64 * 4
@@ -110,7 +110,7 @@ def test_bf16_takes_less(fabric: Fabric) -> None:
 
 
 @pytest.mark.parametrize("recipe", [SMALL, GAN], ids=lambda recipe: recipe.name)
-def test_the_batch_that_is_named_fits_and_one_a_little_larger_does_not(
+def test_the_proposed_batch_fits_and_a_slightly_larger_one_does_not(
     recipe: Recipe, fabric: Fabric, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     large = recipe.replace(["batch=4000"])
@@ -132,13 +132,13 @@ def test_the_batch_that_is_named_fits_and_one_a_little_larger_does_not(
         require_memory(large.replace([f"batch={batch + batch // 20}"]), fabric)
 
 
-def test_where_no_batch_fits_it_says_so(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_says_that_no_batch_fits(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory_estimate, "available", lambda device: BESIDE)
     with pytest.raises(ImpastoError, match=r"too little for any batch: set a smaller size"):
         require_memory(SMALL, fabric)
 
 
-def test_the_smallest_batch_is_named_where_just_that_fits(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_smallest_batch_is_proposed_if_only_that_fits(fabric: Fabric, monkeypatch: pytest.MonkeyPatch) -> None:
     least = needed(GAN.replace(["batch=2"]), fabric)
     monkeypatch.setattr(memory_estimate, "available", lambda device: least)
     with pytest.raises(ImpastoError, match="--set batch=2 fits"):

@@ -1,5 +1,5 @@
-"""How much memory a training takes, known before it begins: on a CPU the system ends a process that takes too much,
-without a word and without a checkpoint."""
+"""Estimate the memory of a training before it starts: on a CPU the system kills a process that takes too much, and no
+checkpoint is left."""
 
 import weakref
 from collections.abc import Mapping, Sequence
@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
     from impasto.config.recipe import Recipe
 
-#: What a training takes beside its tensors: compiled kernels, the scoring network, the libraries of the report.
+#: Bytes beside the tensors of a training: compiled kernels, the scoring network, the libraries of the report.
 BESIDE = 300 << 20
 
 
 def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
-    """Refuses a training that would not fit into the memory that is free on ``fabric``'s device now.
+    """Check that a training fits into the free memory of ``fabric``'s device.
 
-    Raises :class:`impasto.errors.ImpastoError` with the largest batch that does.
+    Raises:
+        ImpastoError: it does not fit; names the largest batch that does.
     """
     free, need = available(fabric.device), needed(recipe, fabric)
     if need <= free:
@@ -40,16 +41,16 @@ def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     )
     batch = fitting(recipe, fabric, need, free)
     if batch is None:
-        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or smaller widths.")
+        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or width.")
     raise ImpastoError(f"{wrong}: --set batch={batch} fits.")
 
 
 def needed(recipe: "Recipe", fabric: "Fabric") -> int:
-    """Bytes that training by ``recipe`` takes of ``fabric``'s device at its peak, beside what is taken already.
+    """Return the peak memory in bytes of a training on ``fabric``'s device, beside what is in use already.
 
-    The networks make a step as ever, but of tensors that have a shape and no content, so that nothing is computed or
-    allocated but their weights, and no random number is drawn from the global state. Between steps a checkpoint takes,
-    on the CPU, once more what is kept.
+    One step is made with fake tensors, which have shapes but no storage: nothing but the weights is allocated, and the
+    global random state stays as it is. On the CPU, a checkpoint between two steps holds all weights and optimiser
+    states once more.
     """
     device = fabric.device
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
@@ -64,21 +65,23 @@ def needed(recipe: "Recipe", fabric: "Fabric") -> int:
 
 
 def fitting(recipe: "Recipe", fabric: "Fabric", need: int, free: int) -> int | None:
-    """The largest batch for which ``free`` bytes are enough, where that of ``recipe`` needs more, ``need``; None if
-    there is none."""
+    """Return the largest batch that fits into ``free`` bytes, where the recipe's batch needs ``need``; None if none
+    fits."""
     least = recipe.min_batch
     fixed = needed(recipe.model_copy(update={"batch": least}), fabric)
     if fixed > free:
         return None
-    # All but the weights grows with the batch, in a line.
+    # Everything but the weights grows linearly with the batch.
     return least + (free - fixed) * (recipe.batch - least) // (need - fixed)
 
 
 def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Tensor]:
-    """Has a new ``method`` make a step like any but its first, when the moments of Adam are there already, on pictures
-    without content. Returns what the loop keeps beside it: the weights of the averages."""
-    kept = [network for network in (method.style(), method.reverse()) if network is not None]
-    averages = [weight.detach().clone() for network in kept for weight in network.parameters()]
+    """Make one step of a new ``method`` on zeros, with the moments of Adam allocated, as after the first step.
+
+    Returns the weights of the averages, which the trainer keeps beside the method.
+    """
+    averaged = [network for network in (method.style(), method.reverse()) if network is not None]
+    averages = [weight.detach().clone() for network in averaged for weight in network.parameters()]
     for optimizer in method.optimizers.values():
         for group in optimizer.param_groups:
             for weight in group["params"]:
@@ -88,13 +91,13 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
     layout = choose_layout(device, recipe.normalises_spatially)
     pictures = torch.zeros(shape, device=device).contiguous(memory_format=layout)
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
-    # At step 0 everything is done that is not done at every step.
+    # Step 0 includes what is done only every few steps.
     method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.peak_memory_at))
     return averages
 
 
 def _hollow(method: Method) -> None:
-    """Exchanges all weights and buffers of a method for ones without content, in its optimisers as well."""
+    """Replace all weights and buffers of a method, in its optimisers too, by fake ones without storage."""
     weights: dict[nn.Parameter, nn.Parameter] = {}
     for module in (module for network in method.networks.values() for module in network.modules()):
         for name, weight in module.named_parameters(recurse=False):
@@ -108,7 +111,7 @@ def _hollow(method: Method) -> None:
 
 
 class Account(TorchDispatchMode):
-    """Counts the bytes of all tensors that are made inside, for as long as each lives."""
+    """Count the bytes of the tensors created inside while they are alive: now (``taken``) and at most (``peak``)."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -140,5 +143,5 @@ class Account(TorchDispatchMode):
 
 
 def gigabytes(count: int) -> str:
-    """Bytes as 1.2 GB or 48 GB."""
+    """Format bytes as 1.2 GB or 48 GB."""
     return f"{count / 1e9:.1f} GB" if count < 10e9 else f"{count / 1e9:.0f} GB"

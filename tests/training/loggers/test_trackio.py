@@ -14,9 +14,7 @@ from PIL import Image
 from fixtures.logged import IMAGE, LOSSES, create_run, log_everything
 from impasto.training.loggers.trackio import TrackioLogger
 
-pytestmark = pytest.mark.skipif(
-    find_spec("trackio") is None, reason="trackio is not installed"
-)
+pytestmark = pytest.mark.skipif(find_spec("trackio") is None, reason="trackio is not installed")
 
 
 def test_numbers_and_images_are_in_one_run_of_the_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,9 +15,7 @@ from fixtures.logged import LOSSES, create_run, log_everything
 from impasto.errors import ImpastoError
 from impasto.training.loggers.wandb import WandbLogger
 
-pytestmark = pytest.mark.skipif(
-    find_spec("wandb") is None, reason="wandb is not installed"
-)
+pytestmark = pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +41,7 @@ def records(file: Path) -> Iterator[Any]:
         part += data[at + 7 : at + 7 + size]
         at += 7 + size
         if kind in (1, 4):  # the last part of a record
-            record = wandb_internal_pb2.Record()
+            record = wandb_internal_pb2.Record()  # type: ignore[attr-defined]
             record.ParseFromString(part)
             part = b""
             yield record
@@ -56,7 +54,9 @@ def key(item: Any) -> str:
 def test_numbers_images_and_settings_are_in_the_files_of_one_run(tmp_path: Path) -> None:
     run = create_run(tmp_path)
     log_everything(run, WandbLogger)
-    rows, runs, settings = [], [], {}
+    rows: list[dict[str, Any]] = []
+    runs: list[tuple[str, str, str]] = []
+    settings: dict[str, Any] = {}
     files = sorted((run.path / "wandb").glob("offline-run-*/*.wandb"))
     for record in [record for file in files for record in records(file)]:
         if record.WhichOneof("record_type") == "history":
