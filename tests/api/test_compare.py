@@ -1,4 +1,4 @@
-"""Runs side by side, from run folders to a folder with a page."""
+"""`impasto compare`, from run folders to page and JSON."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from impasto.api.evaluate import compare
+from impasto.api.compare import compare
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
 from impasto.style import Card, Style, build_network
@@ -20,7 +20,7 @@ PROJECTED = Recipe.load("projected-64").replace(["size=32", "generator.width=4",
 def run(
     folder: Path, *settings: str, recipe: Recipe | None = None, seed: int = 0, styled: bool = True, **facts: Any
 ) -> Path:
-    """A run folder as a training leaves it, but for what it learned."""
+    """Write a run folder as of a training, with random weights."""
     recipe = (recipe or Recipe.load("dcgan-64").replace(SMALL)).replace(settings)
     source = {"spec": "monets", "fingerprint": "f" * 32, "pictures": 60, "heldout": 6, "left_out": 0, "duplicates": 0}
     known = {
@@ -59,64 +59,63 @@ def run(
     return folder
 
 
-def test_a_comparison_is_a_page_and_the_same_for_machines(tmp_path: Path) -> None:
+def test_a_comparison_is_a_page_and_json(tmp_path: Path) -> None:
     found = compare([run(tmp_path / "a"), run(tmp_path / "b", "loss=hinge", seed=1)], tmp_path / "new" / "out", price=3)
     assert found.differences == {"loss": {"a": "bce", "b": "hinge"}, "seed": {"a": 0, "b": 1}}
     assert [each.cost for each in found.runs] == [0.05, 0.05]
     out = tmp_path / "new" / "out"
     assert sorted(path.name for path in out.iterdir()) == ["comparison.html", "comparison.json"]
-    assert (out / "comparison.html").read_text(encoding="utf-8").count("by its style of step 60") == 2
+    assert (out / "comparison.html").read_text(encoding="utf-8").count("style of step 60") == 2
     assert json.loads((out / "comparison.json").read_text(encoding="utf-8"))["price"] == 3
 
 
-def test_a_run_that_is_named_twice_is_compared_once(tmp_path: Path) -> None:
-    said: list[str] = []
+def test_duplicate_runs_are_compared_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     a = run(tmp_path / "a")
-    found = compare([a, tmp_path / "x" / ".." / "a"], tmp_path / "out", say=said.append)
+    with caplog.at_level("INFO", "impasto"):
+        found = compare([a, tmp_path / "x" / ".." / "a"], tmp_path / "out")
     assert [each.name for each in found.runs] == ["a"]
-    assert "compared once" in said[0]
+    assert "compared once" in caplog.text
 
 
-def test_runs_of_different_size_and_without_a_style_are_compared(tmp_path: Path) -> None:
+def test_runs_of_other_sizes_and_without_styles_are_compared(tmp_path: Path) -> None:
     runs = [run(tmp_path / "a"), run(tmp_path / "b", "size=32"), run(tmp_path / "c", styled=False, status="running")]
     found = compare(runs, tmp_path / "out")
     assert [each.size for each in found.runs] == [16, 32, 16]
-    assert "Nothing has been painted yet" in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
+    assert "There are no samples yet" in (tmp_path / "out" / "comparison.html").read_text(encoding="utf-8")
 
 
-def test_against_pictures_all_styles_are_scored_alike(tmp_path: Path) -> None:
+def test_all_styles_are_evaluated_anew_under_equal_conditions(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     runs = [run(tmp_path / "a"), run(tmp_path / "b", "size=32", seed=1), run(tmp_path / "c", styled=False)]
-    said: list[str] = []
-    found = compare(runs, tmp_path / "out", against="sample:paintings", count=24, device="cpu", say=said.append)
-    assert any("c has no style yet" in line for line in said)
+    found = compare(runs, tmp_path / "out", against="sample:paintings", count=24, device="cpu")
+    assert "c has no style yet" in caplog.text
     scores = [each.evaluation.scores[0] for each in found.runs if each.evaluation]
     assert [(each.size, each.fakes, each.reals) for each in scores] == [(16, 24, 24)] * 2
     assert scores[0].label("KID") in found.verdict
-    assert not any("cannot be compared" in warning for warning in found.warnings)
+    assert not any("not comparable" in warning for warning in found.warnings)
 
 
-def test_styles_are_scored_through_every_network_that_chose_one_of_them(tmp_path: Path) -> None:
+def test_styles_are_evaluated_with_every_network_that_chose_one_of_them(tmp_path: Path) -> None:
     runs = [run(tmp_path / "a"), run(tmp_path / "b", recipe=PROJECTED, seed=1)]
-    found = compare(runs, tmp_path / "out", against="sample:paintings", count=12, device="cpu", say=str)
+    found = compare(runs, tmp_path / "out", against="sample:paintings", count=12, device="cpu")
     for each in found.runs:
         assert each.evaluation is not None
         assert [scores.network for scores in each.evaluation.scores] == ["alexnet", "efficientnet-lite0"]
-    assert "KID[alexnet], 12 v 12" in found.verdict
+    assert "KID[alexnet], 12 fakes v 12 reals" in found.verdict
 
 
 @pytest.mark.parametrize("price", [-1.0, float("nan"), float("inf")])
-def test_a_price_is_a_number(tmp_path: Path, price: float) -> None:
-    with pytest.raises(ImpastoError, match="price of an hour"):
+def test_a_price_is_finite_and_not_negative(tmp_path: Path, price: float) -> None:
+    with pytest.raises(ImpastoError, match="price per hour"):
         compare([run(tmp_path / "a")], tmp_path / "out", price=price)
 
 
-def test_what_cannot_be_compared_is_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_input_gives_a_one_line_error(tmp_path: Path) -> None:
     a, file = run(tmp_path / "a"), tmp_path / "file"
     file.write_text("x")
     for runs, out, said in (
-        ([], tmp_path / "out", "nothing to compare"),
-        ([a, tmp_path], tmp_path / "out", "is no run"),
-        ([a, tmp_path / "missing"], tmp_path / "out", "is no run"),
+        ([], tmp_path / "out", "no runs to compare"),
+        ([a, tmp_path], tmp_path / "out", "is not a run folder"),
+        ([a, tmp_path / "missing"], tmp_path / "out", "is not a run folder"),
         ([a], file, "is a file"),
     ):
         with pytest.raises(ImpastoError, match=said) as raised:

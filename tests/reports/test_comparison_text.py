@@ -47,7 +47,7 @@ def test_the_best_run_is_named_with_network_counts_and_errors(tmp_path: Path) ->
         entry(tmp_path / "a", invented.evaluation(0.08)), entry(tmp_path / "b", invented.evaluation(0.05))
     )
     assert verdict == (
-        "b has the best score. KID[efficientnet-lite0], 256 v 270: b 0.0500 ± 0.0021, a 0.0800 ± 0.0021."
+        "b has the best score. KID[efficientnet-lite0], 256 fakes v 270 reals: b 0.0500 ± 0.0021, a 0.0800 ± 0.0021."
     )
     assert not warnings
 
@@ -84,9 +84,9 @@ def test_runs_are_ranked_by_the_network_that_most_have_in_common(tmp_path: Path)
     b = entry(tmp_path / "b", through(invented.evaluation(0.08), "alexnet", 0.1))
     c = entry(tmp_path / "c", invented.evaluation(0.02))
     verdict, warnings = compared(a, b)
-    assert verdict.startswith("b has the best score. KID[alexnet], 256 v 270: b 0.1000")
+    assert verdict.startswith("b has the best score. KID[alexnet], 256 fakes v 270 reals: b 0.1000")
     verdict, warnings = compared(a, b, c)
-    assert verdict.startswith("c has the best score. KID[efficientnet-lite0], 256 v 270: c 0.0200")
+    assert verdict.startswith("c has the best score. KID[efficientnet-lite0], 256 fakes v 270 reals: c 0.0200")
     assert "not comparable" not in warnings
     few = invented.evaluation(0.02, fakes=128)
     assert "b (efficientnet-lite0, 256 v 270, 64×64 px" in compared(b, entry(tmp_path / "d", few))[1]

@@ -89,8 +89,8 @@ def test_held_out_images_have_a_table_of_their_own(scored: Evaluation, tmp_path:
     unseen = scored.scores[0].model_copy(update={"reals": 30, "values": {"KID": Value(value=0.0812, error=0.009)}})
     shown = scored.model_copy(update={"unseen": unseen})
     text = plain(Page(write_evaluation(shown, None, None, tmp_path)).text)
-    assert "256 v 270 training images" in text
-    assert "256 v 30 held-out images" in text
+    assert "256 fakes v 270 training images" in text
+    assert "256 fakes v 30 held-out images" in text
     assert "0.0812 ± 0.0090" in plain(shell(summary(shown)))
 
 
@@ -128,7 +128,7 @@ def test_images_of_another_evaluation_are_refused(scored: Evaluation, wrong: tup
 def test_the_terminal_summary_has_the_same_numbers(scored: Evaluation) -> None:
     text = plain(shell(summary(scored)))
     for said in (
-        "efficientnet-lite0, 256 v 270 reals, 64×64 px",
+        "efficientnet-lite0, 256 fakes v 270 reals, 64×64 px",
         "KID[efficientnet-lite0] 0.0563 ± 0.0021 0.0521 to 0.0607 0.0004",
         "floor, 135 v 135",
         "no sign of memorisation",

@@ -9,12 +9,8 @@ from impasto.reports.evaluation_tables import checkerboard_row, content_rows, me
 
 def test_a_table_per_network_with_meaning_value_interval_and_floor() -> None:
     first, second = metric_tables(invented.evaluation())
-    assert (first.network, first.counts, first.against, first.halves) == (
-        invented.NETWORK,
-        "256 v 270",
-        "reals",
-        "135 v 135",
-    )
+    assert (first.network, first.sets, first.counts) == (invented.NETWORK, "256 fakes v 270 reals", "256 v 270")
+    assert first.halves == "135 v 135"
     row = first.rows[0]
     assert (row.label, row.meaning) == (f"KID[{invented.NETWORK}]", describe("KID"))
     assert (plain(row.value), row.interval, row.floor) == ("0.0563 ± 0.0021", "0.0521 to 0.0607", "0.0004")
@@ -26,7 +22,7 @@ def test_held_out_images_and_the_reverse_direction_have_tables_of_their_own() ->
     scores = found.scores[0]
     found = found.model_copy(update={"unseen": scores, "scores_reverse": [scores]})
     kinds = ["training images", "training images", "held-out images", "reals, reverse direction"]
-    assert [table.against for table in metric_tables(found)] == kinds
+    assert [table.sets.partition(" v 270 ")[2] for table in metric_tables(found)] == kinds
 
 
 def test_content_preservation_and_checkerboard_are_rows_where_they_were_measured() -> None:

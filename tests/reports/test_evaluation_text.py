@@ -35,15 +35,15 @@ def test_fakes_are_distinguishable_beyond_two_standard_errors() -> None:
     assert "distinguishable" not in unsure
     for said in (far, near, unsure):
         assert "KID[net]" in said
-        assert "90 v 80" in said
+        assert "90 fakes v 80 reals" in said
     assert "40 v 40" in far
 
 
 def test_precision_and_coverage_state_network_and_counts() -> None:
     _, said = summarise(evaluation())
     assert plain(said) == (
-        "efficientnet-lite0, 256 v 270: 71 % of the fakes lie inside the reals' manifold (precision); "
-        "34 % of the reals have a fake in their neighbourhood (coverage)."
+        "Precision 71 % (fakes inside the reals' manifold), coverage 34 % (reals with a fake in their neighbourhood), "
+        "with efficientnet-lite0."
     )
 
 

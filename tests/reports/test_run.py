@@ -183,7 +183,9 @@ def test_an_evaluated_run_shows_scores_and_suspects(finished: Path, monets: Path
     scores = invented.evaluation(copied=0.9)
     invented.score(run, scores, invented.copies_sheet(monets, scores))
     shown = Page(write_report(run))
-    assert "KID[efficientnet-lite0] is 0.0563 ± 0.0021, 256 v 270" in plain(shown.text)
+    assert "KID[efficientnet-lite0] is 0.0563 ± 0.0021 (256 fakes v 270 reals; floor 0.0004, 135 v 135)" in plain(
+        shown.text
+    )
     assert "the model has memorised its training images" in plain(shown.text)
     assert sum(image["alt"].startswith("Fake ") for image in shown.all("img")) == len(scores.copies.suspects)
     assert asks_nothing(shown)

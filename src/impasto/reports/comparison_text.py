@@ -8,7 +8,7 @@ from impasto.metrics.formatting import format_value, join_words
 from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.reports.comparison_results import ComparedRun
 from impasto.reports.comparison_scores import Condition, conditions, mark_best
-from impasto.reports.evaluation_text import assess_memorisation
+from impasto.reports.evaluation_text import assess_memorisation, format_sets
 
 
 def conclude(runs: Sequence[ComparedRun]) -> str:
@@ -25,7 +25,7 @@ def conclude(runs: Sequence[ComparedRun]) -> str:
         return "No two of these runs have comparable scores."
     shared.sort(key=lambda pair: pair[1].values[DECIDING_METRIC].value, reverse=better(DECIDING_METRIC) == "higher")
     numbers = ", ".join(f"{run.name} {format_value(scores.values[DECIDING_METRIC])}" for run, scores in shared)
-    evidence = f"{shared[0][1].label(DECIDING_METRIC)}, {condition.counts}: {numbers}"
+    evidence = f"{shared[0][1].label(DECIDING_METRIC)}, {format_sets(shared[0][1])}: {numbers}"
     marks = mark_best(DECIDING_METRIC, [scores.values[DECIDING_METRIC] for _, scores in shared])
     best = [run for (run, _), marked in zip(shared, marks, strict=True) if marked]
     if not best:

@@ -55,7 +55,7 @@ class Diagnostics:
         """Return the state of the discriminator, then warnings."""
         found = [self._accuracy()]
         if self.diversity_ratio is not None and self.diversity_ratio < LOW_DIVERSITY:
-            cause = "low contrast or mode collapse" if self.translates else "mode collapse"
+            cause = "low contrast or mode collapse" if self.translates else "possibly mode collapse"
             found.append(
                 f"Low diversity ({cause}): the pixel standard deviation of the fakes is "
                 f"{format_percent(self.diversity_ratio)} of that of the real {self.target}."

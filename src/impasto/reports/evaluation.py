@@ -116,7 +116,7 @@ def summary(evaluation: Evaluation) -> RenderableType:
             cells += [row.floor] if table.halves else []
             # As Text: rich would take [efficientnet-lite0] for markup.
             shown.add_row(*map(Text, cells))
-        caption = f"{table.network}, {table.counts} {table.against}, {table.size}×{table.size} px"
+        caption = f"{table.network}, {table.sets}, {table.size}×{table.size} px"
         parts += [Text(caption, style="italic"), shown, Text()]
     if (content := evaluation.content) is not None:
         pairs = f"{content.pairs:,} pairs, {content.size}×{content.size} px"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from impasto.metrics.base import describe
 from impasto.metrics.formatting import format_floor, format_interval, format_value
 from impasto.metrics.results import Evaluation, Scores, Value
-from impasto.reports.evaluation_text import format_halves
+from impasto.reports.evaluation_text import format_halves, format_sets
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,11 @@ class Row:
 class MetricTable:
     """The metrics through one network."""
 
-    against: str
-    """What the fakes are compared with: "reals", or which of several sets."""
+    sets: str
+    """Numbers of fakes and of which reals: ``256 fakes v 270 reals``."""
     network: str
     counts: str
+    """The numbers alone: ``256 v 270``."""
     size: int
     halves: str
     rows: list[Row]
@@ -64,4 +65,6 @@ def checkerboard_row(evaluation: Evaluation) -> Row | None:
 
 def _table(scores: Scores, against: str) -> MetricTable:
     rows = [Row.of(name, value, scores.label(name)) for name, value in scores.values.items()]
-    return MetricTable(against, scores.network, scores.counts, scores.size, format_halves(scores), rows)
+    return MetricTable(
+        format_sets(scores, against), scores.network, scores.counts, scores.size, format_halves(scores), rows
+    )

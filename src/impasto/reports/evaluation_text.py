@@ -8,10 +8,8 @@ from typing import Literal
 from impasto.metrics.formatting import (
     SIGNIFICANT,
     format_floor,
-    format_number,
     format_percent,
     format_value,
-    value_decimals,
 )
 from impasto.metrics.results import DECIDING_METRIC, Evaluation, Memorisation, Scores, Value
 
@@ -62,6 +60,11 @@ def format_halves(scores: Scores) -> str:
     return f"{scores.halves[0]:,} v {scores.halves[1]:,}" if scores.halves else ""
 
 
+def format_sets(scores: Scores, against: str = "reals") -> str:
+    """Return the numbers of images of both sets: ``1,000 fakes v 270 reals``."""
+    return f"{scores.fakes:,} fakes v {scores.reals:,} {against}"
+
+
 def summarise(evaluation: Evaluation) -> Iterator[str]:
     """Yield the deciding metric, fidelity and diversity, visible checkerboard artefacts, and the reverse direction."""
     for scores in evaluation.scores[:1]:
@@ -69,7 +72,7 @@ def summarise(evaluation: Evaluation) -> Iterator[str]:
             yield _distance(scores)
         shares = list(_shares(scores))
         if shares:
-            yield f"{scores.network}, {scores.counts}: {'; '.join(shares)}."
+            yield f"{', '.join(shares)}, with {scores.network}."
     if evaluation.checkerboard is not None:
         yield from _checkerboard(evaluation.checkerboard)
     for scores in evaluation.scores_reverse[:1]:
@@ -87,9 +90,10 @@ def _checkerboard(found: Value) -> Iterator[str]:
 
 def _distance(scores: Scores) -> str:
     found = scores.values[DECIDING_METRIC]
-    numbers = f"{scores.label(DECIDING_METRIC)} is {format_value(found)}, {scores.counts}"
-    if found.floor is not None and scores.halves:
-        numbers += f"; its floor is {format_number(found.floor, value_decimals(found))}, {format_halves(scores)}"
+    floor = (
+        f"; floor {format_floor(found)}, {format_halves(scores)}" if found.floor is not None and scores.halves else ""
+    )
+    numbers = f"{scores.label(DECIDING_METRIC)} is {format_value(found)} ({format_sets(scores)}{floor})"
     if not found.error:
         return f"{numbers}."
     # By chance the floor is negative as often as positive; the true one is 0.
@@ -100,11 +104,11 @@ def _distance(scores: Scores) -> str:
 
 def _shares(scores: Scores) -> Iterator[str]:
     if "precision" in scores.values:
-        yield f"{_share(scores.values['precision'])} of the fakes lie inside the reals' manifold (precision)"
+        yield f"Precision {_share(scores.values['precision'])} (fakes inside the reals' manifold)"
     if "coverage" in scores.values:
-        yield f"{_share(scores.values['coverage'])} of the reals have a fake in their neighbourhood (coverage)"
+        yield f"coverage {_share(scores.values['coverage'])} (reals with a fake in their neighbourhood)"
     elif "recall" in scores.values:
-        yield f"{_share(scores.values['recall'])} of the reals lie inside the fakes' manifold (recall)"
+        yield f"recall {_share(scores.values['recall'])} (reals inside the fakes' manifold)"
 
 
 def _share(value: Value) -> str:

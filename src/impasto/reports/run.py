@@ -170,7 +170,8 @@ def _details(record: RunRecord) -> Iterator[tuple[str, str]]:
         _, memory = log.series("memory")
         if len(memory):
             yield "Peak memory", f"{memory.max() / 2**30:.2f} GiB"
-    steps = f", {facts.total_steps:,} steps" if facts.total_steps is not None else ""
+    known = facts.total_steps is not None and facts.budget != f"{facts.total_steps}steps"
+    steps = f", {facts.total_steps:,} steps" if known else ""
     yield "Budget", f"{facts.budget}{steps}"
     yield "Device", f"{facts.device}, {facts.precision}"
     yield "Seed", str(facts.seed)
