@@ -3,6 +3,7 @@
 ``MLFLOW_TRACKING_URI`` names the server or database; without it, it is ``mlflow.db`` in the run's folder.
 """
 
+import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,7 @@ class MlflowLogger(Tracker):
     def __init__(self, run: "RunDir") -> None:
         super().__init__(run)
         mlflow = self.client()
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # it reports each new table
         uri = os.environ.get("MLFLOW_TRACKING_URI")
         try:
             self._client = mlflow.MlflowClient(uri or f"sqlite:///{run.path.resolve() / 'mlflow.db'}")

@@ -53,4 +53,4 @@ class TrackioLogger(Tracker):
 
     def close(self) -> None:
         with contextlib.redirect_stdout(io.StringIO()):
-            self._run.finish()
+            self._trackio.finish()
