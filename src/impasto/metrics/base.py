@@ -28,7 +28,7 @@ RESAMPLES = 200
 class Metric(ABC):
     """One number about a set of fakes. Stateless; registered under its name in tables and files, such as ``KID``.
 
-    Everything that is said of a metric elsewhere (meaning, direction, order, marking of the best) is read from here.
+    Tables, floors, intervals and comparisons read its meaning, direction and order from here.
     """
 
     meaning: ClassVar[str]  #: one clause for tables, without the direction

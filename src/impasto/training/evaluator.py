@@ -15,7 +15,7 @@ from impasto.data.augment import to_pixels
 from impasto.data.image_grid import tile
 from impasto.data.loader import Batches, Loader, stream_seed
 from impasto.files import atomic_write
-from impasto.metrics.results import Scores
+from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.training.callbacks import Callback
 from impasto.training.ema import ModelEma
 from impasto.training.run_dir import RunDir
@@ -23,8 +23,6 @@ from impasto.training.state import TrainingState
 
 #: Images that are scored, always of the same latents or photos.
 SCORE_IMAGES = 256
-#: The metric that chooses the best style; lower is better.
-DECIDING = "KID"
 
 #: Scores generated images, uint8 (N, S, S, 3), against real ones.
 Scorer = Callable[[Pixels], Scores]
@@ -84,14 +82,14 @@ class Evaluator:
         if self.scorer is None:
             return None
         scores = self.scorer(self.generate(self.state.ema, self._inputs(SCORE_IMAGES // divisor, "scored")))
-        return scores if math.isfinite(scores.values[DECIDING].value) else None
+        return scores if math.isfinite(scores.values[DECIDING_METRIC].value) else None
 
     def update_best(self) -> bool:
         """Score, and return whether the score is the lowest so far."""
         self.scores = self.score()
         if self.scores is None:
             return False
-        deciding = self.scores.values[DECIDING].value
+        deciding = self.scores.values[DECIDING_METRIC].value
         if self.lowest is not None and deciding >= self.lowest:
             return False
         self.lowest = deciding

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
+from impasto.metrics.results import DECIDING_METRIC
 from impasto.training.callbacks import Callback, Estimate, Row
 from impasto.training.diagnostics import diagnose, memorises
 
@@ -49,7 +50,7 @@ def status(row: Row, accuracies: Mapping[str, float], heldout: int, estimate: Es
     if {"accuracy_real", "accuracy_fake"} <= accuracies.keys():
         shares = ", ".join(f"{name.removeprefix('accuracy_')} {value:.0%}" for name, value in accuracies.items())
         parts.append(f"D accuracy: {shares.replace('heldout', 'held-out')} ({_diagnosis(accuracies, heldout)})")
-    scores = [(*name.split(" ", 1), value) for name, value in row.items() if name.startswith("KID[")]
+    scores = [(*name.split(" ", 1), value) for name, value in row.items() if name.startswith(f"{DECIDING_METRIC}[")]
     parts += [f"{label} {value:.3f} ({counts})" for label, counts, value in scores]
     parts += [f"{row['pictures_per_second']:.0f} img/s", memory(row["memory"])]
     parts.append(f"ETA {duration(left)}" if left is not None else "measuring the speed")
