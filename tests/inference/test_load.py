@@ -47,10 +47,3 @@ def test_a_style_of_the_other_task_is_refused_in_one_line(unconditional: Path, t
 def test_a_style_of_one_direction_has_no_reverse(translation: Path) -> None:
     with pytest.raises(ImpastoError, match="only the direction photos → paintings"):
         load_translator(translation, reverse=True)
-
-
-def test_the_output_name_follows_the_target_domain() -> None:
-    reverse = translator()
-    card = reverse.card.model_copy(update={"source": "paintings", "target": "photos"})
-    assert for_task(translator(), CPU).output_name == "painting"
-    assert for_task(type(reverse)(reverse.network, card), CPU).output_name == "photo"

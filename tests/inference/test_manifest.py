@@ -95,6 +95,7 @@ def test_a_killed_job_resumes_to_the_same_output(
     process = subprocess.Popen([*impasto_command, *arguments, out], cwd=tmp_path, stdout=subprocess.DEVNULL)
     manifest_path = tmp_path / begun / NAME
     while not manifest_path.exists() or len(manifest_path.read_text().splitlines()) < 20:
+        assert process.poll() is None
         time.sleep(0.002)
     process.kill()
     process.wait()
@@ -124,6 +125,7 @@ def test_an_interrupt_explains_how_to_resume(
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     manifest_path = tmp_path / ("out.zip.begun" if out == "out.zip" else out) / NAME
     while not manifest_path.exists() or len(manifest_path.read_text().splitlines()) < 20:
+        assert process.poll() is None
         time.sleep(0.002)
     process.send_signal(signal.SIGINT)
     _, message = process.communicate()

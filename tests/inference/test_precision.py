@@ -14,7 +14,7 @@ from impasto.inference.precision import BatchedNetwork, optimise_network
 from impasto.networks import build_generator
 
 CPU = torch.device("cpu")
-NETWORKS: dict[str, dict[str, Any]] = {
+FEATURE_EXTRACTORS: dict[str, dict[str, Any]] = {
     "resnet": {
         "width": 16,
         "blocks": 3,
@@ -55,10 +55,10 @@ def optimised(network: nn.Module, photos: Tensor) -> Tensor:
 
 
 @pytest.mark.usefixtures("bfloat16")
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEATURE_EXTRACTORS)
 def test_bfloat16_differs_from_float32_by_less_than_one_grey_level(name: str, photos: Tensor) -> None:
     torch.manual_seed(0)
-    network = build_generator(name, **NETWORKS[name]).eval()
+    network = build_generator(name, **FEATURE_EXTRACTORS[name]).eval()
     exact = network(photos).detach()
     fast = optimised(network, photos)
     assert fast.dtype == torch.float32 and fast.shape == photos.shape
@@ -76,7 +76,7 @@ def test_every_grey_level_survives_bfloat16() -> None:
 
 @pytest.mark.usefixtures("bfloat16")
 def test_the_residual_is_added_in_float32(photos: Tensor) -> None:
-    network = build_generator("resnet", **NETWORKS["resnet"])
+    network = build_generator("resnet", **FEATURE_EXTRACTORS["resnet"])
     for parameter in network.get_submodule("colours").parameters():
         nn.init.zeros_(parameter)
     torch.testing.assert_close(optimised(network.eval(), photos), 0.98 * photos)
@@ -92,13 +92,13 @@ def test_everything_after_the_last_convolution_is_float32(photos: Tensor) -> Non
 def test_in_float32_the_network_is_unchanged(monkeypatch: pytest.MonkeyPatch, photos: Tensor) -> None:
     monkeypatch.setattr("impasto.inference.precision.choose_precision", lambda name, device: "32-true")
     torch.manual_seed(0)
-    network = build_generator("resnet", **NETWORKS["resnet"]).eval()
+    network = build_generator("resnet", **FEATURE_EXTRACTORS["resnet"]).eval()
     torch.testing.assert_close(optimised(network, photos), network(photos).detach())
 
 
 @pytest.mark.usefixtures("bfloat16")
 def test_optimising_does_not_change_the_original_network(photos: Tensor) -> None:
-    network = build_generator("resnet", **NETWORKS["resnet"]).eval()
+    network = build_generator("resnet", **FEATURE_EXTRACTORS["resnet"]).eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     exact = network(photos)
     optimised(network, photos)

@@ -16,13 +16,13 @@ from impasto.inference.precision import optimise_network
 from impasto.inference.tiling import executor
 from impasto.inference.tiling.executor import TiledNetwork
 from impasto.inference.tiling.map_store import TensorMapStore
-from impasto.inference.tiling.window import Window, partition
+from impasto.inference.tiling.window import Window
 from impasto.networks import build_generator
 
 CPU = torch.device("cpu")
 RESNET = {"width": 8, "blocks": 2, "init_std": 0.05}
 UNET = {"width": 8, "max_width": 16, "depth": 4, "dropout": 0.5, "init_std": 0.1}
-NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
+FEATURE_EXTRACTORS: dict[str, tuple[str, dict[str, Any]]] = {
     "edsr": ("edsr", {"width": 8, "body": 8, "blocks": 2}),
     "resnet, as CycleGAN has it": (
         "resnet",
@@ -73,7 +73,7 @@ class CountingSource:
 
 def built(name: str) -> nn.Module:
     """A network with random weights, norms included."""
-    network, settings = NETWORKS[name]
+    network, settings = FEATURE_EXTRACTORS[name]
     torch.manual_seed(0)
     found = build_generator(network, **settings).eval()
     with torch.no_grad():
@@ -93,7 +93,9 @@ def tiled(network: Any, image: Tensor, memory: int = 1) -> Tensor:
     return output
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if any(norm in str(NETWORKS[name]) for norm in NORMS)])
+@pytest.mark.parametrize(
+    "name", [name for name in FEATURE_EXTRACTORS if any(norm in str(FEATURE_EXTRACTORS[name]) for norm in NORMS)]
+)
 def test_tiled_output_equals_full_output_with_maps_stored_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "impasto.inference.tiling.executor.open_store", lambda shape, dtype, *_: TensorMapStore(shape, dtype, CPU)
@@ -101,7 +103,7 @@ def test_tiled_output_equals_full_output_with_maps_stored_in_memory(name: str, m
     test_tiled_output_equals_full_output(name, 101, 70)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEATURE_EXTRACTORS)
 @pytest.mark.parametrize(("height", "width"), [(101, 70), (64, 96), (130, 9)])
 def test_tiled_output_equals_full_output(name: str, height: int, width: int) -> None:
     pictures = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -113,7 +115,7 @@ def test_tiled_output_equals_full_output(name: str, height: int, width: int) -> 
     assert whole.std() > 0.05
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", FEATURE_EXTRACTORS)
 def test_in_bfloat16_tiling_adds_no_more_error_than_the_precision(
     name: str, monkeypatch: pytest.MonkeyPatch, paintings: Tensor
 ) -> None:
@@ -169,10 +171,3 @@ def test_a_full_disk_is_reported_as_an_impasto_error(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
     with pytest.raises(ImpastoError, match="disk is full"):
         tiled(CYCLEGAN, torch.zeros(1, 3, 64, 64))
-
-
-@given(height=st.integers(1, 300), width=st.integers(1, 300), side=st.integers(1, 100))
-def test_a_partition_has_windows_of_nearly_equal_size(height: int, width: int, side: int) -> None:
-    sizes = [(w.bottom - w.top, w.right - w.left) for w in partition(height, width, side)]
-    for lengths in zip(*sizes, strict=True):
-        assert max(lengths) <= side and max(lengths) - min(lengths) <= 1
