@@ -1,10 +1,9 @@
-"""How fast pictures are packed, against the plain way: a loop of Pillow's open, resize and array.
+"""Measure the speed of ``impasto pack`` against a plain loop of Pillow's open, resize and array.
 
-    python benchmarks/pack.py PICTURES [--size 256] [--rounds 3]
+    python benchmarks/pack.py IMAGES [--size 256] [--rounds 3]
 
-Both write the same ``.npy``. The plain way neither looks for duplicates nor at colour profiles, orientation or
-damage. The rounds alternate; each way's best counts. Processor time is told beside the time by the clock, for
-where others use the machine too.
+Both write the same ``.npy``. The plain loop ignores duplicates, colour profiles, orientation and damaged files. Rounds
+alternate, and the best of each counts. Processor time is printed beside wall-clock time, for busy machines.
 """
 
 import argparse
@@ -24,7 +23,7 @@ from impasto.data.pixel_store import PixelStore, pack
 
 
 def plain(folder: Path, out: Path, size: int) -> int:
-    """Pack as a notebook would, into one array on the disk."""
+    """Pack with a plain loop into a memory-mapped array."""
     files = sorted(folder.iterdir())
     pixels = open_memmap(out, mode="w+", dtype=np.uint8, shape=(len(files), size, size, 3))
     for row, file in zip(pixels, files, strict=True):
@@ -35,12 +34,12 @@ def plain(folder: Path, out: Path, size: int) -> int:
 
 
 def ours(folder: Path, out: Path, size: int) -> int:
-    """Pack as the project does."""
+    """Pack with impasto."""
     return len(pack(folder, out, size).pixels)
 
 
 def timed(work: Callable[[], int]) -> tuple[float, float, int]:
-    """Seconds by the clock and of the processor, and how many pictures were packed."""
+    """Return wall-clock seconds, processor seconds and the number of images."""
     clock, processor = time.perf_counter(), time.process_time()
     count = work()
     return time.perf_counter() - clock, time.process_time() - processor, count
@@ -48,29 +47,29 @@ def timed(work: Callable[[], int]) -> tuple[float, float, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pictures", type=Path, help="a folder with nothing but pictures in it")
+    parser.add_argument("images", type=Path, help="a folder that contains only images")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    folder, size = arguments.pictures, arguments.size
+    folder, size = arguments.images, arguments.size
 
     best: dict[str, tuple[float, float, int]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(arguments.rounds):
             pack_path, plain_path = Path(scratch) / f"{number}", Path(scratch) / f"{number}.npy"
-            ways: dict[str, Callable[[], int]] = {
+            methods: dict[str, Callable[[], int]] = {
                 "plain": partial(plain, folder, plain_path, size),
                 "ours": partial(ours, folder, pack_path, size),
             }
-            for name, work in ways.items():
+            for name, work in methods.items():
                 best[name] = min(best.get(name, (float("inf"), 0.0, 0)), timed(work))
             plain_path.unlink()
         load, cores = psutil.getloadavg()[0], os.cpu_count()
         print(f"{folder} at {size}×{size}, {cores} cores, load {load:.1f}")
         for name, (clock, processor, count) in best.items():
             print(
-                f"{name:>6}: {count:,} pictures in {clock:.1f} s, {count / clock:,.0f} a second; "
-                f"{1000 * processor / count:.2f} ms of processor each"
+                f"{name:>6}: {count:,} images in {clock:.1f} s, {count / clock:,.0f} per second; "
+                f"{1000 * processor / count:.2f} ms of processor time each"
             )
         rates = {name: count / clock for name, (clock, _, count) in best.items()}
         print(f" ratio: {rates['ours'] / rates['plain']:.2f}")

@@ -26,4 +26,4 @@ def test_an_unsupported_file_is_described(data: bytes, description: str) -> None
 
 @pytest.mark.parametrize("data", [bytes(range(256)), b"text\0with a zero byte"])
 def test_an_unknown_file_is_told_which_formats_are_supported(data: bytes) -> None:
-    assert describe(data).startswith("not an image (BMP, GIF, JPEG, PNG, ")
+    assert describe(data).startswith("not an image of a supported format (BMP, GIF, JPEG, PNG, ")

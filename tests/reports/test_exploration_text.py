@@ -105,8 +105,8 @@ def test_the_summary_is_short_and_ends_with_the_recommendations() -> None:
     assert lines[-3:] == ["1. Crop the frames: 1 has one.", "   impasto explore", "2. Train: !"]
     said = "\n".join(lines)
     assert "40 dropped as exact duplicates" in said and said.count(" is a") == 2
-    assert "1 of 300 paintings inspected may have a border, mount or frame." in said
-    assert "2 signatures suspected in 300 paintings" in said
+    assert "1 of the 300 paintings inspected may have a border, mount or frame." in said
+    assert "2 signatures suspected in the 300 paintings" in said
     assert "30 times as far" in said and "not balanced" in said
 
 

@@ -42,4 +42,4 @@ def describe(data: bytes) -> str:
 
 
 def _not_an_image() -> str:
-    return f"not an image ({supported_formats()})"
+    return f"not an image of a supported format ({supported_formats()})"

@@ -154,10 +154,10 @@ def suspicions(domain: Domain) -> list[str]:
     lines = []
     if domain.frames:
         thin = f", {domain.thin_frames:,} of them only a thin edge" if domain.thin_frames else ""
-        lines.append(f"{len(domain.frames):,} of {inspected} may have a border, mount or frame{thin}.")
+        lines.append(f"{len(domain.frames):,} of the {inspected} may have a border, mount or frame{thin}.")
     kinds = [(kind, len(list(group))) for kind, group in groupby(sorted(each.kind for each in domain.watermarks))]
     if kinds:
-        lines.append(f"{join_words([count_noun(count, kind) for kind, count in kinds])} suspected in {inspected}.")
+        lines.append(f"{join_words([count_noun(count, kind) for kind, count in kinds])} suspected in the {inspected}.")
     if domain.common_watermarks:
         positions = join_words([*dict.fromkeys(describe_position(each.box) for each in domain.common_watermarks)])
         lines.append(f"Many {domain.role} have the same mark {positions}.")
