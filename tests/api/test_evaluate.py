@@ -47,7 +47,7 @@ def test_a_style_is_evaluated_and_every_score_states_network_and_counts(impasto:
     said = impasto(
         "evaluate", "chinese-landscape-64", "--against", "sample:paintings", "--count", "80", "--out", "e"
     ).stdout
-    assert "KID[efficientnet-lite0]" in said and "80 v 60" in said and "64×64 px" in said and "30 v 30" in said
+    assert "KID[efficientnet-lite0]" in said and "80 fakes v 60 reals" in said and "64×64 px" in said and "30 v 30" in said
     assert "FID" not in said
     (scores,) = written(tmp_path / "e")["scores"]
     assert (scores["network"], scores["fakes"], scores["reals"], scores["size"]) == ("efficientnet-lite0", 80, 60, 64)
@@ -103,7 +103,7 @@ def test_mode_collapse_shows_in_duplicates_and_coverage(impasto: Impasto, painti
 def test_every_network_has_its_table(impasto: Impasto, tmp_path: Path) -> None:
     arguments = ("chinese-landscape-64", "--against", "sample:paintings", "--count", "20", "--out", "e", "--intervals")
     said = impasto("evaluate", *arguments, "--network", "efficientnet-lite0", "--network", "vgg16").stdout
-    assert "KID[efficientnet-lite0]" in said and "KID[vgg16]" in said and "20 v 20" in said
+    assert "KID[efficientnet-lite0]" in said and "KID[vgg16]" in said and "20 fakes v 20 reals" in said
     found = written(tmp_path / "e")
     assert [scores["network"] for scores in found["scores"]] == ["efficientnet-lite0", "vgg16"]
     for scores in found["scores"]:
