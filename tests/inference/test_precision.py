@@ -85,7 +85,9 @@ def test_the_residual_is_added_in_float32(photos: Tensor) -> None:
 @pytest.mark.usefixtures("bfloat16")
 def test_everything_after_the_last_convolution_is_float32(photos: Tensor) -> None:
     last = nn.Conv2d(3, 3, 3)
-    fast = optimised(nn.Sequential(last, nn.Tanh()), photos)
+    network = nn.Sequential(last, nn.Tanh())
+    network.supports_bfloat16 = True  # type: ignore[assignment]
+    fast = optimised(network, photos)
     torch.testing.assert_close(fast, last.bfloat16()(photos.bfloat16()).float().tanh())
 
 
@@ -94,6 +96,12 @@ def test_in_float32_the_network_is_unchanged(monkeypatch: pytest.MonkeyPatch, ph
     torch.manual_seed(0)
     network = build_generator("resnet", **FEATURE_EXTRACTORS["resnet"]).eval()
     torch.testing.assert_close(optimised(network, photos), network(photos).detach())
+
+
+@pytest.mark.usefixtures("bfloat16")
+def test_a_network_that_does_not_support_bfloat16_stays_in_float32(photos: Tensor) -> None:
+    network = nn.Conv2d(3, 3, 3)
+    torch.testing.assert_close(optimised(network, photos), network(photos).detach(), rtol=0, atol=0)
 
 
 @pytest.mark.usefixtures("bfloat16")

@@ -26,16 +26,17 @@ def optimise_network(network: nn.Module, device: torch.device) -> Network:
     """Return a copy of a translation network for fast inference on ``device``.
 
     It maps images (B, 3, H, W), float32 in −1…1, and further inputs of the network, to float32 of the same shape; to be
-    called in inference mode. Where a CPU computes in bfloat16, convolutions do so, channels-last, and what follows
-    the last of them (residual addition, tanh) runs in float32: near black and white bfloat16 resolves only every other
-    grey level, which is visible in skies. On a GPU everything is float32, channels-last, with TF32 convolutions where
-    available: another image size selects other kernels there, and in bfloat16 results would differ.
+    called in inference mode. Where a CPU computes in bfloat16, the convolutions of a network with
+    ``supports_bfloat16`` set do so, channels-last, and what follows the last of them (residual addition, tanh) runs in
+    float32: near black and white bfloat16 resolves only every other grey level, which is visible in skies. On a GPU
+    everything is float32, channels-last, with TF32 convolutions where available: another image size selects other
+    kernels there, and in bfloat16 results would differ.
     """
     network = copy.deepcopy(network).to(device)
     if device.type == "cuda":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return lambda photos, *rest: network(photos.contiguous(memory_format=torch.channels_last), *rest)
-    if choose_precision("auto", device) == "32-true":
+    if choose_precision("auto", device) == "32-true" or not getattr(network, "supports_bfloat16", False):
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     backbone = getattr(network, "backbone", None)  # a feature extractor that need not be a registered submodule

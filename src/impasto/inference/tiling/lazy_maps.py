@@ -101,7 +101,7 @@ class Stored(LazyMap):
         store.write(self.full, values)
 
 
-class Noise(LazyMap):
+class LazyNoise(LazyMap):
     """Noise that depends on the position alone, (1, 1, H, W) (:func:`impasto.networks.noise.fixed_noise`)."""
 
     def __init__(self, maps: LazyMap, level: int) -> None:

@@ -13,8 +13,8 @@ from impasto.inference.tiling.lazy_maps import (
     GroupNorm,
     Indexed,
     LazyMap,
+    LazyNoise,
     Local,
-    Noise,
     NotTiledError,
     Pointwise,
     Strided,
@@ -298,7 +298,7 @@ def _expand(maps: LazyMap, *sizes: Any) -> LazyMap:
 
 @implements(fixed_noise)
 def _fixed_noise(maps: LazyMap, level: int) -> LazyMap:
-    return Noise(maps, level)
+    return LazyNoise(maps, level)
 
 
 @implements(Tensor.contiguous, Tensor.clone, torch.clone, Tensor.detach, torch.detach)
