@@ -1,11 +1,11 @@
-"""A DCGAN-64 training step, from JPEG files to updated networks: the well-known tutorial's way against ours.
+"""A DCGAN-64 training step, from JPEG files to updated networks: the well-known tutorial against ours.
 
     python benchmarks/dcgan_step.py PHOTOS [--steps 8] [--rounds 3]
 
-Both train the same networks on the same pictures with the same batch, in one run, in alternating turns, so that a noisy
-machine is noisy for both. The tutorial's way: float32, JPEGs decoded by Pillow in a DataLoader with two workers, and
-gradients of D computed in G's step too. Ours: the loader, method and averaging that `impasto train dcgan-64` uses. The
-limit is our step's convolutions alone: no loading, normalisation, activation or optimiser.
+Both train the same networks on the same images with the same batch, in alternating rounds, so that a noisy machine
+affects both. The tutorial: float32, JPEGs decoded by Pillow in a DataLoader with two workers, D gradients computed in
+G's step too. Ours: the loader, method and EMA of `impasto train dcgan-64`. The limit is the time of our convolutions
+alone: no loading, normalisation, activation or optimiser.
 """
 
 import argparse
@@ -36,7 +36,7 @@ BCE = nn.functional.binary_cross_entropy_with_logits
 
 
 class Files(Dataset[Tensor]):
-    """Pictures decoded and resized by Pillow each time they are seen."""
+    """Images decoded and resized by Pillow at each access."""
 
     def __init__(self, folder: Path) -> None:
         self.files = sorted(folder.rglob("*.jpg"))
@@ -55,7 +55,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
 
 
 def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
-    """Steps as the tutorial writes them."""
+    """Yield after each step of the tutorial."""
     generator, discriminator = (network.to(device) for network in networks())
     adam_g = torch.optim.Adam(generator.parameters(), 2e-4, (0.5, 0.999))
     adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, (0.5, 0.999))
@@ -76,7 +76,7 @@ def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
 
 
 def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
-    """Steps as `impasto train` makes them."""
+    """Yield after each step of `impasto train`."""
     method = Gan(RECIPE, open_fabric(device, choose_precision("auto", device)))
     ema = ModelEma(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)
     batches = Batches(Loader(store, np.arange(len(store)), RECIPE.size, RECIPE.batch, RECIPE.augment, 0, device))

@@ -1,10 +1,10 @@
-"""A training step of a GAN from noise: the plain way against ours, on the same networks and batch in one run.
+"""A training step of an unconditional GAN: a plain implementation against ours, with the same networks and batch.
 
     python benchmarks/noise_step.py [RECIPE] [--set generator.width=32] [--steps 3] [--rounds 3]
 
-The plain way: float32, maps in the order of their channels, gradients of D computed in G's step too. Ours: the method,
-augmentation and averaging that `impasto train` uses. Neither loads pictures: both learn from noise. In alternating
-turns, so that a noisy machine is noisy for both.
+Plain: float32, contiguous, gradients of D computed in G's step too. Ours: the method, augmentation and EMA of
+`impasto train`. Neither loads images: the training data is noise. In alternating rounds, so that a noisy machine
+affects both.
 """
 
 import argparse
@@ -31,7 +31,7 @@ PICTURES = 64
 
 
 def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
-    """Steps as one writes them down."""
+    """Yield after each plain step."""
     generator = build_generator(**recipe.generator_kwargs()).to(device)
     discriminator = build_discriminator(**recipe.discriminator_kwargs()).to(device)
     adam_g = torch.optim.Adam(generator.parameters(), recipe.generator.lr, recipe.generator.betas)
@@ -60,7 +60,7 @@ def plain(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
 
 
 def ours(recipe: GanRecipe, device: torch.device) -> Iterator[None]:
-    """Steps as `impasto train` makes them."""
+    """Yield after each step of `impasto train`."""
     method = Gan(recipe, open_fabric(device, choose_precision("auto", device)))
     ema = ModelEma(method.style(), recipe.ema.halflife, recipe.ema.rampup)
     store = np.random.default_rng(0).integers(0, 256, (PICTURES, recipe.stored_size, recipe.stored_size, 3), np.uint8)

@@ -38,7 +38,7 @@ from impasto.device import choose_device
 from impasto.inference.precision import optimise_network
 from impasto.networks import build_generator
 from impasto.style import Card, Style
-from translate_step import copy_weights, generator
+from translate_step import copy_weights, resnet_9
 
 DEVICE = choose_device("auto")
 IMPASTO = Path(sys.executable).with_name("impasto")
@@ -118,7 +118,7 @@ def many(photos: list[Path], folder: Path) -> None:
     """Compare the command, in its own process, with the baseline, here."""
     ours = style()
     ours.save(folder / "resnet.safetensors")
-    theirs = generator().eval().to(DEVICE)
+    theirs = resnet_9().eval().to(DEVICE)
     copy_weights(ours.network, theirs)
     plain(theirs, photos[:2], folder / "warm.zip")
     start = time.perf_counter()

@@ -2,7 +2,7 @@
 
     python benchmarks/speedrun.py monet --paintings PAINTINGS --photos PHOTOS [--target 9] [--budget 75m] [--set …]
 
-300 photos, every 23rd by name, are kept out of the training. The style that ``impasto train`` leaves paints them at 256
+300 photos, every 23rd by name, are held out. The style of ``impasto train`` stylises them at 256
 pixels, and they are compared with all paintings by KID through VGG16, which no part of the training sees: neither a
 generator, a discriminator nor the choice of the best style. What counts is the training's own time, as its card has it.
 A line for docs/speedrun.md is printed at the end.
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--budget", default="75m")
     parser.add_argument("--set", action="append", default=[], dest="settings", help="as in impasto train")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", default="speedrun", help="the run folder to make")
+    parser.add_argument("--out", default="speedrun", help="run folder to create")
     given = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as scratch:

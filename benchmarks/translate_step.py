@@ -1,13 +1,13 @@
-"""A CycleGAN training step with ResNet-9: as pytorch-CycleGAN-and-pix2pix makes it, against ours.
+"""A CycleGAN training step with ResNet-9: the implementation of pytorch-CycleGAN-and-pix2pix against ours.
 
     python benchmarks/translate_step.py PAINTINGS PHOTOS [--size 256] [--batch 1] [--steps 20] [--precision auto]
 
-Both begin with the same weights and see the same pictures, in one run, in alternating steps, so that a noisy machine is
-noisy for both. The peers' way, written anew after the paper (Zhu et al. 2017, arXiv:1703.10593) in the order of their
-step: float32, eager, contiguous, InstanceNorm2d, ReflectionPad2d, every picture through a generator by itself, pools
-of old fakes. Ours: the method that `impasto train cyclegan-resnet` uses, and its moving average. Neither drops
-anything, so the losses begin alike and then part as rounding is multiplied: Adam's first steps are as long for a
-gradient that is nothing but rounding as for any other. (Each draws its own old fakes, but the first 50 are all new.)
+Both start from the same weights and get the same images, in alternating steps, so that a noisy machine affects both.
+Theirs, rewritten from the paper (Zhu et al. 2017, arXiv:1703.10593) in the order of their step: float32, eager,
+contiguous, InstanceNorm2d, ReflectionPad2d, one image at a time through a generator, image pools. Ours: the method of
+`impasto train cyclegan-resnet` and its EMA. Both compute the same, so the losses are equal at first and then differ as
+rounding errors grow: Adam's first steps have the same length for a gradient of rounding errors as for any other. (Each
+draws its own images from its pool, but the first 50 are all new.)
 """
 
 import argparse
@@ -23,10 +23,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.config.recipe import Recipe
+from impasto.config.registries import METHODS
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.data.pixel_store import PixelStore, pack
 from impasto.device import choose_device, choose_layout, choose_precision, open_fabric
-from impasto.methods import METHODS
 from impasto.methods.cyclegan import CycleGan
 from impasto.training.ema import ModelEma
 
@@ -49,7 +49,7 @@ class Block(nn.Module):
         return maps + added
 
 
-def painter() -> nn.Sequential:
+def resnet_9() -> nn.Sequential:
     """c7s1-64, d128, d256, R256 × 9, u128, u64, c7s1-3."""
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, 64, 7), nn.InstanceNorm2d(64), nn.ReLU(True)]
     for width in (64, 128):
@@ -61,7 +61,7 @@ def painter() -> nn.Sequential:
     return nn.Sequential(*layers, nn.ReflectionPad2d(3), nn.Conv2d(64, 3, 7), nn.Tanh())
 
 
-def critic() -> nn.Sequential:
+def patchgan() -> nn.Sequential:
     """C64, C128, C256, C512 and one logit a patch of 70 pixels."""
     layers: list[nn.Module] = [nn.Conv2d(3, 64, 4, 2, 1), nn.LeakyReLU(0.2, True)]
     for width, stride in ((64, 2), (128, 2), (256, 1)):
@@ -70,7 +70,7 @@ def critic() -> nn.Sequential:
 
 
 def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
-    """The same weights in both. Where a norm follows ours have no bias, for it would be taken off again."""
+    """Copy the weights. Ours have no bias before a normalisation, which would remove it."""
     alone = (nn.Conv2d, nn.ConvTranspose2d)
     pairs = zip(*([m for m in network.modules() if isinstance(m, alone)] for network in (ours, theirs)), strict=True)
     with torch.no_grad():
@@ -80,7 +80,7 @@ def copy_weights(ours: nn.Module, theirs: nn.Module) -> None:
 
 
 class Pool:
-    """Fakes of earlier steps, of which every second one is shown in place of a new one, once there are enough."""
+    """Image pool: once it is full, every second fake is replaced by an earlier one."""
 
     def __init__(self) -> None:
         self.kept: list[Tensor] = []
@@ -98,10 +98,10 @@ class Pool:
 
 
 class Peer:
-    """A step as the peers write it."""
+    """Their step."""
 
     def __init__(self, ours: CycleGan, device: torch.device) -> None:
-        self.g, self.f, self.d_y, self.d_x = painter(), painter(), critic(), critic()
+        self.g, self.f, self.d_y, self.d_x = resnet_9(), resnet_9(), patchgan(), patchgan()
         same = (
             ours.generator,
             ours.back,
@@ -112,7 +112,7 @@ class Peer:
             network.to(device)
             copy_weights(other, network)
         generators, critics = nn.ModuleList((self.g, self.f)), nn.ModuleList((self.d_y, self.d_x))
-        self.critics = critics
+        self.discriminators = critics
         self.adam_g = torch.optim.Adam(generators.parameters(), 2e-4, (0.5, 0.999))
         self.adam_d = torch.optim.Adam(critics.parameters(), 2e-4, (0.5, 0.999))
         self.pool_y, self.pool_x = Pool(), Pool()
@@ -124,7 +124,7 @@ class Peer:
         fake_x = self.f(y)
         back_y = self.g(fake_x)
 
-        self.critics.requires_grad_(False)
+        self.discriminators.requires_grad_(False)
         self.adam_g.zero_grad()
         parts = {
             "loss_identity": F.l1_loss(self.g(y), y),
@@ -140,14 +140,14 @@ class Peer:
         loss.backward()
         self.adam_g.step()
 
-        self.critics.requires_grad_(True)
+        self.discriminators.requires_grad_(True)
         self.adam_d.zero_grad()
         losses = {}
-        for name, critic, real, fake in (
+        for name, discriminator, real, fake in (
             ("loss_discriminator", self.d_y, y, self.pool_y.query(fake_y)),
             ("loss_discriminator_back", self.d_x, x, self.pool_x.query(fake_x)),
         ):
-            losses[name] = 0.5 * (_squares(critic(real), 1.0) + _squares(critic(fake), 0.0))
+            losses[name] = 0.5 * (_squares(discriminator(real), 1.0) + _squares(discriminator(fake), 0.0))
             losses[name].backward()
         self.adam_d.step()
         return losses | parts | {"loss_generator": loss}
@@ -159,7 +159,7 @@ def _squares(logits: Tensor, label: float) -> Tensor:
 
 
 class Ours:
-    """A step as ``impasto train`` makes it."""
+    """The step of ``impasto train``."""
 
     def __init__(self, method: CycleGan) -> None:
         self.method, self.seen = method, 0

@@ -1,23 +1,23 @@
-"""Ways of doing the same, timed in alternating turns, so that a noisy machine is noisy for all."""
+"""Time several implementations in alternating rounds, so that a noisy machine affects all alike."""
 
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-Way = Callable[[], Iterator[None]]  #: begins anew, and makes a step each time it is asked for one
+Way = Callable[[], Iterator[None]]  #: starts an implementation; each item of the iterator is one step
 
 
 def seconds_per_step(ways: Mapping[str, Way], rounds: int, steps: int, warm_up: int) -> dict[str, float]:
-    """The median over ``rounds`` of each way's seconds a step; the first ``warm_up`` steps of a turn do not count."""
+    """Return the median over ``rounds`` of the seconds per step, without the ``warm_up`` steps of each round."""
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
-            going = way()
+            steps_of_way = way()
             for _ in range(warm_up):
-                next(going)
+                next(steps_of_way)
             begun = time.perf_counter()
             for _ in range(steps):
-                next(going)
+                next(steps_of_way)
             times[name].append((time.perf_counter() - begun) / steps)
-            del going  # ends what it started, such as the workers of a DataLoader
+            del steps_of_way  # stops the workers of a DataLoader
     return {name: statistics.median(seconds) for name, seconds in times.items()}
