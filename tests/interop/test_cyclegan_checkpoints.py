@@ -146,9 +146,7 @@ def grey() -> dict[str, Any]:
     return dict(state)
 
 
-def test_an_imported_style_is_found_by_name_and_paints_as_its_source(
-    impasto: Impasto, tmp_path: Path, domains: list[str]
-) -> None:
+def test_an_imported_style_is_found_by_name_and_paints_as_its_source(impasto: Impasto, tmp_path: Path) -> None:
     (tmp_path / "checkpoints" / "monet").mkdir(parents=True)
     theirs = random_weights(Resnet(8, 9, instance, True, True, False, False))
     path = checkpoint(theirs, tmp_path / "checkpoints" / "monet")
