@@ -17,7 +17,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def gp(discriminator: Discriminator, pictures: Tensor) -> Tensor:
-    """Both ends of the mixture alike: the penalty at ``pictures`` themselves."""
+    """The gradient penalty at ``pictures`` themselves, with equal real and fake images."""
     return gradient_penalty(discriminator, pictures, pictures, seeded())
 
 
@@ -25,7 +25,7 @@ PENALTIES = pytest.mark.parametrize("penalty", [r1, r2, gp])
 
 
 def patches(dtype: torch.dtype = torch.float32) -> nn.Sequential:
-    """A small discriminator whose logits are (B, 1, 4, 4) for pictures of 8."""
+    """A small patch discriminator: images of 8×8 to logits (B, 1, 4, 4)."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(3, 6, 3, padding=1), nn.SiLU(), nn.Conv2d(6, 6, 4, 2, 1), nn.SiLU(), nn.Conv2d(6, 1, 3, padding=1)
@@ -38,13 +38,13 @@ def pictures(count: int = 3, seed: int = 0, dtype: torch.dtype = torch.float32) 
 
 def weights_gradient(discriminator: nn.Module, value: Tensor) -> Tensor:
     parameters = list(discriminator.parameters())
-    found = torch.autograd.grad(value, parameters, allow_unused=True)  # the last bias cannot matter
+    found = torch.autograd.grad(value, parameters, allow_unused=True)  # the last bias has no gradient
     zeros = (torch.zeros_like(p) if g is None else g for g, p in zip(found, parameters, strict=True))
     return torch.cat([each.flatten() for each in zeros])
 
 
 @given(seed=st.integers(0, 99), scale=st.floats(0.01, 10))
-def test_a_linear_discriminator_has_its_weights_norm_and_learns_to_shrink_or_reach_one(seed: int, scale: float) -> None:
+def test_penalties_of_a_linear_discriminator_are_functions_of_its_weights_norm(seed: int, scale: float) -> None:
     w = torch.randn(5, generator=seeded(seed)).double().mul(scale).requires_grad_()
     x, y = torch.randn(2, 7, 5, generator=seeded(seed)).double()
     norm = w.detach().norm()
@@ -57,12 +57,12 @@ def test_a_linear_discriminator_has_its_weights_norm_and_learns_to_shrink_or_rea
     torch.testing.assert_close(torch.autograd.grad(value, w)[0], 2 * (norm - 1) * w.detach() / norm)
 
 
-def test_they_equal_finite_differences_of_each_pictures_mean_logit() -> None:
+def test_penalties_equal_finite_differences_of_each_images_mean_logit() -> None:
     network, x, step = patches(torch.double), pictures(dtype=torch.double), 1e-5
-    nudges = torch.eye(x[0].numel(), dtype=torch.double).reshape(-1, *x[0].shape) * step
+    offsets = torch.eye(x[0].numel(), dtype=torch.double).reshape(-1, *x[0].shape) * step
     with torch.no_grad():
         slopes = [
-            (network(one + nudges).mean((1, 2, 3)) - network(one - nudges).mean((1, 2, 3))) / (2 * step) for one in x
+            (network(one + offsets).mean((1, 2, 3)) - network(one - offsets).mean((1, 2, 3))) / (2 * step) for one in x
         ]
     norms = torch.stack(slopes).norm(dim=1)
     torch.testing.assert_close(r1(network, x).detach(), 0.5 * norms.square().mean(), rtol=1e-7, atol=0)
@@ -70,7 +70,7 @@ def test_they_equal_finite_differences_of_each_pictures_mean_logit() -> None:
 
 
 @PENALTIES
-def test_their_gradient_for_the_weights_is_that_of_finite_differences(penalty: Penalty) -> None:
+def test_gradients_of_penalties_equal_finite_differences(penalty: Penalty) -> None:
     network, x = patches(torch.double), pictures(2, dtype=torch.double)
     first, last = network.get_parameter("0.weight"), network.get_parameter("4.weight")
 
@@ -82,22 +82,22 @@ def test_their_gradient_for_the_weights_is_that_of_finite_differences(penalty: P
 
 
 @PENALTIES
-@pytest.mark.parametrize("held", [torch.float32, torch.bfloat16])
-def test_under_bf16_they_are_computed_as_in_fp32(penalty: Penalty, held: torch.dtype) -> None:
-    """To the last bit, value and gradient, though the network itself answers in bf16 there."""
-    network, x = patches(), pictures().to(held)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_does_not_change_a_penalty_or_its_gradient(penalty: Penalty, dtype: torch.dtype) -> None:
+    """Bit for bit, although the network itself returns bf16 under autocast."""
+    network, x = patches(), pictures().to(dtype)
     value = penalty(network, x.float())
     gradient = weights_gradient(network, value)
     with torch.autocast("cpu", torch.bfloat16):
         assert network(x).dtype == torch.bfloat16
-        rough = penalty(network, x)
-    assert rough.dtype == torch.float32 and torch.equal(rough, value)
-    assert torch.equal(weights_gradient(network, rough), gradient)
-    torch.testing.assert_close(rough.double(), penalty(patches(torch.double), x.double()), rtol=1e-5, atol=0)
+        autocast = penalty(network, x)
+    assert autocast.dtype == torch.float32 and torch.equal(autocast, value)
+    assert torch.equal(weights_gradient(network, autocast), gradient)
+    torch.testing.assert_close(autocast.double(), penalty(patches(torch.double), x.double()), rtol=1e-5, atol=0)
 
 
 @PENALTIES
-def test_it_does_not_matter_how_many_logits_say_the_same(penalty: Penalty) -> None:
+def test_repeated_logits_do_not_change_a_penalty(penalty: Penalty) -> None:
     network, x = nn.Sequential(nn.Conv2d(3, 4, 8), nn.Tanh(), nn.Conv2d(4, 1, 1)), pictures()
     once = penalty(network, x)
     torch.testing.assert_close(penalty(lambda given: network(given).expand(-1, 1, 6, 6), x), once)
@@ -105,7 +105,7 @@ def test_it_does_not_matter_how_many_logits_say_the_same(penalty: Penalty) -> No
 
 
 @PENALTIES
-def test_they_only_teach_the_discriminator(penalty: Penalty) -> None:
+def test_penalties_have_gradients_for_the_discriminator_only(penalty: Penalty) -> None:
     network, x = patches(), pictures().requires_grad_()
     penalty(network, x).backward()
     assert x.grad is None
@@ -115,7 +115,7 @@ def test_they_only_teach_the_discriminator(penalty: Penalty) -> None:
 
 
 @PENALTIES
-def test_a_network_that_works_in_place_is_differentiated_twice_too(penalty: Penalty) -> None:
+def test_in_place_activations_do_not_change_a_penalty(penalty: Penalty) -> None:
     def network(inplace: bool) -> nn.Sequential:
         torch.manual_seed(0)
         return nn.Sequential(nn.Conv2d(3, 6, 4, 2, 1), nn.LeakyReLU(0.2, inplace), nn.Conv2d(6, 1, 4))
@@ -125,7 +125,7 @@ def test_a_network_that_works_in_place_is_differentiated_twice_too(penalty: Pena
     torch.testing.assert_close(weights_gradient(inplace, penalty(inplace, pictures())), expected)
 
 
-def test_each_picture_is_mixed_at_a_place_of_its_own_between_real_and_fake() -> None:
+def test_each_image_is_interpolated_at_its_own_uniform_weight() -> None:
     seen: list[Tensor] = []
 
     def discriminator(given: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ def test_each_picture_is_mixed_at_a_place_of_its_own_between_real_and_fake() -> 
     assert torch.equal(seen[0], seen[1]) and not torch.equal(seen[0], seen[2])
 
 
-def test_a_blind_discriminator_is_one_away_from_norm_one_and_its_gradient_is_finite() -> None:
+def test_the_gradient_penalty_of_a_constant_discriminator_is_one_with_a_finite_gradient() -> None:
     w = torch.zeros(3, 8, 8, requires_grad=True)
     value = gp(lambda given: (given * w).sum((1, 2, 3)), pictures())
     assert value == 1

@@ -5,7 +5,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fixtures.tiny import agree, batch, build, float64, made, pair, plain
+from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, float64, unwrap
 from impasto.methods.cyclegan import CycleGan
 
 
@@ -16,41 +16,41 @@ def exact() -> Iterator[Fabric]:
 
 
 class Pool:
-    """The pool of section 4, one fake after another."""
+    """The pool of section 4 as a loop over fakes."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.kept: list[Tensor] = []
+        self.images: list[Tensor] = []
 
     def __call__(self, fakes: Tensor, rng: torch.Generator) -> Tensor:
         if not self.capacity:
             return fakes
         coins = torch.rand(len(fakes), generator=rng).tolist()
         places = torch.randint(self.capacity, (len(fakes),), generator=rng).tolist()
-        shown = []
+        returned = []
         for fake, coin, place in zip(fakes.float(), coins, places, strict=True):
-            if len(self.kept) < self.capacity:
-                self.kept.append(fake)
-                shown.append(fake)
+            if len(self.images) < self.capacity:
+                self.images.append(fake)
+                returned.append(fake)
             elif coin < 0.5:
-                shown.append(self.kept[place])
-                self.kept[place] = fake
+                returned.append(self.images[place])
+                self.images[place] = fake
             else:
-                shown.append(fake)
-        return torch.stack(shown).to(fakes.dtype)
+                returned.append(fake)
+        return torch.stack(returned).to(fakes.dtype)
 
 
 def squares(logits: Tensor, label: float) -> Tensor:
-    """Against a label, where the boundary ½ is moved to 0."""
+    """Squared distance to a label, where the boundary ½ is shifted to logit 0."""
     return (logits + 0.5 - label).square().mean()
 
 
 @pytest.mark.parametrize(("pool", "identity"), [(0, 0.0), (0, 5.0), (3, 5.0)])
-def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, pool: int, identity: float) -> None:
+def test_a_step_equals_a_second_implementation_of_the_paper(exact: Fabric, pool: int, identity: float) -> None:
     """Both generators on equations 1 to 3 and the identity of section 5.2, then each discriminator on its pool."""
-    ours = made(CycleGan, exact, f"pool={pool}", f"identity={identity}", "cycle=10")
-    g, f = plain(ours.generator), plain(ours.back)
-    d_y, d_x = plain(ours.discriminator_step.discriminator), plain(ours.discriminator_step_back.discriminator)
+    ours = build_class(CycleGan, exact, f"pool={pool}", f"identity={identity}", "cycle=10")
+    g, f = unwrap(ours.generator), unwrap(ours.back)
+    d_y, d_x = unwrap(ours.discriminator_step.discriminator), unwrap(ours.discriminator_step_back.discriminator)
     adam = {network: torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, f, d_y, d_x)}
     pools = Pool(pool), Pool(pool)
 
@@ -85,10 +85,10 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric, pool: int, i
         (ours.discriminator_step.discriminator, d_y),
         (ours.discriminator_step_back.discriminator, d_x),
     ):
-        agree(network, expected, atol=1e-8, rtol=1e-5)
+        assert_parameters_close(network, expected, atol=1e-8, rtol=1e-5)
 
 
-def test_each_way_has_a_discriminator_and_a_pool_of_its_own() -> None:
+def test_each_direction_has_its_own_discriminator_and_pool() -> None:
     method = build("cyclegan", "diffaugment.color=1", "diffaugment.target=0.6")
     both = ["generator", "back", *(f"{n}{w}" for n in ("discriminator", "augment", "pool") for w in ("", "_back"))]
     assert sorted(method.networks) == sorted(both)
@@ -96,12 +96,12 @@ def test_each_way_has_a_discriminator_and_a_pool_of_its_own() -> None:
     assert len({id(network) for network in method.networks.values()}) == len(both)
 
 
-def test_what_has_no_weight_is_not_computed() -> None:
+def test_a_loss_with_weight_zero_is_not_computed() -> None:
     assert not {"loss_identity", "loss_identity_back"} & build("cyclegan", "identity=0").step(batch()).keys()
 
 
-def test_with_two_photos_and_two_paintings_it_finds_the_way_back() -> None:
+def test_cycle_and_identity_losses_decrease_on_a_fixed_batch() -> None:
     method = build("cyclegan", "generator.lr=5e-3")
-    losses = [method.step(pair(step)) for step in range(40)]
+    losses = [method.step(fixed_batch(step)) for step in range(40)]
     for name in ("loss_cycle", "loss_cycle_back", "loss_identity"):
         assert torch.stack([each[name] for each in losses[-5:]]).mean() < 0.8 * losses[0][name], name

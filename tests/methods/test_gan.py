@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 
-from fixtures.tiny import SIZE, agree, build, float64, made, noise, plain
+from fixtures.tiny import SIZE, assert_parameters_close, build, build_class, float64, noise, unwrap
 from impasto.data.loader import Batch
 from impasto.methods.gan import Gan
 
@@ -21,10 +21,10 @@ def batch(step: int = 0) -> Batch:
     return Batch(paintings, paintings[:0], torch.Generator().manual_seed(step), step)
 
 
-def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric) -> None:
+def test_a_step_equals_a_second_implementation_of_the_paper(exact: Fabric) -> None:
     """Adam on each side's loss in turn, the generator against the discriminator just updated, on the same fakes."""
-    ours = made(Gan, exact)
-    g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
+    ours = build_class(Gan, exact)
+    g, d = unwrap(ours.generator), unwrap(ours.discriminator_step.discriminator)
     adam_g, adam_d = (torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999)) for network in (g, d))
     bce = F.binary_cross_entropy_with_logits
     one, zero = torch.ones(8), torch.zeros(8)
@@ -40,10 +40,10 @@ def test_a_step_is_the_step_of_the_paper_written_out(exact: Fabric) -> None:
         bce(d(fake), one).backward()
         adam_g.step()
     for network, expected in ((ours.generator, g), (ours.discriminator_step.discriminator, d)):
-        agree(network, expected, atol=1e-9, rtol=1e-6)
+        assert_parameters_close(network, expected, atol=1e-9, rtol=1e-6)
 
 
-def test_the_discriminator_learns_to_tell_two_pictures_from_the_fakes() -> None:
+def test_the_discriminator_loss_decreases_on_a_fixed_batch() -> None:
     method = build("gan")
     pictures = noise(2, 3, SIZE, SIZE).repeat(4, 1, 1, 1)
     losses = [
@@ -53,7 +53,7 @@ def test_the_discriminator_learns_to_tell_two_pictures_from_the_fakes() -> None:
     assert torch.stack(losses[-5:]).mean() < 0.7 * losses[0]
 
 
-def test_other_seeds_give_other_inputs_to_look_at() -> None:
+def test_inputs_depend_on_the_seed() -> None:
     method = build("gan")
     assert method.inputs(5, 3, None).shape == (5, 6)
     assert not torch.equal(method.inputs(5, 3, None), method.inputs(5, 4, None))

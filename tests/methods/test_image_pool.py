@@ -14,7 +14,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def numbered(first: int, count: int) -> Tensor:
-    """Pictures that are one number each."""
+    """Constant images with these values."""
     return torch.arange(first, first + count).float()[:, None, None, None].expand(count, 3, 2, 2).contiguous()
 
 
@@ -26,8 +26,8 @@ def numbers(pictures: Tensor) -> list[int]:
 @given(
     capacity=st.integers(1, 9), batches=st.lists(st.integers(1, 12), min_size=1, max_size=6), seed=st.integers(0, 999)
 )
-def test_a_batch_at_once_is_one_fake_after_another(capacity: int, batches: list[int], seed: int) -> None:
-    """The paper's pool written as a loop, with the same random numbers, also where the batch is the larger."""
+def test_the_vectorised_pool_equals_a_loop_over_fakes(capacity: int, batches: list[int], seed: int) -> None:
+    """With the same random numbers, also for batches larger than the pool."""
     pool, rng, other, first = ImagePool(capacity, 2), seeded(seed), seeded(seed), 1
     slots: list[int] = []
     for count in batches:
@@ -49,14 +49,14 @@ def test_a_batch_at_once_is_one_fake_after_another(capacity: int, batches: list[
         first += count
 
 
-def test_until_it_is_full_it_hands_back_what_it_is_given() -> None:
+def test_fakes_are_returned_while_the_pool_is_not_full() -> None:
     pool, rng = ImagePool(6, 2), seeded()
     assert numbers(pool(numbered(1, 3), rng)) == [1, 2, 3]
     assert numbers(pool(numbered(4, 3), rng)) == [4, 5, 6]
     assert numbers(pool.pictures) == [1, 2, 3, 4, 5, 6]
 
 
-def test_then_half_are_old_and_no_fake_is_lost_or_doubled() -> None:
+def test_half_of_the_returned_fakes_are_old_and_none_is_lost_or_repeated() -> None:
     pool, rng = ImagePool(50, 2), seeded()
     pool(numbered(0, 50), rng)
     returned = [numbers(pool(numbered(first, 4), rng)) for first in range(50, 4050, 4)]
@@ -66,7 +66,7 @@ def test_then_half_are_old_and_no_fake_is_lost_or_doubled() -> None:
     assert sorted(seen) == list(range(4050))
 
 
-def test_a_pool_saved_and_loaded_goes_on_as_if_nothing_had_happened() -> None:
+def test_a_pool_resumes_exactly_from_its_state_dict() -> None:
     pool, rng = ImagePool(5, 2), seeded()
     for first in (1, 4, 7):
         pool(numbered(first, 3), rng)
@@ -76,13 +76,13 @@ def test_a_pool_saved_and_loaded_goes_on_as_if_nothing_had_happened() -> None:
     assert torch.equal(one, two) and torch.equal(pool.pictures, resumed.pictures)
 
 
-def test_without_capacity_the_fakes_pass_untouched() -> None:
+def test_without_capacity_the_fakes_themselves_are_returned() -> None:
     fakes = numbered(1, 3).requires_grad_()
     assert ImagePool(0, 2)(fakes, seeded()) is fakes
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_it_returns_is_as_the_fakes_but_leads_back_to_no_generator(dtype: torch.dtype) -> None:
+def test_returned_fakes_have_shape_and_dtype_of_the_input_and_no_gradient(dtype: torch.dtype) -> None:
     fakes = numbered(1, 4).to(dtype).requires_grad_()
     returned = ImagePool(2, 2)(fakes, seeded())
     assert returned.shape == fakes.shape and returned.dtype == dtype and not returned.requires_grad

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 
-from fixtures.tiny import agree, batch, build, float64, made, pair, plain
+from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, float64, unwrap
 from impasto.methods.unconstrained import Unconstrained
 
 
@@ -15,10 +15,10 @@ def exact() -> Iterator[Fabric]:
         yield fabric
 
 
-def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
-    """The discriminator, then the generator against it on the same fakes, drawn to the photo and to leave paintings."""
-    ours = made(Unconstrained, exact, "content=3", "identity=2")
-    g, d = plain(ours.generator), plain(ours.discriminator_step.discriminator)
+def test_a_step_equals_a_second_implementation(exact: Fabric) -> None:
+    """The discriminator, then the generator on the same fakes, with the losses of content and identity."""
+    ours = build_class(Unconstrained, exact, "content=3", "identity=2")
+    g, d = unwrap(ours.generator), unwrap(ours.discriminator_step.discriminator)
     adam_g, adam_d = (torch.optim.Adam(network.parameters(), 1e-4, (0.5, 0.999)) for network in (g, d))
     bce = F.binary_cross_entropy_with_logits
     one, zero = torch.ones(2), torch.zeros(2)
@@ -39,15 +39,15 @@ def test_a_step_is_one_of_a_gan_from_photos_written_out(exact: Fabric) -> None:
         torch.testing.assert_close(losses["loss_discriminator"], loss_d.detach())
         torch.testing.assert_close(losses["loss_generator"], loss_g.detach())
     for network, expected in ((ours.generator, g), (ours.discriminator_step.discriminator, d)):
-        agree(network, expected, atol=1e-9, rtol=1e-6)
+        assert_parameters_close(network, expected, atol=1e-9, rtol=1e-6)
 
 
-def test_what_has_no_weight_is_not_computed() -> None:
+def test_a_loss_with_weight_zero_is_not_computed() -> None:
     assert not {"loss_content", "loss_identity"} & build("unconstrained").step(batch()).keys()
     assert {"loss_content", "loss_identity"} <= build("unconstrained", "content=1", "identity=1").step(batch()).keys()
 
 
-def test_held_to_two_photos_it_learns_to_keep_them() -> None:
+def test_the_content_loss_decreases_on_a_fixed_batch() -> None:
     method = build("unconstrained", "content=10", "generator.lr=1e-2")
-    losses = [method.step(pair(step))["loss_content"] for step in range(40)]
+    losses = [method.step(fixed_batch(step))["loss_content"] for step in range(40)]
     assert torch.stack(losses[-5:]).mean() < 0.6 * losses[0]

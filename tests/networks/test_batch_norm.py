@@ -6,7 +6,7 @@ from torch import nn
 from impasto.networks.batch_norm import restored_statistics
 
 
-def test_a_network_judged_in_training_mode_is_left_as_it_was() -> None:
+def test_statistics_are_restored_after_running_in_training_mode() -> None:
     network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     before = copy.deepcopy(network.state_dict())
     with restored_statistics(network):

@@ -25,17 +25,17 @@ def photos(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize("depth", [1, 2, 5])
-def test_each_convolution_lets_a_pixel_see_one_pixel_further(depth: int) -> None:
+def test_each_convolution_widens_the_receptive_field_by_one_pixel_per_side(depth: int) -> None:
     network = generator(depth=depth, activation="tanh")
     assert sum(isinstance(m, nn.Conv2d) for m in network.modules()) == depth
     pictures = photos(1, 3, 15, 15).requires_grad_()
     network(pictures)[0, :, 7, 7].sum().backward()
     assert pictures.grad is not None
-    seen = pictures.grad[0].abs().sum(0) > 0
-    assert seen.sum() == (2 * depth + 1) ** 2
+    field = pictures.grad[0].abs().sum(0) > 0
+    assert field.sum() == (2 * depth + 1) ** 2
 
 
-def test_nothing_follows_the_last_convolution() -> None:
+def test_the_output_has_no_activation() -> None:
     network, pictures = generator(), photos(1, 3, 9, 9)
     painted = network(pictures)
     last = [m for m in network.modules() if isinstance(m, nn.Conv2d)][-1]
@@ -46,7 +46,7 @@ def test_nothing_follows_the_last_convolution() -> None:
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_one_pixel_is_a_picture(norm: str) -> None:
+def test_images_of_one_pixel_are_valid(norm: str) -> None:
     assert generator(norm=norm)(photos(1, 3, 1, 1)).shape == (1, 3, 1, 1)
     assert discriminator(norm=norm)(photos(1, 3, 1, 1)).shape == (1,)
 
@@ -58,7 +58,7 @@ def test_one_pixel_is_a_picture(norm: str) -> None:
     norm=st.sampled_from(NORMS),
     activation=st.sampled_from(ACTIVATIONS),
 )
-def test_any_size_any_norm_any_activation(height: int, width: int, norm: str, activation: str) -> None:
+def test_any_size_works_with_any_norm_and_activation(height: int, width: int, norm: str, activation: str) -> None:
     pictures = photos(1, 3, height, width)
     painted = generator(norm=norm, activation=activation)(pictures)
     assert painted.shape == pictures.shape and painted.isfinite().all()
@@ -66,7 +66,7 @@ def test_any_size_any_norm_any_activation(height: int, width: int, norm: str, ac
     assert logits.shape == (1,) and logits.isfinite().all()
 
 
-def test_the_critic_halves_a_picture_with_each_convolution_and_gives_one_logit() -> None:
+def test_the_discriminator_halves_the_resolution_with_each_convolution_and_returns_one_logit() -> None:
     network = discriminator(depth=3)
     sides: list[int] = []
     for stage in network.layers:
@@ -75,8 +75,8 @@ def test_the_critic_halves_a_picture_with_each_convolution_and_gives_one_logit()
     assert sides == [16, 8, 4]
 
 
-def test_the_critic_pools_the_whole_picture() -> None:
-    """Where in it something is, away from the border, does not matter."""
+def test_the_discriminator_is_invariant_to_translation() -> None:
+    """Global pooling: away from the border, the position of a pattern does not matter."""
     network = discriminator(depth=2)
     flat = torch.zeros(1, 3, 64, 64)
     one, other = flat.clone(), flat.clone()
@@ -87,7 +87,7 @@ def test_the_critic_pools_the_whole_picture() -> None:
     assert not torch.allclose(network(one), network(flat))
 
 
-def test_the_critic_gives_a_logit_not_a_probability() -> None:
+def test_the_discriminator_returns_a_logit_not_a_probability() -> None:
     network, pictures = discriminator(), photos(2, 3, 32, 32)
     logits = network(pictures)
     with torch.no_grad():

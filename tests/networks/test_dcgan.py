@@ -14,7 +14,7 @@ def discriminator(size: int = 64, width: int = 8) -> Discriminator:
 
 
 @pytest.mark.parametrize("size", [16, 64, 128, 256])
-def test_sizes_differ_in_depth_alone(size: int) -> None:
+def test_image_sizes_differ_in_depth(size: int) -> None:
     pictures = generator(size)(torch.randn(2, 100))
     assert pictures.shape == (2, 3, size, size)
     assert pictures.abs().max() <= 1
@@ -30,7 +30,7 @@ def test_dcgan_64_has_the_parameters_of_the_tutorial() -> None:
     assert sum(p.numel() for p in d.parameters()) == 2_765_568
 
 
-def test_weights_start_from_a_normal_distribution_of_deviation_002() -> None:
+def test_initial_weights_have_a_standard_deviation_of_002() -> None:
     for network in (generator(64, 32), discriminator(64, 32)):
         convolutions = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
         weights = torch.cat([m.weight.flatten() for m in convolutions])

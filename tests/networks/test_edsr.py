@@ -9,14 +9,14 @@ from impasto.networks.edsr import STRIDE, Generator
 
 
 def generator(width: int = 8, body: int = 16, blocks: int = 2) -> Generator:
-    """With a last layer as strong as the others, so that its painting is more than the softened photo."""
+    """With a last layer of larger weights, so that the output is more than the blurred photo."""
     torch.manual_seed(0)
     network = Generator(width, body, blocks)
     nn.init.normal_(network.paint.weight, 0, 0.1)
     return network.eval()
 
 
-def noiseless(network: Generator) -> Generator:
+def without_noise(network: Generator) -> Generator:
     for strength in network.grain:
         nn.init.zeros_(strength)
     return network
@@ -27,21 +27,21 @@ def photos(*shape: int, seed: int = 0) -> Tensor:
 
 
 def spectrum(pictures: Tensor) -> Tensor:
-    """The power of (N, H, W), averaged over N."""
+    """Return the power spectrum (H, W) of images (N, H, W), averaged over N."""
     power: Tensor = torch.fft.fft2(pictures).abs().square().mean(0)
     return power
 
 
 @settings(max_examples=15)
 @given(height=st.integers(1, 40), width=st.integers(1, 40))
-def test_a_photo_of_any_size_comes_back_painted(height: int, width: int) -> None:
+def test_the_output_has_the_size_of_the_input(height: int, width: int) -> None:
     with torch.no_grad():
         painted = generator(4, 4, 2)(photos(2, 3, height, width))
     assert painted.shape == (2, 3, height, width) and painted.isfinite().all() and painted.abs().max() < 1
 
 
-def test_at_the_start_it_paints_the_softened_photo() -> None:
-    """What is finer than four pixels is gone, what is coarser is there; also at its very white and black."""
+def test_the_initial_output_is_the_blurred_photo() -> None:
+    """Detail finer than four pixels is removed and coarser structure preserved, also at pure white and black."""
     torch.manual_seed(0)
     network = Generator(8, 16, 4).eval()
     fine = torch.tensor([[1.0, 1.0, -1.0, -1.0]]) * torch.tensor([[1.0], [1.0], [-1.0], [-1.0]])
@@ -55,17 +55,17 @@ def test_at_the_start_it_paints_the_softened_photo() -> None:
 
 
 @pytest.mark.parametrize("colour", [-1.0, -0.4, 0.7])
-def test_a_border_is_painted_like_the_rest(colour: float) -> None:
-    """A picture of one colour stays one, up to its border: nothing tells where that is. Noise aside."""
-    network = noiseless(generator())
+def test_the_border_of_a_constant_image_looks_like_its_interior(colour: float) -> None:
+    """Without noise the output is constant: no layer depends on where the border is."""
+    network = without_noise(generator())
     with torch.no_grad():
         painted = network(torch.full((1, 3, 45, 38), colour))
     assert painted.std((2, 3)).max() < 1e-5
-    assert (painted[..., 20, 20] - 0.98 * colour).abs().max() > 1e-3  # not the photo itself
+    assert (painted[..., 20, 20] - 0.98 * colour).abs().max() > 1e-3  # the network changes the photo
 
 
-def test_in_a_flat_sky_its_strokes_are_noise_and_no_pattern() -> None:
-    """No frequency stands out, least of all those of the up-samplings."""
+def test_texture_on_a_constant_image_is_not_periodic() -> None:
+    """The spectrum has no peaks at the frequencies of the upsampling layers."""
     with torch.no_grad():
         painted = generator()(torch.full((1, 3, 256, 256), 0.2))[:, :, 64:192, 64:192]
     deviation = painted[0] - painted[0].mean((1, 2), keepdim=True)
@@ -79,7 +79,7 @@ def test_in_a_flat_sky_its_strokes_are_noise_and_no_pattern() -> None:
         assert power[down, across] < 3 * around.nanmedian()
 
 
-def test_in_training_its_noise_is_new_at_each_step_and_after_that_the_same_for_every_picture() -> None:
+def test_noise_is_random_in_training_mode_and_fixed_in_evaluation_mode() -> None:
     network, one = generator(), photos(1, 3, 24, 24)
     with torch.no_grad():
         assert torch.equal(network(one), network(one))
@@ -93,8 +93,8 @@ def test_in_training_its_noise_is_new_at_each_step_and_after_that_the_same_for_e
         assert torch.equal(network(one), drawn) and not torch.equal(network(one), drawn)
 
 
-def test_far_parts_of_a_picture_do_not_change_each_other() -> None:
-    """Nothing is normalised over the picture: a corner matters as far as the convolutions see, and no farther."""
+def test_the_receptive_field_is_bounded() -> None:
+    """There is no normalisation over positions, so a change in a corner has no effect far away."""
     network = generator(blocks=2)
     photo = photos(1, 3, 160, 160)
     other = photo.clone()
@@ -107,25 +107,25 @@ def test_far_parts_of_a_picture_do_not_change_each_other() -> None:
     assert changed[reach:].max() == changed[:, reach:].max() == 0
 
 
-def test_a_moved_picture_is_painted_the_same_where_it_is_the_same() -> None:
-    """By whole strides, away from the borders, noise aside: so it could be painted in tiles."""
-    network, photo = noiseless(generator()), photos(1, 3, 136, 136)
+def test_the_network_commutes_with_shifts_by_its_stride() -> None:
+    """Away from the borders and without noise, so that images can be translated in tiles."""
+    network, photo = without_noise(generator()), photos(1, 3, 136, 136)
     with torch.no_grad():
         whole, part = network(photo), network(photo[..., 8:, 12:])
     torch.testing.assert_close(whole[..., 8:, 12:][..., 60:, 60:], part[..., 60:, 60:], atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("blocks", "maps"), [(2, 2), (4, 3), (8, 3)])
-def test_its_features_are_those_of_its_body_a_quarter_as_large(blocks: int, maps: int) -> None:
+def test_features_are_maps_of_the_body_at_a_quarter_of_the_size(blocks: int, maps: int) -> None:
     network, pictures = generator(blocks=blocks), photos(2, 3, 32, 40)
     features = network.features(pictures)
     assert [each.shape for each in features] == [(2, 16, 10, 12)] * maps
     assert len({each.sum().item() for each in features}) == maps
     again = network.train().features(pictures)
-    assert all(torch.equal(one, other) for one, other in zip(features, again, strict=True)), "noise comes later"
+    assert all(torch.equal(one, other) for one, other in zip(features, again, strict=True)), "noise is added later"
 
 
-def test_a_gradient_reaches_the_photo_through_features_and_painting() -> None:
+def test_gradients_reach_the_photo_through_features_and_output() -> None:
     network = generator()
     for result in (lambda x: network(x), lambda x: torch.cat(network.features(x))):
         pictures = photos(1, 3, 16, 16).requires_grad_()
@@ -133,7 +133,7 @@ def test_a_gradient_reaches_the_photo_through_features_and_painting() -> None:
         assert pictures.grad is not None and (pictures.grad != 0).all()
 
 
-def test_channels_last_and_bf16_paint_the_same() -> None:
+def test_channels_last_and_bf16_give_about_the_same_output() -> None:
     network, pictures = generator(), F.avg_pool2d(photos(1, 3, 96, 96), 4)
     with torch.no_grad():
         exact = network(pictures)

@@ -29,7 +29,7 @@ SIDES = st.integers(1, 40)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_instance_norm_is_torchs(layout: torch.memory_format) -> None:
+def test_instance_norm_equals_torch(layout: torch.memory_format) -> None:
     torch.manual_seed(0)
     maps = (3 * torch.randn(2, 7, 9, 5) + 1).to(memory_format=layout)
     expected = nn.InstanceNorm2d(7)(maps)
@@ -44,11 +44,11 @@ def test_group_norm_takes_any_number_of_channels(channels: int) -> None:
     assert norm("group", channels)(torch.randn(1, channels, 2, 2)).isfinite().all()
 
 
-def test_group_norm_is_of_32_groups_wherever_that_is_possible() -> None:
+def test_group_norm_has_32_groups_where_possible() -> None:
     assert [norm("group", channels).num_groups for channels in (128, 256, 512)] == [32, 32, 32]
 
 
-def test_none_leaves_the_maps_alone_and_batch_norm_is_batch_norm() -> None:
+def test_none_is_the_identity_and_batch_norm_normalises_over_the_batch() -> None:
     maps = torch.randn(4, 5, 3, 3)
     assert torch.equal(norm("none", 5)(maps), maps)
     torch.testing.assert_close(norm("batch", 5)(maps).mean(dim=(0, 2, 3)), torch.zeros(5), atol=1e-6, rtol=0)
@@ -65,12 +65,12 @@ def test_none_leaves_the_maps_alone_and_batch_norm_is_batch_norm() -> None:
         ("tanh", torch.tanh),
     ],
 )
-def test_activations_are_their_formulas(name: str, expected: Callable[[Tensor], Tensor]) -> None:
+def test_activations_equal_their_formulas(name: str, expected: Callable[[Tensor], Tensor]) -> None:
     x = torch.linspace(-3, 3, 101)
     torch.testing.assert_close(activation(name)(x.clone()), expected(x))
 
 
-def test_the_lists_of_names_are_complete() -> None:
+def test_every_name_builds_a_layer() -> None:
     maps = torch.randn(2, 8, 6, 6)
     for name in NORMS:
         assert norm(name, 8)(maps).shape == maps.shape
@@ -89,13 +89,15 @@ def test_the_lists_of_names_are_complete() -> None:
         (lambda: upsample("shuffle", 3, 3), UPS),
     ],
 )
-def test_an_unknown_name_is_answered_with_the_known_ones(make: Callable[[], nn.Module], names: tuple[str, ...]) -> None:
+def test_the_error_for_an_unknown_name_lists_the_known_ones(
+    make: Callable[[], nn.Module], names: tuple[str, ...]
+) -> None:
     with pytest.raises(ValueError, match=", ".join(names)):
         make()
 
 
 @given(height=SIDES, width=SIDES)
-def test_the_blur_is_every_second_pixel_of_a_binomial_filter(height: int, width: int) -> None:
+def test_the_blur_is_a_subsampled_binomial_filter(height: int, width: int) -> None:
     maps = np.random.default_rng(0).normal(size=(height, width)).astype(np.float32)
     kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
     expected = ndimage.convolve(maps.astype(np.float64), kernel, mode="nearest")[::2, ::2]
@@ -104,21 +106,21 @@ def test_the_blur_is_every_second_pixel_of_a_binomial_filter(height: int, width:
     np.testing.assert_allclose(blurred[1, 2].numpy(), expected, atol=1e-6)
 
 
-def test_a_checkerboard_does_not_outlive_the_blur() -> None:
+def test_the_blur_removes_a_checkerboard() -> None:
     board = 1 - 2 * (torch.arange(16)[:, None] + torch.arange(16)).remainder(2).float()
     blurred = Blur()(board[None, None])[..., 1:, 1:]
     assert blurred.abs().max() < 1e-6
-    assert board[::2, ::2].min() == 1  # every second pixel alone would be a flat map of ones
+    assert board[::2, ::2].min() == 1  # subsampling without the filter would alias it to a constant
 
 
-def test_an_activation_comes_before_the_blur() -> None:
+def test_the_activation_is_before_the_blur() -> None:
     relu = nn.ReLU()
     assert [type(layer) for layer in downsample("blur", 3, 4, relu)] == [nn.Conv2d, nn.ReLU, Blur]
     assert [type(layer) for layer in downsample("stride", 3, 4, relu)] == [nn.Conv2d, nn.ReLU]
 
 
 @given(height=SIDES, width=SIDES)
-def test_down_halves_and_up_doubles_any_size(height: int, width: int) -> None:
+def test_downsampling_halves_and_upsampling_doubles_any_size(height: int, width: int) -> None:
     maps = torch.randn(1, 2, height, width)
     for name in DOWNS:
         assert downsample(name, 2, 3)(maps).shape == (1, 3, (height + 1) // 2, (width + 1) // 2)
@@ -127,8 +129,8 @@ def test_down_halves_and_up_doubles_any_size(height: int, width: int) -> None:
 
 
 @given(height=SIDES, width=SIDES)
-def test_cuts_antialiased_upsampling_is_the_bilinear_one(height: int, width: int) -> None:
-    """Zeros between the pixels and a convolution with [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 16, over a continued border."""
+def test_the_antialiased_upsampling_of_cut_is_bilinear(height: int, width: int) -> None:
+    """Zeros between the pixels and a convolution with [1, 3, 3, 1] ⊗ [1, 3, 3, 1] / 16, with replication padding."""
     maps = torch.from_numpy(np.random.default_rng(1).normal(size=(1, 1, height, width)).astype(np.float32))
     row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 4
     continued = F.pad(maps, (1, 1, 1, 1), "replicate")
@@ -137,15 +139,15 @@ def test_cuts_antialiased_upsampling_is_the_bilinear_one(height: int, width: int
         torch.testing.assert_close(upsample(name, 1, 1)[0](maps), expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(("name", "woven"), [("transpose", True), ("nearest", False), ("bilinear", False)])
-def test_only_a_transposed_convolution_weaves_a_flat_map(name: str, woven: bool) -> None:
+@pytest.mark.parametrize(("name", "checkerboard"), [("transpose", True), ("nearest", False), ("bilinear", False)])
+def test_only_transposed_convolutions_cause_checkerboard_artefacts(name: str, checkerboard: bool) -> None:
     torch.manual_seed(0)
     inner = upsample(name, 4, 4)(torch.ones(1, 4, 8, 8))[..., 2:-2, 2:-2]
-    assert (inner.std(dim=(2, 3)).max() > 0.01) == woven
+    assert (inner.std(dim=(2, 3)).max() > 0.01) == checkerboard
 
 
 @given(height=SIDES, width=SIDES, multiple=st.sampled_from([1, 2, 4, 8]), times=st.integers(1, 4))
-def test_padding_goes_on_with_the_last_pixels(height: int, width: int, multiple: int, times: int) -> None:
+def test_padding_replicates_the_last_pixels(height: int, width: int, multiple: int, times: int) -> None:
     pictures = torch.randn(2, 3, height, width)
     padded = pad(pictures, multiple, multiple * times)
     for side, before in zip(padded.shape[2:], (height, width), strict=True):
@@ -156,7 +158,7 @@ def test_padding_goes_on_with_the_last_pixels(height: int, width: int, multiple:
     assert torch.equal(padded, pictures[:, :, rows][..., columns])
 
 
-def test_a_picture_that_fits_is_not_copied() -> None:
+def test_images_of_a_valid_size_are_not_copied() -> None:
     pictures = torch.randn(1, 3, 8, 12)
     assert pad(pictures, 4, 8) is pictures
 
@@ -173,7 +175,7 @@ def test_initial_weights_are_normal_and_biases_zero() -> None:
     assert scales.weight.std().item() == pytest.approx(0.05, rel=0.1)
 
 
-def test_spectral_normalisation_holds_every_layer_to_a_norm_of_one_and_survives_copies() -> None:
+def test_spectral_normalisation_gives_every_layer_spectral_norm_one_also_in_copies() -> None:
     torch.manual_seed(0)
 
     def make() -> nn.Sequential:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from impasto.networks.moods import PALETTE_DIM, balancing_offsets, moments, palette
 
-#: Pictures of two colours at least, in −1…1.
+#: Pairs of small images in −1…1.
 pixels = arrays(np.float32, st.tuples(st.just(2), st.just(3), st.integers(1, 5), st.integers(1, 5)))
 some_pixels = pixels.map(lambda values: np.nan_to_num(values, posinf=0, neginf=0).clip(-1, 1))
 
@@ -19,15 +19,13 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def opponent(picture: np.ndarray) -> np.ndarray:
-    """The channels (3, N) of a picture (3, H, W): light, red–green, yellow–blue."""
+    """Return the channels (3, N) of an image (3, H, W): lightness, red–green, yellow–blue."""
     red, green, blue = picture.reshape(3, -1).astype(float)
     return np.stack([(red + green + blue) / 3, red - green, (red + green) / 2 - blue])
 
 
 @given(st.lists(st.tuples(*[st.integers(1, 4)] * 3), min_size=1, max_size=4), st.integers(0, 99))
-def test_moments_are_means_and_deviations_of_each_map_as_numpy_has_them(
-    shapes: list[tuple[int, int, int]], seed: int
-) -> None:
+def test_moments_equal_numpys_means_and_standard_deviations(shapes: list[tuple[int, int, int]], seed: int) -> None:
     maps = [10 * noise(2, *shape, seed=seed + k) for k, shape in enumerate(shapes)]
     expected = [
         part
@@ -37,14 +35,14 @@ def test_moments_are_means_and_deviations_of_each_map_as_numpy_has_them(
     np.testing.assert_allclose(moments(maps).numpy(), np.concatenate(expected, 1), atol=1e-4)
 
 
-def test_moments_of_maps_in_bf16_are_taken_in_float32() -> None:
+def test_moments_of_bf16_maps_are_computed_in_float32() -> None:
     maps = (noise(2, 3, 40, 50) + 7).bfloat16()
     torch.testing.assert_close(moments([maps]), moments([maps.float()]), atol=0, rtol=0)
     assert moments([maps]).dtype == torch.float32
 
 
 @given(some_pixels)
-def test_a_palette_is_what_numpy_says_of_the_opponent_channels(pictures: np.ndarray) -> None:
+def test_a_palette_equals_numpys_statistics_of_the_opponent_channels(pictures: np.ndarray) -> None:
     found = palette(torch.from_numpy(pictures)).numpy()
     assert found.shape == (2, PALETTE_DIM)
     for picture, row in zip(pictures, found, strict=True):
@@ -58,12 +56,12 @@ def test_a_palette_is_what_numpy_says_of_the_opponent_channels(pictures: np.ndar
 @pytest.mark.parametrize(
     ("colour", "means"),
     [
-        ((0.5, 0.5, 0.5), (0.5, 0, 0)),  # grey has light alone
-        ((1, -1, 0), (0, 2, 0)),  # red against green
-        ((0.5, 0.5, -1), (0, 0, 1.5)),  # yellow against blue
+        ((0.5, 0.5, 0.5), (0.5, 0, 0)),  # grey: lightness only
+        ((1, -1, 0), (0, 2, 0)),  # red–green
+        ((0.5, 0.5, -1), (0, 0, 1.5)),  # yellow–blue
     ],
 )
-def test_a_picture_of_one_colour_has_its_mean_and_nothing_else(
+def test_a_constant_image_has_zero_deviations_and_covariances(
     colour: tuple[float, float, float], means: tuple[float, float, float]
 ) -> None:
     (found,) = palette(torch.tensor(colour)[None, :, None, None].expand(1, 3, 7, 9))
@@ -72,17 +70,17 @@ def test_a_picture_of_one_colour_has_its_mean_and_nothing_else(
     assert found[6:].abs().max() < 1e-6
 
 
-def test_covariances_tell_in_which_hue_the_shadows_are() -> None:
-    """Of two pictures with the same colours on average, one with blue shadows, one with yellow ones."""
+def test_covariances_distinguish_the_hue_of_shadows() -> None:
+    """Two images with the same mean colours, one with blue shadows, one with yellow ones."""
     light = torch.linspace(-0.5, 0.5, 50).view(1, 1, 5, 10)
-    hue = torch.tensor([1.0, 1.0, -2.0]).view(1, 3, 1, 1) / 3  # yellow, of no light
+    hue = torch.tensor([1.0, 1.0, -2.0]).view(1, 3, 1, 1) / 3  # yellow with zero lightness
     blue, yellow = palette(light + light * hue), palette(light - light * hue)
     torch.testing.assert_close(blue[:, :6], yellow[:, :6])
     assert blue[0, 7] > 0.05 and yellow[0, 7] < -0.05
 
 
 @given(st.integers(0, 999))
-def test_the_layout_of_a_picture_does_not_matter(seed: int) -> None:
+def test_statistics_are_independent_of_layout(seed: int) -> None:
     picture = noise(2, 3, 6, 8, seed=seed)
     order = torch.randperm(48, generator=torch.Generator().manual_seed(seed))
     mixed = picture.flatten(2)[:, :, order].view_as(picture)
@@ -90,7 +88,7 @@ def test_the_layout_of_a_picture_does_not_matter(seed: int) -> None:
         torch.testing.assert_close(found(mixed), found(picture), atol=1e-5, rtol=1e-4)
 
 
-def test_a_gradient_reaches_every_pixel_and_is_finite_where_a_picture_is_flat() -> None:
+def test_gradients_reach_every_pixel_and_are_finite_for_constant_images() -> None:
     for given_pictures in (noise(1, 3, 5, 5), torch.full((1, 3, 5, 5), 0.3)):
         pictures = given_pictures.requires_grad_()
         (palette(pictures).square().sum() + moments([pictures]).square().sum()).backward()
@@ -98,12 +96,12 @@ def test_a_gradient_reaches_every_pixel_and_is_finite_where_a_picture_is_flat() 
 
 
 @pytest.mark.parametrize(("count", "among"), [(300, 30), (900, 20), (400, 7)])
-def test_offsets_make_each_the_nearest_to_about_equally_many(count: int, among: int) -> None:
-    """Where by distances alone a hub takes most, and some nothing."""
+def test_offsets_balance_how_often_each_point_is_the_nearest(count: int, among: int) -> None:
+    """By distances alone a hub is nearest to most queries and some points to none."""
     rng = torch.Generator().manual_seed(count)
-    things, points = torch.randn(count, 40, generator=rng), torch.randn(among, 40, generator=rng)
+    queries, points = torch.randn(count, 40, generator=rng), torch.randn(among, 40, generator=rng)
     points *= torch.linspace(0.2, 1.5, among)[:, None]
-    distances = torch.cdist(things, points).square()
+    distances = torch.cdist(queries, points).square()
     before = distances.argmin(1).bincount(minlength=among)
     after = (distances - balancing_offsets(distances)).argmin(1).bincount(minlength=among)
     fair = count / among
@@ -111,8 +109,8 @@ def test_offsets_make_each_the_nearest_to_about_equally_many(count: int, among: 
     assert after.max() <= 1.5 * fair + 2 and after.min() >= 0.4 * fair
 
 
-def test_the_transport_of_offsets_costs_as_little_as_the_best_assignment() -> None:
-    """On as many things as points, against the Hungarian method."""
+def test_balanced_choices_cost_about_as_little_as_the_optimal_assignment() -> None:
+    """For equally many queries and points, compared with the Hungarian algorithm."""
     rng = torch.Generator().manual_seed(5)
     distances = torch.rand(40, 40, generator=rng)
     chosen = (distances - balancing_offsets(distances)).argmin(1)

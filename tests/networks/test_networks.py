@@ -1,4 +1,4 @@
-"""What holds for every registered network, whatever it is: a new one needs settings here and no test of its own."""
+"""Properties of every registered network. A new network needs settings here."""
 
 import copy
 from collections.abc import Callable
@@ -69,7 +69,7 @@ DISCRIMINATOR_SETTINGS: dict[str, dict[str, Any]] = {
     },
     "projected": {"width": 16, "pixels": 8},
 }
-#: Generators that paint from noise, at one size; the others paint from photos of any.
+#: Generators from noise; the others translate images of any size.
 FROM_NOISE = {"dcgan", "progressive", "fastgan", "r3gan"}
 
 generators = pytest.mark.parametrize("name", GENERATORS)
@@ -80,20 +80,20 @@ networks = pytest.mark.parametrize(
 
 
 def built(kind: str, name: str) -> nn.Module:
-    """The network, always with the same initial weights."""
+    """Build the network, always with the same initial weights."""
     settings = GENERATOR_SETTINGS if kind == "generator" else DISCRIMINATOR_SETTINGS
     if name not in settings:
-        pytest.fail(f"the {kind} {name!r} is registered, but {__name__} has no settings to test it with: add them")
+        pytest.fail(f"add settings for the registered {kind} {name!r} to {__name__}")
     torch.manual_seed(0)
     build: Callable[..., nn.Module] = build_generator if kind == "generator" else build_discriminator
     network = build(name, **settings[name])
     if isinstance(network, ProgressiveNetwork):
-        network.grow(0.5)  # while the newest stage is faded in, all are at work
+        network.grow(0.5)  # during a fade-in all stages are used
     return network
 
 
 def photos(count: int, height: int = SIZE, width: int = SIZE) -> Tensor:
-    """Soft shapes in −1…1, other ones in every picture."""
+    """Smooth random images in −1…1."""
     noise = torch.rand(count, 3, 4, 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
     return F.interpolate(noise, (height, width), mode="bilinear")
 
@@ -105,29 +105,29 @@ def inputs(kind: str, name: str, count: int = 2) -> Tensor:
 
 
 @generators
-def test_pictures_come_out_of_a_generator(name: str) -> None:
+def test_a_generator_returns_finite_images(name: str) -> None:
     painted = built("generator", name)(inputs("generator", name))
     assert painted.shape == (2, 3, SIZE, SIZE) and painted.isfinite().all()
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 301), (31, 6), (64, 64)])
 @pytest.mark.parametrize("name", [name for name in GENERATORS if name not in FROM_NOISE])
-def test_a_photo_of_any_size_comes_back_painted(name: str, size: tuple[int, int]) -> None:
+def test_a_translator_returns_images_of_the_input_size(name: str, size: tuple[int, int]) -> None:
     painted = built("generator", name)(photos(1, *size))
     assert painted.shape == (1, 3, *size) and painted.isfinite().all()
 
 
 @discriminators
-def test_a_logit_or_a_map_of_logits_comes_out_of_a_discriminator(name: str) -> None:
+def test_a_discriminator_returns_finite_logits_for_each_image(name: str) -> None:
     logits = built("discriminator", name)(photos(2))
     assert logits.shape[0] == 2 and logits.isfinite().all()
 
 
 @networks
-def test_every_parameter_learns(kind: str, name: str) -> None:
+def test_every_parameter_has_a_gradient(kind: str, name: str) -> None:
     network = built(kind, name)
     for weight in network.parameters():
-        if not weight.any():  # a branch that begins with nothing would hide what lies before it
+        if not weight.any():  # a zero-initialised branch has no gradient for its first layers
             nn.init.normal_(weight, std=0.02)
     outputs = network(inputs(kind, name))
     loss = F.mse_loss(outputs, torch.full_like(outputs, 0.5))
@@ -141,7 +141,7 @@ def test_every_parameter_learns(kind: str, name: str) -> None:
 
 
 @networks
-def test_the_same_seed_makes_the_same_network_and_the_same_input_the_same_output(kind: str, name: str) -> None:
+def test_networks_of_the_same_seed_are_equal(kind: str, name: str) -> None:
     one, other = built(kind, name).eval(), built(kind, name).eval()
     assert torch.equal(one(inputs(kind, name)), other(inputs(kind, name)))
 
@@ -154,14 +154,14 @@ def test_bfloat16_is_close_to_float32(kind: str, name: str) -> None:
         with torch.autocast("cpu", torch.bfloat16):
             rounded = network(inputs(kind, name))
     error = (rounded.float() - exact).pow(2).mean().sqrt() / exact.pow(2).mean().sqrt()
-    # One rounding is off by up to 2⁻⁸ = 0.004, and there is one after every layer; 0.007 was seen.
-    assert 0 < error < (0.04 if name == "projected" else 0.02)  # sixty layers deep, where 0.028 was seen
+    # A rounding error is up to 2⁻⁸ = 0.004 after each layer; measured: up to 0.007.
+    assert 0 < error < (0.04 if name == "projected" else 0.02)  # sixty layers; measured: 0.028
 
 
 @networks
-def test_a_copy_gives_the_same_output(kind: str, name: str) -> None:
+def test_copies_have_the_same_output(kind: str, name: str) -> None:
     network = built(kind, name)
-    network(inputs(kind, name))  # running statistics and singular vectors have moved on
+    network(inputs(kind, name))  # changes running statistics and singular vectors
     network.eval()
     loaded = built(kind, name)
     loaded.load_state_dict(network.state_dict())
@@ -170,7 +170,7 @@ def test_a_copy_gives_the_same_output(kind: str, name: str) -> None:
 
 
 @networks
-def test_a_finished_network_looks_at_each_picture_alone(kind: str, name: str) -> None:
+def test_images_of_a_batch_are_independent_in_evaluation_mode(kind: str, name: str) -> None:
     network = built(kind, name).eval()
     batch = inputs(kind, name, 3)
     with torch.inference_mode():
@@ -179,14 +179,14 @@ def test_a_finished_network_looks_at_each_picture_alone(kind: str, name: str) ->
 
 
 @generators
-def test_a_generator_learns_two_pictures(name: str) -> None:
+def test_a_generator_can_fit_two_images(name: str) -> None:
     network, given, wanted = built("generator", name), inputs("generator", name), photos(2).flip(0, 1) * 0.8
     losses = falling(network, lambda: F.l1_loss(network(given), wanted))
     assert losses[-1] < 0.7 * losses[0]
 
 
 @discriminators
-def test_a_discriminator_learns_to_tell_two_pictures_apart(name: str) -> None:
+def test_a_discriminator_can_separate_two_images(name: str) -> None:
     network = built("discriminator", name)
     real, fake = photos(2).split(1)
 
@@ -199,7 +199,7 @@ def test_a_discriminator_learns_to_tell_two_pictures_apart(name: str) -> None:
 
 
 def falling(network: nn.Module, loss: Callable[[], Tensor], steps: int = 25) -> list[float]:
-    """The loss before each of some steps of Adam."""
+    """Return the loss before each step of Adam."""
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], 3e-3)
     losses = []
     for _ in range(steps):

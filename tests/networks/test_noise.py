@@ -8,12 +8,12 @@ from impasto.networks.noise import fixed_noise, noise_at, noise_like
 
 
 def spectrum(pictures: Tensor) -> Tensor:
-    """The power of (N, H, W), averaged over N."""
+    """Return the power spectrum (H, W) of images (N, H, W), averaged over N."""
     power: Tensor = torch.fft.fft2(pictures).abs().square().mean(0)
     return power
 
 
-def test_fixed_noise_depends_on_place_and_level_alone() -> None:
+def test_fixed_noise_depends_on_position_and_level_only() -> None:
     large = noise_at(torch.arange(80), torch.arange(90), 0)
     assert torch.equal(noise_at(torch.arange(7, 30), torch.arange(5, 20), 0), large[7:30, 5:20])
     assert torch.equal(fixed_noise(torch.zeros(2, 3, 80, 90), 0)[0, 0], large)
@@ -22,7 +22,7 @@ def test_fixed_noise_depends_on_place_and_level_alone() -> None:
 
 
 def test_fixed_noise_is_normal_and_white() -> None:
-    """Its moments and tails are the normal distribution's, and no frequency has more power than chance gives it."""
+    """Moments and tails are those of the normal distribution, and the spectrum is flat up to chance."""
     noise = noise_at(torch.arange(512), torch.arange(512), 0).double()
     count = noise.numel()
     assert abs(noise.mean()) < 4 / math.sqrt(count)
@@ -30,7 +30,9 @@ def test_fixed_noise_is_normal_and_white() -> None:
     assert abs(noise.pow(4).mean() - 3) < 4 * math.sqrt(96 / count)
     for bound, share in ((1, 0.31731), (2, 0.04550), (3, 0.00270)):
         assert (noise.abs() > bound).double().mean() == pytest.approx(share, abs=4 * math.sqrt(share / count))
-    power = spectrum(noise[None]).flatten()[1:] / count  # each exponential with mean 1, but the constant one
+    power = (
+        spectrum(noise[None]).flatten()[1:] / count
+    )  # exponentially distributed with mean 1, except the constant one
     assert power.max() < math.log(count) + 8
     tiles = spectrum(noise.unfold(0, 32, 32).unfold(1, 32, 32).reshape(-1, 32, 32)) / 32**2  # means of 256
     assert tiles.min() > 1 - 6 / 16 and tiles.max() < 1 + 6 / 16
@@ -42,7 +44,7 @@ def test_fixed_noise_is_normal_and_white() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_in_painting_it_is_the_fixed_noise_of_its_level_in_the_type_of_the_maps(dtype: torch.dtype) -> None:
+def test_at_inference_noise_is_fixed_and_has_the_dtype_of_the_maps(dtype: torch.dtype) -> None:
     maps = torch.zeros(3, 5, 12, 17, dtype=dtype)
     found = noise_like(maps, 2, training=False)
     assert found.shape == (1, 1, 12, 17) and found.dtype == dtype
@@ -51,7 +53,7 @@ def test_in_painting_it_is_the_fixed_noise_of_its_level_in_the_type_of_the_maps(
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_in_training_it_is_new_for_every_picture_and_step_and_follows_the_seed(dtype: torch.dtype) -> None:
+def test_in_training_noise_differs_by_image_and_step_and_follows_the_seed(dtype: torch.dtype) -> None:
     maps = torch.zeros(3, 5, 40, 41, dtype=dtype)
     torch.manual_seed(1)
     first, second = noise_like(maps, 0, training=True), noise_like(maps, 0, training=True)

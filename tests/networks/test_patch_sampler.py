@@ -13,21 +13,21 @@ def seeded(seed: int = 0) -> torch.Generator:
 MAPS = [torch.randn(2, 3, 6, 4, generator=seeded(1)), torch.randn(2, 5, 3, 2, generator=seeded(2))]
 
 
-def test_a_feature_is_its_maps_head_at_that_place_alone_with_length_one() -> None:
+def test_a_feature_is_the_normalised_output_of_the_maps_head_at_that_position() -> None:
     torch.manual_seed(0)
     sampler = PatchSampler([3, 5])
-    places = [torch.tensor([7, 0, 23]), torch.tensor([5])]
-    found = sampler(MAPS, places)
+    positions = [torch.tensor([7, 0, 23]), torch.tensor([5])]
+    found = sampler(MAPS, positions)
     assert [tuple(each.shape) for each in found] == [(2, 3, 256), (2, 1, 256)]
-    for head, features, at, vectors in zip(sampler.heads, MAPS, places, found, strict=True):
+    for head, features, at, vectors in zip(sampler.heads, MAPS, positions, found, strict=True):
         for b in range(2):
-            for i, place in enumerate(at.tolist()):
-                row, column = divmod(place, features.shape[3])
+            for i, position in enumerate(at.tolist()):
+                row, column = divmod(position, features.shape[3])
                 expected = head(features[b, :, row, column])
                 torch.testing.assert_close(vectors[b, i], expected / expected.norm())
 
 
-def test_the_maps_and_the_heads_learn_at_the_chosen_places_only() -> None:
+def test_gradients_reach_the_maps_at_the_sampled_positions_only() -> None:
     maps = [MAPS[0].clone().requires_grad_()]
     sampler = PatchSampler([3], width=8)
     (found,) = sampler(maps, [torch.tensor([2])])
@@ -37,22 +37,22 @@ def test_the_maps_and_the_heads_learn_at_the_chosen_places_only() -> None:
     assert all(p.grad is not None and p.grad.abs().max() > 0 for p in sampler.parameters())
 
 
-def test_it_wants_as_many_maps_as_it_was_built_for() -> None:
+def test_another_number_of_maps_is_an_error() -> None:
     with pytest.raises(ValueError, match="shorter"):
         PatchSampler([3, 5])(MAPS[:1], [torch.tensor([0])])
 
 
 @given(count=st.integers(1, 40), seed=st.integers(0, 99))
-def test_places_are_different_ones_of_the_map_and_all_where_there_are_fewer(count: int, seed: int) -> None:
-    places = sample_positions(MAPS, count, seeded(seed))
-    for at, size in zip(places, (24, 6), strict=True):
+def test_positions_are_distinct_and_all_are_returned_where_there_are_fewer(count: int, seed: int) -> None:
+    positions = sample_positions(MAPS, count, seeded(seed))
+    for at, size in zip(positions, (24, 6), strict=True):
         assert len(set(at.tolist())) == len(at) == min(count, size)
         assert set(at.tolist()) <= set(range(size))
     again = sample_positions(MAPS, count, seeded(seed))
-    assert all(torch.equal(one, two) for one, two in zip(places, again, strict=True))
+    assert all(torch.equal(one, two) for one, two in zip(positions, again, strict=True))
 
 
-def test_every_place_is_drawn_as_often() -> None:
+def test_positions_are_uniformly_distributed() -> None:
     rng = seeded()
     drawn = torch.cat([sample_positions(MAPS, 6, rng)[0] for _ in range(2000)])
     counts = drawn.bincount(minlength=24)

@@ -22,7 +22,7 @@ def photos(*shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("layers", "patch"), [(1, 16), (2, 34), (3, 70), (4, 142)])
-def test_a_logit_sees_a_patch_of_the_paper(layers: int, patch: int) -> None:
+def test_the_receptive_field_of_a_logit_is_that_of_the_paper(layers: int, patch: int) -> None:
     pictures = photos(1, 3, 256, 256).requires_grad_()
     logits = discriminator(layers=layers)(pictures)
     logits[0, logits.shape[1] // 2, logits.shape[2] // 2].backward()
@@ -32,8 +32,8 @@ def test_a_logit_sees_a_patch_of_the_paper(layers: int, patch: int) -> None:
     assert columns.max() - columns.min() + 1 == patch
 
 
-def test_70_pixels_have_the_parameters_of_pix2pix_and_30_by_30_logits() -> None:
-    """CycleGAN's 2,764,737, without the 896 biases that an instance norm takes away again."""
+def test_the_70_pixel_discriminator_has_the_parameters_of_pix2pix_and_30_by_30_logits() -> None:
+    """CycleGAN's 2,764,737 without the 896 biases before instance norms, which have no effect."""
     with torch.device("meta"):
         network = discriminator(width=64, max_width=512, norm="instance")
         assert network(torch.empty(1, 3, 256, 256)).shape == (1, 30, 30)
@@ -42,21 +42,21 @@ def test_70_pixels_have_the_parameters_of_pix2pix_and_30_by_30_logits() -> None:
 
 @settings(max_examples=25)
 @given(height=st.integers(1, 80), width=st.integers(1, 80), layers=st.integers(1, 4), norm=st.sampled_from(NORMS))
-def test_small_and_odd_pictures_have_a_patch_too(height: int, width: int, layers: int, norm: str) -> None:
+def test_small_and_odd_sizes_have_at_least_one_logit(height: int, width: int, layers: int, norm: str) -> None:
     logits = discriminator(layers=layers, norm=norm)(photos(1, 3, height, width))
     assert logits.ndim == 3 and logits.numel() and logits.isfinite().all()
 
 
-def test_patches_are_judged_where_they_are() -> None:
+def test_logits_are_local() -> None:
     network = discriminator(layers=2)
     pictures = photos(1, 3, 64, 64)
     changed = pictures.clone()
     changed[..., :8, :8] += 1
-    moved = (network(changed) - network(pictures))[0] != 0
-    assert moved[0, 0] and not moved[-1].any() and not moved[:, -1].any()
+    changed_logits = (network(changed) - network(pictures))[0] != 0
+    assert changed_logits[0, 0] and not changed_logits[-1].any() and not changed_logits[:, -1].any()
 
 
-def test_spectral_normalisation_bounds_every_convolution() -> None:
+def test_spectral_normalisation_bounds_the_norm_of_every_convolution() -> None:
     plain, bound = discriminator(), discriminator(spectral=True)
     for _ in range(20):
         bound(photos(1, 3, 32, 32))

@@ -1,4 +1,4 @@
-"""A network that grows, against the DCGAN that it becomes and the smaller one that it was."""
+"""Progressive networks, compared with the DCGANs of each size."""
 
 import pytest
 import torch
@@ -28,15 +28,15 @@ def noise(*shape: int) -> Tensor:
 
 
 def with_weights_of(plain: nn.Module, *parts: nn.Module) -> nn.Module:
-    """A plain network with the weights of parts of another, in their order."""
+    """Load the weights of parts of another network, in their order, into a DCGAN."""
     weights = [value for part in parts for value in part.state_dict().values()]
     plain.load_state_dict(dict(zip(plain.state_dict(), weights, strict=True)))
     return plain
 
 
 @pytest.mark.parametrize("stage", [0, 1, 2])
-def test_when_no_stage_fades_it_is_the_dcgan_of_that_size(stage: int) -> None:
-    """Of its lower layers, and a last one of its own, whose widths are those of the whole."""
+def test_between_fade_ins_the_networks_equal_dcgans_of_that_size(stage: int) -> None:
+    """With the widths that the layers have in the fully grown network."""
     g, d = generator(), discriminator()
     g.grow(stage)
     d.grow(stage)
@@ -50,8 +50,8 @@ def test_when_no_stage_fades_it_is_the_dcgan_of_that_size(stage: int) -> None:
     assert torch.equal(d(painted), plain_d(painted))
 
 
-def test_a_stage_comes_in_without_a_jump() -> None:
-    """As it begins, the pictures are the smaller ones enlarged, and are judged as those were."""
+def test_a_fade_in_starts_continuously() -> None:
+    """At its start images are the upsampled smaller ones and get the same logits."""
     g, d = generator(), discriminator().eval()
     g.grow(1)
     d.grow(1)
@@ -65,7 +65,7 @@ def test_a_stage_comes_in_without_a_jump() -> None:
     torch.testing.assert_close(d(F.interpolate(small, scale_factor=2.0)), judged, atol=1e-4, rtol=1e-4)
 
 
-def test_while_it_comes_in_both_have_their_share() -> None:
+def test_a_fade_in_interpolates_between_both_sizes() -> None:
     g = generator()
     pictures = []
     for growth in (0.0, 0.25, 1.0):
@@ -75,7 +75,7 @@ def test_while_it_comes_in_both_have_their_share() -> None:
     torch.testing.assert_close(between, 0.75 * F.interpolate(small, scale_factor=2.0) + 0.25 * large)
 
 
-def test_a_finished_one_paints_at_its_whole_size_however_far_it_is_grown() -> None:
+def test_in_evaluation_mode_images_have_the_full_size_at_any_growth() -> None:
     g = generator().eval()
     for growth in (0.0, 0.5, 1.0, 2.0):
         g.grow(growth)
@@ -86,7 +86,7 @@ def test_a_finished_one_paints_at_its_whole_size_however_far_it_is_grown() -> No
         assert again.image_size == g.image_size == START << (growth > 0) << (growth > 1)
 
 
-def test_the_average_of_a_growing_painter_grows_after_it() -> None:
+def test_the_moving_average_grows_with_the_generator() -> None:
     g = generator()
     ema = ModelEma(g, halflife=8, rampup=1.0)
     average = ema.network

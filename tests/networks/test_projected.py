@@ -20,12 +20,12 @@ def discriminator() -> Discriminator:
 
 @pytest.fixture(scope="module")
 def both() -> Discriminator:
-    """With two backbones."""
+    """A discriminator with two backbones."""
     torch.manual_seed(0)
     return Discriminator(16, 8, ("lite1", "lite0")).eval()
 
 
-def pictures(count: int = 2, height: int = 64, width: int = 64) -> Tensor:
+def random_images(count: int = 2, height: int = 64, width: int = 64) -> Tensor:
     noise = torch.rand(count, 3, height // 4, width // 4, generator=torch.Generator().manual_seed(1)) * 2 - 1
     return nn.functional.interpolate(noise, (height, width), mode="bicubic").clamp(-1, 1)
 
@@ -39,15 +39,15 @@ def stages(network: Discriminator, view: int = 0) -> nn.Module:
 @pytest.mark.parametrize("backbones", [("lite1",), ("lite1", "lite0")])
 @pytest.mark.parametrize("pixels", [0, 8])
 @pytest.mark.parametrize("size", [(32, 32), (64, 96), (48, 80)])
-def test_each_head_gives_a_map_of_logits_a_quarter_as_large(backbones: Any, pixels: int, size: tuple[int, int]) -> None:
+def test_each_head_returns_logits_at_a_quarter_of_the_size(backbones: Any, pixels: int, size: tuple[int, int]) -> None:
     with torch.no_grad():
-        logits = Discriminator(8, pixels, backbones)(pictures(2, 128, 128)[..., : size[0], : size[1]])
+        logits = Discriminator(8, pixels, backbones)(random_images(2, 128, 128)[..., : size[0], : size[1]])
     assert logits.shape == (2, 4 * len(backbones) + (pixels > 0), size[0] // 4, size[1] // 4)
     assert logits.dtype == torch.float32 and logits.isfinite().all()
 
 
-def test_every_head_has_an_equal_say_in_the_mean(both: Discriminator) -> None:
-    """The coarse heads' few logits are repeated, so a mean over all is the mean of the heads' means."""
+def test_every_head_has_the_same_weight_in_the_mean(both: Discriminator) -> None:
+    """Logits of coarse heads are repeated, so that the mean over all is the mean of the heads' means."""
     seen: list[Tensor] = []
     heads = [head for view in both.views for head in view.heads]  # type: ignore[union-attr]
     hooks = [
@@ -56,16 +56,16 @@ def test_every_head_has_an_equal_say_in_the_mean(both: Discriminator) -> None:
         if head is not None
     ]
     with torch.no_grad():
-        logits = both(pictures())
+        logits = both(random_images())
     for hook in hooks:
         hook.remove()
     assert sorted(each.shape[-1] for each in seen) == [2, 2, 4, 4, 8, 8, 16, 16, 16]
     torch.testing.assert_close(logits.mean(), torch.stack([each.mean() for each in seen]).mean())
 
 
-def test_its_logits_are_those_of_the_paper_written_out(both: Discriminator) -> None:
-    """Channels mixed by 1×1, then each scale enlarged into the next larger one and mixed by 3×3; a head on each."""
-    given, expected = pictures(2, 64, 96), []
+def test_logits_equal_a_second_implementation_of_the_paper(both: Discriminator) -> None:
+    """1×1 cross-channel mixing, then upsampling into the next larger scale and 3×3 cross-scale mixing; a head on each."""
+    given, expected = random_images(2, 64, 96), []
     with torch.no_grad():
         for variant, view in zip(("lite1", "lite0"), both.views, strict=True):
             state, above = view.state_dict(), None
@@ -79,34 +79,34 @@ def test_its_logits_are_those_of_the_paper_written_out(both: Discriminator) -> N
         assert both.pixels is not None
         expected.append(both.pixels(given))
         found = both(given)
-    order = [3, 2, 1, 0, 7, 6, 5, 4, 8]  # they are told from the finest to the coarsest
+    order = [3, 2, 1, 0, 7, 6, 5, 4, 8]  # from the finest to the coarsest
     torch.testing.assert_close(found, torch.cat([expected[k] for k in order], 1), atol=1e-4, rtol=1e-4)
 
 
-def test_its_eyes_are_no_part_of_what_learns_or_is_saved(both: Discriminator) -> None:
+def test_backbones_are_not_trained_and_not_part_of_the_state(both: Discriminator) -> None:
     names = [*both.state_dict(), *(name for name, _ in both.named_parameters())]
     own = tuple(f"views.{view}.{part}" for view in (0, 1) for part in ("mix", "blend", "heads."))
     assert all(name.startswith((*own, "pixels.")) for name in names)
-    both(pictures()).mean().backward()
+    both(random_images()).mean().backward()
     assert all(weight.grad is not None for weight in both.parameters())
     for view in (0, 1):
-        eyes = list(stages(both, view).parameters())
-        assert len(eyes) > 90 and all(weight.grad is None and not weight.requires_grad for weight in eyes)
-        assert not {id(weight) for weight in eyes} & {id(weight) for weight in both.parameters()}
+        backbones = list(stages(both, view).parameters())
+        assert len(backbones) > 90 and all(weight.grad is None and not weight.requires_grad for weight in backbones)
+        assert not {id(weight) for weight in backbones} & {id(weight) for weight in both.parameters()}
 
 
-def test_a_generator_learns_through_its_eyes_and_through_its_pixels_alike(
+def test_gradients_reach_the_image_through_backbones_and_pixel_head(
     discriminator: Discriminator, both: Discriminator
 ) -> None:
     for network in (discriminator, Discriminator(16, 0), both):
-        given = pictures().requires_grad_()
+        given = random_images().requires_grad_()
         network(given).mean().backward()
         assert given.grad is not None and (given.grad != 0).float().mean() > 0.99
 
 
-def test_training_mode_leaves_its_eyes_as_they_are(discriminator: Discriminator) -> None:
-    """No running statistics, no dropped connections."""
-    network, given = stages(discriminator), pictures()
+def test_training_mode_does_not_affect_the_backbone(discriminator: Discriminator) -> None:
+    """It has no running statistics and no stochastic depth."""
+    network, given = stages(discriminator), random_images()
     with torch.no_grad():
         before = network(given)
         discriminator.train()
@@ -117,40 +117,40 @@ def test_training_mode_leaves_its_eyes_as_they_are(discriminator: Discriminator)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
 
 
-def test_it_moves_as_a_whole() -> None:
+def test_backbones_are_moved_and_cast_with_the_network() -> None:
     network = Discriminator(8, 8, ("lite0", "lite1")).to(torch.bfloat16)
-    eyes = [stages(network, view) for view in (0, 1)]
-    assert all(weight.dtype == torch.bfloat16 for each in eyes for weight in each.parameters())
+    backbones = [stages(network, view) for view in (0, 1)]
+    assert all(weight.dtype == torch.bfloat16 for each in backbones for weight in each.parameters())
     with torch.no_grad():
-        assert network(pictures().bfloat16()).isfinite().all()
+        assert network(random_images().bfloat16()).isfinite().all()
     network.to("meta")
-    assert all(weight.is_meta for each in eyes for weight in each.parameters())
+    assert all(weight.is_meta for each in backbones for weight in each.parameters())
 
 
-def test_a_copy_is_a_whole_one(discriminator: Discriminator) -> None:
+def test_copies_have_their_own_backbone(discriminator: Discriminator) -> None:
     copied = copy.deepcopy(discriminator)
     with torch.no_grad():
-        assert torch.equal(copied(pictures()), discriminator(pictures()))
+        assert torch.equal(copied(random_images()), discriminator(random_images()))
     assert stages(copied) is not stages(discriminator)
     copied.to(torch.float64)
     assert next(stages(discriminator).parameters()).dtype == torch.float32
 
 
-def test_other_seeds_mix_and_judge_otherwise_with_the_same_eyes() -> None:
+def test_seeds_change_projections_and_heads_but_not_the_backbone() -> None:
     found = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         found.append(Discriminator(8, 0).eval())
     one, same, other = found
     with torch.no_grad():
-        assert torch.equal(one(pictures()), same(pictures()))
-        assert not torch.equal(one(pictures()), other(pictures()))
-        eyes = [stages(each)(pictures()) for each in (one, other)]
-    assert all(torch.equal(a, b) for a, b in zip(*eyes, strict=True))
+        assert torch.equal(one(random_images()), same(random_images()))
+        assert not torch.equal(one(random_images()), other(random_images()))
+        backbones = [stages(each)(random_images()) for each in (one, other)]
+    assert all(torch.equal(a, b) for a, b in zip(*backbones, strict=True))
 
 
-def test_a_second_backbone_is_beside_the_first_and_mixed_on_its_own(both: Discriminator) -> None:
-    """Each order of the two gives the same heads, and none of them is the other's."""
+def test_backbones_have_separate_projections_and_heads(both: Discriminator) -> None:
+    """Swapped backbones with swapped weights give the same logits in the other order."""
     torch.manual_seed(2)
     swapped = Discriminator(16, 8, ("lite0", "lite1")).eval()
     state = both.state_dict()
@@ -159,36 +159,36 @@ def test_a_second_backbone_is_beside_the_first_and_mixed_on_its_own(both: Discri
             state[f"views.{1 - int(name[6])}.{name[8:]}"] = both.state_dict()[name]
     swapped.load_state_dict(state)
     with torch.no_grad():
-        one, other = both(pictures()), swapped(pictures())
+        one, other = both(random_images()), swapped(random_images())
     torch.testing.assert_close(torch.cat([one[:, 4:8], one[:, :4], one[:, 8:]], 1), other)
     assert not torch.allclose(one[:, :4], one[:, 4:8], atol=1e-3)
 
 
-def test_plain_pictures_are_for_the_head_on_the_pixels_alone(both: Discriminator) -> None:
-    given, plain = pictures(), pictures().flip(3)
+def test_unaugmented_images_are_for_the_pixel_head_only(both: Discriminator) -> None:
+    given, plain = random_images(), random_images().flip(3)
     with torch.no_grad():
-        assert torch.equal(both(given, given), both(given)), "of 64 pixels nothing is cut out"
+        assert torch.equal(both(given, given), both(given)), "images of 64 pixels are not cropped"
         found, own, others = both(given, plain), both(given), both(plain)
     assert torch.equal(found[:, :-1], own[:, :-1]) and torch.equal(found[:, -1], others[:, -1])
     assert not torch.allclose(own[:, -1], others[:, -1], atol=1e-3)
 
 
-def test_a_gradient_reaches_what_is_augmented_and_what_is_plain(both: Discriminator) -> None:
-    given, plain = pictures().requires_grad_(), pictures().flip(3).requires_grad_()
+def test_gradients_reach_augmented_and_unaugmented_images(both: Discriminator) -> None:
+    given, plain = random_images().requires_grad_(), random_images().flip(3).requires_grad_()
     both(given, plain).mean().backward()
     for each in (given, plain):
         assert each.grad is not None and (each.grad != 0).float().mean() > 0.99
 
 
-def test_without_a_head_on_the_pixels_plain_pictures_change_nothing() -> None:
-    blind = Discriminator(8, 0).eval()
+def test_without_a_pixel_head_unaugmented_images_have_no_effect() -> None:
+    network = Discriminator(8, 0).eval()
     with torch.no_grad():
-        assert torch.equal(blind(pictures(), pictures().flip(3)), blind(pictures()))
+        assert torch.equal(network(random_images(), random_images().flip(3)), network(random_images()))
 
 
 @settings(max_examples=25)
 @given(st.integers(32, 300), st.integers(32, 300), st.integers(0, 99))
-def test_the_head_on_the_pixels_looks_at_half_of_a_picture_each_way_but_at_64_pixels_if_there_are_so_many(
+def test_the_crop_for_the_pixel_head_has_half_of_each_side_and_at_least_64_pixels(
     height: int, width: int, seed: int
 ) -> None:
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
@@ -201,7 +201,7 @@ def test_the_head_on_the_pixels_looks_at_half_of_a_picture_each_way_but_at_64_pi
     assert torch.equal(crop, numbered[..., first_row : first_row + tall, first_column : first_column + wide])
 
 
-def test_another_part_is_looked_at_each_time_and_every_pixel_may_be() -> None:
+def test_crops_are_uniform_over_all_positions() -> None:
     numbered = torch.arange(72 * 130).view(1, 1, 72, 130)
     torch.manual_seed(0)
     firsts = {int(_random_crop(numbered)[0, 0, 0, 0]) for _ in range(400)}
@@ -210,49 +210,49 @@ def test_another_part_is_looked_at_each_time_and_every_pixel_may_be() -> None:
 
 
 @pytest.mark.parametrize("size", [(96, 64), (192, 256)])
-def test_a_part_of_plain_pictures_has_as_many_logits_as_the_whole(size: tuple[int, int]) -> None:
+def test_logits_of_a_crop_are_resized_to_those_of_the_whole_image(size: tuple[int, int]) -> None:
     network, seen = Discriminator(8, 4).eval(), []
     assert network.pixels is not None
     network.pixels.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     with torch.no_grad():
-        logits, whole = network(pictures(1, *size), pictures(1, *size)), network(pictures(1, *size))
+        logits, whole = network(random_images(1, *size), random_images(1, *size)), network(random_images(1, *size))
     assert logits.shape == whole.shape == (1, 5, size[0] // 4, size[1] // 4)
     assert [each.shape[2:] for each in seen] == [(max(size[0] // 2, 64), max(size[1] // 2, 64)), size]
 
 
-#: Some of the names in a checkpoint from when there was one backbone.
+#: Some of the names in checkpoints with a single backbone.
 EARLIER = {"mix0", "blend3", "heads.2.4.bias", "heads.0.0.parametrizations.weight.original", "pixels.6.bias"}
 
 
 def earlier(network: Discriminator, prefix: str = "") -> dict[str, Tensor]:
-    """Its state by those names."""
+    """Return the state dict with those names."""
     return {f"{prefix}{name.removeprefix('views.0.')}": value for name, value in network.state_dict().items()}
 
 
-def test_a_state_from_when_there_was_one_backbone_judges_as_it_did(discriminator: Discriminator) -> None:
+def test_checkpoints_with_a_single_backbone_load(discriminator: Discriminator) -> None:
     state = earlier(discriminator)
     before = dict(state)
     assert state.keys() >= EARLIER and not any("views" in name for name in state)
     torch.manual_seed(5)
     loaded, within = Discriminator(16, 8).eval(), nn.Sequential(nn.Identity(), Discriminator(16, 8)).eval()
     with torch.no_grad():
-        assert not torch.equal(loaded(pictures()), discriminator(pictures()))
+        assert not torch.equal(loaded(random_images()), discriminator(random_images()))
         loaded.load_state_dict(state)
         within.load_state_dict(earlier(discriminator, "1."))
         for network in (loaded, within):
-            assert torch.equal(network(pictures()), discriminator(pictures()))
-    assert state.keys() == before.keys(), "the checkpoint itself stays as it is"
+            assert torch.equal(network(random_images()), discriminator(random_images()))
+    assert state.keys() == before.keys(), "the state dict itself is not changed"
 
 
-def test_the_moments_of_an_optimiser_from_then_fit_too(discriminator: Discriminator) -> None:
-    """They are kept in the order of the parameters: heads from the finest to the coarsest, then that on the pixels."""
+def test_optimiser_states_of_earlier_checkpoints_match_the_order_of_parameters(discriminator: Discriminator) -> None:
+    """Heads from the finest to the coarsest, then the pixel head."""
     names = [name.removeprefix("views.0.") for name, _ in discriminator.named_parameters()]
     assert [name.partition(".")[0] for name in names] == ["heads"] * 24 + ["pixels"] * 8
     levels = [int(name.split(".")[1]) for name in names[:24]]
     assert levels == sorted(levels)
 
 
-def test_a_state_with_names_that_it_never_had_is_refused(discriminator: Discriminator) -> None:
-    for name in ("views.1.mix0", "eyes", "mixed"):
+def test_unknown_names_in_a_state_dict_are_an_error(discriminator: Discriminator) -> None:
+    for name in ("views.1.mix0", "backbones", "mixed"):
         with pytest.raises(RuntimeError, match="Unexpected key"):
             discriminator.load_state_dict(discriminator.state_dict() | {name: torch.zeros(1)})

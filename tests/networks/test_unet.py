@@ -27,8 +27,8 @@ def photos(*shape: int) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
 
 
-def test_eight_levels_have_the_parameters_of_pix2pix() -> None:
-    """Its 54,413,955, and the biases of the two convolutions down that no norm follows."""
+def test_eight_levels_have_the_number_of_parameters_of_pix2pix() -> None:
+    """The 54,413,955 of pix2pix plus the biases of the two encoder convolutions without norm."""
     with torch.device("meta"):
         network = generator(width=64, max_width=512, depth=8, norm="batch", dropout=0.5)
     assert sum(p.numel() for p in network.parameters()) == 54_413_955 + 64 + 512
@@ -36,19 +36,19 @@ def test_eight_levels_have_the_parameters_of_pix2pix() -> None:
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("up", UPS)
-def test_every_norm_and_way_up_paints(norm: str, up: str) -> None:
+def test_every_norm_and_upsampling_works(norm: str, up: str) -> None:
     painted = generator(norm=norm, up=up)(photos(2, 3, 16, 16))
     assert painted.shape == (2, 3, 16, 16) and painted.abs().max() <= 1 and painted.std() > 0
 
 
 @settings(max_examples=25)
 @given(height=st.integers(1, 70), width=st.integers(1, 70), depth=st.integers(1, 6))
-def test_any_size_comes_back_at_any_depth(height: int, width: int, depth: int) -> None:
+def test_the_output_has_the_size_of_the_input_at_any_depth(height: int, width: int, depth: int) -> None:
     painted = generator(width=2, max_width=4, depth=depth)(photos(1, 3, height, width))
     assert painted.shape == (1, 3, height, width) and painted.isfinite().all()
 
 
-def test_depth_is_the_number_of_halvings() -> None:
+def test_depth_is_the_number_of_downsamplings() -> None:
     sides: list[int] = []
     network = generator(depth=5)
     for down in network.downs:
@@ -57,8 +57,8 @@ def test_depth_is_the_number_of_halvings() -> None:
     assert sides == [32, 16, 8, 4, 2]
 
 
-def test_each_stage_up_sees_the_maps_of_its_size_from_the_way_down() -> None:
-    """Whatever the inner stages forget, the outermost one still sees the photo; without its skip it would not."""
+def test_decoder_stages_have_skip_connections() -> None:
+    """With inner stages of zeros the output still depends on the input, through the outermost skip alone."""
     network = generator(norm="none")
     for parameter in network.ups[:-1].parameters():
         nn.init.zeros_(parameter)
@@ -70,7 +70,7 @@ def test_each_stage_up_sees_the_maps_of_its_size_from_the_way_down() -> None:
     assert torch.equal(one, other)
 
 
-def test_three_stages_drop_values_in_training_and_none_does_in_painting() -> None:
+def test_three_stages_have_dropout_in_training_mode_only() -> None:
     network = generator(depth=6, dropout=0.5)
     assert sum(m.p == 0.5 for m in network.modules() if isinstance(m, nn.Dropout)) == 3
     pictures = photos(1, 3, 64, 64)
@@ -80,7 +80,7 @@ def test_three_stages_drop_values_in_training_and_none_does_in_painting() -> Non
 
 
 @pytest.mark.parametrize("norm", NORMS)
-def test_a_finished_painter_paints_each_photo_alone(norm: str) -> None:
+def test_images_of_a_batch_are_independent_in_evaluation_mode(norm: str) -> None:
     network = generator(norm=norm, dropout=0.5).eval()
     pictures = photos(3, 3, 32, 32)
     with torch.inference_mode():
