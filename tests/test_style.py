@@ -16,17 +16,18 @@ from impasto.data.augment import to_float, to_pixels
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
+from impasto.inference.load import load_translator
+from impasto.inference.translator import Translator
 from impasto.losses.self_similarity import self_similarity
-from impasto.networks import build_generator, feature_decoder
-from impasto.networks import edsr as painter_network
+from impasto.networks import build_generator, edsr, feature_decoder
 from impasto.networks.pretrained.efficientnet import Stages
 from impasto.style import FORMAT, Style, available_styles, bundled_styles, find_style
 
-#: The styles that come along, and those in the repository.
+#: The bundled styles, and those in the repository.
 STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | bundled_styles()
 
 
-def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
+def test_a_saved_style_loads_without_options_and_is_equal(tmp_path: Path) -> None:
     made = style()
     made.save(tmp_path / "monet.safetensors")
     again = Style.load(tmp_path / "monet.safetensors")
@@ -37,7 +38,7 @@ def test_a_style_opens_without_flags_and_is_the_same(tmp_path: Path) -> None:
 
 
 def translator(recipe: Recipe) -> Style:
-    """An untrained one, by that recipe."""
+    """An untrained translation style of that recipe."""
     torch.manual_seed(0)
     network = build_generator(**recipe.generator_kwargs()).eval().requires_grad_(False)
     changed = {
@@ -50,13 +51,13 @@ def translator(recipe: Recipe) -> Style:
     return Style(network, style().card.model_copy(update=changed))
 
 
-def test_a_style_of_the_earlier_monet_still_loads_and_paints(tmp_path: Path) -> None:
-    """Its card holds the recipe as it was then, without what recipes have learned since."""
+def test_a_style_of_the_first_monet_recipe_loads_and_translates(tmp_path: Path) -> None:
+    """Its card holds the recipe of then, without later settings and with old names."""
     made = translator(earlier.monet())
     card = made.card.model_copy(update={"recipe": earlier.MONET})
     Style(made.network, card).save(tmp_path / "old.safetensors")
-    loaded = impasto.load(tmp_path / "old.safetensors")
-    assert isinstance(loaded.style.network, painter_network.Generator)
+    loaded = load_translator(tmp_path / "old.safetensors")
+    assert isinstance(loaded.style.network, edsr.Generator)
     assert loaded.card.recipe == earlier.MONET and loaded.style.recipe == earlier.monet()
     photo = np.random.default_rng(0).integers(0, 256, (1, 60, 70, 3), dtype=np.uint8)
     with torch.no_grad():
@@ -65,8 +66,7 @@ def test_a_style_of_the_earlier_monet_still_loads_and_paints(tmp_path: Path) -> 
     assert np.abs(expected.astype(int) - photo).mean() > 5
 
 
-def test_a_style_that_knows_moods_keeps_them_and_paints_the_same(tmp_path: Path) -> None:
-    """What its network looks through is not in the file, and is there all the same."""
+def test_a_style_with_moods_stores_them_but_not_its_fixed_network(tmp_path: Path) -> None:
     small = ["generator.width=4", "generator.body=8", "generator.blocks=1"]
     made, photo = translator(Recipe.load("monet").replace(small)), torch.rand(1, 3, 64, 96) * 2 - 1
     assert isinstance(made.network, feature_decoder.Generator)
@@ -81,7 +81,7 @@ def test_a_style_that_knows_moods_keeps_them_and_paints_the_same(tmp_path: Path)
     assert torch.equal(loaded.get_buffer("moods"), made.network.moods) and len(made.network.moods) == 3
 
 
-def test_a_run_folder_stands_for_its_best_style(tmp_path: Path) -> None:
+def test_a_run_folder_loads_its_best_style_else_its_last(tmp_path: Path) -> None:
     style(1).save(tmp_path / "last.safetensors")
     assert Style.load(tmp_path).network.state_dict().keys()
     last = Style.load(tmp_path).network.layers[0].weight  # type: ignore[index, union-attr]
@@ -90,37 +90,37 @@ def test_a_run_folder_stands_for_its_best_style(tmp_path: Path) -> None:
     assert not torch.equal(last, best)
 
 
-def test_what_is_no_style_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_unreadable_style_is_refused_in_one_line(tmp_path: Path) -> None:
     made, file = tmp_path / "made.safetensors", tmp_path / "x.safetensors"
     style().save(made)
 
-    def said() -> str:
+    def message() -> str:
         with pytest.raises(ImpastoError) as error:
             Style.load(file)
         assert "\n" not in str(error.value) and str(file) in str(error.value)
         return str(error.value)
 
-    assert "There is no style" in said()
+    assert "There is no style" in message()
     file.write_bytes(b"")
-    assert "damaged" in said()
+    assert "damaged" in message()
     file.write_bytes(made.read_bytes()[:-100])
-    assert "damaged" in said()
+    assert "damaged" in message()
     save_file({"weight": torch.zeros(3)}, file)
-    assert "not a style" in said()
+    assert "not a style" in message()
     card = style().card.model_dump(mode="json")
     save_file(load_file(made), file, metadata={"impasto": json.dumps(card | {"format": 99})})
-    assert "newer impasto" in said()
+    assert "newer impasto" in message()
     save_file({"weight": torch.zeros(3)}, file, metadata={"impasto": json.dumps(card)})
-    assert "does not fit its own description" in said()
+    assert "does not fit its own description" in message()
     save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT - 2})})
-    assert "older impasto" in said()
+    assert "older impasto" in message()
     save_file(load_file(made), file, metadata={"impasto": json.dumps({"format": FORMAT})})
-    assert "does not fit its own description" in said()
+    assert "does not fit its own description" in message()
     with pytest.raises(ImpastoError, match="no style in"):
         Style.load(tmp_path)
 
 
-def test_half_precision_halves_the_file_and_paints_the_same_to_the_eye(tmp_path: Path) -> None:
+def test_float16_halves_the_file_without_a_visible_difference(tmp_path: Path) -> None:
     made = style()
     made.save(tmp_path / "whole.safetensors")
     made.save(tmp_path / "half.safetensors", torch.float16)
@@ -132,7 +132,7 @@ def test_half_precision_halves_the_file_and_paints_the_same_to_the_eye(tmp_path:
 
 
 def layouts_apart(given: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """How far the layout of each of some pictures, uint8 (N, 256, 256, 3), is from that of each of others, (N, N)."""
+    """Self-similarity losses (N, N) between each of N images and each of N others, uint8 (N, 256, 256, 3)."""
     with torch.inference_mode():
         one, other = (Stages("lite0")(to_float(torch.tensor(each)))[1] for each in (given, made))
         places = torch.arange(0, one.shape[2] * one.shape[3], 7)
@@ -141,22 +141,20 @@ def layouts_apart(given: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", STYLES)
-def test_a_style_that_comes_along_says_what_it_is_and_paints_without_training(name: str) -> None:
-    painter = impasto.load(STYLES[name])
-    assert painter.card.license and painter.card.target_data["pictures"] > 200 and painter.card.scores
-    assert "/" not in painter.card.target_data["spec"]
-    if painter.style.recipe.translates:
-        with open_source(
-            "sample:photos" if painter.style.recipe.target == "paintings" else "sample:paintings"
-        ) as source:
+def test_a_bundled_style_describes_itself_and_works_without_training(name: str) -> None:
+    pipeline = impasto.load(STYLES[name])
+    card = pipeline.card
+    assert card.license and card.target_data["pictures"] > 200 and card.scores and "/" not in card.target_data["spec"]
+    if isinstance(pipeline, Translator):
+        with open_source("sample:photos" if card.target == "paintings" else "sample:paintings") as source:
             sizes = [decode(entry.read()).image.resize((256, 256)) for entry in islice(source.entries(), 5)]
         given = np.stack([np.asarray(each) for each in sizes])
-        made = np.concatenate([painter.paint_pixels(each[None]) for each in given])
+        made = np.concatenate([pipeline.paint_pixels(each[None]) for each in given])
         assert (np.abs(made.astype(int) - given).mean((1, 2, 3)) > 4).all() and (made.std((1, 2, 3)) > 15).all()
         away = layouts_apart(given, made)
-        assert (away.argmin(0) == np.arange(5)).all() and (away.argmin(1) == np.arange(5)).all()  # still that scene
+        assert (away.argmin(0) == np.arange(5)).all() and (away.argmin(1) == np.arange(5)).all()  # the same scene
     else:
-        pictures = np.stack(list(painter.stream(32, seed=1)))
+        pictures = np.stack(list(pipeline.stream(32, seed=1)))
         assert pictures.std(0).mean() > (25 if name in bundled_styles() else 3)  # of 255: as varied as paintings are
     assert STYLES[name].stat().st_size < 16e6
 
@@ -165,7 +163,7 @@ def test_the_package_stays_small() -> None:
     assert sum(path.stat().st_size for path in bundled_styles().values()) < 40e6
 
 
-def test_a_name_is_that_of_a_style_that_comes_along_then_of_what_lies_here_then_of_one_in_styles(
+def test_a_name_means_a_bundled_style_then_a_path_then_a_file_in_styles(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -189,7 +187,7 @@ def test_a_name_is_that_of_a_style_that_comes_along_then_of_what_lies_here_then_
         Style.load("styles/other.safetensors")
 
 
-def test_what_is_no_style_in_the_folder_styles_is_listed_as_such_and_hides_no_other(impasto: Impasto) -> None:
+def test_unreadable_files_in_styles_are_listed_as_such_beside_the_others(impasto: Impasto) -> None:
     Path("styles").mkdir()
     style().save(Path("styles/good.safetensors"))
     Path("styles/torn.safetensors").write_bytes(Path("styles/good.safetensors").read_bytes()[:900])
@@ -199,4 +197,4 @@ def test_what_is_no_style_in_the_folder_styles_is_listed_as_such_and_hides_no_ot
     said = impasto("styles").stdout
     assert "chinese-landscape-64" in said and "16×16, trained on 300 images" in said
     assert "torn.safetensors cannot be read as a style" in said and "holds weights, but not a style" in said
-    assert "empty.safetensors says too little of itself" in said
+    assert "empty.safetensors is damaged: its card is incomplete" in said

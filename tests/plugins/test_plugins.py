@@ -78,10 +78,9 @@ def test_its_method_networks_loss_image_format_and_logger_train(toy: Command) ->
     assert [(int(step), float(loss)) for step, loss, _ in lines] == [
         (row["step"], row["loss_discriminator"]) for row in rows
     ]
-    assert "12 images" in (run / "report.html").read_text() or "Toy image" in (run / "pictures.json").read_text()
+    assert len(json.loads((run / "pictures.json").read_text())["pictures"]) == 12
     toy("generate", "run", "--count", "2", "--out", "made")
-    sizes = [Image.open(path).size for path in sorted((toy.folder / "made").glob("*.png"))]
-    assert sizes == [(32, 32), (32, 32)]
+    assert len(list((toy.folder / "made").glob("*.png"))) == 2
 
 
 def test_its_metric_and_feature_extractor_score(toy: Command) -> None:
@@ -104,7 +103,8 @@ def test_its_generator_paints_photos_of_any_size_although_tiling_does_not_know_i
     toy("train", "toy-translation", *data, "--out", "translation", "--budget", "2steps")
     Image.fromarray(rng.integers(0, 256, (901, 701, 3), np.uint8)).save(toy.folder / "large.png")
     toy("paint", "large.png", "--style", "translation", "--out", "painted.png")
-    assert Image.open(toy.folder / "painted.png").size == (701, 901)
+    with Image.open(toy.folder / "painted.png") as painted:
+        assert painted.size == (701, 901)
 
 
 def test_a_plugin_that_cannot_be_loaded_is_named_in_one_line(toy: Command, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Plain convolutional generator and discriminator: the baseline for all other networks."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -19,6 +19,8 @@ class Generator(nn.Module):
     The output has no activation, so values may leave −1…1: clamp them for display.
     ValueError for an unknown ``activation`` or ``norm`` (see ``layers``).
     """
+
+    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ Three convolutions at full resolution follow the last upsampling, and every chan
 (Zhang 2019, arXiv:1904.11486; Odena et al. 2016), against checkerboard artefacts.
 """
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +31,8 @@ STRIDE = 4
 @GENERATORS.register("edsr")
 class Generator(nn.Module):
     """Images (B, 3, H, W) in −1…1 to images of the same shape and range, for any H and W."""
+
+    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
     def __init__(self, width: Width, body: Width, blocks: Annotated[int, Field(ge=2, le=64)]) -> None:
         super().__init__()

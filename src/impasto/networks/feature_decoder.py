@@ -59,6 +59,7 @@ class Generator(nn.Module):
 
     feature_family: ClassVar[str] = "efficientnet"
     stride: ClassVar[int] = STRIDE  #: image sides in training are multiples of it
+    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
     moods: Tensor  #: (N, MOOD_DIM), statistics of N training paintings; N is 0 before :meth:`set_moods`
     offsets: Tensor  #: (N,), subtracted from the distances to them to balance the choice
 

@@ -1,7 +1,7 @@
 """Residual generator of Johnson et al. 2016 (arXiv:1603.08155), as in CycleGAN (Zhu et al. 2017,
 arXiv:1703.10593)."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -41,6 +41,8 @@ class Generator(nn.Module):
     tanh(atanh(0.98 x) + r), with r near zero at initialisation.
     ValueError for an unknown ``norm``, ``activation``, ``down`` or ``up`` (see ``layers``).
     """
+
+    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """U-Net generator of pix2pix (Isola et al. 2017, arXiv:1611.07004)."""
 
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
@@ -22,6 +22,8 @@ class Generator(nn.Module):
     2^``depth``, which is costly for small or odd sizes.
     ValueError for an unknown ``norm`` or ``up`` (see ``layers``).
     """
+
+    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
     def __init__(
         self,
