@@ -80,7 +80,7 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
 
 def _write(style: Style, network: nn.Module, path: Path) -> None:
     recipe = style.recipe
-    getattr(network, "fixed", None)  # load the weights now: they cannot be loaded while tracing
+    getattr(network, "backbone", None)  # load the weights now: they cannot be loaded while tracing
     auto = torch.export.Dim.AUTO
     if isinstance(recipe, GenerationRecipe):
         example, name, sizes = torch.zeros(3, recipe.latent), "latents", {0: auto}
