@@ -2,7 +2,8 @@
 
 import sys
 
-from impasto.cli import evaluation, inference, interop, training  # noqa: F401  (they register their subcommands)
+# They register their subcommands, in the order of the help.
+from impasto.cli import training, inference, evaluation, interop  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
 from impasto.cli.app import messages_on_stdout
 from impasto.errors import ImpastoError, missing_extras_explained

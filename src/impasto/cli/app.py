@@ -34,6 +34,10 @@ def _options(
         raise typer.Exit
 
 
+#: Panels of the help, in the order of a first project.
+TRAIN, USE, SCORE, SHARE = "Train", "Stylise and generate", "Evaluate and submit", "Share and convert"
+
+
 class _Lines(logging.Handler):
     """Print messages as plain lines to the current standard output."""
 

@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.app import SOURCE, Device, app
+from impasto.cli.app import SCORE, SOURCE, Device, app
 from impasto.cli.progress_bar import bar
 
 
-@app.command()
+@app.command(rich_help_panel=SCORE)
 def evaluate(
     fakes: Annotated[str, typer.Argument(help="Images to score: a style, a run folder, or image files.")],
     against: Annotated[str, typer.Option(help=f"Real images. {SOURCE}")],
@@ -71,7 +71,7 @@ def evaluate(
     print(f"Report: {out / 'evaluation.html'}")
 
 
-@app.command()
+@app.command(rich_help_panel=SCORE)
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[Path, typer.Option(help="Output folder: comparison.html, comparison.json.")] = Path("comparison"),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from impasto.cli.app import SOURCE, STYLE, Device, app
+from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
@@ -18,7 +18,7 @@ PHOTOS = (
 )
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
     out: Annotated[
@@ -79,7 +79,7 @@ def generate(
     print(summary)
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
     out: Annotated[str, typer.Option(help="Folder or .zip; for one photo or video also a file.")] = "painted",
@@ -174,7 +174,7 @@ def _resume_hint() -> Iterator[None]:
         raise
 
 
-@app.command()
+@app.command(rich_help_panel=USE)
 def styles() -> None:
     """List the bundled styles, and those in a folder styles/ here."""
     from rich.console import Console
@@ -191,7 +191,7 @@ def styles() -> None:
     print("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
 
 
-@app.command()
+@app.command(rich_help_panel=SCORE)
 def submit(
     style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
     named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.app import STYLE, app
+from impasto.cli.app import SHARE, STYLE, app
 
 
-@app.command("import")
+@app.command("import", rich_help_panel=SHARE)
 def import_(
     file: Annotated[Path, typer.Argument(help="Generator checkpoint, such as latest_net_G.pth.")],
     out: Annotated[Path | None, typer.Option(help="Style file to write [default: styles/NAME.safetensors].")] = None,
@@ -29,7 +29,7 @@ def import_(
     print(f"Use it: impasto paint PHOTO --style {style} --out painted")
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def export(
     style: Annotated[str, typer.Argument(help=STYLE)],
     onnx: Annotated[Path, typer.Option("--onnx", help="ONNX file to write.")],
@@ -46,7 +46,7 @@ def export(
     )
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def push(
     style: Annotated[str, typer.Argument(help=STYLE)],
     repository: Annotated[str, typer.Argument(help="OWNER/NAME.")],
@@ -58,7 +58,7 @@ def push(
     print(f"{push(style, repository, private=private)}\nDownload it with: impasto pull {repository}")
 
 
-@app.command()
+@app.command(rich_help_panel=SHARE)
 def pull(
     repository: Annotated[str, typer.Argument(help="OWNER/NAME, or OWNER/NAME@REVISION.")],
     out: Annotated[Path | None, typer.Option(help="Style file to write [default: styles/NAME.safetensors].")] = None,

@@ -6,33 +6,37 @@ from typing import Annotated
 
 import typer
 
-from impasto.cli.app import SOURCE, CropFrames, Device, app
+from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
 ) -> None:
     """List the recipes, or show all settings of one."""
+    import yaml
     from rich.console import Console
     from rich.table import Table
 
     from impasto.config import bundled_recipes
-    from impasto.config.recipe import Recipe
 
     if name is not None:
+        from impasto.config.recipe import Recipe
+
         print(Recipe.load(name).to_yaml(), end="")
         return
     table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
-    for each in map(Recipe.load, bundled_recipes()):
-        table.add_row(each.name, each.method, str(each.size), str(each.batch), each.generator.network)
+    for file in bundled_recipes().values():
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))  # not validated, which would import torch
+        network = values["generator"]["network"]
+        table.add_row(values["name"], values["method"], str(values["size"]), str(values["batch"]), network)
     Console().print(table)
     print("\nimpasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def explore(
     paintings: Annotated[str, typer.Argument(help=SOURCE)],
     photos: Annotated[str | None, typer.Option(help="Photo data set, same formats as PAINTINGS.")] = None,
@@ -63,7 +67,7 @@ def explore(
     print(f"Report: {out / 'exploration.html'}")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[Path, typer.Argument(help="Folder of the pack to write.")],
@@ -81,7 +85,7 @@ def pack(
     print(f"{out}: {len(store.pixels):,} images of {size}×{size} px.")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def train(
     recipe: Annotated[str | None, typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.")] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
@@ -167,7 +171,7 @@ def train(
         print(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --reverse --out photos")
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def tune(
     recipe: Annotated[str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.")],
     paintings: Annotated[str, typer.Option(help=SOURCE)],
@@ -228,7 +232,7 @@ def tune(
         raise typer.Exit(128 + found.signal)
 
 
-@app.command()
+@app.command(rich_help_panel=TRAIN)
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     """Write the report.html of a run again."""
     from impasto.reports.run import write_report
