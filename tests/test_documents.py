@@ -28,7 +28,7 @@ from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.inference import image_sets
 from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtractor
-from impasto.training import evaluator
+from impasto.training import evaluator, memory_estimate
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -144,8 +144,8 @@ def colours(extractor: FeatureExtractor, pixels: Tensor) -> Tensor:
 
 
 def run(command: str) -> None:
-    """Run a command in this process, with few images to score, cheap features and no speed measured; a pipeline in
-    bash."""
+    """Run a command in this process, with few images to score, cheap features, and neither speed nor memory
+    estimated; a pipeline in bash."""
     if "|" in command:
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         subprocess.run(["bash", "-ec", command], check=True, env=environment)
@@ -156,6 +156,7 @@ def run(command: str) -> None:
         patch.setattr(image_sets, "GENERATED", 8)
         patch.setattr(evaluator, "SCORE_IMAGES", 16)  # of which the first score takes an eighth
         patch.setattr(explore, "_estimate_speeds", lambda *arguments: {})
+        patch.setattr(memory_estimate, "needed", lambda *arguments: 0)
         for extractor in FEATURE_EXTRACTORS.values():
             patch.setattr(extractor, "features", colours)
         try:
