@@ -62,7 +62,9 @@ STAND_INS = [
     (r"--budget \S+", "--budget 2steps"),
     (r"--budget-per-trial \S+", "--budget-per-trial 2steps"),
     (r"--trials \d+", "--trials 1"),
-    (r"(evaluate .*|compare .*)", r"\1 --count 8"),
+    (r"((evaluate|compare) .*--against) sample:paintings", r"\1 my-paintings"),
+    (r"((evaluate|compare) .*--against .*)", r"\1 --count 8"),
+    (r"--size 256", "--size 64"),
     (r"\brun\b(?=.* --reverse)", "both-directions"),
 ]
 
@@ -169,9 +171,11 @@ def prepare() -> None:
     """Train what documents evaluate without having trained it before: one model from noise, one CycleGAN."""
     if not Path("run").exists():
         run(reduced("impasto train dcgan-64 --paintings my-paintings --out run --budget 2steps"))
+    if not Path("both-directions").exists():
         domains = "--paintings my-paintings --photos my-photos"
         run(reduced(f"impasto train cyclegan-resnet {domains} --out both-directions --budget 2steps"))
-        for name in ("run-a", "run-b"):
+    for name in ("run-a", "run-b"):
+        if not Path(name).exists():
             shutil.copytree("run", name)
 
 
