@@ -12,6 +12,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --target $(VENV)/reference torch-fidelity
+	$(BIN)/pip install --quiet --constraint constraints.txt brotli gradio-client httpx orjson python-multipart starlette uvicorn
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps trackio  # asks for pillow<13 and runs with 13
 	touch $@
 
 # The main verbs on the bundled sample: stylise photos, inspect a data set, fine-tune a generator for two minutes and
