@@ -23,7 +23,7 @@ def fresh(width: int = 6, body: int = 8, blocks: int = 1, soften: int = 2) -> Ge
 
 
 def trained(width: int = 6, body: int = 8, blocks: int = 1, soften: int = 2) -> Generator:
-    """With larger weights of the last layer and of the modulation, so that the output is more than the blurred photo."""
+    """With larger weights of last layer and modulation, so that the output is more than the blurred photo."""
     network = fresh(width, body, blocks, soften)
     nn.init.normal_(network.paint.weight, 0, 0.02)
     for name, weight in network.named_parameters():

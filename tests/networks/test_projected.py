@@ -64,7 +64,7 @@ def test_every_head_has_the_same_weight_in_the_mean(both: Discriminator) -> None
 
 
 def test_logits_equal_a_second_implementation_of_the_paper(both: Discriminator) -> None:
-    """1×1 cross-channel mixing, then upsampling into the next larger scale and 3×3 cross-scale mixing; a head on each."""
+    """1×1 cross-channel mixing, upsampling into the next larger scale and 3×3 cross-scale mixing; a head on each."""
     given, expected = random_images(2, 64, 96), []
     with torch.no_grad():
         for variant, view in zip(("lite1", "lite0"), both.views, strict=True):
