@@ -9,15 +9,13 @@ import pytest
 from rich.console import Console
 
 from fixtures import invented_runs as invented
-from fixtures.invented_runs import entry
+from fixtures.invented_runs import SHEET, entry
 from fixtures.parsed import Page, asks_nothing, plain, size
 from impasto.reports.comparison import compare_runs, shared_photos, summary, write_comparison
 from impasto.reports.comparison_results import Comparison, Entry
 from impasto.reports.curve_overlay import draw_overlay
 from impasto.reports.figure_style import LIGHT
 from impasto.reports.run_record import RunRecord
-
-SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
 
 
 def shell(comparison: Comparison) -> str:
@@ -29,13 +27,7 @@ def shell(comparison: Comparison) -> str:
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
-    folder = tmp_path_factory.mktemp("runs")
-    made = [
-        entry(folder / "narrow", invented.evaluation(0.08), steps=400),
-        entry(folder / "wide", invented.evaluation(0.05), steps=200, loss="hinge", seed=1),
-        entry(folder / "few", invented.evaluation(0.01, fakes=128), steps=100, status="stopped"),
-    ]
-    return [Entry(each.name, each.record, each.evaluation, False, SHEET, "by its style") for each in made]
+    return invented.three_entries(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")

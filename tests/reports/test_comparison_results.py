@@ -2,16 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from fixtures import invented_runs as invented
-from fixtures.invented_runs import entry
-from fixtures.parsed import plain
+from fixtures.invented_runs import entry, translator_entry
 from impasto.data.image_grid import tile
-from impasto.metrics.results import Evaluation
 from impasto.reports.comparison import compare_runs
 from impasto.reports.comparison_results import Entry, distinct_names, setting_differences
 from impasto.reports.run_record import RunRecord
@@ -42,12 +39,8 @@ def test_equal_data_in_different_places_is_no_difference(tmp_path: Path) -> None
     assert set(setting_differences([here, others])) == {"paintings"}
 
 
-def translator(folder: Path, **changes: Any) -> Entry:
-    return entry(folder, invented.evaluation(), photos=invented.PHOTOS, **changes)
-
-
 def test_photos_and_initial_weights_are_compared(tmp_path: Path) -> None:
-    a, b = translator(tmp_path / "a"), translator(tmp_path / "b", start="runs/earlier")
+    a, b = translator_entry(tmp_path / "a"), translator_entry(tmp_path / "b", start="runs/earlier")
     assert setting_differences([a, b]) == {"initial weights": {"b": "runs/earlier"}}
     others = entry(tmp_path / "c", photos=invented.PHOTOS | {"fingerprint": "2" * 32})
     assert set(setting_differences([a, others])) == {"photos"}
@@ -69,20 +62,6 @@ def test_a_run_is_represented_by_its_newest_samples(tmp_path: Path) -> None:
     noise = Entry.of_samples("run", RunRecord.read(run), None, False, 9)
     assert noise.photos is None
     assert noise.caption == "samples of step 20, as there is no style yet"
-
-
-def compared(*entries: Entry, **how: Any) -> tuple[str, str]:
-    """Verdict and warnings."""
-    comparison = compare_runs(entries, **how)
-    return plain(comparison.verdict), plain(" ".join(comparison.warnings))
-
-
-def through(evaluation: Evaluation, network: str, kid: float) -> Evaluation:
-    """That evaluation, with scores through another network before its own."""
-    scores = evaluation.scores[0]
-    values = scores.values | {"KID": scores.values["KID"].model_copy(update={"value": kid})}
-    other = scores.model_copy(update={"network": network, "values": values})
-    return evaluation.model_copy(update={"scores": [other, scores]})
 
 
 def test_cost_is_hours_times_price(tmp_path: Path) -> None:

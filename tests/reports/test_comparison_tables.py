@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fixtures import invented_runs as invented
@@ -13,18 +12,10 @@ from impasto.reports.comparison import compare_runs
 from impasto.reports.comparison_results import Entry
 from impasto.reports.comparison_tables import score_blocks
 
-SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
-
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
-    folder = tmp_path_factory.mktemp("runs")
-    made = [
-        entry(folder / "narrow", invented.evaluation(0.08), steps=400),
-        entry(folder / "wide", invented.evaluation(0.05), steps=200, loss="hinge", seed=1),
-        entry(folder / "few", invented.evaluation(0.01, fakes=128), steps=100, status="stopped"),
-    ]
-    return [Entry(each.name, each.record, each.evaluation, False, SHEET, "by its style") for each in made]
+    return invented.three_entries(tmp_path_factory.mktemp("runs"))
 
 
 def test_incomparable_scores_are_in_different_tables(entries: list[Entry]) -> None:

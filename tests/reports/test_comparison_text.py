@@ -6,15 +6,11 @@ from typing import Any
 import pytest
 
 from fixtures import invented_runs as invented
-from fixtures.invented_runs import entry
+from fixtures.invented_runs import entry, translator_entry
 from fixtures.parsed import plain
 from impasto.metrics.results import Evaluation
 from impasto.reports.comparison import compare_runs
 from impasto.reports.comparison_results import Entry
-
-
-def translator(folder: Path, **changes: Any) -> Entry:
-    return entry(folder, invented.evaluation(), photos=invented.PHOTOS, **changes)
 
 
 def compared(*entries: Entry, **how: Any) -> tuple[str, str]:
@@ -33,7 +29,7 @@ def through(evaluation: Evaluation, network: str, kid: float) -> Evaluation:
 
 def test_different_tasks_and_photos_are_warned_of(tmp_path: Path) -> None:
     others = invented.PHOTOS | {"fingerprint": "2" * 32}
-    a, b = translator(tmp_path / "a"), translator(tmp_path / "b")
+    a, b = translator_entry(tmp_path / "a"), translator_entry(tmp_path / "b")
     noise, elsewhere = entry(tmp_path / "n", invented.evaluation()), entry(tmp_path / "e", photos=others)
     assert not compared(a, b)[1]
     _, warnings = compared(a, b, noise)

@@ -2,28 +2,18 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from fixtures import invented_runs as invented
-from fixtures.invented_runs import entry
 from impasto.reports.comparison_results import Entry
 from impasto.reports.curve_overlay import draw_overlay, overlay_panels
 from impasto.reports.figure_style import DARK, LIGHT
 from impasto.reports.run_record import RunRecord
 
-SHEET = np.full((16, 16, 16, 3), 90, np.uint8)
-
 
 @pytest.fixture(scope="module")
 def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
-    folder = tmp_path_factory.mktemp("runs")
-    made = [
-        entry(folder / "narrow", invented.evaluation(0.08), steps=400),
-        entry(folder / "wide", invented.evaluation(0.05), steps=200, loss="hinge", seed=1),
-        entry(folder / "few", invented.evaluation(0.01, fakes=128), steps=100, status="stopped"),
-    ]
-    return [Entry(each.name, each.record, each.evaluation, False, SHEET, "by its style") for each in made]
+    return invented.three_entries(tmp_path_factory.mktemp("runs"))
 
 
 def test_scores_are_drawn_over_images_and_over_time(entries: list[Entry]) -> None:

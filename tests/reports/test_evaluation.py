@@ -17,27 +17,6 @@ from impasto.metrics.results import Evaluation, ImageSetSummary, Memorisation, N
 from impasto.reports.evaluation import summary, write_evaluation
 
 
-@pytest.fixture(scope="module")
-def monets(shared_data: Path) -> Path:
-    return shared_data / "kaggle_monet" / "monet_jpg"
-
-
-@pytest.fixture(scope="module")
-def scored() -> Evaluation:
-    return invented.evaluation(content=invented.CONTENT)
-
-
-@pytest.fixture(scope="module")
-def copies(monets: Path, scored: Evaluation) -> Image.Image:
-    return invented.copies_sheet(monets, scored)
-
-
-@pytest.fixture(scope="module")
-def page(scored: Evaluation, copies: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    sheets = (Image.new("RGB", (262, 262), "red"), Image.new("RGB", (262, 262), "blue"))
-    return Page(write_evaluation(scored, copies, sheets, tmp_path_factory.mktemp("evaluation")))
-
-
 def shell(shown: RenderableType) -> str:
     console = Console(width=200, file=io.StringIO())
     console.print(shown)
@@ -45,25 +24,25 @@ def shell(shown: RenderableType) -> str:
     return console.file.getvalue()
 
 
-def test_the_page_is_self_contained(page: Page) -> None:
-    assert asks_nothing(page)
-    assert len(page.source) < 3_000_000
+def test_the_page_is_self_contained(evaluation_page: Page) -> None:
+    assert asks_nothing(evaluation_page)
+    assert len(evaluation_page.source) < 3_000_000
 
 
-def test_every_image_decodes_to_its_stated_size(page: Page) -> None:
-    for image in page.all("img"):
+def test_every_image_decodes_to_its_stated_size(evaluation_page: Page) -> None:
+    for image in evaluation_page.all("img"):
         assert size(image["src"]) == (int(image["width"]), int(image["height"]))
         assert image["alt"]
 
 
-def test_the_page_begins_with_the_findings(page: Page) -> None:
-    text = plain(page.text)
+def test_the_page_begins_with_the_findings(evaluation_page: Page) -> None:
+    text = plain(evaluation_page.text)
     verdict, first_table = text.index("fakes and reals are distinguishable"), text.index("Metric")
     assert verdict < text.index("No sign of memorisation.") < first_table
 
 
-def test_every_table_states_network_and_counts(page: Page, scored: Evaluation) -> None:
-    tables = page.source.split("<table")[1:3]
+def test_every_table_states_network_and_counts(evaluation_page: Page, scored: Evaluation) -> None:
+    tables = evaluation_page.source.split("<table")[1:3]
     for table, scores in zip(tables, scored.scores, strict=True):
         assert scores.network in table
         assert scores.counts in table
@@ -71,13 +50,13 @@ def test_every_table_states_network_and_counts(page: Page, scored: Evaluation) -
             assert f">{scores.label(name)} <" in table
     assert "Floor, 135 v 135" in tables[0]
     assert ">Floor" not in tables[1]  # where none was measured
-    text = plain(page.text)
+    text = plain(evaluation_page.text)
     for said in ("0.0563 ± 0.0021", "0.0521 to 0.0607", "99.1", "1,240"):
         assert said in text
 
 
-def test_image_sets_are_described(page: Page) -> None:
-    text = plain(page.text)
+def test_image_sets_are_described(evaluation_page: Page) -> None:
+    text = plain(evaluation_page.text)
     for said in ("by a style (noise → paintings)", "runs/first try", "pictures/monet_jpg", "broken.jpg", "cut off"):
         assert said in text
     assert re.search(r"Available ?300 Compared ?270 Exact duplicates ?1 Unreadable ?1", text)

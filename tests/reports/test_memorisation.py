@@ -16,39 +16,18 @@ from impasto.reports.figure_style import DARK, LIGHT
 from impasto.reports.memorisation import draw_histogram
 
 
-@pytest.fixture(scope="module")
-def monets(shared_data: Path) -> Path:
-    return shared_data / "kaggle_monet" / "monet_jpg"
-
-
-@pytest.fixture(scope="module")
-def scored() -> Evaluation:
-    return invented.evaluation(content=invented.CONTENT)
-
-
-@pytest.fixture(scope="module")
-def copies(monets: Path, scored: Evaluation) -> Image.Image:
-    return invented.copies_sheet(monets, scored)
-
-
-@pytest.fixture(scope="module")
-def page(scored: Evaluation, copies: Image.Image, tmp_path_factory: pytest.TempPathFactory) -> Page:
-    sheets = (Image.new("RGB", (262, 262), "red"), Image.new("RGB", (262, 262), "blue"))
-    return Page(write_evaluation(scored, copies, sheets, tmp_path_factory.mktemp("evaluation")))
-
-
 def test_suspects_are_shown_losslessly_beside_their_nearest_reals(
-    page: Page, scored: Evaluation, copies: Image.Image
+    evaluation_page: Page, scored: Evaluation, copies: Image.Image
 ) -> None:
-    pairs = [each for each in page.all("img") if each["alt"].startswith(("Fake ", "Real "))]
+    pairs = [each for each in evaluation_page.all("img") if each["alt"].startswith(("Fake ", "Real "))]
     cells = cut(copies, 64, 64).reshape(-1, 64, 64, 3)
     assert len(pairs) == len(cells) == 4 * len(scored.copies.suspects)
     for image, cell in zip(pairs, cells, strict=True):
         with Image.open(io.BytesIO(content(image["src"]))) as picture:
             assert (np.asarray(picture) == cell).all()
     for suspect in scored.copies.suspects:
-        assert suspect.fake in page.text
-        assert f"{suspect.distances[0]:.3f}" in page.text
+        assert suspect.fake in evaluation_page.text
+        assert f"{suspect.distances[0]:.3f}" in evaluation_page.text
 
 
 def test_fewer_reals_than_columns_leave_cells_empty(monets: Path, tmp_path: Path) -> None:

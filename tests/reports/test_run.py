@@ -22,11 +22,6 @@ from impasto.reports.run_record import Sample
 
 
 @pytest.fixture(scope="module")
-def monets(shared_data: Path) -> Path:
-    return shared_data / "kaggle_monet" / "monet_jpg"
-
-
-@pytest.fixture(scope="module")
 def finished(monets: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = invented.finish(tmp_path_factory.mktemp("runs") / "first try", monets, samples=20)
     write_report(run)
