@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import impasto as package
-from fixtures.command import QUICK, Impasto, begin, end_of, log_of, one_line, wait_for_step
+from fixtures.command import QUICK, Impasto, begin, end_of, log_of, one_line, train_and_kill
 from fixtures.translators import mirror, translator
 from impasto.cli.app import app
 from impasto.data.decode import decode
@@ -71,10 +71,7 @@ def test_a_run_contains_styles_samples_checkpoints_and_report(trained: Path) -> 
 def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(
     trained: Path, impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
-    process = begin([*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"], tmp_path)
-    wait_for_step(tmp_path / "run", 3)
-    process.kill()
-    process.communicate(timeout=60)
+    train_and_kill([*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"], tmp_path / "run", 3)
     assert end_of(tmp_path / "run")["step"] < 40
     said = impasto("train", "--resume", "run", "--photos", "sample:photos").stdout
     assert "Resuming from step" in said and "impasto paint" in said
@@ -264,10 +261,7 @@ def test_a_job_is_not_resumed_in_the_other_direction(cyclegan: Path, monet: Path
 def test_a_killed_run_resumes_with_the_same_average_of_the_reverse_generator(
     cyclegan: Path, impasto: Impasto, tmp_path: Path
 ) -> None:
-    process = begin([*QUICK, *TRAIN_CYCLEGAN, "--out", "run", "--budget", "30steps"], tmp_path)
-    wait_for_step(tmp_path / "run", 3)
-    process.kill()
-    process.communicate(timeout=60)
+    train_and_kill([*QUICK, *TRAIN_CYCLEGAN, "--out", "run", "--budget", "30steps"], tmp_path / "run", 3)
     assert end_of(tmp_path / "run")["step"] < 30
     impasto("train", "--resume", "run")
     uninterrupted, resumed = end_of(cyclegan), end_of(tmp_path / "run")

@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from fixtures.command import QUICK, TINY, Impasto, begin, wait_for_step
+from fixtures.disks import small_disk
 from impasto.api.train import train
 from impasto.api.tune import TuneOutcome, tune
 from impasto.config.recipe import Recipe
@@ -175,19 +176,12 @@ def test_missing_data_costs_no_trial(impasto: Impasto, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("few")
 def test_a_full_disk_ends_the_study_and_costs_no_trial(tmp_path: Path) -> None:
     """On a small file system; skipped where none can be mounted."""
-    disk = tmp_path / "study"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("needs the right to mount a small disk")
-    try:
+    with small_disk(tmp_path / "study", "1m") as disk:
         with pytest.raises(ImpastoError, match="The disk is full: correct that and run the same command again"):
             tune_briefly(tmp_path)
         subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
         states = [trial.state for trial in tune_briefly(tmp_path).tuning.trials]
         assert states == ["failed", "complete"]
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 @pytest.mark.usefixtures("few")

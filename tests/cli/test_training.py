@@ -14,7 +14,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fixtures.command import QUICK, TINY, Impasto, begin, end_of, log_of, one_line, wait_for_step
+from fixtures.command import QUICK, TINY, Impasto, begin, end_of, log_of, one_line, train_and_kill, wait_for_step
+from fixtures.disks import small_disk
 from impasto.config import bundled_recipes
 from impasto.style import Style
 
@@ -71,10 +72,7 @@ def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
     process.communicate(timeout=60)
     stopped = end_of(tmp_path / "cut")["step"]
     assert 30 <= stopped < 400
-    process = begin([*QUICK, "train", "--resume", "cut"], tmp_path)
-    wait_for_step(tmp_path / "cut", stopped + 10)
-    process.kill()
-    process.communicate(timeout=60)
+    train_and_kill([*QUICK, "train", "--resume", "cut"], tmp_path / "cut", stopped + 10)
     with (tmp_path / "cut" / "log.jsonl").open("a") as log:
         log.write('{"step": 99')
     moved = tmp_path / "another machine"
@@ -155,12 +153,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_resumes(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
     """On a real small disk, which is then cleared; skipped where none can be mounted."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", disk], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("needs the permission to mount a small disk")
-    try:
+    with small_disk(tmp_path / "disk", "12m") as disk:
         filler = disk / "filler"
         with begin([*QUICK, *TRAIN, "--out", "disk/run", "--budget", "100000steps"], tmp_path) as process:
             try:
@@ -177,8 +170,6 @@ def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_resumes(
         done = impasto("train", "--resume", "disk/run", "--budget", "60steps")
         assert "Resuming from step" in done.stdout
         assert [row["step"] for row in log_of(disk / "run")] == list(range(1, 61))
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 def fill(file: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from PIL import Image
 
+from fixtures.noise_images import write_noise
 from impasto.data.pixel_store import PixelStore, load_images, pack
 from impasto.errors import ImpastoError
 
@@ -19,8 +19,7 @@ def pictures(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for k in range(12):
-        blocks = np.random.default_rng(k).integers(0, 256, (6, 6, 3), dtype=np.uint8)
-        Image.fromarray(blocks).resize((40, 30)).save(folder / f"{k}.png")
+        write_noise(folder / f"{k}.png", k, blocks=6, size=(40, 30))
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     return folder
 

@@ -1,6 +1,5 @@
 """Images are written completely and reproducibly, or not at all."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from fixtures.disks import small_disk
 from impasto.errors import ImpastoError
 from impasto.inference.output import encode, open_output
 from impasto.inference.photo import TooLargeError
@@ -228,13 +228,8 @@ def test_an_output_that_cannot_be_created_is_reported_in_one_line(tmp_path: Path
 @pytest.fixture
 def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system with room for about 100 KB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)]
-    if sys.platform != "linux" or os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("only root on Linux can mount a tiny disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(tmp_path / "disk", "128k") as disk:
+        yield disk
 
 
 @pytest.mark.parametrize("name", ["out.zip", "out"])

@@ -1,5 +1,4 @@
 import math
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -7,16 +6,10 @@ import torch.nn.functional as F
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from fixtures.tiny import CPU, assert_parameters_close, batch, build, build_class, fixed_batch, float64, tiny, unwrap
+from fixtures.tiny import CPU, assert_parameters_close, batch, build, build_class, fixed_batch, tiny, unwrap
 from impasto.config.recipe import Recipe
 from impasto.device import open_fabric
 from impasto.methods.cut import Cut, CutRecipe
-
-
-@pytest.fixture
-def exact() -> Iterator[Fabric]:
-    with float64() as fabric:
-        yield fabric
 
 
 def squares(logits: Tensor, label: float) -> Tensor:

@@ -1,18 +1,10 @@
-from collections.abc import Iterator
-
 import pytest
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, float64, unwrap
+from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, unwrap
 from impasto.methods.cyclegan import CycleGan
-
-
-@pytest.fixture
-def exact() -> Iterator[Fabric]:
-    with float64() as fabric:
-        yield fabric
 
 
 class Pool:

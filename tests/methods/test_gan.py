@@ -1,19 +1,10 @@
-from collections.abc import Iterator
-
-import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 
-from fixtures.tiny import SIZE, assert_parameters_close, build, build_class, float64, noise, unwrap
+from fixtures.tiny import SIZE, assert_parameters_close, build, build_class, noise, unwrap
 from impasto.data.loader import Batch
 from impasto.methods.gan import Gan
-
-
-@pytest.fixture
-def exact() -> Iterator[Fabric]:
-    with float64() as fabric:
-        yield fabric
 
 
 def batch(step: int = 0) -> Batch:

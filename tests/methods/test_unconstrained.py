@@ -1,18 +1,9 @@
-from collections.abc import Iterator
-
-import pytest
 import torch
 import torch.nn.functional as F
 from lightning_fabric import Fabric
 
-from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, float64, unwrap
+from fixtures.tiny import assert_parameters_close, batch, build, build_class, fixed_batch, unwrap
 from impasto.methods.unconstrained import Unconstrained
-
-
-@pytest.fixture
-def exact() -> Iterator[Fabric]:
-    with float64() as fabric:
-        yield fabric
 
 
 def test_a_step_equals_a_second_implementation(exact: Fabric) -> None:

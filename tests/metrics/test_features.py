@@ -7,6 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from fixtures.noise_images import write_noise
 from impasto.cache import cache_folder
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import CPU_BLOCK, extract
@@ -40,8 +41,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for k in range(19):
-        pixels = np.random.default_rng(k).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{k}.png")
+        write_noise(folder / f"{k}.png", k, blocks=40, size=(40, 40))
     shutil.copy(folder / "0.png", folder / "again.png")
     (folder / "5.text.png").write_text("no picture")
     return folder

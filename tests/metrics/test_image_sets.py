@@ -4,42 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
-from torch import Tensor
 
+from fixtures.noise_images import COUNT, NETWORK, SIZE, write_image_set
 from impasto.data.pixel_store import load_images
 from impasto.errors import ImpastoError
-from impasto.metrics.feature_extractors import FeatureExtractor
 from impasto.metrics.image_sets import FileImages, StoreImages
-
-COUNT, SIZE = 21, 64
-
-
-class MeanColours(FeatureExtractor):
-    """Mean colours of the quarters."""
-
-    name = "colours"
-    dimension = 12
-    identity = "colours-1"
-
-    def features(self, pixels: Tensor) -> Tensor:
-        quarters: Tensor = pixels.float().unflatten(1, (2, -1)).unflatten(3, (2, -1)).mean((2, 4))
-        return quarters.flatten(1)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Images of smooth noise, one of them twice, and one unreadable file."""
-    folder = tmp_path_factory.mktemp("photos")
-    for k in range(COUNT):
-        noise = np.random.default_rng(min(k, COUNT - 2)).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-        Image.fromarray(noise).resize((SIZE, SIZE), Image.Resampling.BICUBIC).save(folder / f"{k:02}.png")
-    (folder / "03 no photo.png").write_text("no picture")
-    return folder
-
-
-NETWORK = MeanColours(torch.device("cpu"))
+    return write_image_set(tmp_path_factory.mktemp("photos"))
 
 
 def test_the_spectrum_is_cached_with_the_features(folder: Path) -> None:

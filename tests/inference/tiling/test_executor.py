@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from fixtures.image_source import ImageSource
 from impasto.data.augment import to_float
 from impasto.errors import ImpastoError
 from impasto.inference.precision import optimise_network
 from impasto.inference.tiling import executor
 from impasto.inference.tiling.executor import TiledNetwork
 from impasto.inference.tiling.map_store import TensorMapStore
-from impasto.inference.tiling.window import Window
 from impasto.networks import build_generator
 
 CPU = torch.device("cpu")
@@ -51,26 +51,6 @@ FEATURE_EXTRACTORS: dict[str, tuple[str, dict[str, Any]]] = {
 NORMS = ("instance", "group")
 
 
-class CountingSource:
-    """An image (1, 3, H, W) as a source that counts the pixels read."""
-
-    def __init__(self, image: Tensor) -> None:
-        self.image = image
-        self.pixels_read = 0
-
-    @property
-    def height(self) -> int:
-        return self.image.shape[2]
-
-    @property
-    def width(self) -> int:
-        return self.image.shape[3]
-
-    def read(self, window: Window) -> Tensor:
-        self.pixels_read += window.area
-        return self.image[..., window.top : window.bottom, window.left : window.right]
-
-
 def built(name: str) -> nn.Module:
     """A network with random weights, norms included."""
     network, settings = FEATURE_EXTRACTORS[name]
@@ -86,7 +66,7 @@ def built(name: str) -> nn.Module:
 @torch.inference_mode()
 def tiled(network: Any, image: Tensor, memory: int = 1) -> Tensor:
     output = torch.full_like(image, 9)
-    for window, part in TiledNetwork(network, CPU).run(CountingSource(image), memory):
+    for window, part in TiledNetwork(network, CPU).run(ImageSource(image), memory):
         here = output[..., window.top : window.bottom, window.left : window.right]
         assert (here == 9).all(), "windows do not overlap"
         here.copy_(part)
@@ -146,7 +126,7 @@ CYCLEGAN, EDSR = built("resnet, as CycleGAN has it"), built("edsr")
 def test_more_memory_gives_larger_windows_and_less_recomputation() -> None:
     image, reads = torch.zeros(1, 3, 600, 400), []
     for memory in (10 << 20, 30 << 20, 1 << 30):
-        source = CountingSource(image)
+        source = ImageSource(image)
         with torch.inference_mode():
             list(TiledNetwork(EDSR, CPU).run(source, memory))
         reads.append(source.pixels_read / (600 * 400))
@@ -159,7 +139,7 @@ def test_live_feature_maps_stay_within_the_memory_limit() -> None:
     for network in (EDSR, CYCLEGAN):
         for allowed in (8 << 20, 24 << 20):
             with torch.inference_mode(), Account() as account:
-                for _ in TiledNetwork(network, CPU).run(CountingSource(torch.zeros(1, 3, 500, 600)), allowed):
+                for _ in TiledNetwork(network, CPU).run(ImageSource(torch.zeros(1, 3, 500, 600)), allowed):
                     pass
             assert account.peak - 500 * 600 * 12 <= allowed
 

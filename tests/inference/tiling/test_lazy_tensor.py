@@ -11,31 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+from fixtures.image_source import ImageSource
 from impasto.errors import ImpastoError
 from impasto.inference.photo import TooLargeError
 from impasto.inference.tiling import executor
 from impasto.inference.tiling.executor import TiledNetwork
-from impasto.inference.tiling.window import Window
 
 CPU = torch.device("cpu")
-
-
-class ImageSource:
-    """An image (1, 3, H, W) as a source."""
-
-    def __init__(self, image: Tensor) -> None:
-        self.image = image
-
-    @property
-    def height(self) -> int:
-        return self.image.shape[2]
-
-    @property
-    def width(self) -> int:
-        return self.image.shape[3]
-
-    def read(self, window: Window) -> Tensor:
-        return self.image[..., window.top : window.bottom, window.left : window.right]
 
 
 class ToyGenerator(nn.Module):

@@ -1,4 +1,3 @@
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -8,18 +7,11 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
+from fixtures.published import shift_tolerant_weights
 from impasto.metrics.feature_extractors.alexnet import AlexNet
 from impasto.metrics.kid import kernel_distance
 
 CPU = torch.device("cpu")
-
-
-def published() -> dict[str, Tensor]:
-    spec = importlib.util.find_spec("stlpips_pytorch")
-    assert spec is not None and spec.origin is not None
-    state = torch.load(Path(spec.origin).parent / "weights/vST0.0/alex_shift_tolerant.pth", "cpu", weights_only=True)
-    assert isinstance(state, dict)
-    return state
 
 
 def halving(channels: int) -> nn.Sequential:
@@ -40,7 +32,7 @@ def plain_stages(pixels: Tensor) -> list[Tensor]:
         "slice4.11": nn.Conv2d(384, 256, 3, padding=1),
         "slice5.13": nn.Conv2d(256, 256, 3, padding=1),
     }
-    state = published()
+    state = shift_tolerant_weights("alex")
     for name, each in convolutions.items():
         each.load_state_dict({part: state[f"net.{name}.{part}"] for part in ("weight", "bias")})
     first, second, third, fourth, fifth = convolutions.values()

@@ -1,28 +1,19 @@
-import importlib.util
 import sys
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fixtures.published import shift_tolerant_weights
 from impasto.metrics.feature_extractors.vgg16 import VGG16
 
 CPU = torch.device("cpu")
 CONVOLUTIONS = ((0, 2), (6, 8), (12, 14, 16), (20, 22, 24), (28, 30, 32))
 
 
-def published() -> dict[str, Tensor]:
-    spec = importlib.util.find_spec("stlpips_pytorch")
-    assert spec is not None and spec.origin is not None
-    state = torch.load(Path(spec.origin).parent / "weights/vST0.0/vgg_shift_tolerant.pth", "cpu", weights_only=True)
-    assert isinstance(state, dict)
-    return state
-
-
 def plain_stages(pixels: Tensor, side: int | None = None) -> list[Tensor]:
     """The five maps of float (B, 3, S, S) in 0…255, layer by layer."""
-    state = published()
+    state = shift_tolerant_weights("vgg")
     if side:
         pixels = F.interpolate(pixels, (side, side), mode="bicubic", antialias=True).clamp(0, 255)
     shift, scale = torch.tensor([-0.030, -0.088, -0.188]), torch.tensor([0.458, 0.448, 0.450])
