@@ -44,17 +44,39 @@ class PixelTranslator(Protocol):
         """Translate images, both uint8 (B, H, W, 3)."""
 
 
-class GeneratedImages(ImageSet):
+class _StyleImages(ImageSet):
+    """Images that a style makes. Exact duplicates are counted while they are streamed."""
+
+    def __init__(self, name: str, size: int, count: int) -> None:
+        self.name, self.size, self.count = name, size, count
+        self._digests: set[bytes] = set()
+
+    def _record(self, image: Pixels) -> None:
+        self._digests.add(hashlib.blake2b(image.tobytes(), digest_size=16).digest())
+
+    def _summary(
+        self, domains: str, *, there: int, scored: int, left_out: Iterable[tuple[str, str]] = ()
+    ) -> ImageSetSummary:
+        return ImageSetSummary(
+            name=self.name,
+            domains=domains,
+            there=there,
+            scored=scored,
+            duplicates=scored - len(self._digests),
+            left_out=list(left_out),
+        )
+
+
+class GeneratedImages(_StyleImages):
     """Unconditional samples of a style: numbers 0, 1, … of a seed."""
 
     def __init__(self, sampler: Sampler, name: str, size: int, count: int | None, seed: int) -> None:
-        self.sampler, self.name, self.size, self.seed = sampler, name, size, seed
-        self.count = count or GENERATED
-        self._digests: set[bytes] = set()
+        super().__init__(name, size, count or GENERATED)
+        self.sampler, self.seed = sampler, seed
 
     def stream(self) -> Iterator[Pixels]:
         for image in self.sampler.stream(self.count, self.seed):
-            self._digests.add(_digest(image))
+            self._record(image)
             yield self._resized(image)
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
@@ -65,13 +87,7 @@ class GeneratedImages(ImageSet):
         return [f"{number:05d}" for number in range(self.count)]
 
     def summary(self) -> ImageSetSummary:
-        return ImageSetSummary(
-            name=self.name,
-            domains=self.sampler.card.domains,
-            there=self.count,
-            scored=self.count,
-            duplicates=self.count - len(self._digests),
-        )
+        return self._summary(self.sampler.card.domains, there=self.count, scored=self.count)
 
     def _resized(self, image: Pixels) -> Pixels:
         if len(image) == self.size:
@@ -79,18 +95,17 @@ class GeneratedImages(ImageSet):
         return np.asarray(Image.fromarray(image).resize((self.size, self.size), Image.Resampling.LANCZOS))
 
 
-class TranslatedImages(ImageSet):
+class TranslatedImages(_StyleImages):
     """Translations of an image set under the same names, computed again whenever they are needed."""
 
     def __init__(self, translator: PixelTranslator, name: str, sources: ImageSet) -> None:
-        self.translator, self.name, self.sources = translator, name, sources
-        self.size, self.count = sources.size, sources.count
-        self._digests: set[bytes] = set()
+        super().__init__(name, sources.size, sources.count)
+        self.translator, self.sources = translator, sources
 
     def stream(self) -> Iterator[Pixels]:
         for _, images in self.pairs():
             for image in images:
-                self._digests.add(_digest(image))
+                self._record(image)
                 yield image
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
@@ -106,13 +121,8 @@ class TranslatedImages(ImageSet):
 
     def summary(self) -> ImageSetSummary:
         sources = self.sources.summary()
-        return ImageSetSummary(
-            name=self.name,
-            domains=self.translator.card.domains,
-            there=sources.there,
-            scored=sources.scored,
-            duplicates=sources.scored - len(self._digests),
-            left_out=sources.left_out,
+        return self._summary(
+            self.translator.card.domains, there=sources.there, scored=sources.scored, left_out=sources.left_out
         )
 
 
@@ -159,10 +169,6 @@ def open_image_set(
             return StoreImages(resolved, size, count)
         case str():
             return FileImages(resolved, size, count)
-
-
-def _digest(image: Pixels) -> bytes:
-    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
 
 
 def _short_side(entry: Entry) -> int | None:
