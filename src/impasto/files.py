@@ -32,9 +32,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     If writing fails or is interrupted, the temporary file is removed and ``path`` is unchanged. Raises DiskFullError
     for a full disk, and ImpastoError for a place that cannot be written to.
     """
-    part = path.with_name(
-        f"{path.name}.{os.getpid()}-{threading.get_ident()}.part"
-    )  # unique per writer
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # unique per writer
     try:
         with full_disk_errors(path):
             with path_errors(path):

@@ -42,7 +42,8 @@ def test_fakes_are_distinguishable_beyond_two_standard_errors() -> None:
 def test_precision_and_coverage_state_network_and_counts() -> None:
     _, said = summarise(evaluation())
     assert plain(said) == (
-        "Precision 71 % (fakes inside the reals' manifold), coverage 34 % (reals with a fake in their neighbourhood), "
+        "Precision 71 % (fakes inside the manifold of the reals), "
+        "coverage 34 % (reals with a fake in their neighbourhood), "
         "with efficientnet-lite0."
     )
 
@@ -97,13 +98,13 @@ def test_levels_of_memorisation() -> None:
 
     assert judged(3) == (
         "none",
-        "3 of 256 fakes are nearer to a real image than 95 % of the 270 reals are to each other; "
-        f"up to {most} by chance: no sign of memorisation.",
+        "3 of 256 fakes are nearer to a real image than 95 % of the 270 reals are to their nearest other "
+        f"real; with 270 reals, up to {most} can be chance: no sign of memorisation.",
     )
     assert judged(most)[0] == "none"
     level, sentence = judged(most + 1)
     assert level == "some"
-    assert f"at most {most} by chance" in sentence
+    assert f"at most {most} can be chance" in sentence
     level, sentence = judged(211)
     assert level == "memorised"
     assert sentence.endswith("the model has memorised its training images.")

@@ -36,7 +36,7 @@ def test_the_line_has_losses_accuracies_scores_speed_memory_and_eta() -> None:
     assert line.startswith("step 8/1000 · loss G 1.50 D 0.25")
     assert "D accuracy: real 96%, fake 90% (separates real from fake easily)" in line
     assert "KID[efficientnet-lite0] 0.081 (256 v 270)" in line  # brackets are not markup
-    assert line.endswith("151 img/s · 600 MB · ETA 1:15\n")
+    assert line.endswith("151 img/s · memory 600 MB · ETA 1:15\n")
 
 
 def test_accuracies_near_chance_are_healthy() -> None:

@@ -1,4 +1,4 @@
-"""Public tuning API: search the settings of a recipe that train best within a budget a trial."""
+"""Public tuning API: search for the settings of a recipe that give the best score within a budget per trial."""
 
 import json
 import logging

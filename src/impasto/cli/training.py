@@ -74,7 +74,7 @@ def pack(
     size: Annotated[int, typer.Option(min=16, help="Side of the packed images in pixels.")] = 256,
     crop_frames: CropFrames = False,
 ) -> None:
-    """Decode and resize images once into a pack, which opens instantly and on any machine."""
+    """Decode and resize images once into a pack, which later commands open without decoding."""
     from impasto.data.inventory import summarise
     from impasto.data.pixel_store import pack
 
@@ -97,13 +97,14 @@ def train(
         str | None, typer.Option("--from", help="Start from the weights of this style or run (fine-tuning).")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Random seed (default 0); the same seed gives the same style.")
+        int | None,
+        typer.Option(help="Random seed (default 0); reproducible on the same CPU type with a budget in steps."),
     ] = None,
     budget: Annotated[
         str | None,
         typer.Option(
-            help="Length of the training: 90s, 30m (default), 50kimg, 2000steps or 20epochs. The final evaluation and "
-            "the report come on top."
+            help="Length of the training: 90s, 30m (default), 50kimg (50,000 images), 2000steps or 20epochs. The final "
+            "evaluation and the report take additional time."
         ),
     ] = None,
     setting: Annotated[
@@ -199,7 +200,7 @@ def tune(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, bf16 or fp32.")] = "auto",
 ) -> None:
-    """Search the settings of a recipe that train best (Bayesian optimisation with pruning).
+    """Search for the settings of a recipe that give the best score (Bayesian optimisation with pruning).
 
     Run the same command several times, or on several machines that share a storage, to work on one study in parallel;
     run it again after a stop to resume the study.
@@ -234,7 +235,7 @@ def tune(
 
 @app.command(rich_help_panel=TRAIN)
 def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
-    """Write the report.html of a run again."""
+    """Regenerate the report.html of a run."""
     from impasto.reports.run import write_report
 
     print(write_report(run))

@@ -9,13 +9,18 @@ from impasto.config.base import Config
 from impasto.config.networks import NetworkField
 
 
-def setting_names(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    """The dotted names of the settings in nested ``values``."""
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings in nested ``values`` by dotted name."""
     for key, value in values.items():
         if isinstance(value, Mapping):
-            yield from setting_names(value, f"{prefix}{key}.")
+            yield from flatten(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}"
+            yield f"{prefix}{key}", value
+
+
+def setting_names(values: Mapping[str, Any]) -> Iterator[str]:
+    """The dotted names of the settings in nested ``values``."""
+    return (name for name, _ in flatten(values))
 
 
 def value_at(values: Mapping[str, Any], name: str | Sequence[str]) -> Any:

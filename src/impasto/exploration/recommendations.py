@@ -281,8 +281,8 @@ def _duration(plan: _Plan) -> Iterator[Recommendation]:
     free = "" if speed.free is None else f" of {gigabytes(speed.free)} free"
     steps = _steps(reference_run(PREVIEW, recipe), reference_run(CONVERGED, recipe), speed)
     reason = (
-        f"A step of {count_noun(speed.batch, 'image')} takes {format_number(speed.seconds_per_step)} s on this machine, and "
-        f"training takes about {steps}. It needs {gigabytes(speed.memory)}{free} memory."
+        f"A step of {count_noun(speed.batch, 'image')} takes {format_number(speed.seconds_per_step)} s on this "
+        f"machine, and training takes about {steps}. It needs {gigabytes(speed.memory)}{free} memory."
     )
     if speed.busy > BUSY:
         reason += f" Other programs used {speed.busy:.0%} of the processors during this measurement."
@@ -292,7 +292,10 @@ def _duration(plan: _Plan) -> Iterator[Recommendation]:
         action = f"Expect a preview after {approximate_duration(preview)}; the time to convergence is unknown."
         yield Recommendation(action=action, reason=reason)
         return
-    action = f"Expect a preview after {approximate_duration(preview)} and convergence after {approximate_duration(converged)}."
+    action = (
+        f"Expect a preview after {approximate_duration(preview)} and convergence after "
+        f"{approximate_duration(converged)}."
+    )
     if converged > MAX_SECONDS:
         half = f"half the size (--set size={recipe.size // 2}), which makes a step about four times as fast"
         other = "the recipe monet" if recipe.translates and recipe.name != "monet" else half

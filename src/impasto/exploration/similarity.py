@@ -172,8 +172,8 @@ def tsne_layout(features: Features) -> Values:
     """Return a 2-D layout of features (N, D) in which neighbours are similar: (N, 2), 0…1.
 
     t-SNE (van der Maaten & Hinton 2008, "Visualizing Data using t-SNE") of the principal components, initialised with
-    the first two. Only neighbourhoods are meaningful, not distances. Fewer than 5 distinct images are placed by those two
-    components.
+    the first two. Only neighbourhoods are meaningful, not distances. Fewer than 5 distinct images are placed by those
+    two components.
     """
     points = _components(_unit(_centred(features)))
     flat = np.zeros((len(points), 2))

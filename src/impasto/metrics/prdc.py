@@ -82,7 +82,7 @@ class _ManifoldMetric(FeatureMetric):
 # estimated from one set, so they have none.
 @METRICS.register("precision")
 class Precision(_ManifoldMetric):
-    meaning = "share of the fakes inside the reals' manifold: fidelity"
+    meaning = "share of the fakes inside the manifold of the reals: fidelity"
     order = 50
 
     def _value(self, each: PRDC) -> Value:
@@ -104,7 +104,10 @@ class Recall(_ManifoldMetric):
 
 @METRICS.register("density")
 class Density(_ManifoldMetric):
-    meaning = "mean number of reals' neighbourhoods around a fake, 1 for reals: fidelity, more robust than precision"
+    meaning = (
+        "number of real k-nearest-neighbour balls around a fake, divided by k; about 1 if the distributions match: "
+        "fidelity, more robust than precision"
+    )
     order = 52
 
     def _value(self, each: PRDC) -> Value:

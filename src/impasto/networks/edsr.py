@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from impasto.config.registries import GENERATORS
 from impasto.config.types import Width
+from impasto.networks.layers import convolution, enlarge, initialise_kaiming
 from impasto.networks.noise import noise_like
 
 #: Images are padded to a multiple of this, and by at least this on each side, so that borders look like the interior.
@@ -36,26 +37,22 @@ class Generator(nn.Module):
 
     def __init__(self, width: Width, body: Width, blocks: Annotated[int, Field(ge=2, le=64)]) -> None:
         super().__init__()
-        self.stem = _convolution(3, width, 5)  # (B, W, H, W)
-        self.down_half = _convolution(width, 2 * width)
-        self.down_quarter = _convolution(2 * width, body)
+        self.stem = convolution(3, width, 5)  # (B, W, H, W)
+        self.down_half = convolution(width, 2 * width)
+        self.down_quarter = convolution(2 * width, body)
         self.body = nn.ModuleList(Residual(body) for _ in range(blocks))
-        self.up_half = _convolution(body, 2 * width)
+        self.up_half = convolution(body, 2 * width)
         self.skip_half = nn.Conv2d(2 * width, 2 * width, 1)
-        self.at_half = _convolution(2 * width, 2 * width)
+        self.at_half = convolution(2 * width, 2 * width)
         self.up_full = nn.Conv2d(2 * width, width, 1)
         self.at_full = nn.Sequential(
-            _convolution(width, width),
+            convolution(width, width),
             nn.LeakyReLU(0.2, inplace=True),
-            _convolution(width, width),
+            convolution(width, width),
             nn.LeakyReLU(0.2, inplace=True),
         )
-        self.paint = _convolution(width, 3)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=0.2)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.paint.weight, 0.0, 1e-3)
+        self.paint = convolution(width, 3)
+        initialise_kaiming(self, self.paint)
         self.grain = nn.ParameterList(
             nn.Parameter(torch.full((channels, 1, 1), 0.1)) for channels in (width, 2 * width)
         )  # per-channel noise strength at full and at half resolution
@@ -66,9 +63,9 @@ class Generator(nn.Module):
         half, hidden = self._encode(padded)
         for block in self.body:
             hidden = block(hidden)
-        hidden = _leaky_relu(self.up_half(_upsample(hidden)) + self.skip_half(half))
+        hidden = _leaky_relu(self.up_half(enlarge(hidden)) + self.skip_half(half))
         hidden = _leaky_relu(self.at_half(self._add_noise(hidden, 1)))
-        hidden = self.at_full(self._add_noise(_upsample(self.up_full(hidden)), 0))
+        hidden = self.at_full(self._add_noise(enlarge(self.up_full(hidden)), 0))
         base = torch.atanh(0.98 * _blur(padded))
         output: Tensor = torch.tanh(base + self.paint(hidden))
         return output[..., STRIDE : STRIDE + height, STRIDE : STRIDE + width]
@@ -100,8 +97,8 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first = _convolution(width, width)
-        self.second = _convolution(width, width)
+        self.first = convolution(width, width)
+        self.second = convolution(width, width)
         self.gain = nn.Parameter(torch.full((width, 1, 1), 0.2))
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -109,18 +106,8 @@ class Residual(nn.Module):
         return hidden + self.gain.to(hidden.dtype) * change
 
 
-def _convolution(in_channels: int, out_channels: int, kernel: int = 3) -> nn.Conv2d:
-    """Convolution with replication padding: zero padding reveals where the border is, and borders look different."""
-    return nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, padding_mode="replicate")
-
-
 def _leaky_relu(hidden: Tensor) -> Tensor:
     return F.leaky_relu(hidden, 0.2)
-
-
-def _upsample(maps: Tensor) -> Tensor:
-    """Double the resolution, bilinear."""
-    return F.interpolate(maps, scale_factor=2, mode="bilinear")
 
 
 def _blur(images: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from impasto.config.registries import GENERATORS
 from impasto.config.types import Width
+from impasto.networks.layers import convolution, enlarge, initialise_kaiming
 from impasto.networks.moods import PALETTE_DIM, balancing_offsets, moments, palette
 from impasto.networks.noise import noise_like
 from impasto.networks.pretrained.efficientnet import CHANNELS, STRIDES, Stages
@@ -86,16 +87,12 @@ class Generator(nn.Module):
         self.at_16, self.at_8, self.at_4 = (
             nn.ModuleList(Residual(body) for _ in range(count)) for count in (2, blocks, blocks)
         )
-        self.photo_4, self.photo_2, self.photo_1 = (_convolution(3, to) for to in (body, 2 * width, width))
+        self.photo_4, self.photo_2, self.photo_1 = (convolution(3, to) for to in (body, 2 * width, width))
         self.up_2, self.up_1 = nn.Conv2d(body, 2 * width, 1), nn.Conv2d(2 * width, width, 1)
         self.at_2 = Residual(2 * width)
-        self.at_1 = nn.ModuleList(_convolution(width, width) for _ in range(2))
-        self.paint = _convolution(width, 3)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, a=0.2)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
-        nn.init.normal_(self.paint.weight, 0.0, 1e-3)
+        self.at_1 = nn.ModuleList(convolution(width, width) for _ in range(2))
+        self.paint = convolution(width, 3)
+        initialise_kaiming(self, self.paint)
         for linear in [self.tone, *(block.film for block in self.modules() if isinstance(block, Residual))]:
             nn.init.zeros_(linear.weight)
             nn.init.zeros_(linear.bias)
@@ -117,23 +114,23 @@ class Generator(nn.Module):
         if code is None:
             code = self.encode(features, self.training_moods(self.nearest_moods(self.statistics(padded, features))))
         blurred_2 = self._blur(F.avg_pool2d(padded, 2))
-        blurred = _upsample(blurred_2)
-        hidden = _leaky_relu(_add(self.read[2](features[2]), _upsample(self.read[3](features[3]))))
+        blurred = enlarge(blurred_2)
+        hidden = _leaky_relu(_add(self.read[2](features[2]), enlarge(self.read[3](features[3]))))
         for block in self.at_16:
             hidden = block(hidden, code)
-        hidden = _leaky_relu(_add(self.read[1](features[1]), _upsample(hidden)))
+        hidden = _leaky_relu(_add(self.read[1](features[1]), enlarge(hidden)))
         for block in self.at_8:
             hidden = block(hidden, code)
-        hidden = _add(_add(self.read[0](features[0]), _upsample(hidden)), self.photo_4(F.avg_pool2d(padded, 4)))
+        hidden = _add(_add(self.read[0](features[0]), enlarge(hidden)), self.photo_4(F.avg_pool2d(padded, 4)))
         hidden = self._add_noise(_leaky_relu(hidden), 2)
         for block in self.at_4:
             hidden = block(hidden, code)
-        hidden = _leaky_relu(_add(_upsample(self.up_2(hidden)), self.photo_2(blurred_2)))
+        hidden = _leaky_relu(_add(enlarge(self.up_2(hidden)), self.photo_2(blurred_2)))
         hidden = self.at_2(self._add_noise(hidden, 1), code)
-        hidden = _leaky_relu(_add(_upsample(self.up_1(hidden)), self.photo_1(blurred)))
+        hidden = _leaky_relu(_add(enlarge(self.up_1(hidden)), self.photo_1(blurred)))
         hidden = self._add_noise(hidden, 0)
-        for convolution in self.at_1:
-            hidden = _leaky_relu(convolution(hidden))
+        for layer in self.at_1:
+            hidden = _leaky_relu(layer(hidden))
         base = self._adjust_colours(torch.atanh(blurred * 0.97), code)
         output: Tensor = torch.tanh(_add(self.paint(hidden).float(), base))
         return output[..., :height, :width]
@@ -258,7 +255,7 @@ class Residual(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.first, self.second = _convolution(width, width), _convolution(width, width)
+        self.first, self.second = convolution(width, width), convolution(width, width)
         self.film = nn.Linear(CODE_DIM, 2 * width)
         self.gain = nn.Parameter(torch.full((width, 1, 1), 0.2))
 
@@ -269,21 +266,12 @@ class Residual(nn.Module):
         return torch.addcmul(hidden, change, self.gain.to(hidden.dtype))
 
 
-def _convolution(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 3, padding=1, padding_mode="replicate")
-
-
 def _leaky_relu(hidden: Tensor) -> Tensor:
     return F.leaky_relu(hidden, 0.2, inplace=True)
 
 
 def _add(one: Tensor, other: Tensor) -> Tensor:
     return one + other.to(one.dtype)
-
-
-def _upsample(maps: Tensor) -> Tensor:
-    """Double the resolution, bilinear."""
-    return F.interpolate(maps, scale_factor=2, mode="bilinear")
 
 
 def _pad_to_stride(images: Tensor) -> Tensor:

@@ -133,6 +133,17 @@ def upsample(name: str, before: int, after: int, *then: nn.Module, bias: bool = 
     return nn.Sequential(nn.Upsample(scale_factor=2, mode=mode), nn.Conv2d(before, after, 3, 1, 1, bias=bias), *then)
 
 
+def convolution(before: int, after: int, kernel: int = 3) -> nn.Conv2d:
+    """Build a convolution with replication padding: zero padding reveals where the border is, and borders look
+    different."""
+    return nn.Conv2d(before, after, kernel, padding=kernel // 2, padding_mode="replicate")
+
+
+def enlarge(maps: Tensor) -> Tensor:
+    """Double the resolution of maps (B, C, H, W), bilinear."""
+    return F.interpolate(maps, scale_factor=2, mode="bilinear")
+
+
 def pad(images: Tensor, multiple: int, minimum: int) -> Tensor:
     """Pad images (B, C, H, W) at the right and bottom by replication, until both sides are a multiple of ``multiple``
     and at least ``minimum`` (itself such a multiple). Return the same tensor where nothing is to be padded."""
@@ -155,6 +166,16 @@ def initialise(network: nn.Module, std: float) -> None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, std)
+
+
+def initialise_kaiming(network: nn.Module, output: nn.Conv2d) -> None:
+    """Initialise convolutions for leaky ReLUs of slope 0.2 (He et al. 2015, arXiv:1502.01852), and ``output``, the last
+    of them, near zero, so that the network begins with an output of almost zero."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, a=0.2)
+            nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    nn.init.normal_(output.weight, 0.0, 1e-3)
 
 
 def apply_spectral_norm(network: nn.Module) -> None:

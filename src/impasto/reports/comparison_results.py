@@ -8,9 +8,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from impasto.config.setting_paths import flatten
 from impasto.config.types import Pixels
 from impasto.metrics.results import Evaluation
-from impasto.reports.record_text import base_name, flatten, setting_text
+from impasto.reports.record_text import base_name, setting_text
 from impasto.reports.run_record import RecordedData, RunRecord
 
 

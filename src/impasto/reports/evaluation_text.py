@@ -104,11 +104,11 @@ def _distance(scores: Scores) -> str:
 
 def _shares(scores: Scores) -> Iterator[str]:
     if "precision" in scores.values:
-        yield f"Precision {_share(scores.values['precision'])} (fakes inside the reals' manifold)"
+        yield f"Precision {_share(scores.values['precision'])} (fakes inside the manifold of the reals)"
+    if "recall" in scores.values:
+        yield f"recall {_share(scores.values['recall'])} (reals inside the manifold of the fakes)"
     if "coverage" in scores.values:
         yield f"coverage {_share(scores.values['coverage'])} (reals with a fake in their neighbourhood)"
-    elif "recall" in scores.values:
-        yield f"recall {_share(scores.values['recall'])} (reals inside the fakes' manifold)"
 
 
 def _share(value: Value) -> str:
@@ -138,12 +138,14 @@ def assess_memorisation(found: Memorisation) -> MemorisationFinding:
     nearest_limit = expected_maximum(fakes, reals // 2, 1)
     sentence = (
         f"{near:,} of {fakes:,} fakes {'is' if near == 1 else 'are'} nearer to a real image than 95 % of the "
-        f"{reals:,} reals are to each other"
+        f"{reals:,} reals are to their nearest other real"
     )
     if near >= MEMORISED * fakes and near > limit:
         return MemorisationFinding("memorised", f"{sentence}: the model has memorised its training images.")
     if near > limit:
-        return MemorisationFinding("some", f"{sentence}; at most {limit:,} by chance. Some are copies, or nearly.")
+        return MemorisationFinding(
+            "some", f"{sentence}; with {reals:,} reals, at most {limit:,} can be chance. Some are copies, or nearly."
+        )
     if identical:
         return MemorisationFinding("some", f"{copies}.")
     # Occasional copies may stay below 5 %, but they are nearer than any two reals.
@@ -153,7 +155,9 @@ def assess_memorisation(found: Memorisation) -> MemorisationFinding:
             f"{nearest:,} of {fakes:,} fakes {'is' if nearest == 1 else 'are'} nearer to a real image than any of the "
             f"{reals:,} reals is to another; at most {nearest_limit:,} by chance. Some are copies, or nearly.",
         )
-    return MemorisationFinding("none", f"{sentence}; up to {limit:,} by chance: no sign of memorisation.")
+    return MemorisationFinding(
+        "none", f"{sentence}; with {reals:,} reals, up to {limit:,} can be chance: no sign of memorisation."
+    )
 
 
 def expected_maximum(fakes: int, reals: int, rank: int) -> int:

@@ -1,23 +1,12 @@
 """Text for run records: names, settings and durations."""
 
 import json
-from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any
 
 
 def base_name(spec: str) -> str:
     """Return the last part of a path, or the name that it is."""
     return PurePath(spec).name or spec
-
-
-def flatten(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield nested settings by dotted name: ``generator.width``."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def setting_text(value: object) -> str:

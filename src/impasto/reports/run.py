@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from impasto.config.setting_paths import flatten
 from impasto.data.image_grid import tile
 from impasto.data.loader import FEW_HELDOUT
 from impasto.files import atomic_write
@@ -18,7 +19,7 @@ from impasto.reports.curves import REVERSE, draw_curves
 from impasto.reports.diagnostics import Diagnostics
 from impasto.reports.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
 from impasto.reports.evaluation import Findings
-from impasto.reports.record_text import base_name, flatten, format_duration, setting_text
+from impasto.reports.record_text import base_name, format_duration, setting_text
 from impasto.reports.run_record import RecordedData, RunRecord, Sample, open_image
 from impasto.reports.time_lapse import write_animation, write_video
 
@@ -163,8 +164,8 @@ def _details(record: RunRecord) -> Iterator[tuple[str, str]]:
         yield "Training time", format_duration(seconds)
         yield "Steps", f"{log.last('step'):,.0f}"
         if photos is not None:
-            yield "Photos shown", _epochs(shown, photos)
-        yield "Paintings shown", _epochs(shown, facts.paintings)
+            yield "Photos seen", _epochs(shown, photos)
+        yield "Paintings seen", _epochs(shown, facts.paintings)
         if seconds:
             yield "Throughput", f"{shown / seconds:,.1f} images/s"
         _, memory = log.series("memory")
@@ -222,7 +223,7 @@ def _commands(record: RunRecord) -> Iterator[tuple[str, str]]:
         "--out",
         f"{run}-again",
     ]
-    yield "Repeat this training", shlex.join(again)
+    yield "Reproduce this training", shlex.join(again)
 
 
 def _setting_groups(recipe: Mapping[str, Any]) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -1,11 +1,11 @@
 """A run folder, read: recipe, facts, log, samples and evaluation."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import yaml
 from PIL import Image
@@ -18,6 +18,8 @@ from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation
 from impasto.reports.run_log import Log, read_log
+
+M = TypeVar("M", bound=BaseModel)
 
 
 class RecordedData(BaseModel):
@@ -84,7 +86,7 @@ class RunRecord:
             raise ImpastoError(f"{folder} is not a run folder: run.json or recipe.yaml is missing.")
         return cls(
             folder=folder,
-            facts=_read_facts(folder / "run.json"),
+            facts=_read_json(folder / "run.json", Facts, migrations.run_facts),
             recipe=_read_recipe(folder / "recipe.yaml"),
             log=read_log(folder / "log.jsonl"),
             samples=tuple(
@@ -206,26 +208,21 @@ def open_image(path: Path, side: int | None = None) -> Image.Image:
         raise ImpastoError(f"{path} is not a complete image: delete it and report again.") from error
 
 
-def _read_facts(path: Path) -> Facts:
+def _read_json(path: Path, model: type[M], migrate: Callable[[Any], dict[str, Any]], remedy: str = "") -> M:
     try:
-        return Facts.model_validate(migrations.run_facts(json.loads(path.read_bytes())))
+        return model.model_validate(migrate(json.loads(path.read_bytes())))
     except json.JSONDecodeError as error:
-        raise ImpastoError(f"{path} is not valid JSON: {error}.") from error
+        raise ImpastoError(f"{path} is not valid JSON: {error}.{remedy}") from error
     except ValidationError as error:
-        raise ImpastoError(f"{path} is invalid: {_first(error)}.") from error
+        raise ImpastoError(f"{path} is invalid: {_first(error)}.{remedy}") from error
+    except OSError as error:
+        raise ImpastoError(f"{path} cannot be read ({error.strerror}).{remedy}") from error
 
 
 def _read_evaluation(path: Path) -> Evaluation | None:
     if not path.exists():
         return None
-    try:
-        return Evaluation.model_validate(migrations.evaluation(json.loads(path.read_bytes())))
-    except json.JSONDecodeError as error:
-        raise ImpastoError(f"{path} is not valid JSON: delete it, or evaluate again.") from error
-    except ValidationError as error:
-        raise ImpastoError(f"{path} is invalid: {_first(error)}. Delete it, or evaluate again.") from error
-    except OSError as error:
-        raise ImpastoError(f"{path} cannot be read ({error.strerror}): delete it, or evaluate again.") from error
+    return _read_json(path, Evaluation, migrations.evaluation, " Delete it, or evaluate again.")
 
 
 def _first(error: ValidationError) -> str:

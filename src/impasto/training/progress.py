@@ -52,7 +52,7 @@ def status(row: Row, accuracies: Mapping[str, float], heldout: int, estimate: Es
         parts.append(f"D accuracy: {shares.replace('heldout', 'held-out')} ({_diagnosis(accuracies, heldout)})")
     scores = [(*name.split(" ", 1), value) for name, value in row.items() if name.startswith(f"{DECIDING_METRIC}[")]
     parts += [f"{label} {value:.3f} ({counts})" for label, counts, value in scores]
-    parts += [f"{row['pictures_per_second']:.0f} img/s", memory(row["memory"])]
+    parts += [f"{row['pictures_per_second']:.0f} img/s", f"memory {memory(row['memory'])}"]
     parts.append(f"ETA {duration(left)}" if left is not None else "measuring the speed")
     return " · ".join(parts)
 

@@ -1,7 +1,7 @@
 """Definition of a study: what all of its processes must agree on."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -9,6 +9,7 @@ from typing import Any, Self
 import yaml
 
 from impasto.config.recipe import Recipe
+from impasto.config.setting_paths import flatten
 from impasto.errors import ImpastoError
 from impasto.training.budget import Budget
 from impasto.tuning.objectives import objective_labels, require_objectives
@@ -94,7 +95,7 @@ class StudyDefinition:
 
 def recipe_differences(stored: Recipe, given: Recipe) -> list[str]:
     """Return the settings and ranges in which two recipes differ, such as ``batch is 8 there and 4 here``."""
-    there, here = dict(_flatten(stored.values())), dict(_flatten(given.values()))
+    there, here = dict(flatten(stored.values())), dict(flatten(given.values()))
     names = dict.fromkeys([*there, *here])
     return [_difference(name, there.get(name), here.get(name)) for name in names if there.get(name) != here.get(name)]
 
@@ -113,11 +114,3 @@ def _shown(value: Any) -> str:
     if value is None:
         return "not set"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flatten(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
