@@ -2,12 +2,13 @@ import pytest
 
 from impasto.config.recipe import Recipe
 from impasto.config.registries import METHODS
-from impasto.config.setting_paths import known_settings, network_fields, setting_names, value_at
+from impasto.config.setting_paths import flatten, known_settings, network_fields, setting_names, value_at
 
 
 def test_nested_values_have_dotted_names() -> None:
     values = {"size": 64, "generator": {"lr": 0.1, "deep": {"er": 1}}}
     assert list(setting_names(values)) == ["size", "generator.lr", "generator.deep.er"]
+    assert list(flatten(values)) == [("size", 64), ("generator.lr", 0.1), ("generator.deep.er", 1)]
     assert value_at(values, "generator.deep.er") == 1 and value_at(values, ()) == values
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from impasto.reports.record_text import base_name, flatten, format_duration, setting_text
+from impasto.reports.record_text import base_name, format_duration, setting_text
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,6 @@ def test_a_name_is_the_last_part_of_a_path() -> None:
         "sample:paintings",
         "/",
     ]
-
-
-def test_nested_settings_are_flattened_to_dotted_names() -> None:
-    assert list(flatten({"a": 1, "b": {"c": {"d": [2]}, "e": None}})) == [("a", 1), ("b.c.d", [2]), ("b.e", None)]
 
 
 def test_settings_are_json_but_strings_as_they_are() -> None:
