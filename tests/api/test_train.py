@@ -191,7 +191,7 @@ def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cyclegan")
     command = [*QUICK, *TRAIN_CYCLEGAN, "--out", "run", "--budget", "30steps"]
     said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
-    assert "In the reverse direction, photos of paintings, the " in said and "24 v 3" in said
+    assert "Reverse direction (painting → photo): KID" in said and "24 fakes v 3 reals" in said
     assert "impasto paint PAINTING… --style run --reverse --out photos" in said
     return folder / "run"
 
