@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 
+from fixtures.cards import card
 from fixtures.invented_runs import write_log
 from impasto.api.compare import compare
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.style import Card, Style, build_network
+from impasto.style import Style, build_network
 from impasto.training.run_dir import RunDir
 
 SMALL = ("size=16", "generator.width=8", "generator.max_width=16", "latent=10")
@@ -44,20 +45,7 @@ def run(
         network = build_network(recipe)
         for tensor in network.state_dict().values():
             tensor.copy_(torch.rand(tensor.shape))
-        card = Card(
-            task="generation",
-            source="noise",
-            target="paintings",
-            recipe=recipe.model_dump(mode="json"),
-            target_data=source,
-            steps=60,
-            pictures=480,
-            seconds=60,
-            seed=seed,
-            created="2026-03-01T10:21:30+00:00",
-            impasto="0.1.0",
-        )
-        Style(network.eval(), card).save(made.last)
+        Style(network.eval(), card(recipe, target_data=source, steps=60, pictures=480, seed=seed)).save(made.last)
     return folder
 
 

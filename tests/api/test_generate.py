@@ -8,13 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from fixtures.cards import card
 from fixtures.command import Impasto
 from impasto.api.generate import SIDE, generate
 from impasto.config.recipe import Recipe
 from impasto.data import image_grid
 from impasto.errors import ImpastoError
 from impasto.networks import build_generator
-from impasto.style import Card, Style
+from impasto.style import Style
 
 STYLE = "chinese-landscape-64"
 
@@ -27,20 +28,7 @@ def untrained(recipe: str, scale: float, path: Path) -> str:
     with torch.no_grad():
         for weight in network.parameters():
             weight.mul_(scale if weight.ndim > 1 else 1)
-    card = Card(
-        task="generation",
-        source="noise",
-        target="paintings",
-        recipe=small.values(),
-        target_data={"name": "none", "count": 1, "fingerprint": ""},
-        steps=1,
-        pictures=8,
-        seconds=1.0,
-        seed=0,
-        created="2026-01-01T00:00:00Z",
-        impasto="0",
-    )
-    Style(network, card).save(path)
+    Style(network, card(small)).save(path)
     return str(path)
 
 

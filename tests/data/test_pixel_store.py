@@ -9,17 +9,14 @@ import numpy as np
 import psutil
 import pytest
 
-from fixtures.noise_images import write_noise
+from fixtures.noise_images import write_noise_folder
 from impasto.data.pixel_store import PixelStore, load_images, pack
 from impasto.errors import ImpastoError
 
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for k in range(12):
-        write_noise(folder / f"{k}.png", k, blocks=6, size=(40, 30))
+    folder = write_noise_folder(tmp_path / "pictures", 12, blocks=6, size=(40, 30))
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     return folder
 

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from fixtures.noise_images import write_noise
+from fixtures.noise_images import write_noise_folder
 from impasto.cache import cache_folder
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import CPU_BLOCK, extract
@@ -38,10 +38,7 @@ class Counting(FeatureExtractor):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Twenty pictures, one of them twice, and one that is none."""
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for k in range(19):
-        write_noise(folder / f"{k}.png", k, blocks=40, size=(40, 40))
+    folder = write_noise_folder(tmp_path / "pictures", 19, blocks=40, size=(40, 40))
     shutil.copy(folder / "0.png", folder / "again.png")
     (folder / "5.text.png").write_text("no picture")
     return folder

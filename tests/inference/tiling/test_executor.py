@@ -20,26 +20,20 @@ from impasto.inference.tiling.map_store import TensorMapStore
 from impasto.networks import build_generator
 
 CPU = torch.device("cpu")
-RESNET = {"width": 8, "blocks": 2, "init_std": 0.05}
 UNET = {"width": 8, "max_width": 16, "depth": 4, "dropout": 0.5, "init_std": 0.1}
-FEATURE_EXTRACTORS: dict[str, tuple[str, dict[str, Any]]] = {
+
+
+def resnet(norm: str, activation: str, down: str, up: str, *, residual: bool) -> tuple[str, dict[str, Any]]:
+    settings = {"norm": norm, "activation": activation, "down": down, "up": up, "residual": residual}
+    return "resnet", {"width": 8, "blocks": 2, "init_std": 0.05} | settings
+
+
+NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "edsr": ("edsr", {"width": 8, "body": 8, "blocks": 2}),
-    "resnet, as CycleGAN has it": (
-        "resnet",
-        {**RESNET, "norm": "instance", "activation": "relu", "down": "stride", "up": "transpose", "residual": False},
-    ),
-    "resnet, as CUT has it": (
-        "resnet",
-        {**RESNET, "norm": "instance", "activation": "relu", "down": "blur", "up": "blur", "residual": False},
-    ),
-    "resnet over the photo": (
-        "resnet",
-        {**RESNET, "norm": "group", "activation": "gelu", "down": "blur", "up": "nearest", "residual": True},
-    ),
-    "resnet, batch": (
-        "resnet",
-        {**RESNET, "norm": "batch", "activation": "elu", "down": "stride", "up": "bilinear", "residual": True},
-    ),
+    "resnet, as CycleGAN has it": resnet("instance", "relu", "stride", "transpose", residual=False),
+    "resnet, as CUT has it": resnet("instance", "relu", "blur", "blur", residual=False),
+    "resnet over the photo": resnet("group", "gelu", "blur", "nearest", residual=True),
+    "resnet, batch": resnet("batch", "elu", "stride", "bilinear", residual=True),
     "unet": ("unet", {**UNET, "norm": "instance", "up": "transpose"}),
     "unet, batch": ("unet", {**UNET, "norm": "batch", "up": "nearest"}),
     "cnn": ("cnn", {"width": 8, "depth": 3, "activation": "silu", "norm": "instance", "init_std": 0.1}),
@@ -53,7 +47,7 @@ NORMS = ("instance", "group")
 
 def built(name: str) -> nn.Module:
     """A network with random weights, norms included."""
-    network, settings = FEATURE_EXTRACTORS[name]
+    network, settings = NETWORKS[name]
     torch.manual_seed(0)
     found = build_generator(network, **settings).eval()
     with torch.no_grad():
@@ -73,9 +67,7 @@ def tiled(network: Any, image: Tensor, memory: int = 1) -> Tensor:
     return output
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in FEATURE_EXTRACTORS if any(norm in str(FEATURE_EXTRACTORS[name]) for norm in NORMS)]
-)
+@pytest.mark.parametrize("name", [name for name in NETWORKS if any(norm in str(NETWORKS[name]) for norm in NORMS)])
 def test_tiled_output_equals_full_output_with_maps_stored_in_memory(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "impasto.inference.tiling.executor.open_store", lambda shape, dtype, *_: TensorMapStore(shape, dtype, CPU)
@@ -83,7 +75,7 @@ def test_tiled_output_equals_full_output_with_maps_stored_in_memory(name: str, m
     test_tiled_output_equals_full_output(name, 101, 70)
 
 
-@pytest.mark.parametrize("name", FEATURE_EXTRACTORS)
+@pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(("height", "width"), [(101, 70), (64, 96), (130, 9)])
 def test_tiled_output_equals_full_output(name: str, height: int, width: int) -> None:
     pictures = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -95,7 +87,7 @@ def test_tiled_output_equals_full_output(name: str, height: int, width: int) -> 
     assert whole.std() > 0.05
 
 
-@pytest.mark.parametrize("name", FEATURE_EXTRACTORS)
+@pytest.mark.parametrize("name", NETWORKS)
 def test_in_bfloat16_tiling_adds_no_more_error_than_the_precision(
     name: str, monkeypatch: pytest.MonkeyPatch, paintings: Tensor
 ) -> None:
