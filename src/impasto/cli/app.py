@@ -20,6 +20,9 @@ SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:phot
 STYLE = "A style file (.safetensors), a run folder, or a bundled style (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
 CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Crop borders, mounts and frames off the paintings.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an existing file, or images of the same names in a folder.")
+]
 
 
 @app.callback()

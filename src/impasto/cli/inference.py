@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, app
+from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
@@ -51,9 +51,7 @@ def generate(
     ] = None,
     seconds: Annotated[float, typer.Option(help="Seconds of a video from one image to the next.")] = 2.0,
     kind: Annotated[Literal["png", "jpg"], typer.Option("--format", help="Format of single images.")] = "png",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file, or images of the same names in a folder.")
-    ] = False,
+    overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
     """Generate images from noise: as files, on one sheet, or as an interpolation video."""
@@ -112,9 +110,7 @@ def paint(
         Literal["here", "ray"],
         typer.Option(help="Where to compute; ray uses a Ray cluster, from one folder or address (s3://…) to another."),
     ] = "here",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an existing file, or images of the same names in a folder.")
-    ] = False,
+    overwrite: Overwrite = False,
     device: Device = "auto",
 ) -> None:
     """Stylise photos and videos, each at its own size and under its own name. Run again to resume.

@@ -10,6 +10,10 @@ from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
+PhotoData = Annotated[
+    str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
+]
+
 
 @app.command(rich_help_panel=TRAIN)
 def recipes(
@@ -89,9 +93,7 @@ def pack(
 def train(
     recipe: Annotated[str | None, typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.")] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
-    photos: Annotated[
-        str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
-    ] = None,
+    photos: PhotoData = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,
     start: Annotated[
         str | None, typer.Option("--from", help="Start from the weights of this style or run (fine-tuning).")
@@ -177,9 +179,7 @@ def tune(
     recipe: Annotated[str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.")],
     paintings: Annotated[str, typer.Option(help=SOURCE)],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
-    photos: Annotated[
-        str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
-    ] = None,
+    photos: PhotoData = None,
     start: Annotated[str | None, typer.Option("--from", help="Start each training from this style or run.")] = None,
     trials: Annotated[int, typer.Option(help="Number of trials in all.")] = 30,
     budget: Annotated[str, typer.Option("--budget-per-trial", help="90s, 10m, 50kimg, 2000steps or 20epochs.")] = "10m",
