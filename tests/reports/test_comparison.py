@@ -1,16 +1,14 @@
 """Page and terminal summary of a comparison."""
 
-import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from fixtures import invented_runs as invented
 from fixtures.invented_runs import SHEET, entry
-from fixtures.parsed import Page, asks_nothing, plain, size
+from fixtures.parsed import Page, asks_nothing, plain, printed, size
 from impasto.reports.comparison import compare_runs, shared_photos, summary, write_comparison
 from impasto.reports.comparison_results import Comparison, Entry
 from impasto.reports.curve_overlay import draw_overlay
@@ -19,10 +17,7 @@ from impasto.reports.run_record import RunRecord
 
 
 def shell(comparison: Comparison) -> str:
-    console = Console(width=250, file=io.StringIO())
-    console.print(summary(comparison))
-    assert isinstance(console.file, io.StringIO)
-    return plain(console.file.getvalue())
+    return printed(summary(comparison))
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Page and terminal summary of an evaluation."""
 
-import io
 import re
 from pathlib import Path
 
@@ -8,20 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from rich.console import Console, RenderableType
 
 from fixtures import invented_runs as invented
-from fixtures.parsed import Page, asks_nothing, plain, size
+from fixtures.parsed import Page, asks_nothing, plain, printed, size
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation, ImageSetSummary, Memorisation, NearestReals, Scores, Value
 from impasto.reports.evaluation import summary, write_evaluation
-
-
-def shell(shown: RenderableType) -> str:
-    console = Console(width=200, file=io.StringIO())
-    console.print(shown)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
 
 
 def test_the_page_is_self_contained(evaluation_page: Page) -> None:
@@ -70,7 +61,7 @@ def test_held_out_images_have_a_table_of_their_own(scored: Evaluation, tmp_path:
     text = plain(Page(write_evaluation(shown, None, None, tmp_path)).text)
     assert "256 fakes v 270 training images" in text
     assert "256 fakes v 30 held-out images" in text
-    assert "0.0812 ± 0.0090" in plain(shell(summary(shown)))
+    assert "0.0812 ± 0.0090" in printed(summary(shown))
 
 
 def test_checkerboard_artefacts_of_fakes_and_reals_are_shown(scored: Evaluation, tmp_path: Path) -> None:
@@ -78,8 +69,8 @@ def test_checkerboard_artefacts_of_fakes_and_reals_are_shown(scored: Evaluation,
     text = plain(Page(write_evaluation(shown, None, None, tmp_path)).text)
     assert re.search("Fakes ?Reals ?checkerboard artefacts of upsampling", text)
     assert re.search("2.13 ± 0.21 ?0.18", text)
-    assert "checkerboard 2.13 ± 0.21 (reals 0.18): artefacts" in plain(shell(summary(shown)))
-    assert "checkerboard" not in plain(shell(summary(scored)))  # where none was measured
+    assert "checkerboard 2.13 ± 0.21 (reals 0.18): artefacts" in printed(summary(shown))
+    assert "checkerboard" not in printed(summary(scored))  # where none was measured
 
 
 def test_memorisation_comes_first(tmp_path: Path) -> None:
@@ -93,7 +84,7 @@ def test_the_page_works_without_images_and_distances(tmp_path: Path) -> None:
     page = Page(write_evaluation(bare, None, None, tmp_path))
     assert not page.all("img")
     assert "Memorisation cannot be determined" in plain(page.text)
-    assert shell(summary(bare))
+    assert printed(summary(bare))
 
 
 @pytest.mark.parametrize("wrong", [(100, 100), (262, 64)])
@@ -105,7 +96,7 @@ def test_images_of_another_evaluation_are_refused(scored: Evaluation, wrong: tup
 
 
 def test_the_terminal_summary_has_the_same_numbers(scored: Evaluation) -> None:
-    text = plain(shell(summary(scored)))
+    text = printed(summary(scored))
     for said in (
         "efficientnet-lite0, 256 fakes v 270 reals, 64×64 px",
         "KID[efficientnet-lite0] 0.0563 ± 0.0021 0.0521 to 0.0607 0.0004",
@@ -133,4 +124,4 @@ def test_names_are_escaped(tmp_path: Path, name: str) -> None:
     page = Page(write_evaluation(hostile, None, None, tmp_path))
     assert {"script", "img"}.isdisjoint(tag for tag, _ in page.elements)
     assert page.text.count(marked) >= 8
-    assert plain(f"KID[{marked}]") in plain(shell(summary(hostile)))
+    assert plain(f"KID[{marked}]") in printed(summary(hostile))

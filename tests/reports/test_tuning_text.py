@@ -1,22 +1,17 @@
 """Text of a study: the best trial, its advantage over the baseline, and caveats."""
 
-import io
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from fixtures.parsed import plain
+from fixtures.parsed import plain, printed
 from fixtures.synthetic_tuning import BASELINE, KID, pruned, study, trial, two_objectives
 from impasto.reports.tuning_results import Tuning
 from impasto.reports.tuning_text import caveats, confirmation_commands, pruning_summary, result, summary
 
 
 def terminal(found: Tuning, out: Path = Path("runs/tuned")) -> str:
-    console = Console(width=250, file=io.StringIO())
-    console.print(summary(found, out))
-    assert isinstance(console.file, io.StringIO)
-    return plain(console.file.getvalue())
+    return printed(summary(found, out))
 
 
 def test_the_result_names_the_lowest_complete_trial_and_its_gain_over_the_baseline() -> None:
