@@ -103,7 +103,7 @@ def test_lists_are_shown_without_any_extra(verb: str) -> None:
         ("tune dcgan-64 --paintings sample:paintings --out {out} --trials 1 --budget-per-trial 2steps", "tune"),
         ("push monet me/monet", "hub"),
         ("pull me/monet", "hub"),
-        ("export monet {out}.onnx", "onnx"),
+        ("export monet --onnx {out}.onnx", "onnx"),
     ],
 )
 def test_a_missing_extra_is_told_in_one_line_before_any_work(command: str, extra: str, tmp_path: Path) -> None:

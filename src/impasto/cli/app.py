@@ -52,7 +52,6 @@ class _Lines(logging.Handler):
 def messages_on_stdout() -> Iterator[None]:
     """Print the messages of the logger ``impasto``, from INFO on, as plain lines to standard output."""
     logger, handler = logging.getLogger("impasto"), _Lines()
-    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -60,5 +59,5 @@ def messages_on_stdout() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagate
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
