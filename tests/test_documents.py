@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fixtures.command import ROOT
 from fixtures.peers import Resnet
-from impasto.api import explore
+from impasto.api import explore, training_session
 from impasto.cli import main
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
@@ -159,6 +159,7 @@ def run(command: str) -> None:
         patch.setattr(evaluator, "SCORE_IMAGES", 16)  # of which the first score takes an eighth
         patch.setattr(explore, "_estimate_speeds", lambda *arguments: {})
         patch.setattr(memory_estimate, "needed", lambda *arguments: 0)
+        patch.setattr(training_session, "write_report", lambda *arguments: None)
         for extractor in FEATURE_EXTRACTORS.values():
             patch.setattr(extractor, "features", colours)
         try:
