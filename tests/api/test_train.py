@@ -228,12 +228,12 @@ def test_the_style_has_the_averages_and_scores_of_both_generators(cyclegan: Path
     told = Evaluation.model_validate_json((cyclegan / "evaluation.json").read_text())
     assert told.scores_reverse == card.scores_reverse
     page = (cyclegan / "report.html").read_text(encoding="utf-8")
-    assert "24 v 3 against photos, in the reverse direction" in " ".join(page.split())
+    assert "24 fakes v 3 reals, reverse direction" in " ".join(page.split())
     samples = {path.name for path in (cyclegan / "samples").iterdir()}
     assert {"step-00000030.jpg", "reverse-step-00000030.jpg"} <= samples
     Path("styles").mkdir()
     shutil.copy(cyclegan / "best.safetensors", "styles/both.safetensors")
-    assert "in the reverse direction (--reverse): KID[" in impasto("styles").stdout
+    assert "reverse direction (--reverse): KID[" in impasto("styles").stdout
 
 
 def test_paint_reverse_makes_photos_of_paintings_and_python_makes_the_same(
@@ -299,13 +299,13 @@ def test_fine_tuning_starts_with_both_directions(cyclegan: Path, impasto: Impast
 
 def test_evaluate_scores_the_reverse_direction(cyclegan: Path, impasto: Impasto, tmp_path: Path) -> None:
     sides = ("--against", "sample:photos", "--photos", "sample:paintings", "--size", "48", "--count", "12")
-    assert "12 v 5" in impasto("evaluate", cyclegan, "--reverse", *sides, "--out", "back").stdout
+    assert "12 fakes v 5 reals" in impasto("evaluate", cyclegan, "--reverse", *sides, "--out", "back").stdout
     impasto("evaluate", cyclegan, *sides, "--out", "there")
     back, there = (json.loads((tmp_path / name / "evaluation.json").read_text()) for name in ("back", "there"))
     assert (back["fakes"]["domains"], there["fakes"]["domains"]) == ("paintings → photos", "photos → paintings")
     assert back["scores"][0]["values"]["KID"] != there["scores"][0]["values"]["KID"]
     bare = ("evaluate", cyclegan, "--reverse", "--against", "sample:photos")
-    assert "turns paintings into photos: say which paintings" in one_line(impasto(*bare, check=False))
+    assert "is a translation model (paintings → photos): give paintings to translate" in one_line(impasto(*bare, check=False))
     none = ("evaluate", "sample:photos", "--reverse", "--against", "sample:photos")
     assert "sample:photos is not a style" in one_line(impasto(*none, check=False))
 
