@@ -305,7 +305,9 @@ def test_evaluate_scores_the_reverse_direction(cyclegan: Path, impasto: Impasto,
     assert (back["fakes"]["domains"], there["fakes"]["domains"]) == ("paintings → photos", "photos → paintings")
     assert back["scores"][0]["values"]["KID"] != there["scores"][0]["values"]["KID"]
     bare = ("evaluate", cyclegan, "--reverse", "--against", "sample:photos")
-    assert "is a translation model (paintings → photos): give paintings to translate" in one_line(impasto(*bare, check=False))
+    assert "is a translation model (paintings → photos): give paintings to translate" in one_line(
+        impasto(*bare, check=False)
+    )
     none = ("evaluate", "sample:photos", "--reverse", "--against", "sample:photos")
     assert "sample:photos is not a style" in one_line(impasto(*none, check=False))
 
