@@ -72,8 +72,10 @@ _VERBS = {
 
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
-        with missing_extras_explained():
-            return getattr(import_module(_VERBS[name]), name)
+        with missing_extras_explained():  # while it is imported, and while it runs
+            function = missing_extras_explained()(getattr(import_module(_VERBS[name]), name))
+        globals()[name] = function
+        return function
     raise AttributeError(f"module 'impasto' has no attribute '{name}'")
 
 

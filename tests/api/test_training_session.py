@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -111,11 +110,10 @@ def test_projected_models_are_scored_through_a_network_that_is_not_their_discrim
 def test_too_little_memory_proposes_a_smaller_batch_or_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: str, batch: int, change: str
 ) -> None:
-    def full() -> None:
+    def full(session: TrainingSession) -> None:
         raise torch.OutOfMemoryError
 
-    stub = SimpleNamespace(schedule=SimpleNamespace(total=None), train=full)
-    monkeypatch.setattr(TrainingSession, "_build_trainer", lambda _: stub)
+    monkeypatch.setattr(TrainingSession, "_build_trainer", full)
     photos = None if recipe == "dcgan-64" else "sample:photos"
     with pytest.raises(ImpastoError, match=rf"memory of cpu is too small .* --set {change}\.") as error:
         train.train(

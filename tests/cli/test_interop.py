@@ -25,3 +25,9 @@ def test_import_stores_domains_and_license_under_their_present_and_former_option
     assert (card.source, card.target, card.license) == ("horses", "zebras", "CC0-1.0")
     assert "impasto paint PHOTO --style" in printed
     assert "--turns" not in impasto("import", "--help").stdout
+
+
+@pytest.mark.parametrize("options", [["--turns", "horse2zebra"], ["--turns", "a into b", "--source", "c"]])
+def test_incomplete_or_contradictory_domains_are_refused_in_one_line(options: list[str], impasto: Impasto) -> None:
+    refused = impasto("import", "zebras.pth", *options, check=False)
+    assert refused.returncode == 1 and refused.stderr.count("\n") == 1 and "--source" in refused.stderr

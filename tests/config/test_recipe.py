@@ -1,3 +1,5 @@
+import copy
+import pickle
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def gan(name: str = "dcgan-64") -> GanRecipe:
 
 
 @every_recipe
-def test_shipped_recipes_load_and_survive_yaml(name: str, tmp_path: Path) -> None:
+def test_a_bundled_recipe_equals_itself_after_yaml_and_json(name: str, tmp_path: Path) -> None:
     recipe = Recipe.load(name)
     assert recipe.name == name and type(recipe) is METHODS[recipe.method].recipe_class
     file = tmp_path / "again.yaml"
@@ -35,7 +37,7 @@ def test_shipped_recipes_load_and_survive_yaml(name: str, tmp_path: Path) -> Non
 
 
 @every_recipe
-def test_shipped_recipes_name_their_source_in_a_comment(name: str) -> None:
+def test_a_bundled_recipe_names_its_paper_in_a_comment(name: str) -> None:
     """A paper, or another recipe that does."""
     text = (resources.files("impasto") / "config" / "recipes" / f"{name}.yaml").read_text(encoding="utf-8")
     comment = " ".join(line.removeprefix("#") for line in text.splitlines() if line.startswith("#"))
@@ -44,7 +46,7 @@ def test_shipped_recipes_name_their_source_in_a_comment(name: str) -> None:
 
 
 @every_recipe
-def test_every_setting_of_a_recipe_can_be_set_by_its_dotted_name(name: str) -> None:
+def test_every_setting_can_be_set_by_its_dotted_name(name: str) -> None:
     recipe = Recipe.load(name).without_search()
     values = recipe.values()
     dotted = list(setting_names(values))
@@ -73,7 +75,7 @@ def test_its_networks_can_be_built(name: str) -> None:
 
 
 @every_recipe
-def test_translators_are_shown_as_large_as_their_pictures_are_kept(name: str) -> None:
+def test_translation_samples_have_the_size_of_the_stored_images(name: str) -> None:
     recipe = Recipe.load(name)
     assert recipe.translates == (recipe.method not in {"gan", "progressive"})
     assert (
@@ -83,7 +85,7 @@ def test_translators_are_shown_as_large_as_their_pictures_are_kept(name: str) ->
 
 
 @every_recipe
-def test_a_style_is_scored_by_no_network_of_the_family_that_it_is_trained_against(name: str) -> None:
+def test_the_scoring_network_is_of_another_family_than_those_trained_with(name: str) -> None:
     recipe = Recipe.load(name)
     against_efficientnet = recipe.discriminator.network == "projected" or recipe.method == "fsesim"
     assert recipe.scoring_network == ("alexnet" if against_efficientnet else "efficientnet-lite0")
@@ -98,7 +100,7 @@ def test_dcgan_is_as_in_the_paper(size: int) -> None:
         assert (network.lr, network.betas[0], network.architecture()["init_std"]) == (2e-4, 0.5, 0.02)
 
 
-def test_a_setting_is_changed_by_its_dotted_name_and_nothing_else_is() -> None:
+def test_setting_one_name_changes_nothing_else() -> None:
     recipe = gan()
     wide = recipe.replace(["generator.width=96", "generator.betas=[0.0, 0.99]"])
     assert wide.generator.architecture()["width"] == 96 and wide.generator.betas == (0.0, 0.99)
@@ -108,14 +110,14 @@ def test_a_setting_is_changed_by_its_dotted_name_and_nothing_else_is() -> None:
 
 
 @every_recipe
-def test_where_it_is_searched_is_sound_and_holds_its_own_settings(name: str) -> None:
+def test_the_search_space_is_valid_and_contains_the_recipe(name: str) -> None:
     recipe = Recipe.load(name)
     recipe.require_valid_search_space()
     assert len(recipe.tune) >= 8 and {"generator.lr", "discriminator.lr"} <= set(recipe.tune)
     assert Recipe.of(recipe.values()) == recipe
 
 
-def test_what_is_set_is_not_searched() -> None:
+def test_a_setting_that_is_set_is_not_searched() -> None:
     recipe = Recipe.load("dcgan-64")
     fixed = recipe.replace(["batch=16"])
     assert set(recipe.tune) - set(fixed.tune) == {"batch"} and "tune" not in recipe.without_search().to_yaml()
@@ -135,13 +137,13 @@ def test_what_is_set_is_not_searched() -> None:
         ({"size": {"choices": [64, 100]}}, "power of two"),
     ],
 )
-def test_a_space_that_makes_no_sense_is_told_in_one_line(tune: dict[str, Any], said: str) -> None:
+def test_an_invalid_search_space_is_refused_in_one_line(tune: dict[str, Any], said: str) -> None:
     with pytest.raises(ImpastoError) as error:
         Recipe.of(Recipe.load("dcgan-64").values() | {"tune": tune}).require_valid_search_space()
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
+def test_1e_4_is_a_number() -> None:
     assert Recipe.load("dcgan-64").replace(["generator.lr=1e-4"]).generator.lr == 1e-4
 
 
@@ -203,13 +205,13 @@ def test_a_number_in_scientific_notation_without_a_point_is_a_number() -> None:
         ("cut", "diffaugment.target=0.6", "diffaugment.target = 0.6: there is nothing to adapt"),
     ],
 )
-def test_a_wrong_setting_is_refused_in_one_line_that_helps(name: str, setting: str, said: str) -> None:
+def test_a_wrong_setting_is_refused_in_one_line(name: str, setting: str, said: str) -> None:
     with pytest.raises(ImpastoError) as error:
         Recipe.load(name).replace([setting])
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_network_is_exchanged_together_with_its_settings() -> None:
+def test_a_network_is_replaced_together_with_its_settings() -> None:
     values = Recipe.load("cut").model_dump(mode="json")
     learning = {name: values["generator"][name] for name in ("lr", "betas")}
     values["generator"] = {"network": "edsr", "width": 8, "body": 16, "blocks": 2, **learning}
@@ -219,7 +221,7 @@ def test_a_network_is_exchanged_together_with_its_settings() -> None:
         Recipe.of(values)
 
 
-def test_a_recipe_from_when_a_discriminator_had_one_backbone_has_that_one() -> None:
+def test_a_recipe_without_backbones_has_the_default_one() -> None:
     recipe = earlier.monet()
     assert "backbones" not in earlier.MONET["discriminator"]
     assert recipe.discriminator_kwargs() == {"network": "projected", "width": 64, "pixels": 32, "backbones": ("lite1",)}
@@ -229,24 +231,24 @@ def test_a_recipe_from_when_a_discriminator_had_one_backbone_has_that_one() -> N
     )
 
 
-def test_a_recipe_that_learns_at_half_the_size_first_changes_its_pace_then() -> None:
+def test_training_at_half_size_first_changes_the_speed_then() -> None:
     monet = Recipe.load("monet")
     assert monet.speed_changes == (monet.value("half"),) and 0 < monet.value("half") < 1
     assert monet.replace(["half=0"]).speed_changes == ()
 
 
 @pytest.mark.parametrize("loss", ["bce", "lsgan"])
-def test_labels_are_smoothed_where_there_are_labels(loss: str) -> None:
+def test_label_smoothing_is_allowed_for_losses_with_labels(loss: str) -> None:
     assert Recipe.load("cut").replace([f"loss={loss}", "smoothing=0.1"]).smoothing == 0.1
 
 
-def test_features_are_of_multiples_of_their_stride() -> None:
+def test_the_size_is_a_multiple_of_the_generators_stride() -> None:
     assert Recipe.load("monet").replace(["half=0", "size=96"]).size == 96
     with pytest.raises(ImpastoError, match="size = 100: must be a multiple of 32"):
         Recipe.load("monet").replace(["half=0", "size=100"])
 
 
-def test_a_translator_learns_at_any_size_unless_its_discriminator_is_made_for_one() -> None:
+def test_translation_trains_at_any_size_unless_the_discriminator_has_a_fixed_one() -> None:
     assert Recipe.load("cut").replace(["size=100"]).size == 100
     values = Recipe.load("cut").model_dump(mode="json")
     values |= {"size": 100, "discriminator": Recipe.load("dcgan-64").model_dump(mode="json")["discriminator"]}
@@ -274,3 +276,15 @@ def test_a_recipe_file_with_a_missing_or_unknown_setting_is_refused(tmp_path: Pa
         Recipe.load(tmp_path / "note.txt")
     with pytest.raises(ImpastoError, match="There is no recipe file"):
         Recipe.load(tmp_path / "none.yaml")
+
+
+def test_former_names_of_networks_can_be_set_with_their_settings() -> None:
+    former = ["discriminator.network=patch", "discriminator.layers=3", "discriminator.norm=none"]
+    recipe = Recipe.load("dcgan-64").replace([*former, "discriminator.spectral=true"])
+    assert recipe.discriminator.network == "patchgan" and recipe.value("discriminator.layers") == 3
+
+
+@every_recipe
+def test_a_recipe_can_be_pickled(name: str) -> None:
+    recipe = Recipe.load(name)
+    assert pickle.loads(pickle.dumps(recipe)) == recipe == copy.deepcopy(recipe)

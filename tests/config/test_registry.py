@@ -7,6 +7,7 @@ import pytest
 
 from impasto.config.registry import Registry
 from impasto.errors import ImpastoError
+from impasto.losses.adversarial import AdversarialLoss, bce_discriminator, bce_generator, wgan_generator
 
 MODULE = """
 from registries_of_test import THINGS
@@ -61,10 +62,23 @@ def test_two_things_cannot_have_one_name(things: Registry[Callable[[], str]]) ->
         things.register("one")(another)
 
 
-def test_a_plugin_that_cannot_be_imported_is_named(things: Registry[Callable[[], str]], tmp_path: Path) -> None:
+def test_a_plugin_that_cannot_be_imported_is_reported_once_and_with_a_missing_name(
+    things: Registry[Callable[[], str]], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "plugin_of_test.py").write_text("import not_installed\n")
-    with pytest.raises(ImpastoError, match=r"plugin plugin-of-test cannot be loaded.*not_installed"):
-        len(things)
+    assert list(things) == ["one", "two"] == list(things)
+    assert caplog.text.count("The plugin plugin-of-test cannot be loaded") == 1 and "not_installed" in caplog.text
+    with pytest.raises(ImpastoError, match=r"There is no thing 'three'.*plugin plugin-of-test cannot be loaded"):
+        things.find("three")
+
+
+def test_a_dataclass_of_functions_can_be_registered_again() -> None:
+    """As a notebook does that runs a cell twice."""
+    losses: Registry[AdversarialLoss] = Registry("loss", "impasto.losses", "none")
+    for _ in range(2):
+        losses.register("mine")(AdversarialLoss(bce_discriminator, wgan_generator))
+    with pytest.raises(ValueError, match="two things register"):
+        losses.register("mine")(AdversarialLoss(bce_discriminator, bce_generator))
 
 
 def test_threads_that_look_at_the_same_time_all_see_everything(things: Registry[Callable[[], str]]) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.config.registries import LOSSES
+from impasto.losses.adversarial import AdversarialLoss, bce_discriminator, relativistic_generator
 
 
 def gradient(of: torch.Tensor) -> torch.Tensor:
@@ -111,3 +112,9 @@ def test_gradients_of_discriminator_and_generator_have_the_right_sign(name: str,
     fake = torch.zeros(shape, requires_grad=True)
     LOSSES[name].generator(fake, torch.zeros(shape)).backward()
     assert gradient(fake).max() < 0
+
+
+def test_smoothing_keeps_the_other_properties_of_a_loss() -> None:
+    loss = AdversarialLoss(bce_discriminator, relativistic_generator, paired=True, labelled=True, absolute=False)
+    smoothed = loss.smoothed(0.1)
+    assert (smoothed.paired, smoothed.labelled, smoothed.absolute) == (True, True, False)

@@ -3,8 +3,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.metrics.base import FeatureComparison, FeatureSet
+from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric, FeatureSet
 from impasto.metrics.feature_extractors import FeatureExtractor
+from impasto.metrics.results import Scores, Value
 from impasto.metrics.scoring import add_floors, add_intervals, score
 
 
@@ -88,3 +89,19 @@ def test_kid_of_two_images_has_no_error_and_no_interval() -> None:
     comparison = compare(features(1, 30), features(2, 2))
     scores = add_intervals(score(comparison), comparison)
     assert scores.values["KID"].error is None and scores.values["KID"].interval is None
+
+
+def test_a_metric_that_is_not_finite_is_left_out_with_a_warning(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(FeatureMetric):
+        meaning = "nothing"
+
+        def compute(self, comparison: FeatureComparison) -> Value:
+            return Value(value=float("nan"))
+
+    METRICS["KID"]  # so that the registry is loaded
+    monkeypatch.setitem(METRICS._things, "broken", Broken)
+    scores = score(compare(features(1, 30), features(2, 40, 0.5)))
+    assert "broken" not in scores.values and "The metric broken is nan" in caplog.text
+    assert Scores.model_validate_json(scores.model_dump_json()) == scores

@@ -107,14 +107,24 @@ def test_its_generator_paints_photos_of_any_size_although_tiling_does_not_know_i
         assert painted.size == (701, 901)
 
 
-def test_a_plugin_that_cannot_be_loaded_is_named_in_one_line(toy: Command, tmp_path: Path) -> None:
+def test_a_plugin_that_cannot_be_loaded_is_reported_and_stops_nothing_else(tmp_path: Path) -> None:
     about = tmp_path / "broken-1.0.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[impasto.losses]\nbroken = not_there\n")
+    groups = ("losses", "image_formats", "recipes")
+    (about / "entry_points.txt").write_text("".join(f"[impasto.{group}]\nbroken = not_there\n" for group in groups))
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from impasto.cli import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "recipes", "dcgan-64"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert done.stderr.startswith("impasto: The plugin broken cannot be loaded (not_there")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", code, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    shown = run("recipes", "dcgan-64")
+    assert shown.returncode == 0 and shown.stdout.startswith("name: dcgan-64")
+    assert set(shown.stderr.splitlines()) == {
+        "The plugin broken cannot be loaded (not_there: No module named 'not_there'): update or uninstall it."
+    }
+    made = run("generate", "chinese-landscape-64", "--count", "1", "--out", "made")
+    assert made.returncode == 0 and len(list((tmp_path / "made").glob("*.png"))) == 1
+    refused = run("train", "dcgan-64", "--set", "loss=missing", "--paintings", "sample:paintings", "--out", "run")
+    assert refused.returncode == 1 and "loss = 'missing'" in refused.stderr

@@ -33,6 +33,9 @@ def test_other_folders_are_refused_in_one_line(tmp_path: Path) -> None:
     [
         ("run.json", "{", "run.json is not valid JSON"),
         ("run.json", json.dumps(invented.FACTS | {"seed": "x"}), "seed"),
+        ("run.json", "[]", "run.json is not valid JSON: it does not contain an object"),
+        ("run.json", "\udcff", "run.json is not valid JSON"),
+        ("evaluation.json", "null", "evaluation.json is not valid JSON"),
         ("recipe.yaml", "a: [", "is not YAML"),
         ("recipe.yaml", "- 1", "is not a recipe"),
         ("evaluation.json", "{", "evaluation.json is not valid JSON"),
@@ -41,7 +44,7 @@ def test_other_folders_are_refused_in_one_line(tmp_path: Path) -> None:
 )
 def test_a_damaged_file_is_reported_in_one_line(tmp_path: Path, file: str, content: str, text: str) -> None:
     run = invented.begin(tmp_path / "run")
-    (run / file).write_text(content)
+    (run / file).write_bytes(content.encode(errors="surrogateescape"))
     with pytest.raises(ImpastoError) as raised:
         RunRecord.read(run)
     assert text in str(raised.value)

@@ -31,7 +31,7 @@ def test_an_optional_callback_that_fails_is_reported_and_dropped(caplog: pytest.
     failing, other = Recorder(required=False, fails=("start",)), Recorder()
     with CallbackList([failing, other]) as callbacks:
         callbacks.on_event(3, "rolled back")
-    assert failing.calls == ["start"] and other.calls == ["start", "event", "close"]
+    assert failing.calls == ["start", "close"] and other.calls == ["start", "event", "close"]
     assert [record.getMessage() for record in caplog.records] == ["Recorder failed and is switched off: start failed"]
 
 
@@ -55,3 +55,10 @@ def test_a_callback_overrides_only_what_it_needs() -> None:
     callback = Callback()
     callback.on_rows([{"step": 1}], Estimate())
     callback.on_rewind(0)
+
+
+def test_an_error_at_the_start_closes_all() -> None:
+    failing, other = Recorder(fails=("start",)), Recorder()
+    with pytest.raises(OSError, match="start failed"), CallbackList([other, failing]):
+        pass
+    assert failing.calls == ["start", "close"] and other.calls == ["start", "close"]

@@ -53,3 +53,10 @@ def test_later_samples_are_deleted_on_rewind(run: RunDir) -> None:
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="not a run folder"):
         RunDir.open(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff"])
+def test_a_damaged_run_json_is_reported_in_one_line(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "run.json").write_bytes(content)
+    with pytest.raises(ImpastoError, match=r"run\.json is damaged"):
+        _ = RunDir(tmp_path).facts

@@ -165,7 +165,7 @@ def paint_moods(
 
 def _report(outcome: Outcome, place: str | Path, output_name: str) -> bool:
     """Log the outcome, and return whether it is complete."""
-    _log.info("\n".join(summarise(outcome, place, output_name)))
+    _log.log(logging.WARNING if outcome.left_out else logging.INFO, "\n".join(summarise(outcome, place, output_name)))
     return not outcome.left_out
 
 

@@ -139,7 +139,7 @@ def resume(
         facts = resumed.facts
         chosen_device = choose_device(device or facts["device"])
         loggers = list(dict.fromkeys((*facts.get("loggers", ()), *log)))
-        require_loggers(loggers)
+        require_loggers(log)
         if budget is not None:
             Budget.parse(budget)
         stores = reopen_stores(resumed, paintings, photos)

@@ -80,7 +80,8 @@ class TrainingSession:
         """
         with self._errors_explained():
             trainer = self._build_trainer()
-            self._restore(trainer)
+            with trainer.callbacks.closed_on_error():
+                self._restore(trainer)
             if trainer.schedule.total is None or trainer.step < trainer.schedule.total:
                 for name in ("evaluation.json", "copies.jpg"):  # of a style that may be replaced
                     (self.run.path / name).unlink(missing_ok=True)
@@ -100,8 +101,14 @@ class TrainingSession:
         scorer = self._build_scorer()
         heldout = self.data.training.heldout
         display = [ProgressDisplay(0 if heldout is None else len(heldout))] if self._progress else []
-        callbacks = [*open_loggers(self.run, self.run.facts.get("loggers", ())), *display, *self._callbacks]
-        return Trainer(self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer)
+        callbacks = [*display, *self._callbacks]
+        trainer = Trainer(
+            self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer
+        )
+        # Last, as a tracker that was opened has to be closed.
+        resumed = bool(checkpoint.steps(self.run.checkpoints))
+        trainer.callbacks.callbacks[:0] = open_loggers(self.run, self.run.facts.get("loggers", ()), resumed)
+        return trainer
 
     def _build_scorer(self) -> Scorer:
         """Return the scores of images against the training images of the target domain."""

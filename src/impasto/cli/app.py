@@ -1,6 +1,7 @@
 """The command ``impasto`` itself, and what its subcommands share."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -42,16 +43,17 @@ TRAIN, USE, SCORE, SHARE = "Train", "Stylise and generate", "Evaluate and submit
 
 
 class _Lines(logging.Handler):
-    """Print messages as plain lines to the current standard output."""
+    """Print messages as plain lines to the current standard output, errors to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), flush=True)
+        print(record.getMessage(), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout, flush=True)
 
 
 @contextmanager
 def messages_on_stdout() -> Iterator[None]:
     """Print the messages of the logger ``impasto``, from INFO on, as plain lines to standard output."""
     logger, handler = logging.getLogger("impasto"), _Lines()
+    level, propagate = logger.level, logger.propagate
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False
@@ -59,5 +61,5 @@ def messages_on_stdout() -> Iterator[None]:
         yield
     finally:
         logger.removeHandler(handler)
-        logger.setLevel(logging.NOTSET)
-        logger.propagate = True
+        logger.setLevel(level)
+        logger.propagate = propagate

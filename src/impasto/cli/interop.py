@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from impasto.cli.app import SHARE, STYLE, app
+from impasto.errors import ImpastoError
 
 
 @app.command("import", rich_help_panel=SHARE)
@@ -22,8 +23,11 @@ def import_(
     from impasto.interop.cyclegan_checkpoints import import_style
 
     if turns:
-        source, _, target = turns.partition(" into ")
-
+        if (source, target) != ("images", "images"):
+            raise ImpastoError("Give --source and --target, or the former --turns, not both.")
+        source, into, target = turns.partition(" into ")
+        if not into:
+            raise ImpastoError(f"--turns '{turns}' names no target: use --source and --target.")
     style, found = import_style(file, out, source=source, target=target, license=license, overwrite=overwrite)
     print(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
     print(f"Use it: impasto paint PHOTO --style {style} --out painted")

@@ -24,7 +24,7 @@ def recipes(
     from rich.console import Console
     from rich.table import Table
 
-    from impasto.config import bundled_recipes
+    from impasto.config import bundled_recipes, migrations
 
     if name is not None:
         from impasto.config.recipe import Recipe
@@ -32,10 +32,10 @@ def recipes(
         print(Recipe.load(name).to_yaml(), end="")
         return
     table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
-    for file in bundled_recipes().values():
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))  # not validated, which would import torch
-        network = values["generator"]["network"]
-        table.add_row(values["name"], values["method"], str(values["size"]), str(values["batch"]), network)
+    for name, file in bundled_recipes().items():
+        values = migrations.recipe(yaml.safe_load(file.read_text(encoding="utf-8")))  # to validate it imports torch
+        network = values.get("generator", {}).get("network")
+        table.add_row(name, *(str(value) for value in (*map(values.get, ("method", "size", "batch")), network)))
     Console().print(table)
     print("\nimpasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
 

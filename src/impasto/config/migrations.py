@@ -38,7 +38,7 @@ def card(values: Mapping[str, Any]) -> dict[str, Any]:
     source, _, target = str(changed.pop("turns")).partition(" into ")
     return changed | {
         "format": 3,
-        "task": "generation" if source == "noise" else "translation",
+        "task": "generation" if "latent" in values["recipe"] else "translation",
         "source": source,
         "target": target,
     }
@@ -84,5 +84,8 @@ def tuning(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "trials": [_renamed(trial, TRIALS) for trial in values.get("trials", ())]}
 
 
-def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+def _renamed(values: Any, names: Mapping[str, str]) -> dict[str, Any]:
+    """ValueError if the file holds no object at all, such as a list."""
+    if not isinstance(values, Mapping):
+        raise ValueError("it does not contain an object")
     return {names.get(name, name): value for name, value in values.items()}

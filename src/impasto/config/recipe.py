@@ -54,7 +54,7 @@ class Recipe(Config):
     @classmethod
     def _registered(cls, loss: str) -> str:
         if loss not in LOSSES:
-            raise ValueError(f"there is no such loss{nearest(loss, LOSSES)}".rstrip("."))
+            raise ValueError(f"there is no such loss{nearest(loss, LOSSES)}".rstrip(".?"))
         return loss
 
     @field_validator("smoothing")
@@ -199,6 +199,9 @@ class Recipe(Config):
         except ValidationError as error:
             raise ImpastoError(_first_mistake(error, values)) from error
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Recipe.of, (self.values(),)  # the classes of its networks' settings are made at run time
+
     def require_valid_search_space(self) -> None:
         """Refuse a ``tune`` section with unknown settings, values that they cannot have, or without the recipe's own.
 
@@ -248,6 +251,7 @@ class Recipe(Config):
             except yaml.YAMLError as error:
                 raise ImpastoError(f"'{setting}': the value is not YAML.") from error
             values["tune"].pop(name, None)  # a setting that is set is not searched
+            values = migrations.recipe(values)  # it may have been set to a former name
         return self.of(values)
 
     def changes(self) -> list[str]:

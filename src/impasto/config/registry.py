@@ -4,14 +4,18 @@ A registered thing is one class or function in one file of its package, with one
 adds its own through an entry point of the registry's group; the entry point names the module that registers them.
 """
 
+import logging
 import pkgutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
 from impasto.errors import ImpastoError, nearest
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -19,7 +23,8 @@ T = TypeVar("T")
 class Registry(Mapping[str, T], Generic[T]):
     """Things of one kind by name: those of a package of impasto's, and those of other packages' entry points.
 
-    The modules are imported at the first look, so that a registry costs nothing before.
+    The modules are imported at the first look, so that a registry costs nothing before. A plugin that cannot be loaded
+    is reported once, and again by whoever asks for a name that is missing.
     """
 
     def __init__(self, kind: str, package: str, group: str) -> None:
@@ -33,6 +38,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._things: dict[str, T] = {}
         self._loaded = self._loading = False
         self._lock = threading.RLock()
+        self._failures: list[str] = []  # of plugins
 
     def register(self, name: str) -> Callable[[T], T]:
         """A decorator that gives a thing its name. ValueError if another thing has it."""
@@ -49,7 +55,8 @@ class Registry(Mapping[str, T], Generic[T]):
     def find(self, name: str) -> T:
         """The thing of that name. ImpastoError, with the most similar name, if there is none."""
         if name not in self:
-            raise ImpastoError(f"There is no {self.kind} '{name}'{nearest(name, self)}")
+            failures = "".join(f" {failure}" for failure in self._failures)
+            raise ImpastoError(f"There is no {self.kind} '{name}'{nearest(name, self)}{failures}")
         return self[name]
 
     def __getitem__(self, name: str) -> T:
@@ -85,12 +92,19 @@ class Registry(Mapping[str, T], Generic[T]):
             try:
                 point.load()
             except Exception as error:
-                distribution = point.dist.name if point.dist else point.value
-                raise ImpastoError(
-                    f"The plugin {distribution} cannot be loaded ({point.value}: {error}): update or uninstall it."
-                ) from error
+                self._failures.append(plugin_failure(point, error))
+                _log.error(self._failures[-1])
+
+
+def plugin_failure(point: EntryPoint, error: Exception) -> str:
+    """What to say of a plugin that cannot be loaded. It is no reason to refuse a command that does not need it."""
+    name = point.dist.name if point.dist else point.value
+    return f"The plugin {name} cannot be loaded ({point.value}: {error}): update or uninstall it."
 
 
 def _place(thing: object) -> str:
-    """Module and name of a class or function, which stay the same when a module is reloaded."""
+    """Module and name of a class or function, or of the functions of a dataclass: they stay the same when a module is
+    reloaded."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        return f"{type(thing).__name__}({', '.join(_place(getattr(thing, each.name)) for each in fields(thing))})"
     return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', repr(thing))}"

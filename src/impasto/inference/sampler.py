@@ -34,6 +34,8 @@ class StyleMixing(Protocol):
 class Sampler(Pipeline):
     """Generates images from noise with an unconditional style."""
 
+    usage = "generate(count)"
+
     def __init__(self, style: Style, device: torch.device) -> None:
         """Raises ImpastoError if the style translates photos."""
         super().__init__(style, device)

@@ -39,6 +39,8 @@ STREAM_BATCH = 16
 class Translator(Pipeline):
     """Translates photos of any size with a translation style."""
 
+    usage = "paint(photo)"
+
     def __init__(self, style: Style, device: torch.device) -> None:
         """Raises ImpastoError if the style is unconditional."""
         super().__init__(style, device)

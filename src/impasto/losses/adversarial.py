@@ -1,7 +1,7 @@
 """Adversarial losses: functions from the discriminator's logits (B, …), above 0 for real, to a scalar."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch.nn.functional as F
@@ -39,7 +39,7 @@ class AdversarialLoss:
             raise ValueError(
                 f"label smoothing of {smoothing}: must be 0 or more and below 1, and 0 for losses without labels"
             )
-        return AdversarialLoss(partial(self.discriminator, smoothing=smoothing), self.generator, labelled=True)
+        return replace(self, discriminator=partial(self.discriminator, smoothing=smoothing))
 
 
 def bce_discriminator(real: Tensor, fake: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -1,20 +1,30 @@
 """All metrics of fakes against reals through one feature network, with floors and confidence intervals."""
 
+import logging
+import math
+
 import numpy as np
 
 from impasto.metrics.base import METRICS, MIN_IMAGES, FeatureComparison, FeatureMetric, FeatureSet, feature_metrics
-from impasto.metrics.results import Scores, Value
+from impasto.metrics.results import DECIDING_METRIC, Scores, Value
+
+_log = logging.getLogger(__name__)
 
 
 def score(comparison: FeatureComparison) -> Scores:
-    """Compute every feature metric."""
-    found = ((name, metric().compute(comparison)) for name, metric in feature_metrics().items())
+    """Compute every feature metric. A value that is NaN or infinite is left out, with a warning."""
+    found = {name: metric().compute(comparison) for name, metric in feature_metrics().items()}
+    for name, value in found.items():
+        # The caller decides what a missing deciding metric means; JSON has no NaN for the others.
+        if value is not None and not math.isfinite(value.value) and name != DECIDING_METRIC:
+            _log.warning("The metric %s is %s with %s and is left out.", name, value.value, comparison.extractor.name)
+            found[name] = None
     return Scores(
         network=comparison.extractor.name,
         size=comparison.reals.size,
         fakes=len(comparison.fakes),
         reals=len(comparison.reals),
-        values={name: value for name, value in found if value is not None},
+        values={name: value for name, value in found.items() if value is not None},
     )
 
 

@@ -211,10 +211,10 @@ def open_image(path: Path, side: int | None = None) -> Image.Image:
 def _read_json(path: Path, model: type[M], migrate: Callable[[Any], dict[str, Any]], remedy: str = "") -> M:
     try:
         return model.model_validate(migrate(json.loads(path.read_bytes())))
-    except json.JSONDecodeError as error:
-        raise ImpastoError(f"{path} is not valid JSON: {error}.{remedy}") from error
     except ValidationError as error:
         raise ImpastoError(f"{path} is invalid: {_first(error)}.{remedy}") from error
+    except ValueError as error:  # no JSON, no UTF-8, or no object
+        raise ImpastoError(f"{path} is not valid JSON: {error}.{remedy}") from error
     except OSError as error:
         raise ImpastoError(f"{path} cannot be read ({error.strerror}).{remedy}") from error
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -58,12 +58,23 @@ class CallbackList(Callback):
         self.callbacks = list(callbacks)
 
     def __enter__(self) -> Self:
-        self.on_start()
+        with self.closed_on_error():
+            self.on_start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with contextlib.suppress(*([Exception] if kind else [])):  # the first error is the one to report
             self.close()
+
+    @contextlib.contextmanager
+    def closed_on_error(self) -> Iterator[None]:
+        """Close the callbacks if the body raises."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):  # the first error is the one to report
+                self.close()
+            raise
 
     def on_start(self) -> None:
         self._call(lambda each: each.on_start())
@@ -104,6 +115,8 @@ class CallbackList(Callback):
                     raise
                 _warn(each, error)
                 self.callbacks.remove(each)
+                with contextlib.suppress(Exception):  # it has failed already
+                    each.close()
 
 
 def _warn(callback: Callback, error: Exception) -> None:

@@ -72,7 +72,10 @@ class RunDir:
         file = self.path / "run.json"
         if not file.exists():
             return {}
-        return migrations.run_facts(json.loads(file.read_text(encoding="utf-8")))
+        try:
+            return migrations.run_facts(json.loads(file.read_text(encoding="utf-8")))
+        except ValueError as error:  # no JSON, no UTF-8, or no object
+            raise ImpastoError(f"{file} is damaged ({error}): the run cannot be resumed.") from error
 
     def note(self, **facts: Any) -> None:
         """Set entries of ``run.json``."""

@@ -1,9 +1,13 @@
 """What loggers share."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from fixtures.trainers import trainer
 from impasto.errors import ImpastoError
-from impasto.training.loggers import LOGGERS, require_loggers
+from impasto.training.loggers import LOGGERS, open_loggers, require_loggers
 from impasto.training.loggers.base import Tracker
 
 
@@ -25,3 +29,26 @@ def test_the_trackers_are_registered_and_optional() -> None:
     assert trackers == {"wandb", "mlflow", "trackio"}
     assert not any(LOGGERS[name].required for name in trackers)
     assert set(LOGGERS) - trackers == {"jsonl", "tensorboard"}
+
+
+@pytest.fixture
+def unusable() -> Iterator[str]:
+    """The name of a logger whose client is not installed."""
+
+    class Unusable(Tracker):
+        module = extra = "no_such_module"
+
+    LOGGERS.register("unusable")(Unusable)
+    yield "unusable"
+    del LOGGERS._things["unusable"]
+
+
+def test_a_run_resumes_without_a_tracker_that_is_not_installed_here(
+    tmp_path: Path, unusable: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = trainer(tmp_path / "run").run
+    opened = open_loggers(run, [unusable], resumed=True)
+    assert [type(each).__name__ for each in opened] == ["JsonLinesLogger", "TensorBoardLogger"]
+    assert "resumes without the logger unusable" in caplog.text
+    with pytest.raises(ImpastoError, match="pip install"):
+        open_loggers(run, [unusable])

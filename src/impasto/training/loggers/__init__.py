@@ -5,14 +5,18 @@
 group ``impasto.loggers``.
 """
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from impasto.config.registry import Registry
+from impasto.errors import ImpastoError
 from impasto.training.loggers.base import Logger
 
 if TYPE_CHECKING:
     from impasto.training.run_dir import RunDir
+
+_log = logging.getLogger(__name__)
 
 LOGGERS: Registry[type[Logger]] = Registry("logger", package="impasto.training.loggers", group="impasto.loggers")
 
@@ -30,6 +34,21 @@ def require_loggers(names: Iterable[str]) -> None:
         LOGGERS.find(name).require()
 
 
-def open_loggers(run: "RunDir", names: Iterable[str]) -> list[Logger]:
-    """Open the loggers of ``run``: those that are always on, and those of ``names``."""
-    return [LOGGERS.find(name)(run) for name in dict.fromkeys((*ALWAYS, *names))]
+def open_loggers(run: "RunDir", names: Iterable[str], resumed: bool = False) -> list[Logger]:
+    """Open the loggers of ``run``: those that are always on, and those of ``names``.
+
+    A ``resumed`` training does without a tracker that cannot be opened here, with a warning: it may have begun on
+    another machine. A new training raises ImpastoError.
+    """
+    opened: list[Logger] = []
+    for name in dict.fromkeys((*ALWAYS, *names)):
+        try:
+            require_loggers([name])
+            opened.append(LOGGERS[name](run))
+        except ImpastoError as error:
+            if not resumed or name in ALWAYS:
+                for logger in opened:
+                    logger.close()
+                raise
+            _log.warning("The training resumes without the logger %s: %s", name, error)
+    return opened
