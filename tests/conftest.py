@@ -1,7 +1,6 @@
 """Fixtures of all tests."""
 
 import io
-import logging
 import os
 import subprocess
 import sys
@@ -33,16 +32,6 @@ from impasto.training import evaluator
 settings.register_profile("impasto", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("impasto")
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def loggers_enabled() -> None:
-    """Undo what a library that a test before has used did to the loggers: a logging configuration disables others."""
-    logging.disable(logging.NOTSET)
-    for name, logger in logging.root.manager.loggerDict.items():
-        if name.partition(".")[0] == "impasto" and isinstance(logger, logging.Logger):
-            logger.disabled, logger.propagate = False, True
-            logger.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -40,6 +40,7 @@ SKIPPED = {
     "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
+    "impasto export ": "traces for a minute; tests/interop/test_onnx.py exports small networks",
     "impasto paint photo.jpg --moods": "renders 300 images; tests/inference/test_mood_sheet.py runs it",
     "impasto paint s3://": "needs a cluster and a bucket; tests/inference/test_ray_backend.py runs it",
 }
@@ -96,8 +97,9 @@ def reduced(command: str) -> str:
         settings = SMALL_START if begun else SMALL[command.split()[2]]
         if "--budget" not in command:
             command += " --budget 2steps"
-        given = set(re.findall(r"--set (\S+?)=", command))
-        command += "".join(f" --set {each}" for each in settings.split() if each.partition("=")[0] not in given)
+        for setting in settings.split():
+            name, _, _ = setting.partition("=")
+            command = f"{re.sub(rf' --set {re.escape(name)}=[^ ]+', '', command)} --set {setting}"
     return command
 
 

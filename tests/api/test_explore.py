@@ -39,6 +39,13 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, s
     return folder, plant(folder)
 
 
+@pytest.fixture
+def known_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A speed that is not measured: tests/exploration/test_speed.py does it."""
+    monkeypatch.setattr(module, "estimate_speed", lambda *_: SpeedEstimate(0.3, 16, 10**9))
+
+
+@pytest.mark.usefixtures("known_speed")
 def test_every_planted_issue_is_found(planted: tuple[Path, dict[str, str]], impasto: Impasto, tmp_path: Path) -> None:
     folder, files = planted
     said = impasto("explore", folder, "--out", "look").stdout
@@ -91,6 +98,7 @@ def test_files_of_an_earlier_exploration_are_removed_and_others_kept(impasto: Im
     assert training(found_in(tmp_path / "look")).startswith("impasto train dcgan-128")
 
 
+@pytest.mark.usefixtures("known_speed")
 def test_frames_and_elongated_images_are_found(impasto: Impasto, tmp_path: Path, shared_data: Path) -> None:
     impasto("explore", shared_data / "chinese_raw", "--out", "look")
     found = found_in(tmp_path / "look")
@@ -100,13 +108,13 @@ def test_frames_and_elongated_images_are_found(impasto: Impasto, tmp_path: Path,
     assert any("long paintings" in each["action"] for each in found["recommendations"])
 
 
-def test_a_common_watermark_is_reported_and_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("known_speed")
+def test_a_common_watermark_is_reported_and_shown(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "paintings.zip") as archive:
         for name in sorted(archive.namelist())[:20]:
             picture = Image.open(io.BytesIO(archive.read(name))).convert("RGB")
             stamped(picture, alpha=0.3, size=0.09, place=(0.5, 0.9)).save(tmp_path / "set" / f"{Path(name).stem}.png")
-    monkeypatch.setattr(module, "estimate_speed", lambda *_: SpeedEstimate(0.3, 16, 10**9))
     found = module.explore(str(tmp_path / "set"), tmp_path / "look", device="cpu")
     assert found.paintings.common_watermarks and all(each.box[1] > 0.75 for each in found.paintings.common_watermarks)
     assert not any("edges" in mark.reason for mark in found.paintings.watermarks)

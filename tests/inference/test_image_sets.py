@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from fixtures.noise_images import COUNT, NETWORK, SIZE, write_image_set
+from fixtures.noise_style import style as noise_style
 from impasto.config.types import Pixels
 from impasto.data.pixel_store import PixelStore, load_images
 from impasto.errors import ImpastoError
-from impasto.inference.image_sets import TranslatedImages
+from impasto.inference.image_sets import GeneratedImages, TranslatedImages
+from impasto.inference.sampler import Sampler
 from impasto.metrics.evaluation import evaluate_images
 from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages
 from impasto.style import Card
@@ -64,6 +66,17 @@ def test_translations_have_names_numbers_and_counts_of_their_sources(photos: Ima
     side = paintings.summary()
     assert (side.name, side.domains, side.scored) == ("a style", "photos → paintings", len(features))
     assert side.duplicates == len(features) - COUNT + 1
+
+
+def test_samples_are_picked_by_number_as_they_are_streamed() -> None:
+    sampler = Sampler(noise_style(), torch.device("cpu"))
+    images = GeneratedImages(sampler, "a style", 16, count=40, seed=3)
+    streamed = list(images.stream())
+    batches: list[object] = []
+    sampler.style.network.register_forward_hook(lambda *call: batches.append(call))
+    wanted = [39, 2, 17, 2, 16]
+    assert (images.pick(wanted) == np.stack([streamed[number] for number in wanted])).all()
+    assert len(batches) == 3  # each batch is generated once
 
 
 def test_pairs_hold_sources_and_their_translations(photos: ImageSet) -> None:

@@ -85,6 +85,7 @@ def test_a_resumed_image_to_image_model_equals_an_uninterrupted_one_bit_for_bit(
 ) -> None:
     """Image pools, the probability of adaptive augmentation and the generator's noise are restored as well."""
     monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 4)
+    monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 32)
     check_exact_resume(tmp_path, partial(translator, name=name, budget="14steps", precision=precision), 6)
 
 

@@ -16,7 +16,7 @@ from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 from impasto.inference.load import load
-from impasto.inference.sampler import Sampler
+from impasto.inference.sampler import BATCH, Sampler
 from impasto.inference.translator import Translator
 from impasto.metrics.features import CPU_BLOCK
 from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages
@@ -80,8 +80,13 @@ class GeneratedImages(_StyleImages):
             yield self._resized(image)
 
     def pick(self, numbers: Iterable[int]) -> Pixels:
-        images = (next(self.sampler.stream(1, self.seed, number)) for number in numbers)
-        return np.stack([self._resized(image) for image in images])
+        wanted, found = list(map(int, numbers)), dict[int, Pixels]()
+        for first in sorted({number - number % BATCH for number in wanted}):  # each batch is generated once
+            found |= {number: image for number, image in self._batch(first) if number in wanted}
+        return np.stack([self._resized(found[number]) for number in wanted])
+
+    def _batch(self, first: int) -> Iterator[tuple[int, Pixels]]:
+        return enumerate(self.sampler.stream(BATCH, self.seed, first), first)
 
     def names(self) -> list[str]:
         return [f"{number:05d}" for number in range(self.count)]
