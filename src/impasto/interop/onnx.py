@@ -1,5 +1,6 @@
 """Export the network of a style to ONNX, and compare it with PyTorch."""
 
+import contextlib
 import copy
 import logging
 import warnings
@@ -86,9 +87,7 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
         example, name, sizes = torch.zeros(3, recipe.latent), "latents", {0: auto}
     else:
         example, name, sizes = torch.zeros(3, 3, *TRACE_SIZE), "photos", {0: auto, 2: auto, 3: auto}
-    for logger in ("torch.onnx", "onnxscript"):
-        logging.getLogger(logger).setLevel(logging.ERROR)  # they warn about optional passes
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _errors_alone("torch.onnx"), _errors_alone("onnxscript"):
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             network,
@@ -106,6 +105,18 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
     program.model.doc_string = f"{card.domains}, by impasto{f', under {card.license}' if card.license else ''}"
     program.model.metadata_props["impasto"] = card.model_dump_json()
     program.save(path)
+
+
+@contextlib.contextmanager
+def _errors_alone(name: str) -> Iterator[None]:
+    """Silence the warnings of a logger: the exporter's are about optional passes."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _name_dimensions(graph: Any) -> None:

@@ -25,6 +25,7 @@ def test_numbers_images_and_settings_are_in_one_run_of_the_database(
     import mlflow
 
     run = create_run(tmp_path)
+    run.note(status="finished")
     log_everything(run, MlflowLogger)
     client = mlflow.MlflowClient(f"sqlite:///{run.path / 'mlflow.db'}")
     identifier = run.facts["trackers"]["mlflow"]
@@ -41,6 +42,10 @@ def test_numbers_images_and_settings_are_in_one_run_of_the_database(
     with Image.open(client.download_artifacts(identifier, paths[0], str(tmp_path))) as image:
         assert np.abs(np.asarray(image).astype(int) - IMAGE).mean() < 12  # JPEG with subsampled colour
     assert len(client.search_runs([found.info.experiment_id])) == 1
+    for status, state in (("stopped", "KILLED"), ("running", "FAILED")):  # by Ctrl-C; by an error
+        run.note(status=status)
+        MlflowLogger(run).close()
+        assert client.get_run(identifier).info.status == state
 
 
 def test_a_wrong_address_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

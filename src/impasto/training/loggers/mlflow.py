@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: MLflow takes at most so many metrics in one call.
 MOST_METRICS = 1000
+#: MLflow's state of a training by the status in ``run.json``.
+STATES = {"finished": "FINISHED", "stopped": "KILLED"}
 
 
 @LOGGERS.register("mlflow")
@@ -79,7 +81,7 @@ class MlflowLogger(Tracker):
         self._client.set_tag(self._id, f"event.{step}", text)
 
     def close(self) -> None:
-        self._client.set_terminated(self._id)
+        self._client.set_terminated(self._id, STATES.get(self.run.facts.get("status", ""), "FAILED"))
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
