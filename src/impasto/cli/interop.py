@@ -7,6 +7,7 @@ import typer
 
 from impasto.cli.app import SHARE, STYLE, app
 from impasto.errors import ImpastoError
+from impasto.terminal import print_lines
 
 
 @app.command("import", rich_help_panel=SHARE)
@@ -29,8 +30,8 @@ def import_(
         if not into:
             raise ImpastoError(f"--turns '{turns}' names no target: use --source and --target.")
     style, found = import_style(file, out, source=source, target=target, license=license, overwrite=overwrite)
-    print(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
-    print(f"Use it: impasto paint PHOTO --style {style} --out painted")
+    print_lines(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
+    print_lines(f"Use it: impasto paint PHOTO --style {style} --out painted")
 
 
 @app.command(rich_help_panel=SHARE)
@@ -44,7 +45,7 @@ def export(
     from impasto.interop.onnx import export
 
     found = export(style, onnx, fp16=fp16, overwrite=overwrite)
-    print(
+    print_lines(
         f"{onnx}: {found.megabytes:.1f} MB; differs from PyTorch by at most {found.largest:.2g} of 255 grey levels, "
         f"{found.mean:.2g} on average"
     )
@@ -59,7 +60,7 @@ def push(
     """Upload a style to the Hugging Face Hub, with a model card and samples (log in first: hf auth login)."""
     from impasto.interop.hub import push
 
-    print(f"{push(style, repository, private=private)}\nDownload it with: impasto pull {repository}")
+    print_lines(push(style, repository, private=private), f"Download it with: impasto pull {repository}")
 
 
 @app.command(rich_help_panel=SHARE)
@@ -74,5 +75,5 @@ def pull(
     style, card = pull(repository, out, overwrite=overwrite)
     name = style.stem if style.parent == Path("styles") else style
     verb = "paint PHOTO --style" if card.source_data is not None or card.imported is not None else "generate"
-    print(f"{style}: {card.domains}, {style.stat().st_size / 1e6:.1f} MB")
-    print(f"Use it: impasto {verb} {name} --out painted")
+    print_lines(f"{style}: {card.domains}, {style.stat().st_size / 1e6:.1f} MB")
+    print_lines(f"Use it: impasto {verb} {name} --out painted")
