@@ -18,7 +18,7 @@ HARMLESS = "a�[2J�]0;title�b��c[/bold][red]:smile:"
 
 def test_a_line_is_printed_without_control_characters_or_line_breaks() -> None:
     out = io.StringIO()
-    print_lines(HOSTILE, "50 % → done", "x\ny", file=out)
+    print_lines(HOSTILE, "50\u202f% → done", "x\ny", file=out)
     assert out.getvalue() == f"{HARMLESS}\n50 % → done\nx�y\n"
 
 

@@ -25,12 +25,15 @@ class ImpastoError(Exception):
 
 
 def printable(text: str) -> str:
-    """Replace control characters, line breaks and other unprintable characters: names of files and texts in them may
-    contain terminal escape sequences."""
-    return "".join(
-        character if character.isprintable() or unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    """Replace control characters, line breaks and other unprintable characters, and special spaces by a plain one:
+    names of files and texts in them may contain terminal escape sequences."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _replacement(character) for character in text)
+
+
+def _replacement(character: str) -> str:
+    return " " if unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"
 
 
 def shorten(text: str, length: int) -> str:

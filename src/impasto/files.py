@@ -94,6 +94,14 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
         held.release()
 
 
+def expand_user(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` or ``~user`` replaced by that home folder, if there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def require_folder(path: Path) -> None:
     """Raise ImpastoError if a folder cannot be created or written to, before any work is done."""
     there = next(each for each in (path, *path.absolute().parents) if each.exists())

@@ -21,10 +21,10 @@ def recipes(
     name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
 ) -> None:
     """List the recipes, or show all settings of one."""
-    import yaml
     from rich.table import Table
 
     from impasto.config import bundled_recipes, migrations
+    from impasto.config.yaml_reader import read_yaml
 
     if name is not None:
         from impasto.config.recipe import Recipe
@@ -33,7 +33,7 @@ def recipes(
         return
     table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
     for name, file in bundled_recipes().items():
-        values = migrations.recipe(yaml.safe_load(file.read_text(encoding="utf-8")))  # to validate it imports torch
+        values = migrations.recipe(read_yaml(file.read_text(encoding="utf-8"), name))  # to validate it imports torch
         network = values.get("generator", {}).get("network")
         table.add_row(name, *(str(value) for value in (*map(values.get, ("method", "size", "batch")), network)))
     console().print(table)
