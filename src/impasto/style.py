@@ -98,6 +98,12 @@ class Style:
     def recipe(self) -> Recipe:
         return Recipe.of(self.card.recipe)
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights are finite."""
+        networks = [self.network] if self.reverse is None else [self.network, self.reverse]
+        return all(bool(tensor.isfinite().all()) for each in networks for tensor in each.state_dict().values())
+
     def reversed(self) -> Self:
         """Return the style of the reverse direction: generators and domains are swapped. Content preservation and
         checkerboard artefacts, measured in the forward direction only, are removed from the card.
@@ -176,9 +182,10 @@ class Style:
             raise ImpastoError(f"{path} cannot be used: {error}") from error
         except (RuntimeError, SafetensorError, OSError, *MALFORMED) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
-        if not all(_is_finite(each) for each in (network, reverse) if each is not None):
+        style = cls(network, card, reverse)
+        if not style.is_finite:
             raise ImpastoError(f"{path} holds NaN or Inf weights: it is damaged, or its training failed.")
-        return cls(network, card, reverse)
+        return style
 
 
 def build_network(recipe: Recipe) -> nn.Module:
@@ -207,10 +214,6 @@ def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
 
 def _elements(state: Mapping[str, Tensor]) -> int:
     return sum(tensor.numel() for tensor in state.values())
-
-
-def _is_finite(network: nn.Module) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in network.state_dict().values())
 
 
 class _Uninitialised(TorchFunctionMode):

@@ -1,7 +1,7 @@
 """Verbs that import, export and share styles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,6 +18,18 @@ def import_(
     target: Annotated[str, typer.Option(help="Target domain, such as 'zebras'.")] = "images",
     turns: Annotated[str, typer.Option(hidden=True, help="Former form: 'horses into zebras'.")] = "",
     license: Annotated[str, typer.Option("--license", "--licence", help="SPDX identifier to store in the style.")] = "",
+    key: Annotated[str, typer.Option(help="Generator to import, if there are several, such as netG_A2B.")] = "",
+    norm: Annotated[
+        Literal["auto", "none", "batch", "instance", "instance-affine"],
+        typer.Option(
+            help="Normalisation, inferred by default. instance-affine: batch norm with the statistics of each image, "
+            "as in pix2pix's test.py without --eval."
+        ),
+    ] = "auto",
+    padding: Annotated[
+        Literal["auto", "reflect", "replicate", "zero"],
+        typer.Option(help="Padding of residual blocks; auto cannot tell replicate from reflect, and takes reflect."),
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Convert a checkpoint of pytorch-CycleGAN-and-pix2pix or CUT into a style (ResNet or U-Net, detected)."""
@@ -29,7 +41,17 @@ def import_(
         source, into, target = turns.partition(" into ")
         if not into:
             raise ImpastoError(f"--turns '{turns}' names no target: use --source and --target.")
-    style, found = import_style(file, out, source=source, target=target, license=license, overwrite=overwrite)
+    style, found = import_style(
+        file,
+        out,
+        source=source,
+        target=target,
+        license=license,
+        key=key,
+        norm=norm,
+        padding=padding,
+        overwrite=overwrite,
+    )
     print_lines(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
     print_lines(f"Use it: impasto paint PHOTO --style {style} --out painted")
 

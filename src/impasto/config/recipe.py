@@ -143,7 +143,7 @@ class Recipe(Config):
     def normalises_spatially(self) -> bool:
         """Whether a network normalises over the positions of each image."""
         norms = {getattr(network, "norm", "none") for network in (self.generator, self.discriminator)}
-        return not norms.isdisjoint({"instance", "group"})
+        return not norms.isdisjoint({"instance", "instance-affine", "group"})
 
     def generator_kwargs(self) -> dict[str, Any]:
         """The generator's registered name and the arguments of its constructor."""
