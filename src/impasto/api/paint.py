@@ -10,7 +10,7 @@ from typing import Literal
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, make_folder, path_errors
+from impasto.files import atomic_write, expand_user, make_folder, path_errors
 from impasto.inference.batch import Outcome, paint_file, paint_photos, summarise
 from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
@@ -91,7 +91,7 @@ def paint(
     translator = load_translator(style, device, reverse=reverse)
     options = replace(options, mood=translator.mood(mood, like))
     if suffix in MAX_SIDE:
-        photo = Path(images[0]).expanduser()
+        photo = expand_user(images[0])
         paint_file(translator, photo, place, options=options, compare=compare, overwrite=overwrite)
         _log.info("The %s is %s", translator.output_name, place)
         return True

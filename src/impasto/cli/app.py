@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from impasto.terminal import print_lines
+
 app = typer.Typer(
     name="impasto",
     help="Train GANs on a few hundred paintings. Stylise photos and videos, or generate new paintings from noise.",
@@ -34,7 +36,7 @@ def _options(
     if version:
         from impasto._version import __version__
 
-        print(f"impasto {__version__}")
+        print_lines(f"impasto {__version__}")
         raise typer.Exit
 
 
@@ -46,7 +48,9 @@ class _Lines(logging.Handler):
     """Print messages as plain lines to the current standard output, errors to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout, flush=True)
+        print_lines(
+            *record.getMessage().split("\n"), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        )
 
 
 @contextmanager

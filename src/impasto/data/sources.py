@@ -18,6 +18,7 @@ from impasto.data.entry import Entry, File, UnreadableError, natural_key, raise_
 from impasto.data.kaggle import download
 from impasto.data.tfrecord import has_tfrecord_header, is_tfrecord, read_tfrecord
 from impasto.errors import ImpastoError
+from impasto.files import expand_user
 
 SAMPLES = ("paintings", "photos")
 JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"}
@@ -105,7 +106,7 @@ def open_source(spec: str | Path) -> ImageSource:
         return _open_path(name, download(address))
     if kind == "sample":
         return _open_sample(name, address)
-    path = Path(spec).expanduser()
+    path = expand_user(spec)
     return _open_path(name, path) if path.exists() or not glob.has_magic(name) else _open_glob(name)
 
 
@@ -128,7 +129,7 @@ def open_list(lines: IO[bytes]) -> ImageSource:
 def find_files(pattern: str) -> list[Path]:
     """Return the files that a glob pattern matches, in natural order; the path itself if it is no pattern or matches
     none."""
-    path = Path(pattern).expanduser()
+    path = expand_user(pattern)
     found = [] if path.exists() or not glob.has_magic(pattern) else _matching(pattern)[1]
     return sorted(found, key=lambda each: natural_key(str(each))) or [path]
 
@@ -143,7 +144,7 @@ def _open_glob(pattern: str) -> ImageSource:
 
 def _matching(pattern: str) -> tuple[Path, list[Path]]:
     """Return the fixed leading folder of a glob pattern, and the files that match it."""
-    parts = Path(pattern).expanduser().parts
+    parts = expand_user(pattern).parts
     fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
     root = Path(*fixed)
     return root, [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
