@@ -1,8 +1,6 @@
 """Decode image files to upright sRGB images."""
 
 import contextlib
-import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +13,7 @@ from impasto.data.entry import UnreadableError
 from impasto.data.file_signatures import describe
 from impasto.data.formats import IMAGE_FORMATS, identify
 from impasto.data.inventory import printable
+from impasto.data.quiet_decoders import quiet_decoders
 from impasto.data.sample_range import to_eight_bits
 
 MAX_PIXELS = 150_000_000  # no camera exceeds it, and the decoded image takes 600 MB
@@ -117,8 +116,8 @@ def upright(image: Image.Image) -> Image.Image:
 @contextlib.contextmanager
 def decoder_errors(title: str) -> Iterator[None]:
     """Raise whatever a decoder raises on a damaged file of the format ``title`` as :class:`UnreadableError`, of one
-    printable line, and keep Pillow's warnings off the terminal. Thread-safe."""
-    with _suppress_warnings():
+    printable line, and keep the decoders' own lines off the terminal. Thread-safe."""
+    with quiet_decoders():
         try:
             yield
         except UnreadableError:
@@ -196,29 +195,3 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         if change.max() <= NEUTRAL_DIFFERENCE:
             return None
     return transform
-
-
-_lock = threading.Lock()
-_active = 0
-_filters = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def _suppress_warnings() -> Iterator[None]:
-    """Ignore Pillow's warnings.
-
-    ``catch_warnings`` replaces a list that all threads share, so the first thread to enter and the last to leave do it.
-    """
-    global _active
-    with _lock:
-        if _active == 0:
-            _filters.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-        _active += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _active -= 1
-            if _active == 0:
-                _filters.close()

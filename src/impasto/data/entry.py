@@ -12,6 +12,9 @@ from typing import IO, NoReturn
 
 MAX_FILE_BYTES = 1 << 30  # no image is larger, and reading it would exhaust the memory
 
+#: Why a camera raw file is left out.
+CAMERA_RAW = "a camera raw file: develop it first, and save it as TIFF, PNG or JPEG"
+
 
 class UnreadableError(Exception):
     """An entry of a source is not a usable image. The message is the reason, for the user."""

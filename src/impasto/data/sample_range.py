@@ -23,8 +23,9 @@ def to_eight_bits(samples: NDArray[Any], *, white_is_zero: bool = False) -> NDAr
     """Convert integer or floating-point samples (H, W) to 8 bits, NaN to black.
 
     uint16 is scaled from 0…65535. Floating point is scaled from 0…1 if the median lies in it. Others are scaled from
-    the first of the ranges 0…255, 0…65535 and all of the integer type's that nearly all of them lie in. What lies
-    outside is clipped. Samples that fit none, or of which many are negative, are stretched between percentiles.
+    the first of the ranges 0…255, 0…65535 and that of the type (of 32 bits: if they use half of it) that nearly all of
+    them lie in. What lies outside is clipped. Samples that fit none, or of which many are negative, are stretched
+    between percentiles.
     """
     low, high = _range(samples)
     levels = np.empty(samples.shape, np.uint8)
@@ -52,9 +53,12 @@ def _range(samples: NDArray[Any]) -> tuple[float, float]:
                 return 0.0, full
         return 0.0, float(np.percentile(positive, STRETCHED[1]))
     low, high = np.percentile(probe, STRETCHED)
-    return float(low), float(high) if high > low else float(low) + 1.0
+    return float(low), float(max(high, np.nextafter(low, np.inf)))
 
 
 def _nominal_ranges(dtype: np.dtype[Any], highest: float) -> tuple[float, ...]:
-    full = float(np.iinfo(dtype).max) if dtype.kind in "iu" else np.inf
-    return (*_RANGES, full) if full / 2 < highest < np.inf else _RANGES
+    if dtype.kind == "f":
+        return _RANGES
+    full = float(np.iinfo(dtype).max)
+    smaller = tuple(each for each in _RANGES if each < full)
+    return (*smaller, full) if full < _RANGES[-1] or highest > full / 2 else smaller

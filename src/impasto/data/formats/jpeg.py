@@ -1,6 +1,7 @@
 """JPEG files."""
 
 import re
+from collections.abc import Iterator
 from hashlib import blake2b
 from io import BytesIO
 
@@ -28,13 +29,8 @@ class Jpeg(ImageFormat):
 
     @classmethod
     def open(cls, data: bytes) -> Image.Image:
-        try:
-            return super().open(data)
-        except Exception:
-            kind = _unsupported(data)
-            if kind is not None:
-                raise UnreadableError(f"{kind}: save it as an 8-bit JPEG or PNG") from None
-            raise
+        _require_supported(data)
+        return super().open(data)
 
     @classmethod
     def load(cls, image: Image.Image) -> Image.Image:
@@ -43,7 +39,8 @@ class Jpeg(ImageFormat):
         try:
             image.load()
         except OSError:
-            if not isinstance(stream, BytesIO) or not _lacks_only_its_end(data := stream.getvalue()):
+            data = stream.getvalue().rstrip(b"\xff") if isinstance(stream, BytesIO) else b""
+            if not _lacks_only_its_end(data):
                 raise
             image = super().open(data + END)
             image.draft(None, size)
@@ -51,33 +48,32 @@ class Jpeg(ImageFormat):
         return image
 
 
-def _segments(data: bytes) -> list[tuple[int, bytes]]:
-    """Return the markers before the end of the image, each with the content of its segment."""
-    found, place = list[tuple[int, bytes]](), 2
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the markers before the end of the image, each with the content of its segment."""
+    place = 2
     while (match := _MARKER.search(data, place)) is not None and match[1] != END[1:]:
         length = int.from_bytes(data[match.end() : match.end() + 2], "big")
-        found.append((match[1][0], data[match.end() + 2 : match.end() + length]))
+        yield match[1][0], data[match.end() + 2 : match.end() + length]
         place = match.end() + max(length, 1)
-    return found
 
 
-def _frame(segments: list[tuple[int, bytes]]) -> tuple[int, bytes] | None:
-    """Return marker and content of the frame header."""
+def _frame(data: bytes) -> tuple[int, bytes]:
+    """Return marker and content of the frame header; 0 and nothing if there is none."""
     tables = (0xC4, 0xC8, 0xCC)  # DHT, JPG and DAC lie among the frame headers
-    frames = (each for each in segments if each[0] == _JPEG_LS or (0xC0 <= each[0] <= 0xCF and each[0] not in tables))
-    return next(frames, None)
+    for marker, content in _segments(data):
+        if marker == _JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in tables):
+            return marker, content
+    return 0, b""
 
 
-def _unsupported(data: bytes) -> str | None:
-    """Return which kind of JPEG a file is that Pillow does not open, if its header tells."""
-    marker, content = _frame(_segments(data[: 1 << 20])) or (0, b"")
-    if marker == _JPEG_LS:
-        return "a JPEG-LS image"
-    if marker in _LOSSLESS:
-        return "a lossless JPEG"
-    if content and content[0] != 8:
-        return f"a JPEG of {content[0]} bits per channel"
-    return None
+def _require_supported(data: bytes) -> None:
+    """Raise UnreadableError if it is a kind of JPEG that Pillow does not decode, or not in the right colours."""
+    marker, content = _frame(data)
+    kind = "a JPEG-LS image" if marker == _JPEG_LS else "a lossless JPEG" if marker in _LOSSLESS else ""
+    if not kind and content and content[0] != 8:
+        kind = f"a JPEG of {content[0]} bits per channel"
+    if kind:
+        raise UnreadableError(f"{kind}: save it as an 8-bit JPEG or PNG")
 
 
 def _lacks_only_its_end(data: bytes) -> bool:
@@ -86,17 +82,17 @@ def _lacks_only_its_end(data: bytes) -> bool:
     Every coefficient must have been sent to its last bit, and what follows the data must not change the image: if
     pixels were missing, they would be decoded from it.
     """
-    if not _has_every_scan(_segments(data)):
+    if not _has_every_scan(data):
         return False
     return len({_pixel_digest(data + _filler(byte) + END) for byte in (b"\x00", b"\x55")}) == 1
 
 
-def _has_every_scan(segments: list[tuple[int, bytes]]) -> bool:
+def _has_every_scan(data: bytes) -> bool:
     """Whether the scans send every coefficient of every component to its last bit (progressive JPEGs do it bit by
     bit)."""
-    _, content = _frame(segments) or (0, b"")
+    _, content = _frame(data)
     lowest = {component: [1] * 64 for component in content[6::3]}
-    for marker, scan in segments:
+    for marker, scan in _segments(data):
         if marker == 0xDA and scan and len(scan) >= 2 * scan[0] + 4:
             first, last, bits = scan[2 * scan[0] + 1 : 2 * scan[0] + 4]
             for component in scan[1 : 2 * scan[0] + 1 : 2]:

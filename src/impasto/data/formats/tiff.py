@@ -1,12 +1,12 @@
 """TIFF files: the main image of several, and the kinds of samples that Pillow misreads."""
 
-import ctypes
-from functools import cache
+from typing import Any
 
 import numpy as np
-from PIL import Image, _imaging
+from numpy.typing import NDArray
+from PIL import Image, ImageFile
 
-from impasto.data.entry import UnreadableError
+from impasto.data.entry import CAMERA_RAW, UnreadableError
 from impasto.data.formats import IMAGE_FORMATS, ImageFormat
 from impasto.data.formats.tiff_directories import (
     BITS,
@@ -23,9 +23,10 @@ from impasto.data.formats.tiff_directories import (
 from impasto.data.sample_range import to_eight_bits
 
 WHITE_IS_ZERO, COLOR_FILTER_ARRAY, LINEAR_RAW = 0, 32803, 34892  #: values of PhotometricInterpretation
-BLACK_IS_ZERO, SIGNED = 1, 2
+BLACK_IS_ZERO, UNSIGNED, SIGNED = 1, 1, 2
+#: Pillow's names of samples in big-endian order, and of the same in the order of this machine.
+NATIVE = {"F;32BF": "F;32NF", "I;32BS": "I;32NS", "I;16BS": "I;16NS"}
 KINDS = {1: "integer", 2: "signed integer", 3: "floating-point"}  #: values of SampleFormat
-RAW = "a camera raw file: develop it first, and save it as TIFF, PNG or JPEG"
 
 
 @IMAGE_FORMATS.register("TIFF")
@@ -38,14 +39,13 @@ class Tiff(ImageFormat):
 
     @classmethod
     def open(cls, data: bytes) -> Image.Image:
-        _silence_libtiff()
         directories = read_directories(data)
         if not directories:
             return super().open(data)
         if data[8:10] == b"CR" or any(
             each.first(PHOTOMETRIC) in (COLOR_FILTER_ARRAY, LINEAR_RAW) for each in directories
         ):
-            raise UnreadableError(RAW)
+            raise UnreadableError(CAMERA_RAW)
         main = next((each for each in directories if not each.is_reduced), directories[0])
         changes = _readable_by_pillow(main)
         if main is not directories[0] and ORIENTATION not in main.entries:
@@ -59,7 +59,8 @@ class Tiff(ImageFormat):
 
     @classmethod
     def load(cls, image: Image.Image) -> Image.Image:
-        _silence_libtiff()
+        if isinstance(image, ImageFile.ImageFile):  # libtiff returns samples in the order of this machine
+            image.tile = [_in_native_order(tile) for tile in image.tile]
         image.load()
         tags = getattr(image, "tag_v2", {})
         main = image.info.pop("tiff", None)
@@ -70,14 +71,11 @@ class Tiff(ImageFormat):
             return image.convert("RGB")  # four samples, of which the last is unset
         if not image.mode.startswith(("I", "F")):
             return image
-        samples = np.asarray(image)
-        if main is None:
-            return _like(image, to_eight_bits(samples, white_is_zero=tags.get(PHOTOMETRIC) == WHITE_IS_ZERO))
-        if main.first(BITS, 1) == 32 and main.first(SAMPLE_FORMAT, 1) == 1:
-            samples = samples.view(np.uint32)
-        if main.first(BITS, 1) == 12:
-            samples = samples * np.uint16(16)
-        return _like(image, to_eight_bits(samples, white_is_zero=main.first(PHOTOMETRIC) == WHITE_IS_ZERO))
+        photometric = tags.get(PHOTOMETRIC) if main is None else main.first(PHOTOMETRIC)
+        samples = np.asarray(image) if main is None else _as_stored(np.asarray(image), main)
+        levels = Image.fromarray(to_eight_bits(samples, white_is_zero=photometric == WHITE_IS_ZERO))
+        levels.info.update(image.info)
+        return levels
 
 
 def _readable_by_pillow(main: Directory) -> dict[int, int]:
@@ -87,29 +85,32 @@ def _readable_by_pillow(main: Directory) -> dict[int, int]:
     if main.first(SAMPLES, 1) == 1 and bits in (12, 16, 32):
         if main.first(PHOTOMETRIC) == WHITE_IS_ZERO:
             changes[PHOTOMETRIC] = BLACK_IS_ZERO
-        if bits == 32 and main.first(SAMPLE_FORMAT, 1) == 1:
+        if bits == 32 and main.first(SAMPLE_FORMAT, UNSIGNED) == 1:
             changes[SAMPLE_FORMAT] = SIGNED
     return changes
 
 
 def _kind(main: Directory) -> str:
-    kind = KINDS.get(main.first(SAMPLE_FORMAT, 1), "unknown")
+    if main.layout.big and main.layout.order == ">":
+        return "big-endian BigTIFF"
+    kind = KINDS.get(main.first(SAMPLE_FORMAT, UNSIGNED), "unknown")
     return f"{main.first(SAMPLES, 1)} {kind} samples of {main.first(BITS, 1)} bits a pixel"
 
 
-def _like(image: Image.Image, levels: np.ndarray) -> Image.Image:
-    converted = Image.fromarray(levels)
-    converted.info.update(image.info)
-    return converted
+def _as_stored(samples: NDArray[Any], main: Directory) -> NDArray[Any]:
+    """Return samples in their own type; those of 12 bits as 16."""
+    match main.first(SAMPLE_FORMAT, UNSIGNED), main.first(BITS, 1):
+        case 1, 12:
+            return samples * np.uint16(16)
+        case 1, 32:
+            return samples.view(np.uint32)
+        case 2, 16:
+            return samples.astype(np.int16)
+    return samples
 
 
-@cache
-def _silence_libtiff() -> None:
-    """Keep libtiff from writing its errors to the terminal: Pillow raises them.
-
-    Where libtiff is part of Pillow's own module (Windows), its functions cannot be reached, and nothing is changed.
-    """
-    library = ctypes.CDLL(_imaging.__file__)
-    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-        if hasattr(library, name):
-            getattr(library, name)(None)
+def _in_native_order(tile: ImageFile._Tile) -> ImageFile._Tile:
+    if tile.codec_name != "libtiff" or not isinstance(tile.args, tuple):
+        return tile
+    raw, *others = tile.args
+    return tile._replace(args=(NATIVE.get(raw, raw), *others))
