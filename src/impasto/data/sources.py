@@ -48,7 +48,7 @@ class ImageSource:
             if is_tfrecord(file.name):
                 yield from read_tfrecord(file)
             else:
-                yield Entry(file.name, file.read)
+                yield file.entry()
 
     def leave_out(self, folder: Path) -> None:
         """Exclude the files inside ``folder``."""
@@ -211,7 +211,9 @@ def _open_zip(name: str, file: IO[bytes]) -> ImageSource:
             raise ImpastoError(f"The zip {name} is empty: give one with images.")
         if all(member.flag_bits & 1 for member in images):
             raise ImpastoError(f"The zip {name} is encrypted: unpack it and give the folder.")
-        files = [File(_zip_name(member), partial(_open_member, archive, member)) for member in images]
+        files = [
+            File(_zip_name(member), partial(_open_member, archive, member), size=member.file_size) for member in images
+        ]
         return ImageSource(name, files, len(members) - len(images), undo.pop_all().close)
 
 
