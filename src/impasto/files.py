@@ -72,6 +72,24 @@ def path_errors(path: Path) -> Iterator[None]:
         raise kind(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path that a user wrote, ``~`` expanded; it need not exist.
+
+    Raises ImpastoError if it is empty or impossible (too long, an unknown user), or a folder above it cannot be
+    entered.
+    """
+    if not str(text):
+        raise ImpastoError("A file name is empty: give a file or folder.")
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError as error:
+        raise ImpastoError(f"{text} names a home folder that does not exist: check the user's name.") from error
+    except OSError as error:
+        raise ImpastoError(f"{text} cannot be opened ({error.strerror}): check the path.") from error
+    return path
+
+
 @contextmanager
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock`` for this process; it is released however the process ends.
@@ -114,17 +132,10 @@ def mistaken_download(path: Path) -> str | None:
     return next((f"it is {what}" for begin, what in MISTAKEN if head.startswith(begin)), None)
 
 
-def expand_user(path: str | Path) -> Path:
-    """Return a path with a leading ``~`` or ``~user`` replaced by that home folder, if there is such a user."""
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        return Path(path)
-
-
 def require_folder(path: Path) -> None:
     """Raise ImpastoError if a folder cannot be created or written to, before any work is done."""
-    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    with path_errors(path):
+        there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
         raise ImpastoError(f"{there} is a file: choose a folder.")
     if not os.access(there, os.W_OK | os.X_OK):

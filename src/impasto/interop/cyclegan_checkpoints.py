@@ -11,7 +11,7 @@ from torch import Tensor
 
 from impasto._version import __version__
 from impasto.errors import ImpastoError
-from impasto.files import expand_user
+from impasto.files import user_path
 from impasto.inference.output import reserve
 from impasto.interop.cyclegan_generators import (
     SUPPORTED,
@@ -63,7 +63,7 @@ def import_style(
     Returns the style file and a description of the network.
     Raises ImpastoError if the file holds no supported generator or ``out`` exists.
     """
-    file = expand_user(file)
+    file = user_path(file)
     out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
