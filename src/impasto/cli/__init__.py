@@ -5,7 +5,7 @@ import sys
 # They register their subcommands, in the order of the help.
 from impasto.cli import training, inference, evaluation, interop  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
-from impasto.cli.app import messages_on_stdout
+from impasto.cli.app import ends_on_sigterm, messages_on_stdout
 from impasto.errors import ImpastoError, missing_extras_explained
 
 
@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command ``impasto``. An ImpastoError is printed as one line, or with its traceback after ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        with messages_on_stdout(), missing_extras_explained():
+        with ends_on_sigterm(), messages_on_stdout(), missing_extras_explained():
             app(arguments)
     except ImpastoError as error:
         if len(arguments) < len(sys.argv) - 1:
