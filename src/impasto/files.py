@@ -94,10 +94,13 @@ def user_path(text: str | Path) -> Path:
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock`` for this process; it is released however the process ends.
 
-    Raises ImpastoError with the message ``busy`` if another process holds it.
+    Raises ImpastoError with the message ``busy`` if another process holds it, and for a file that is no lock of
+    impasto's, which are empty.
     """
     from filelock import FileLock, Timeout
 
+    if lock.is_symlink() or (lock.exists() and not (lock.is_file() and lock.stat().st_size == 0)):
+        raise ImpastoError(f"{lock} is not impasto's, and stays as it is: move it, or choose another output.")
     held = FileLock(lock)
     with path_errors(lock.parent):
         try:

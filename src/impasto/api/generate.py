@@ -14,6 +14,7 @@ from impasto.files import atomic_write
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
 from impasto.inference.output import encode, open_output, reserve
+from impasto.inference.output_names import VIDEOS
 from impasto.inference.sampler import Sampler
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 
@@ -22,7 +23,7 @@ RATE = 30
 #: Suffixes of sheets.
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
-NOT_WRITTEN = (".gif", ".webm", ".mov", ".avi", ".mkv", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
+NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
 #: Neighbours per side of their sheet, and the angle in radians of the outermost.
 SIDE, REACH = 7, 0.8
 #: Nearest training images shown per painting.

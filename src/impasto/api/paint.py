@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from PIL import Image
+
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
@@ -16,12 +18,10 @@ from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import MAX_SIDE, encode, reserve
-from impasto.inference.output_names import Format
+from impasto.inference.output_names import VIDEOS, Format
 from impasto.inference.photo import open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
 
-#: Suffixes of videos; the first is that of painted videos.
-VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 #: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
 NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 
@@ -52,7 +52,8 @@ def paint(
 
     Args:
         photos: one or several: videos, glob patterns of videos, and everything that
-            :func:`impasto.data.sources.open_source` opens.
+            :func:`impasto.data.sources.open_source` opens. An animated GIF that is named is a video, unless ``out`` is a
+            zip or an image.
         out: a folder or zip; for one photo a file ending in .jpg, .png or .webp, for one video one in .mp4.
         style: name of a bundled style, a style file or a run folder.
         strength: blend from 0 (the photo) to 1 (the painting).
@@ -89,8 +90,7 @@ def paint(
         return _report(outcome, out, translator.output_name)
 
     place = Path(out)
-    videos = [video for each in inputs if _is_video(each) for video in find_files(each)]
-    images = [each for each in inputs if not _is_video(each)]
+    videos, images = _sorted(inputs, place)
     suffix = _output_suffix(place, videos, images, kind)
     translator = load_translator(style, device, reverse=reverse)
     options = replace(options, mood=translator.mood(mood, like))
@@ -173,8 +173,29 @@ def _report(outcome: Outcome, place: str | Path, output_name: str) -> bool:
     return not outcome.left_out
 
 
-def _is_video(path: str) -> bool:
-    return Path(path).suffix.lower() in VIDEOS
+def _sorted(inputs: list[str], out: Path) -> tuple[list[Path], list[str]]:
+    """Return the videos, and all other inputs. An animated GIF is a video where the output can be one."""
+    videos, images = list[Path](), list[str]()
+    for each in inputs:
+        suffix = Path(each).suffix.lower()
+        if suffix in VIDEOS:
+            videos += find_files(each)
+        elif suffix == ".gif" and out.suffix.lower() not in (*MAX_SIDE, ".zip"):
+            files = find_files(each)
+            animated = [path for path in files if _is_animated(path)]
+            videos += animated
+            images += [str(path) for path in files if path not in animated] if animated else [each]
+        else:
+            images.append(each)
+    return videos, images
+
+
+def _is_animated(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return False  # as a photo, it is reported
 
 
 def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:

@@ -5,7 +5,7 @@ import sys
 # They register their subcommands, in the order of the help.
 from impasto.cli import training, inference, evaluation, interop  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
-from impasto.cli.app import messages_on_stdout
+from impasto.cli.app import ends_on_sigterm, messages_on_stdout
 from impasto.errors import ImpastoError, missing_extras_explained
 from impasto.terminal import replace_unencodable
 
@@ -16,7 +16,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     replace_unencodable()
     try:
-        with messages_on_stdout(), missing_extras_explained():
+        with ends_on_sigterm(), messages_on_stdout(), missing_extras_explained():
             app(arguments)
     except (ImpastoError, OSError) as error:
         if len(arguments) < len(sys.argv) - 1:

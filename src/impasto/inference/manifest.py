@@ -11,6 +11,7 @@ from typing import IO, Any
 from impasto.errors import ImpastoError
 from impasto.files import exclusive, full_disk_errors, path_errors
 from impasto.inference.options import PaintOptions
+from impasto.inference.output import is_plain
 from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
@@ -42,16 +43,19 @@ class Manifest:
     Attributes:
         done: digest of the photo's file and name of the painting, by photo.
         current: names of the paintings of this run, including those of earlier runs, in the order of the photos.
+        names: names of all paintings that the manifest has ever listed.
         file: where lines are appended, if the manifest is written.
     """
 
     done: dict[str, tuple[str, str]] = field(default_factory=dict)
     current: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
     file: IO[str] | None = None
 
     def add(self, photo: str, digest: str, painting: str) -> None:
         """Record a painting that has been written."""
         self.done[photo] = digest, painting
+        self.names.add(painting)
         self.confirm(photo)
         self._write({"photo": photo, "digest": digest, "painting": painting})
 
@@ -83,6 +87,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
     path = folder / NAME
     manifest = Manifest()
     first, *lines = _read(path) if path.is_file() else [{}]
+    manifest.names = {line["painting"] for line in lines if _is_entry(line, folder)}
     anew = first.pop(ANEW, False)
     if overwrite and (first != job or not anew or {COMPLETE: True} in lines):
         first, lines = {}, []
@@ -93,7 +98,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
                 f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
                 "overwrite them (--overwrite)."
             )
-        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
+        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if _is_entry(line, folder)}
         manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
         file = path.open("a" if resumes else "w", encoding="utf-8")
@@ -111,17 +116,27 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
             path.unlink()
 
 
+def _is_entry(line: dict[str, Any], folder: Path) -> bool:
+    """Return whether a line is that of a painting in the folder: anybody may have written it."""
+    if not all(isinstance(line.get(key), str) for key in ("photo", "digest", "painting")):
+        return False
+    painting = line["painting"]
+    return is_plain(painting) and (folder / painting).resolve().is_relative_to(folder.resolve())
+
+
 def _is_complete(painting: Path) -> bool:
     """Return whether a file exists and is not empty, as it can be after a power failure."""
     return painting.is_file() and painting.stat().st_size > 0
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """Read all lines that are not truncated."""
+    """Read all lines that are whole."""
     entries: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            entries.append(json.loads(line))
-        except ValueError:
+            entry = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(entry, dict):
+            entries.append(entry)
     return entries or [{}]

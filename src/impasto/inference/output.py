@@ -18,6 +18,9 @@ from impasto.inference.photo import TooLargeError
 #: Suffixes of the formats that are written, with the longest side in pixels that each allows.
 MAX_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
 
+#: Name of an image in a folder while it is being written.
+PART = ".impasto.part"
+
 
 class ImageWriter:
     """Writes images one at a time."""
@@ -43,10 +46,16 @@ class ImageWriter:
         self._names.add(name)
 
     def _require(self, name: str) -> None:
-        if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\\" in name or PureWindowsPath(name).drive:
+        if not is_plain(name):
             raise ImpastoError(f"{name!r} is no valid image name: give a file name, or a path below the output folder.")
         if name in self._names:
             raise ImpastoError(f"Two images are named {name}: give each its own name.")
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name is a relative path that stays below its folder on any system."""
+    parts = name.split("/")
+    return {"", ".", ".."}.isdisjoint(parts) and not {"\\", "\0"} & set(name) and not PureWindowsPath(name).drive
 
 
 def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
@@ -153,7 +162,7 @@ def _folder_writer(folder: Path, protected: Callable[[], Collection[Path]]) -> I
             exists = path.exists()
         if exists and path.resolve() in protected_paths():
             raise ImpastoError(f"{path} is one of the photos, which are not overwritten: choose another output.")
-        part = path.with_name("painting.part")  # a name derived from it might be too long
+        part = path.with_name(PART)  # a name derived from it might be too long
         with path_errors(path.parent), full_disk_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:

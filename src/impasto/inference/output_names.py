@@ -7,6 +7,11 @@ from typing import Literal
 from impasto.data.formats import image_suffixes
 from impasto.inference.output import MAX_SIDE
 
+#: Suffixes of videos that are read; the first is that of those that are written.
+VIDEOS = (
+    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".3g2", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob"),
+    *(".flv", ".f4v", ".wmv", ".asf", ".ogv", ".ogm", ".mxf"),
+)
 #: ``keep`` writes JPEG, PNG and WebP photos in their own format, all others as PNG.
 Format = Literal["keep", "jpg", "png"]
 

@@ -1,6 +1,5 @@
 """Inputs and outputs of a batch of photos."""
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -9,9 +8,9 @@ from typing import Any
 
 from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
-from impasto.files import user_path
-from impasto.inference.manifest import NAME, Manifest, open_manifest
-from impasto.inference.output import ImageWriter, open_output, reserve
+from impasto.files import path_errors, user_path
+from impasto.inference.manifest import LOCK, NAME, Manifest, open_manifest
+from impasto.inference.output import PART, ImageWriter, open_output, reserve
 
 
 @contextmanager
@@ -51,9 +50,11 @@ def open_resumable_output(
     :func:`impasto.inference.manifest.open_manifest` do.
     """
     folder = _working_folder(out)
+    begun = (folder / NAME).is_file()
     if folder != out:
         reserve(out, file=True, overwrite=overwrite)
-    begun = (folder / NAME).is_file()
+        if not begun and folder.exists() and not (folder.is_dir() and {*folder.iterdir()} <= {folder / LOCK}):
+            raise ImpastoError(f"{folder} is not impasto's, and stays as it is: move it, or choose another output.")
     with (
         open_output(folder, overwrite=overwrite or begun, protected=partial(_paths, sources)) as writer,
         open_manifest(folder, job, overwrite=overwrite) as manifest,
@@ -64,7 +65,17 @@ def open_resumable_output(
                 for name in manifest.current:
                     zipped.put(name, (folder / name).read_bytes())
     if folder != out:
-        shutil.rmtree(folder)
+        _remove(folder, manifest.names)
+
+
+def _remove(folder: Path, paintings: Iterable[str]) -> None:
+    """Delete the paintings, and the folder unless anything else is in it."""
+    with path_errors(folder):
+        for path in (*(folder / name for name in (*paintings, NAME)), *folder.rglob(PART)):
+            path.unlink(missing_ok=True)
+        for inside in (*sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True), folder):
+            if not inside.is_symlink() and not any(inside.iterdir()):
+                inside.rmdir()
 
 
 def _paths(sources: Iterable[ImageSource]) -> set[Path]:

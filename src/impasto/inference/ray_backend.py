@@ -15,6 +15,7 @@ from impasto.files import user_path
 from impasto.inference.batch import Outcome, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
+from impasto.inference.output import is_plain
 from impasto.inference.output_names import Format, UniqueNames, output_suffix
 from impasto.style import Style
 
@@ -142,10 +143,13 @@ def _rows(photos: str, out: str, format: Format, job: dict[str, Any]) -> list[di
     ours = f"{place.rstrip('/')}/" if files.protocol == target.protocol else None
     found = sorted(file for file in files.find(root) if ours is None or not file.startswith(ours))
     manifest = posixpath.join(place, MANIFEST)
-    known = json.loads(target.cat_file(manifest)) if target.exists(manifest) else {"work": job, "paintings": {}}
-    if known["work"] != job or (not target.exists(manifest) and target.exists(place) and target.ls(place)):
+    before: dict[str, str] | None = {}
+    if target.exists(manifest):
+        before = _paintings(target.cat_file(manifest), job)
+    elif target.exists(place) and target.ls(place):
+        before = None
+    if before is None:
         raise ImpastoError(f"{out} holds other files, or paintings with other options: choose another output (--out).")
-    before = known["paintings"]
     names, rows = UniqueNames(before.values()), []
     for file in found:
         path = posixpath.relpath(file, root)
@@ -159,6 +163,19 @@ def _rows(photos: str, out: str, format: Format, job: dict[str, Any]) -> list[di
     target.makedirs(place, exist_ok=True)
     target.pipe_file(manifest, json.dumps({"work": job, "paintings": paintings}).encode())
     return rows
+
+
+def _paintings(manifest: bytes, job: dict[str, Any]) -> dict[str, str] | None:
+    """Return the name of each photo's painting in the manifest of that job, or None if it is that of another. A name
+    that leads out of the folder is left out: anybody may have written it."""
+    try:
+        known = json.loads(manifest)
+        paintings = known["paintings"].items() if known["work"] == job else None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    if paintings is None:
+        return None
+    return {photo: name for photo, name in paintings if isinstance(name, str) and is_plain(name)}
 
 
 def _address(place: str) -> str:

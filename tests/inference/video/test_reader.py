@@ -8,16 +8,17 @@ import pytest
 
 from fixtures.videos import HEIGHT, WIDTH, scene, write_video
 from impasto.errors import ImpastoError
-from impasto.inference.video.reader import FrameDecoder, duration, is_sideways, open_video, to_rgb
+from impasto.inference.video.pictures import is_sideways, to_rgb
+from impasto.inference.video.reader import FrameDecoder, duration, open_video
 
 
 def test_frames_have_their_pixels_and_timestamps(tmp_path: Path) -> None:
     timestamps = [0, 1, 4, 9]
     path = write_video(tmp_path / "video.mkv", [scene(number) for number in range(4)], timestamps)
-    with open_video(path) as source:
-        decoder = FrameDecoder(source)
+    with open_video(path) as (source, stream):
+        decoder = FrameDecoder(source, stream)
         frames = list(decoder)
-        unit = float(source.streams.video[0].time_base or 0)
+        unit = float(stream.time_base or 0)
     assert [round((frame.pts or 0) * unit * 25) for frame in frames] == timestamps and decoder.damaged == 0
     for number, frame in enumerate(frames):
         assert np.abs(to_rgb(frame, WIDTH, HEIGHT).astype(int) - scene(number)).mean() < 4
@@ -25,8 +26,8 @@ def test_frames_have_their_pixels_and_timestamps(tmp_path: Path) -> None:
 
 def test_a_frame_is_scaled_and_turned_upright(tmp_path: Path) -> None:
     path = write_video(tmp_path / "video.mp4", [scene()] * 2, turned=90)
-    with open_video(path) as source:
-        frame = next(iter(FrameDecoder(source)))
+    with open_video(path) as (source, stream):
+        frame = next(iter(FrameDecoder(source, stream)))
     assert is_sideways(frame) and to_rgb(frame, 32, 24).shape == (32, 24, 3)
 
 

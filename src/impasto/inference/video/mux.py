@@ -1,92 +1,108 @@
-"""Mux encoded frames with the audio of another video into an MP4."""
+"""Mux encoded frames with the sound, subtitles, chapters and metadata of their video into an MP4."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from heapq import merge
+from io import BytesIO
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import av
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from impasto.errors import ImpastoError
-from impasto.files import FULL
+from impasto.inference.video.containers import create_mp4, film_stream, media_errors, open_input, packets
+from impasto.inference.video.track_choice import Tracks
+from impasto.inference.video.tracks import Track, describe
 from impasto.inference.video.writer import EncodedFrame, choose_encoder, configure_segments
 
-#: Audio codecs that are copied into an MP4; others are transcoded to AAC.
-COPIED = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
-#: Sample rates of AAC in Hz; the first replaces any other rate.
-RATES = (48_000, 96_000, 88_200, 64_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+#: Metadata of a container itself, not of the video.
+CONTAINER_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands")
 
 
-def mux(path: Path, video: Path, frames: Iterable[EncodedFrame], width: int, height: int, *, sideways: bool) -> int:
-    """Write encoded frames of that size and the audio of ``video`` as an MP4, ready to stream. Returns the number of
-    audio packets that could not be decoded.
-
-    Raises ImpastoError if an MP4 cannot hold them.
-    """
-    damaged: list[Any] = []
-    try:
-        _mux(path, video, frames, width, height, sideways, damaged)
-    except (av.FFmpegError, ValueError) as error:
-        if getattr(error, "errno", None) in FULL:
-            raise
-        raise ImpastoError(f"{video} cannot be written as an MP4 ({error}): convert it first.") from error
-    return len(damaged)
-
-
-def _mux(
+def mux(
     path: Path,
     video: Path,
     frames: Iterable[EncodedFrame],
+    end: int,
     width: int,
     height: int,
+    *,
     sideways: bool,
-    damaged: list[Any],
-) -> None:
-    with av.open(video) as source, av.open(path, "w", "mp4", options={"movflags": "+faststart"}) as out:
-        like = source.streams.video[0]
+    tracks: Tracks,
+) -> int:
+    """Write encoded frames of that size, the last of which ends at ``end``, and the ``tracks`` of ``video`` as an MP4,
+    ready to stream. It begins when the video does. Returns the number of packets of tracks that could not be decoded.
+
+    Raises ImpastoError if an MP4 cannot hold them.
+    """
+    with _begun(path, video, width, height, sideways=sideways, tracks=tracks) as (source, out, stream, written):
+        like = cast(VideoStream, film_stream(source))
+        begin = _begin(source)
+        images = _video_packets(frames, end, stream, cast(Fraction, like.time_base), begin)
+        for packet in merge(images, _track_packets(source, written, begin), key=_timestamp):
+            out.mux(packet)
+        return sum(track.damaged for track in written.values())
+
+
+def require_muxable(video: Path, width: int, height: int, *, sideways: bool, tracks: Tracks) -> None:
+    """Raise ImpastoError if an MP4 cannot hold frames of that size with the ``tracks`` of ``video``."""
+    with _begun(BytesIO(), video, width, height, sideways=sideways, tracks=tracks):
+        pass
+
+
+@contextmanager
+def _begun(
+    target: Path | BytesIO, video: Path, width: int, height: int, *, sideways: bool, tracks: Tracks
+) -> Iterator[tuple[InputContainer, OutputContainer, VideoStream, dict[int, Track]]]:
+    """Open the video, and an MP4 with its header."""
+    with media_errors(video, "written as an MP4"), open_input(video) as source, create_mp4(target) as out:
+        like = cast(VideoStream, film_stream(source))
         stream = cast(VideoStream, out.add_stream(choose_encoder()))
         configure_segments(stream.codec_context, like, width - width % 2, height - height % 2, sideways=sideways)
-        audio = {each.index: _audio_stream(each, out) for each in source.streams.audio}
+        describe(stream, like)
+        written = {number: opener(source.streams[number], out) for number, opener in tracks.openers.items()}
+        out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_METADATA})
+        out.set_chapters(_chapters(source))
         out.start_encoding()
-        images = _video_packets(frames, stream, cast(Fraction, like.time_base))
-        for packet in merge(images, _audio_packets(source, audio, damaged), key=_timestamp):
-            out.mux(packet)
+        yield source, out, stream, written
 
 
-def _audio_stream(stream: AudioStream, out: OutputContainer) -> AudioStream:
-    if stream.codec_context.codec.canonical_name in COPIED:
-        return out.add_stream_from_template(stream)
-    return out.add_stream("aac", stream.rate if stream.rate in RATES else RATES[0])
+def _begin(source: InputContainer) -> Fraction:
+    """Return the moment in seconds at which a video begins: hours after 0 in a recording of television."""
+    return Fraction(max(source.start_time or 0, 0), av.time_base)
 
 
-def _audio_packets(source: InputContainer, streams: dict[int, AudioStream], damaged: list[Any]) -> Iterator[Any]:
-    """Yield the packets of all audio streams, copied or transcoded; undecodable ones are added to ``damaged``."""
-    transcoded = {number for number, stream in streams.items() if stream.codec_context.is_encoder}
-    for packet in source.demux(*source.streams.audio) if streams else ():
-        number, stream = packet.stream.index, streams[packet.stream.index]
-        if number in transcoded:
-            try:
-                decoded = cast(list[av.AudioFrame], packet.decode())
-            except av.FFmpegError:
-                damaged.append(packet)
-                continue
-            for frame in decoded:
-                yield from stream.encode(frame)
-        elif packet.dts is not None:
-            packet.stream = stream
-            yield packet
-    for number in transcoded:
-        yield from streams[number].encode(None)
+def _chapters(source: InputContainer) -> list[Any]:
+    """Return the chapters, counted from the beginning of the video."""
+    shifted = []
+    for number, chapter in enumerate(source.chapters()):
+        offset = round(_begin(source) / cast(Fraction, chapter["time_base"]))
+        start, end = (max(chapter[moment] - offset, 0) for moment in ("start", "end"))
+        shifted.append(chapter | {"id": number, "start": start, "end": end})
+    return shifted
 
 
-def _video_packets(frames: Iterable[EncodedFrame], stream: VideoStream, time_base: Fraction) -> Iterator[Any]:
-    for frame in frames:
+def _track_packets(source: InputContainer, tracks: dict[int, Track], begin: Fraction) -> Iterator[Any]:
+    """Yield the packets of all tracks, counted from ``begin``."""
+    for packet in packets(source, *(track.source for track in tracks.values())) if tracks else ():
+        offset = round(begin / packet.time_base)
+        packet.pts, packet.dts = (None if each is None else each - offset for each in (packet.pts, packet.dts))
+        yield from tracks[packet.stream.index].convert(packet)
+    for track in tracks.values():
+        yield from track.convert(None)
+
+
+def _video_packets(
+    frames: Iterable[EncodedFrame], end: int, stream: VideoStream, time_base: Fraction, begin: Fraction
+) -> Iterator[Any]:
+    offset = round(begin / time_base)
+    for frame, after in pairwise(chain(frames, [EncodedFrame(b"", end, False)])):
         packet = av.Packet(frame.data)
-        packet.pts = packet.dts = frame.pts
+        packet.pts = packet.dts = frame.pts - offset
+        packet.duration = after.pts - frame.pts
         packet.time_base, packet.stream, packet.is_keyframe = time_base, stream, frame.key
         yield packet
 

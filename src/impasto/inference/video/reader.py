@@ -3,31 +3,29 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 import av
-import numpy as np
 from av.container import InputContainer
-from av.video.reformatter import Colorspace
 from av.video.stream import VideoStream
 
-from impasto.config.types import Pixels
 from impasto.errors import ImpastoError
+from impasto.inference.video.containers import film_stream, open_input, packets
+from impasto.inference.video.deinterlace import deinterlace
 
-#: FFmpeg's value for a frame without colour matrix coefficients.
-UNSPECIFIED = 2
 #: Transfer characteristics of high dynamic range: SMPTE ST 2084 and ARIB STD-B67.
 HDR_TRANSFERS = (16, 18)
 
 
 @contextmanager
-def open_video(path: Path) -> Iterator[InputContainer]:
-    """Open a video whose first video stream can be decoded.
+def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a video, and choose its film (:func:`impasto.inference.video.containers.film_stream`).
 
-    Raises ImpastoError if there is none, the file is not a video, or it is HDR.
+    Raises ImpastoError if there is none that can be decoded, the file is not a video, or it is HDR.
     """
     try:
-        source = av.open(path)
+        source = open_input(path)
     except FileNotFoundError as error:
         raise ImpastoError(f"There is no video {path}: check the path.") from error
     except (av.FFmpegError, OSError, ValueError) as error:
@@ -36,73 +34,92 @@ def open_video(path: Path) -> Iterator[InputContainer]:
             f"{path} cannot be opened as a video ({reason}): it is damaged or another format."
         ) from error
     with source:
-        if not source.streams.video:
-            raise ImpastoError(f"{path} has audio but no video stream: there is nothing to paint.")
-        stream = source.streams.video[0]
-        if stream.codec_context.color_trc in HDR_TRANSFERS:
-            raise ImpastoError(f"{path} is a high dynamic range (HDR) video: convert it to standard range first.")
+        stream = film_stream(source)
+        if stream is None:
+            rest = "audio but no" if source.streams.audio else "no"
+            raise ImpastoError(f"{path} has {rest} video stream: there is nothing to paint.")
+        if stream.codec_context is None:
+            raise ImpastoError(f"{path} has an unknown video codec: convert it first, for example to H.264.")
+        require_standard_range(path, stream.codec_context.color_trc)
         stream.thread_type = "AUTO"
-        yield source
+        yield source, stream
+
+
+def require_standard_range(path: Path, transfer: int) -> None:
+    """Raise ImpastoError for the transfer characteristics of HDR."""
+    if transfer in HDR_TRANSFERS:
+        raise ImpastoError(f"{path} is a high dynamic range (HDR) video: convert it to standard range first.")
 
 
 class FrameDecoder:
-    """Iterates over the decodable frames of a video, with strictly increasing timestamps: not all files store them.
+    """Iterates over the decodable frames of a video, deinterlaced, with strictly increasing timestamps: not all files
+    store them.
 
-    ``damaged`` counts packets that could not be decoded.
+    Attributes:
+        damaged: number of packets that could not be decoded.
+        end: when the last frame ends, in the stream's time base.
     """
 
-    def __init__(self, source: InputContainer) -> None:
-        self._source = source
-        self.damaged = 0
+    def __init__(self, source: InputContainer, stream: VideoStream) -> None:
+        self._source, self._stream = source, stream
+        self.damaged = self.end = 0
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
-        stream: VideoStream = self._source.streams.video[0]
+        for frame in deinterlace(self._timed(), self._stream.time_base or Fraction(1, 1000)):
+            self.end = int(frame.pts or 0) + frame.duration
+            yield frame
+
+    def _timed(self) -> Iterator[av.VideoFrame]:
+        """Yield frames with timestamp and duration."""
+        stream = self._stream
         rate, unit = stream.average_rate or stream.guessed_rate or Fraction(25), stream.time_base or Fraction(1, 1000)
-        step, last = max(round(1 / (rate * unit)), 1), None
-        packets = self._source.demux(stream)
-        while True:
+        usual, last, clock = max(round(1 / (rate * unit)), 1), None, _Clock()
+        for frame in self._decoded():
+            pts = clock.timestamp(frame.pts, frame.dts)
+            frame.duration = frame.duration if frame.duration > 0 else usual
+            if last is None:
+                pts = pts or 0
+            elif pts is None or pts <= last:
+                pts = last + usual
+            frame.pts = last = pts
+            yield frame
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        for packet in chain(packets(self._source, self._stream), [None]):
             try:
-                packet = next(packets, None)
+                yield from self._stream.codec_context.decode(packet)
             except av.FFmpegError:
-                packet = None  # treat as the end of the file
-            if packet is not None and not packet.size and packet.dts is not None:
-                continue  # repeats the last frame; a decoder would take it for the end
-            try:
-                decoded = stream.codec_context.decode(packet)
-            except av.FFmpegError:
-                decoded = []
                 self.damaged += 1
-            for frame in decoded:
-                if last is not None and (frame.pts is None or frame.pts <= last):
-                    frame.pts = last + step
-                last = frame.pts or 0
-                yield frame
-            if packet is None or not packet.size:
-                return
 
 
-def to_rgb(frame: av.VideoFrame, width: int, height: int) -> Pixels:
-    """Return a frame as uint8 (H, W, 3), upright, scaled to ``width`` × ``height`` first, as some videos change their
-    size. Without matrix coefficients, BT.709 is assumed from 720 lines on, as players do, else BT.601."""
-    unknown = frame.colorspace == UNSPECIFIED
-    assumed = Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601
-    rgb = frame.reformat(width, height, format="rgb24", src_colorspace=assumed if unknown else None).to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
+class _Clock:
+    """Chooses between the presentation timestamps of frames and those of decoding, as AVI stores only these: whichever
+    went backwards less often (``guess_correct_pts`` of FFmpeg's libavcodec/decode.c)."""
 
+    def __init__(self) -> None:
+        self._faults = {"pts": 0, "dts": 0}
+        self._last: dict[str, int] = {}
 
-def is_sideways(frame: av.VideoFrame) -> bool:
-    """Return whether a frame is shown rotated by 90° or 270°."""
-    return round(frame.rotation / 90) % 2 == 1
+    def timestamp(self, pts: int | None, dts: int | None) -> int | None:
+        """Return the timestamp of the next frame, if it has any."""
+        for name, value, other in (("dts", dts, pts), ("pts", pts, dts)):
+            if value is not None:
+                self._faults[name] += name in self._last and value <= self._last[name]
+            now = other if value is None else value
+            if now is not None:
+                self._last[name] = now
+        return pts if pts is not None and (dts is None or self._faults["pts"] <= self._faults["dts"]) else dts
 
 
 def duration(video: Path) -> float:
     """Return the end, in seconds, of the last readable packet of a video, video or audio."""
     end = Fraction(0)
-    with av.open(video) as source:
+    with open_input(video) as source:
         try:
             for packet in source.demux():
-                if packet.pts is not None:
-                    end = max(end, (packet.pts + (packet.duration or 0)) * packet.time_base)
+                moment = packet.pts if packet.pts is not None else packet.dts
+                if moment is not None:
+                    end = max(end, (moment + (packet.duration or 0)) * packet.time_base)
         except av.FFmpegError:
             return float(end)  # readable up to here
     return float(end)

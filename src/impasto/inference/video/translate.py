@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from itertools import accumulate, chain, islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
 
 import av
 import numpy as np
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from impasto.config.types import Pixels, Progress
+from impasto.data.inventory import printable
 from impasto.errors import ImpastoError
-from impasto.files import DiskFullError, atomic_write, exclusive, make_folder
+from impasto.files import DiskFullError, atomic_write, exclusive
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import reserve
@@ -24,15 +25,21 @@ from impasto.inference.output_names import UniqueNames
 from impasto.inference.photo import side_by_side
 from impasto.inference.stroke_renderer import Mood
 from impasto.inference.translator import Translator
-from impasto.inference.video.mux import mux
-from impasto.inference.video.reader import FrameDecoder, duration, is_sideways, open_video, to_rgb
+from impasto.inference.video import segments
+from impasto.inference.video.containers import media_errors
+from impasto.inference.video.mux import mux, require_muxable
+from impasto.inference.video.pictures import is_sideways, to_rgb
+from impasto.inference.video.reader import FrameDecoder, duration, open_video, require_standard_range
 from impasto.inference.video.temporal import TemporalConsistency
+from impasto.inference.video.track_choice import choose_tracks
 from impasto.inference.video.writer import EncodedFrame, encode_segment
 
 #: Frames per segment: an interruption loses at most one segment.
 SEGMENT = 48
 #: Seconds by which an undamaged video may be shorter than its header says.
 TOLERANCE = 1.0
+#: Smallest side in pixels of a video that is painted: a pixel of chroma.
+MIN_SIDE = 2
 
 
 @dataclass
@@ -44,12 +51,14 @@ class VideoOutcome:
         before: number of frames that were painted before an interruption.
         damaged: number of packets that could not be decoded.
         truncated: whether the video ends before its stated duration.
+        lost: what of the video, beside its frames, its painting does not have.
     """
 
     frames: int = 0
     before: int = 0
     damaged: int = 0
     truncated: bool = False
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,9 +80,9 @@ class VideoResult:
     def summary(self) -> str:
         """Return the result as lines of text."""
         if self.reason is not None:
-            return f"Left out: {self.reason.removesuffix('.')}."
+            return printable(f"Left out: {self.reason.removesuffix('.')}.")
         if self.outcome is None:
-            return f"{self.out} was there before"
+            return printable(f"{self.out} was there before")
         outcome = self.outcome
         before = f", {outcome.before:,} of them before" if outcome.before else ""
         lines = [f"{outcome.frames:,} {'frame' if outcome.frames == 1 else 'frames'} in {self.out}{before}"]
@@ -81,7 +90,9 @@ class VideoResult:
             lines.append(f"{self.video} is damaged: {outcome.damaged:,} packets were skipped.")
         if outcome.truncated:
             lines.append(f"{self.video} is truncated: the painted video ends with it.")
-        return "\n".join(lines)
+        if outcome.lost:
+            lines.append(f"{self.video} has tracks that were left out: {', '.join(outcome.lost)}.")
+        return "\n".join(map(printable, lines))
 
 
 def paint_videos(
@@ -118,6 +129,8 @@ def paint_videos(
             raise
         except ImpastoError as reason:
             yield VideoResult(video, out, reason=str(reason))
+        except MemoryError:
+            yield VideoResult(video, out, reason=f"{video} takes more memory than there is")
         else:
             manifest.add(str(video), digest, name)
             yield VideoResult(video, out, outcome)
@@ -156,46 +169,68 @@ def paint_video(
     if out.resolve() == video.resolve():
         raise ImpastoError(f"{video} is the video itself, which is not overwritten: choose another output.")
     reserve(out, file=True, overwrite=overwrite)
-    outcome, scene, segments = VideoOutcome(), Scene(options), list[Path]()
+    outcome, scene, done = VideoOutcome(), Scene(options), list[Path]()
     busy = f"Another impasto process writes {out}: wait for it, or choose another output."
-    with exclusive(out.with_name(f"{out.name}.lock"), busy), open_video(video) as source:
-        parts = _begin(out, job | {"film": _digest(video)}, overwrite)
-        stream = source.streams.video[0]
-        decoder = FrameDecoder(source)
-        frames = iter(decoder)
-        first = next(frames, None)
-        if first is None:
-            shutil.rmtree(parts)
-            raise ImpastoError(f"{video} cannot be painted: it has no decodable frame.")
-        size, sideways = (first.width, first.height), is_sideways(first)
-        frames = chain([first], frames)
+    with (
+        exclusive(out.with_name(f"{out.name}.lock"), busy),
+        media_errors(video, "painted"),
+        open_video(video) as (source, stream),
+    ):
+        decoder = FrameDecoder(source, stream)
+        first, frames = _first(video, decoder)
+        (width, height), sideways = (first.width, first.height), is_sideways(first)
+        shape = (height, width) if sideways else (width, height)
+        shape = (2 * shape[0], shape[1]) if compare else shape
+        tracks = choose_tracks(video)
+        require_muxable(video, *shape, sideways=sideways, tracks=tracks)
+        parts = segments.begin(out, job | {"film": _digest(video)}, overwrite=overwrite)
+        packets: list[EncodedFrame] = []
         while True:
-            segment, key = parts / f"{len(segments):05d}.npz", parts / f"{len(segments):05d}-key.npz"
+            segment, key = parts / f"{len(done):05d}.npz", parts / f"{len(done):05d}-key.npz"
+            last, packets = packets[-1:], []
             if segment.exists():
-                packets = _load_segment(segment)
+                packets = segments.load_segment(segment)
                 outcome.before += len(list(islice(frames, len(packets))))
                 scene = _load_scene(key, options) if key.exists() else scene  # the last segment has one
             else:
-                photos = ((to_rgb(frame, *size), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
+                photos = ((to_rgb(frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
                 painted = _paint(translator, photos, scene, compare)
                 counted = _counted(painted, outcome.frames, stream.frames or None, progress)
                 packets = encode_segment(counted, stream, sideways=sideways)
                 _save_scene(key, scene)
-                _save_segment(segment, packets)
+                segments.save_segment(segment, packets)
                 for old in set(parts.glob("*-key.npz")) - {key}:
                     old.unlink()
-            segments.append(segment)
+            done.append(segment)
             outcome.frames += len(packets)
             if len(packets) < SEGMENT:
                 break
-        outcome.truncated = _is_truncated(source, video, packets or _load_segment(segments[-2]))
-        height, width = size if sideways else size[::-1]
+        outcome.truncated = _is_truncated(source, video, stream, (packets or last)[-1])
         with atomic_write(out) as part:
-            every_frame = (frame for segment in segments for frame in _load_segment(segment))
-            width = 2 * width if compare else width
-            outcome.damaged = decoder.damaged + mux(part, video, every_frame, width, height, sideways=sideways)
-        shutil.rmtree(parts)
+            every_frame = (frame for segment in done for frame in segments.load_segment(segment))
+            lost = mux(part, video, every_frame, decoder.end, *shape, sideways=sideways, tracks=tracks)
+        outcome.damaged, outcome.lost = decoder.damaged + lost, tracks.lost
+        segments.remove(parts)
     return outcome
+
+
+def _first(video: Path, decoder: FrameDecoder) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
+    """Return the first frame of a video, and all of its frames.
+
+    Raises ImpastoError if there is none, or it cannot be painted.
+    """
+    frames = iter(decoder)
+    first = next(frames, None)
+    if first is None:
+        raise ImpastoError(f"{video} cannot be painted: it has no decodable frame.")
+    if min(first.width, first.height) < MIN_SIDE:
+        raise ImpastoError(
+            f"{video} cannot be painted: its frames have {first.width}×{first.height} pixels, and a video needs "
+            f"{MIN_SIDE}×{MIN_SIDE}."
+        )
+    require_standard_range(video, first.color_trc)
+    to_rgb(first, first.width, first.height)
+    return first, chain([first], frames)
 
 
 def _digest(video: Path) -> str:
@@ -208,39 +243,13 @@ def _digest(video: Path) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _begin(out: Path, job: dict[str, Any], overwrite: bool) -> Path:
-    """Return the folder of the finished segments of the same job, or an empty one.
-
-    With ``overwrite`` existing segments are deleted, unless an overwriting run of the same job was interrupted. Raises
-    ImpastoError for segments of another job otherwise.
-    """
-    parts = out.with_name(f"{out.name}.parts")
-    note = parts / "work.json"
-    job = {name: value for name, value in job.items() if name != "format"}  # of photos alone
-    found = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else {}
-    anew = found.pop("anew", False)
-    if found == job and (anew or not overwrite):
-        return parts
-    if found and not overwrite:
-        raise ImpastoError(
-            f"{parts} holds the beginning of another video, or of this one with other options: choose another output "
-            "(--out), or overwrite it (--overwrite)."
-        )
-    shutil.rmtree(parts, ignore_errors=True)
-    make_folder(parts)
-    with atomic_write(note) as part:
-        part.write_text(json.dumps(job | {"anew": overwrite}), encoding="utf-8")
-    return parts
-
-
-def _is_truncated(source: InputContainer, video: Path, frames: list[EncodedFrame]) -> bool:
-    """Return whether both the frames and the packets of a video end before its stated duration."""
-    stream = source.streams.video[0]
+def _is_truncated(source: InputContainer, video: Path, stream: VideoStream, last: EncodedFrame) -> bool:
+    """Return whether both the frames and the packets of a video end before its stated duration, counted from 0."""
     if not source.duration:
         return False
-    stated = source.duration / av.time_base + (source.start_time or 0) / av.time_base
-    last = float(frames[-1].pts * cast(Fraction, stream.time_base))
-    return stated - last > TOLERANCE and stated - duration(video) > TOLERANCE
+    stated = source.duration / av.time_base
+    begins = float(last.pts * cast(Fraction, stream.time_base))
+    return stated - begins > TOLERANCE and stated - duration(video) > TOLERANCE
 
 
 @dataclass
@@ -278,23 +287,6 @@ def _counted(
             progress(done, total)
 
 
-def _save_segment(path: Path, frames: list[EncodedFrame]) -> None:
-    data = np.frombuffer(b"".join(frame.data for frame in frames), np.uint8)
-    moments = np.array([(len(frame.data), frame.pts, frame.key) for frame in frames], np.int64).reshape(-1, 3)
-    with atomic_write(path) as part, part.open("wb") as file:
-        np.savez(file, data=data, moments=moments)
-
-
-def _load_segment(path: Path) -> list[EncodedFrame]:
-    with np.load(path, allow_pickle=False) as saved:
-        data, moments = saved["data"].tobytes(), saved["moments"].tolist()
-    ends = accumulate(size for size, _, _ in moments)
-    return [
-        EncodedFrame(data[end - size : end], pts, bool(key))
-        for end, (size, pts, key) in zip(ends, moments, strict=True)
-    ]
-
-
 def _save_scene(path: Path, scene: Scene) -> None:
     """Save the state for the next frame."""
     last, empty = scene.consistency, np.zeros((0, 0, 3), np.uint8)
@@ -304,7 +296,7 @@ def _save_scene(path: Path, scene: Scene) -> None:
 
 
 def _load_scene(path: Path, options: PaintOptions) -> Scene:
-    with np.load(path, allow_pickle=False) as saved:
+    with segments.damage_reported(path), np.load(path, allow_pickle=False) as saved:
         consistency = (
             TemporalConsistency(saved["photo"], saved["painting"], int(saved["age"]))
             if saved["photo"].size

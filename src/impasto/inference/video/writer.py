@@ -18,6 +18,7 @@ from PIL import Image
 from impasto.config.types import Pixels
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
+from impasto.inference.video.containers import create_mp4
 
 #: Encoders whose videos all browsers play, in order of preference (some builds of PyAV lack the GPL's libx264), with
 #: options. The bit rate is limited so that a video of any size can be embedded in a web page.
@@ -51,7 +52,7 @@ def write_video(path: Path, frames: Iterable[tuple[Pixels, int]], rate: int) -> 
 
 def _write_mp4(path: Path, frames: Iterable[tuple[Pixels, int]], rate: int) -> None:
     encoder = choose_encoder()
-    with av.open(path, "w", "mp4", options={"movflags": "+faststart"}) as video:
+    with create_mp4(path) as video:
         stream = cast(VideoStream, video.add_stream(encoder, rate, options=ENCODERS[encoder]))
         stream.pix_fmt = "yuv420p"
         _tag_colours(stream.codec_context)

@@ -1,0 +1,80 @@
+"""Open and create media files: the only place that hands a path to FFmpeg."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.container.core import Flags
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
+
+from impasto.errors import ImpastoError
+from impasto.files import FULL
+
+#: Video streams that are no film: cover art, thumbnails of chapters, stills.
+NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a media file. Raises av.FFmpegError."""
+    source = av.open(
+        _url(path),
+        # By its name, `a%03d.gif` would be a series of images.
+        format="gif" if path.suffix.lower() == ".gif" else None,
+        # A playlist that calls itself a film opens nothing on the network.
+        container_options={"protocol_whitelist": "file"},
+        metadata_errors="replace",
+    )
+    source.flags &= ~cast(int, Flags.gen_pts.value)  # the guess is wrong for B-frames in AVI
+    return source
+
+
+def create_mp4(target: Path | BytesIO) -> OutputContainer:
+    """Create an MP4 that is ready to stream. Raises av.FFmpegError."""
+    if isinstance(target, BytesIO):
+        return av.open(target, "w", "mp4", metadata_errors="replace")
+    return av.open(_url(target), "w", "mp4", options={"movflags": "+faststart"}, metadata_errors="replace")
+
+
+def _url(path: Path) -> str:
+    """Return the path with FFmpeg's protocol for files, so that `12:30.mp4` is not one of the protocol `12`."""
+    return f"file:{path}"
+
+
+def packets(source: InputContainer, *streams: Stream) -> Iterator[Any]:
+    """Yield the packets of streams, or of all, up to where the file can be read. Empty ones, which repeat the last
+    frame, are left out: a decoder would take them for the end."""
+    try:
+        for packet in source.demux(*streams):
+            if packet.size:
+                yield packet
+    except av.FFmpegError:
+        return
+
+
+def film_stream(source: InputContainer) -> VideoStream | None:
+    """Return the video stream that is the film: no cover, decodable, more than one frame, by default, largest."""
+    streams = [stream for stream in source.streams.video if not stream.disposition & NO_FILM]
+    return max(streams, key=_film_rank, default=None)
+
+
+def _film_rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
+    context = stream.codec_context
+    area = context.width * context.height if context is not None else 0
+    return context is not None, stream.frames != 1, bool(stream.disposition & Disposition.default), area
+
+
+@contextmanager
+def media_errors(path: Path, doing: str) -> Iterator[None]:
+    """Turn errors of PyAV, except those of a full disk, into an ImpastoError: ``path`` cannot be ``doing``."""
+    try:
+        yield
+    except (av.FFmpegError, ValueError) as error:
+        if getattr(error, "errno", None) in FULL:
+            raise
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImpastoError(f"{path} cannot be {doing} ({reason}): convert it first, for example to H.264.") from error

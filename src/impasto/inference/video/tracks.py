@@ -1,0 +1,62 @@
+"""Tracks of a painted video beside its pictures, each made from a stream of the video."""
+
+from collections.abc import Callable, Iterator
+from math import ceil
+from typing import Any
+
+from av.container import OutputContainer
+
+#: Metadata of a stream that MP4 stores.
+METADATA = ("language", "title", "handler_name")
+
+
+class Track:
+    """Turns the packets of the stream ``source`` into those of the new stream ``target``.
+
+    Attributes:
+        damaged: number of packets that could not be decoded.
+    """
+
+    def __init__(self, source: Any, target: Any) -> None:
+        self.source, self.target, self.damaged = source, target, 0
+        self._last: int | None = None
+        describe(target, source)
+
+    def convert(self, packet: Any) -> Iterator[Any]:
+        """Yield the packets that are made from the next one of ``source``, or those that follow the last (None), with
+        strictly increasing timestamps, as MP4 requires."""
+        for each in self._packets(packet) if packet is not None else self._rest():
+            step = ceil(self.target.time_base / each.time_base)
+            if self._last is not None and each.dts < self._last + step:
+                each.dts = self._last + step
+            if each.pts is None or each.pts < each.dts:
+                each.pts = each.dts
+            self._last, each.stream = each.dts, self.target
+            yield each
+
+    def _packets(self, packet: Any) -> Iterator[Any]:
+        raise NotImplementedError
+
+    def _rest(self) -> Iterator[Any]:
+        return iter(())
+
+
+#: Adds a track to a video that is written, from a stream of one that is read.
+Opener = Callable[[Any, OutputContainer], Track]
+
+
+class Copy(Track):
+    """The same packets."""
+
+    def __init__(self, source: Any, out: OutputContainer) -> None:
+        super().__init__(source, out.add_stream_from_template(source))
+
+    def _packets(self, packet: Any) -> Iterator[Any]:
+        if packet.dts is not None:
+            yield packet
+
+
+def describe(target: Any, source: Any) -> None:
+    """Give a stream the language, title and disposition of another."""
+    target.metadata.update({name: source.metadata[name] for name in METADATA if name in source.metadata})
+    target.disposition = source.disposition
