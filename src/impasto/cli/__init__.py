@@ -6,14 +6,15 @@ import sys
 from impasto.cli import training, inference, evaluation, interop  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
 from impasto.cli.app import messages_on_stdout
-from impasto.errors import ImpastoError, missing_extras_explained
+from impasto.cli.stop_signals import stop_signals_interrupt
+from impasto.errors import ImpastoError, missing_extras_explained, system_errors_explained
 
 
 def main() -> None:
     """Run the command ``impasto``. An ImpastoError is printed as one line, or with its traceback after ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        with messages_on_stdout(), missing_extras_explained():
+        with stop_signals_interrupt(), messages_on_stdout(), missing_extras_explained(), system_errors_explained():
             app(arguments)
     except ImpastoError as error:
         if len(arguments) < len(sys.argv) - 1:

@@ -1,16 +1,18 @@
 """Manifest of an output folder: what was painted, so that the same command resumes."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import exclusive, full_disk_errors, path_errors
+from impasto.files import exclusive, full_disk_errors, partial_files, path_errors
 from impasto.inference.options import PaintOptions
+from impasto.inference.output import PART, is_image_name
 from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
@@ -42,11 +44,13 @@ class Manifest:
     Attributes:
         done: digest of the photo's file and name of the painting, by photo.
         current: names of the paintings of this run, including those of earlier runs, in the order of the photos.
+        entered: names of all paintings of earlier runs, including those that are damaged or missing.
         file: where lines are appended, if the manifest is written.
     """
 
     done: dict[str, tuple[str, str]] = field(default_factory=dict)
     current: list[str] = field(default_factory=list)
+    entered: set[str] = field(default_factory=set)
     file: IO[str] | None = None
 
     def add(self, photo: str, digest: str, painting: str) -> None:
@@ -67,22 +71,32 @@ class Manifest:
 
 
 @contextmanager
-def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool) -> Iterator[Manifest]:
+def open_manifest(
+    folder: Path, job: dict[str, Any], *, overwrite: bool, temporary: bool = False
+) -> Iterator[Manifest]:
     """Open the manifest of an output folder, with what earlier runs of the same ``job`` painted.
 
-    With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed.
+    With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed. A
+    ``temporary`` folder is removed when the block ends without an error, unless others put files into it.
     Raises ImpastoError if the folder holds another job, without ``overwrite``, or another process writes to it.
     """
     with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / LOCK, f"Another impasto process writes to {folder}: wait for it, or choose another --out."):
-        yield from _open(folder, job, overwrite)
+        for part in partial_files(folder, f"**/{PART}"):  # a killed run left them
+            part.unlink()
+        yield from _open(folder, job, overwrite, temporary)
+    if temporary:
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
-def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manifest]:
+def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -> Iterator[Manifest]:
     path = folder / NAME
     manifest = Manifest()
     first, *lines = _read(path) if path.is_file() else [{}]
+    lines = [line for line in lines if line == {COMPLETE: True} or _is_painting(line)]
+    manifest.entered = {line["painting"] for line in lines if "painting" in line}
     anew = first.pop(ANEW, False)
     if overwrite and (first != job or not anew or {COMPLETE: True} in lines):
         first, lines = {}, []
@@ -108,7 +122,24 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
     finally:
         file.close()
         if not manifest.done:
-            path.unlink()
+            path.unlink(missing_ok=True)
+    if temporary:
+        _remove(folder, manifest.entered.union(manifest.current))
+
+
+def _remove(folder: Path, paintings: Iterable[str]) -> None:
+    """Remove these paintings and the manifest, and the folders that are empty then."""
+    for name in (*paintings, NAME):
+        (folder / name).unlink(missing_ok=True)
+    for each in sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True):
+        with contextlib.suppress(OSError):  # it is not empty
+            each.rmdir()
+
+
+def _is_painting(line: dict[str, Any]) -> bool:
+    """Return whether a line has the digest of a photo and the name of its painting."""
+    fields = [line.get(name) for name in ("photo", "digest", "painting")]
+    return all(isinstance(field, str) for field in fields) and is_image_name(line["painting"])
 
 
 def _is_complete(painting: Path) -> bool:
@@ -118,10 +149,8 @@ def _is_complete(painting: Path) -> bool:
 
 def _read(path: Path) -> list[dict[str, Any]]:
     """Read all lines that are not truncated."""
-    entries: list[dict[str, Any]] = []
+    entries: list[Any] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
+        with contextlib.suppress(ValueError, RecursionError):
             entries.append(json.loads(line))
-        except ValueError:
-            continue
-    return entries or [{}]
+    return [entry for entry in entries if isinstance(entry, dict)] or [{}]

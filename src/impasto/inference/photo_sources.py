@@ -1,6 +1,5 @@
 """Inputs and outputs of a batch of photos."""
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,7 +9,7 @@ from typing import Any
 from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
 from impasto.inference.manifest import NAME, Manifest, open_manifest
-from impasto.inference.output import ImageWriter, open_output, reserve
+from impasto.inference.output import ImageWriter, open_output, require_present, reserve
 
 
 @contextmanager
@@ -52,18 +51,19 @@ def open_resumable_output(
     folder = _working_folder(out)
     if folder != out:
         reserve(out, file=True, overwrite=overwrite)
-    begun = (folder / NAME).is_file()
+    ours = set[str]() if (folder / NAME).is_file() else None
     with (
-        open_output(folder, overwrite=overwrite or begun, protected=partial(_paths, sources)) as writer,
-        open_manifest(folder, job, overwrite=overwrite) as manifest,
+        open_output(folder, overwrite=overwrite, ours=ours, protected=partial(_paths, sources)) as writer,
+        open_manifest(folder, job, overwrite=overwrite, temporary=folder != out) as manifest,
     ):
+        if ours is not None:
+            ours |= manifest.entered
         yield writer, manifest
+        require_present(folder, manifest.current)
         if folder != out:
             with open_output(out, overwrite=overwrite) as zipped:
                 for name in manifest.current:
                     zipped.put(name, (folder / name).read_bytes())
-    if folder != out:
-        shutil.rmtree(folder)
 
 
 def _paths(sources: Iterable[ImageSource]) -> set[Path]:
