@@ -97,8 +97,8 @@ def path_errors(path: Path, about: Path | None = None) -> Iterator[None]:
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock`` for this process; it is released however the process ends.
 
-    The file is removed while it is still held. A process that opened it before and locks it afterwards would hold a lock
-    that nobody else sees; filelock (from 4.0 on) notices that and opens the path again.
+    The file is removed while it is still held. A process that opened it before and locks it afterwards would hold a
+    lock that nobody else sees; filelock (from 4.0 on) notices that and opens the path again.
 
     Raises ImpastoError with the message ``busy`` if another process holds it.
     """
@@ -131,7 +131,8 @@ def require_folder(path: Path) -> None:
         except OSError as error:
             if error.errno in FULL:
                 raise
-            raise ImpastoError(f"{there} cannot be written to ({error.strerror}): choose another place.") from error
+            what = f"{path} cannot be {'written to' if path.exists() else 'created'}"
+            raise ImpastoError(f"{what} ({error.strerror}): choose another folder.") from error
 
 
 def make_folder(path: Path) -> None:

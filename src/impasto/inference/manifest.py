@@ -71,9 +71,7 @@ class Manifest:
 
 
 @contextmanager
-def open_manifest(
-    folder: Path, job: dict[str, Any], *, overwrite: bool, temporary: bool = False
-) -> Iterator[Manifest]:
+def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool, temporary: bool = False) -> Iterator[Manifest]:
     """Open the manifest of an output folder, with what earlier runs of the same ``job`` painted.
 
     With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed. A

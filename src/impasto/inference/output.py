@@ -18,6 +18,7 @@ from impasto.files import (
     BadNameError,
     atomic_write,
     full_disk_errors,
+    make_folder,
     path_errors,
     require_folder,
     require_regular,
@@ -143,8 +144,13 @@ def require_present(folder: Path, names: Collection[str]) -> None:
 
 
 def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
-    """Create the parents of ``path``, a ``file`` or a folder. ImpastoError if it exists, unless ``overwrite``, or cannot
-    be written."""
+    """Create the parents of ``path``, a ``file`` or a folder. Raises ImpastoError as :func:`require_free`."""
+    require_free(path, file=file, overwrite=overwrite)
+    make_folder(path.parent)
+
+
+def require_free(path: Path, *, file: bool, overwrite: bool = False) -> None:
+    """Raise ImpastoError if ``path``, a ``file`` or a folder, exists, unless ``overwrite``, or cannot be written."""
     with path_errors(path):
         if file:
             require_regular(path)
@@ -157,8 +163,7 @@ def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
             taken = path.is_dir() and any(path.iterdir())
         if taken and not overwrite:
             raise ImpastoError(f"{path} already exists: choose another output (--out), or overwrite it (--overwrite).")
-        require_folder(path.parent if file else path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+    require_folder(path.parent if file else path)
 
 
 @contextmanager
@@ -194,7 +199,9 @@ def _folder_writer(
         # An image that was written just before a kill is not listed: it is empty, or the same.
         listed = ours is None or name in ours
         if path.is_file() and not listed and path.stat().st_size and path.read_bytes() != data:
-            raise BadNameError(f"{path} is another file, which is not overwritten: rename it, or choose another output.")
+            raise BadNameError(
+                f"{path} is another file, which is not overwritten: rename it, or choose another output."
+            )
 
     def put(name: str, data: bytes) -> None:
         # Not atomic_write(): an fsync after each image would make thousands of them many times slower.

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.inference.output import reserve
+from impasto.inference.output import require_free, reserve
 from impasto.networks import build_generator
 from impasto.style import Card, Style, require_name
 
@@ -60,6 +60,7 @@ def import_style(
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
     require_name(out)
+    require_free(out, file=True, overwrite=overwrite)
     tensors = _load(file)
     found = _infer(tensors, file)
     recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())
