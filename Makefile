@@ -21,7 +21,10 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # second one gains little with small batches and costs much if another program holds its core.
 
 demo: setup
+	@test ! -e demo || test -f demo/.made-by-make || { echo "demo exists and is not of an earlier make demo: move it."; exit 1; }
 	rm -rf demo
+	mkdir demo
+	touch demo/.made-by-make
 	$(BIN)/impasto paint sample:photos --style monet --compare --out demo/photos
 	$(BIN)/impasto explore sample:paintings --photos sample:photos --out demo/pictures
 	OMP_NUM_THREADS=1 $(BIN)/impasto train --from chinese-landscape-64 --paintings sample:paintings --out demo/run --budget 2m --set batch=16
@@ -37,4 +40,5 @@ test: setup
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	test ! -f demo/.made-by-make || rm -rf demo
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

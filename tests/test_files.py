@@ -2,6 +2,9 @@
 
 import errno
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -15,7 +18,9 @@ from impasto.files import (
     exclusive,
     full_disk_errors,
     make_folder,
+    partial_files,
     path_errors,
+    require_folder,
 )
 
 
@@ -75,3 +80,68 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         pass
     with exclusive(tmp_path / ".lock", "busy"):
         pass
+
+
+HOLDER = """
+import os, sys
+from pathlib import Path
+from impasto.errors import ImpastoError
+from impasto.files import exclusive
+held = 0
+while held < 300:
+    try:
+        with exclusive(Path(".lock"), "busy"):
+            os.close(os.open("holder", os.O_CREAT | os.O_EXCL))  # fails if another process is inside
+            os.unlink("holder")
+            held += 1
+    except ImpastoError:
+        continue
+"""
+
+
+def test_no_two_processes_hold_a_lock_and_none_is_left(tmp_path: Path) -> None:
+    """With filelock before 4 a lock that was removed and taken again was held by two of them within a second."""
+    processes = [
+        subprocess.Popen([sys.executable, "-c", HOLDER], cwd=tmp_path, stderr=subprocess.PIPE) for _ in range(4)
+    ]
+    assert [process.communicate()[1].decode() for process in processes] == ["", "", "", ""]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no named pipes in folders")
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/full")):
+        with pytest.raises(ImpastoError, match="a device or a pipe"), atomic_write(path) as part:
+            part.write_text("new")
+    assert (tmp_path / "pipe").is_fifo() and Path("/dev/full").is_char_device()
+
+
+def test_a_file_whose_folder_is_removed_while_it_is_written_is_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for write in (True, False):
+        folder.mkdir()
+        with pytest.raises(ImpastoError, match=r"x cannot be written"), atomic_write(folder / "x") as part:
+            shutil.rmtree(folder)
+            if write:
+                part.write_text("new")
+    assert not folder.exists()
+
+
+def test_errors_of_other_files_are_not_blamed_on_the_written_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "x"):
+        (tmp_path / "photo").read_bytes()
+
+
+def test_only_temporary_files_of_our_own_are_found(tmp_path: Path) -> None:
+    for name in ("a.pt.12-345.part", "a.pt.part", "holiday.part", "holiday.12.part", "b.jpg.1-2.part"):
+        (tmp_path / name).touch()
+    assert [path.name for path in partial_files(tmp_path, "*.pt")] == ["a.pt.12-345.part"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc and /sys are Linux's")
+@pytest.mark.parametrize("place", ["/proc/x", "/sys/x/y", "/proc/self", "/proc/version"])
+def test_a_place_that_nobody_can_write_to_is_refused_before_any_work(place: str) -> None:
+    """Whose permissions would allow it."""
+    with pytest.raises(ImpastoError, match="choose another"):
+        require_folder(Path(place))

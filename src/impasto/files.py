@@ -3,6 +3,9 @@
 import contextlib
 import errno
 import os
+import re
+import stat
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,23 +33,38 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which replaces ``path`` once it is complete and on disk.
 
     If writing fails or is interrupted, the temporary file is removed and ``path`` is unchanged. Raises DiskFullError
-    for a full disk, and ImpastoError for a place that cannot be written to.
+    for a full disk, and ImpastoError for a place that cannot be written to or was removed meanwhile.
     """
     part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")  # unique per writer
     try:
         with full_disk_errors(path):
             with path_errors(path):
+                require_regular(path)
                 part.touch()
-            yield part
-            with part.open("rb+") as file:
-                os.fsync(file.fileno())
+            with path_errors(path, part):
+                yield part
             with path_errors(path):
+                with part.open("rb+") as file:
+                    os.fsync(file.fileno())
                 part.replace(path)
-            _sync_folder(path.parent)
+                _sync_folder(path.parent)
     except BaseException:
         with contextlib.suppress(OSError):  # it may not exist
             part.unlink()
         raise
+
+
+def partial_files(folder: Path, pattern: str) -> list[Path]:
+    """Return the temporary files of :func:`atomic_write` for files that match ``pattern``, such as ``*.pt``."""
+    return [path for path in folder.glob(f"{pattern}.*.part") if re.search(r"\.\d+-\d+\.part$", path.name)]
+
+
+def require_regular(path: Path) -> None:
+    """Raise ImpastoError if ``path`` is a device, a pipe or a socket, which a new file would replace."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise ImpastoError(f"{path} is a device or a pipe: choose the name of a file.")
 
 
 @contextmanager
@@ -61,12 +79,15 @@ def full_disk_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def path_errors(path: Path) -> Iterator[None]:
-    """Turn OS errors about ``path`` (permissions, read-only, a file as parent, a long name) into ImpastoError."""
+def path_errors(path: Path, about: Path | None = None) -> Iterator[None]:
+    """Turn OS errors about ``path`` (permissions, read-only, a file as parent, a long name) into ImpastoError.
+
+    With ``about``, only those that name that file: other errors are the caller's.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in FULL:
+        if error.errno in FULL or (about is not None and error.filename not in (about, os.fspath(about))):
             raise
         kind = BadNameError if error.errno in BAD_NAMES else ImpastoError
         raise kind(f"{path} cannot be written ({error.strerror}): choose another place.") from error
@@ -94,6 +115,9 @@ def user_path(text: str | Path) -> Path:
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock`` for this process; it is released however the process ends.
 
+    The file is removed while it is still held. A process that opened it before and locks it afterwards would hold a
+    lock that nobody else sees; filelock (from 4.0 on) notices that and opens the path again.
+
     Raises ImpastoError with the message ``busy`` if another process holds it, and for a file that is no lock of
     impasto's, which are empty.
     """
@@ -104,7 +128,7 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
     held = FileLock(lock)
     with path_errors(lock.parent):
         try:
-            held.acquire(timeout=0)
+            held.acquire(timeout=0.2)  # for the second attempt where the file was just removed
         except Timeout as error:
             raise ImpastoError(busy) from error
     try:
@@ -140,9 +164,16 @@ def require_folder(path: Path) -> None:
     with path_errors(path):
         there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
-        raise ImpastoError(f"{there} is a file: choose a folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ImpastoError(f"{there} cannot be written to: choose another folder.")
+        raise ImpastoError(f"{there} is a file: choose another folder.")
+    # A trial, since what os.access() says of a read-only disk or of /proc is not what writing there does.
+    with full_disk_errors(there):
+        try:
+            tempfile.TemporaryFile(dir=there).close()
+        except OSError as error:
+            if error.errno in FULL:
+                raise
+            what = f"{path} cannot be {'written to' if path.exists() else 'created'}"
+            raise ImpastoError(f"{what} ({error.strerror}): choose another folder.") from error
 
 
 def make_folder(path: Path) -> None:

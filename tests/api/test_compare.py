@@ -102,13 +102,17 @@ def test_a_price_is_finite_and_not_negative(tmp_path: Path, price: float) -> Non
 def test_wrong_input_gives_a_one_line_error(tmp_path: Path) -> None:
     a, file = run(tmp_path / "a"), tmp_path / "file"
     file.write_text("x")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "comparison.html").write_text("mine")
     for runs, out, said in (
         ([], tmp_path / "out", "no runs to compare"),
         ([a, tmp_path], tmp_path / "out", "is not a run folder"),
         ([a, tmp_path / "missing"], tmp_path / "out", "is not a run folder"),
         ([a], file, "is a file"),
+        ([a], tmp_path / "mine", "holds comparison.html, which is not of an earlier report"),
     ):
         with pytest.raises(ImpastoError, match=said) as raised:
             compare(runs, out)
         assert "\n" not in str(raised.value)
     assert not (tmp_path / "out").exists()
+    assert (tmp_path / "mine" / "comparison.html").read_text() == "mine"

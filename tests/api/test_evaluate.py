@@ -206,6 +206,24 @@ def test_wrong_input_gives_a_one_line_error(
     assert not (tmp_path / "evaluation").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("copies.jpg", "holds copies.jpg, which is not of an earlier report"),
+        ("evaluation.json", "holds evaluation.json, which is not of an earlier report"),
+        ("run.json", "is a run folder"),
+    ],
+)
+def test_files_that_are_not_of_an_evaluation_are_not_replaced(
+    impasto: Impasto, tmp_path: Path, name: str, told: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text('{"mine": 1}')
+    done = impasto("evaluate", "sample:paintings", "--against", "sample:photos", "--out", "out", check=False)
+    assert told in one_line(done)
+    assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [(name, '{"mine": 1}')]
+
+
 def test_every_public_function_is_callable() -> None:
     assert all(callable(getattr(package, name)) for name in package.__all__)
 

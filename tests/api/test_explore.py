@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 import impasto as package
-from fixtures.command import Impasto
+from fixtures.command import Impasto, one_line
 from fixtures.planted import plant, stamped
 from impasto.api import explore as module
 from impasto.config.recipe import Recipe
@@ -89,13 +89,21 @@ def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path
     assert command[:3] == ["impasto", "train", "monet"] and "sample:photos" in command
 
 
-def test_files_of_an_earlier_exploration_are_removed_and_others_kept(impasto: Impasto, tmp_path: Path) -> None:
-    (tmp_path / "look").mkdir()
-    for name in ("frames-paintings-9.jpg", "mine.jpg"):
-        (tmp_path / "look" / name).write_bytes(b"old")
-    impasto("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-128")
-    assert not (tmp_path / "look" / "frames-paintings-9.jpg").exists() and (tmp_path / "look" / "mine.jpg").exists()
-    assert training(found_in(tmp_path / "look")).startswith("impasto train dcgan-128")
+def test_an_earlier_exploration_is_replaced_and_other_files_are_not(impasto: Impasto, tmp_path: Path) -> None:
+    out, command = tmp_path / "look", ("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-128")
+    out.mkdir()
+    (out / "mine.jpg").write_bytes(b"old")
+    impasto(*command)
+    assert training(found_in(out)).startswith("impasto train dcgan-128")
+    first = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    impasto(*command)
+    second = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    assert first.keys() == second.keys()
+    assert {name for name in first if first[name] == second[name]} == {"mine.jpg"}
+    (out / "map-photos.jpg").write_bytes(b"mine")
+    assert "holds map-photos.jpg, which is not of an earlier report" in one_line(impasto(*command, check=False))
+    assert {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.name in second} == second
+    assert (out / "map-photos.jpg").read_bytes() == b"mine"
 
 
 @pytest.mark.usefixtures("known_speed")

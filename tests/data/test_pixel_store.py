@@ -69,6 +69,22 @@ def test_the_remains_of_an_interrupted_packing_are_overwritten(pictures: Path, t
     assert not (tmp_path / "out.part").exists()
 
 
+def test_only_one_process_writes_a_pack(pictures: Path, tmp_path: Path) -> None:
+    def again(done: int, total: int | None) -> None:
+        if done == 5:
+            with pytest.raises(ImpastoError, match="Another impasto process packs"):
+                pack(pictures, tmp_path / "out", size=16)
+
+    assert len(pack(pictures, tmp_path / "out", size=8, progress=again).pixels) == 12
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "pixels.npy"]
+    assert not (tmp_path / "out.part").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_refused_before_reading(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="cannot be"):
+        pack(tmp_path / "no such source", "/proc/pack")
+
+
 def test_a_source_without_images_leaves_no_files(tmp_path: Path) -> None:
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("no")

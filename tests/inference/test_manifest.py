@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import shutil
 import signal
@@ -17,11 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures.command import Impasto
+from fixtures.command import Impasto, one_line
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
 from impasto.files import exclusive
 from impasto.inference.manifest import NAME, open_manifest
+from impasto.inference.photo_sources import open_resumable_output
 
 
 @pytest.fixture
@@ -309,3 +311,85 @@ def test_an_output_that_cannot_be_written_is_reported_in_one_line(
     (tmp_path / "taken").touch()
     done = impasto("paint", "photos/a/0.png", "--style", "negative.safetensors", "--out", out, check=False)
     assert done.returncode == 1 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_another_file_in_the_output_is_not_overwritten_on_resume(
+    impasto: Impasto, photos: Path, tmp_path: Path
+) -> None:
+    paint(impasto)
+    whole = files(tmp_path / "out")
+    lines = (tmp_path / "out" / NAME).read_text().splitlines(keepends=True)
+    (tmp_path / "out" / NAME).write_text("".join(lines[:5]))  # stopped after four of nine
+    unlisted = [json.loads(line)["painting"] for line in lines[5:10]]
+    (tmp_path / "out" / unlisted[1]).write_bytes(b"mine")
+    (tmp_path / "out" / unlisted[2]).write_bytes(b"")  # of a power failure
+    done = paint(impasto, check=False)
+    assert done.returncode == 1 and f"{unlisted[1]} is another file, which is not overwritten" in done.stdout
+    assert done.stdout.startswith("4 paintings in out, and 4 there before")
+    assert files(tmp_path / "out") == whole | {unlisted[1]: b"mine"}
+    assert paint(impasto, "--overwrite").stdout.startswith("9 paintings")
+    assert files(tmp_path / "out") == whole
+
+
+def test_the_working_folder_of_a_zip_keeps_the_files_of_others(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
+    arguments = ["paint", "photos/a", "--style", "negative.safetensors", "--out"]
+    (tmp_path / "out.zip.begun" / "inside").mkdir(parents=True)
+    (tmp_path / "out.zip.begun" / "inside" / "mine").write_text("mine")
+    assert impasto(*arguments, "out.zip", check=False).returncode == 1
+    impasto(*arguments, "out.zip", "--overwrite")
+    assert files(tmp_path / "out.zip.begun") == {"inside/mine": b"mine"}
+    impasto(*arguments, "alone.zip")
+    assert (tmp_path / "out.zip").read_bytes() == (tmp_path / "alone.zip").read_bytes()
+    assert not (tmp_path / "alone.zip.begun").exists()
+
+
+@pytest.mark.parametrize("removed", ["out", "out/0.png", "out.zip.begun", "out.zip.begun/1.png"])
+@pytest.mark.parametrize("again", [False, True])
+def test_an_output_that_is_removed_during_the_run_is_not_reported_as_complete(
+    removed: str, again: bool, photos: Path, tmp_path: Path
+) -> None:
+    begun = tmp_path / removed.partition("/")[0]
+    out = begun.with_name(begun.name.removesuffix(".begun"))
+    with (
+        pytest.raises(ImpastoError, match="removed during the run"),
+        open_resumable_output(out, {"a": 1}) as (
+            writer,
+            manifest,
+        ),
+    ):
+        for number in range(4):
+            writer.write(f"{number}.png", photo(number))
+            manifest.add(f"{number}", "digest", f"{number}.png")
+            if number == 2:
+                place = tmp_path / removed
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
+                if again and place == begun:
+                    place.mkdir()
+    assert not (tmp_path / "out.zip").exists()
+    assert not list(tmp_path.rglob("*.part")) and not list(tmp_path.rglob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "5",
+        '"text"',
+        "[" * 100_000,
+        '{"photo": 1, "digest": "a", "painting": "b"}',
+        '{"photo": "photos/a/0.png"}',
+        '{"photo": "photos/a/0.png", "digest": "a", "painting": "../mine.png"}',
+        "\0\0\0\0",
+    ],
+)
+def test_a_damaged_line_of_a_manifest_is_skipped(impasto: Impasto, photos: Path, tmp_path: Path, line: str) -> None:
+    paint(impasto)
+    (tmp_path / "mine.png").write_text("mine")
+    before = files(tmp_path / "out")
+    first, *lines = (tmp_path / "out" / NAME).read_text().splitlines(keepends=True)
+    (tmp_path / "out" / NAME).write_text("".join([first, line, "\n", *lines]))
+    assert paint(impasto).stdout == "0 paintings in out, and 9 there before\n"
+    (tmp_path / "out" / NAME).write_text("".join([line, "\n", first, *lines]))
+    done = paint(impasto, check=False)
+    assert done.returncode == 0 or "another style" in one_line(done)
+    assert files(tmp_path / "out") == before
+    assert (tmp_path / "mine.png").read_text() == "mine"

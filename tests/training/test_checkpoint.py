@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -21,6 +22,41 @@ def test_the_newest_checkpoint_is_loaded_and_three_are_kept(tmp_path: Path) -> N
     assert loaded["step"] == 200 and not damaged
     assert torch.equal(loaded["networks"]["generator"]["weight"], torch.arange(1000.0) * 200)
     assert [checkpoint.step_of(path) for path in checkpoint.steps(tmp_path)] == [5, 10, 200]
+
+
+def test_files_of_other_names_are_neither_loaded_nor_deleted(tmp_path: Path) -> None:
+    others = [tmp_path / name for name in ("step-mine.pt", "step-00000001-copy.pt", "step-9.pt.bak")]
+    for path in others:
+        path.write_bytes(b"mine")
+    for step in (1, 99_999_999, 100_000_000, 100_000_001):
+        checkpoint.save(tmp_path, step, state(step))
+    assert checkpoint.newest(tmp_path)[0]["step"] == 100_000_001
+    assert [checkpoint.step_of(path) for path in checkpoint.steps(tmp_path)] == [99_999_999, 100_000_000, 100_000_001]
+    assert [path.read_bytes() for path in others] == [b"mine"] * 3
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), "too little memory"),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"), "too little"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+        (OSError(errno.EIO, "Input/output error"), "Input/output error"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_read_now_is_not_called_damaged(
+    error: Exception, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = checkpoint.save(tmp_path, 1, state(1))
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "load", fail)
+        with pytest.raises(ImpastoError, match=told):
+            checkpoint.newest(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 100, 2000])

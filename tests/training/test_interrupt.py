@@ -8,7 +8,7 @@ import pytest
 from impasto.training.interrupt import InterruptHandler
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_recorded_and_the_previous_handler_restored(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with InterruptHandler() as interrupt:

@@ -34,7 +34,7 @@ def test_only_one_process_trains_a_run(run: RunDir) -> None:
 
 
 def test_partial_files_of_a_killed_process_are_deleted(run: RunDir) -> None:
-    kept = [run.samples / "step-00000005.jpg", run.path / "report.html.7-8.part"]
+    kept = [run.samples / "step-00000005.jpg", run.path / "report.html.7-8.part", run.samples / "holiday.part"]
     left = [run.samples / "step-00000009.jpg.7-8.part", run.checkpoints / "step.pt.7-8.part"]
     left.append(run.path / "best.safetensors.7-8.part")
     for file in (*kept, *left):
@@ -48,6 +48,11 @@ def test_later_samples_are_deleted_on_rewind(run: RunDir) -> None:
         (run.samples / f"step-{step:08d}.jpg").touch()
     run.remove_samples_after(5)
     assert sorted(sample.name for sample in run.samples.iterdir()) == ["step-00000000.jpg", "step-00000005.jpg"]
+    others = [run.samples / name for name in ("my-step-00000012.jpg", "step-last.jpg", "reverse-step-00000012.jpg")]
+    for file in others:
+        file.touch()
+    run.remove_samples_after(5)
+    assert [file.exists() for file in others] == [True, True, False]
 
 
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path: Path) -> None:

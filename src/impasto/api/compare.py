@@ -15,8 +15,9 @@ from impasto.inference.image_sets import MAX_SIDE, native_size, resolve
 from impasto.inference.load import load_sampler
 from impasto.metrics.feature_extractors import DEFAULT
 from impasto.metrics.results import Evaluation
-from impasto.reports.comparison import compare_runs, write_comparison
+from impasto.reports.comparison import OWN_FILES, RECORD, compare_runs, write_comparison
 from impasto.reports.comparison_results import Comparison, Entry, distinct_names
+from impasto.reports.own_files import require_own
 from impasto.reports.run_record import RunRecord
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ def compare(
     """
     folder = Path(out)
     require_folder(folder)
+    require_own(folder, OWN_FILES, RECORD)
     if count is not None and against is None:
         raise ImpastoError("--count applies to a new evaluation only: give the real images too (--against).")
     if photos is not None and against is None:

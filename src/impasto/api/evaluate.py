@@ -19,7 +19,8 @@ from impasto.metrics.evaluation import evaluate_images
 from impasto.metrics.feature_extractors import DEFAULT, FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
 from impasto.metrics.image_sets import FileImages, ImageSet
 from impasto.metrics.results import Evaluation
-from impasto.reports.evaluation import write_evaluation
+from impasto.reports.evaluation import OWN_FILES, RECORD, write_evaluation
+from impasto.reports.own_files import require_own
 
 _log = logging.getLogger(__name__)
 
@@ -68,6 +69,9 @@ def evaluate(
     folder = None if out is None else Path(out)
     if folder is not None:
         require_folder(folder)
+        if (folder / "run.json").exists():
+            raise ImpastoError(f"{folder} is a run folder, with its own evaluation: choose another folder (--out).")
+        require_own(folder, OWN_FILES, RECORD)
     torch_device = choose_device(device)
     names = list(dict.fromkeys([networks] if isinstance(networks, str) else networks))
     fake, real = resolve(str(fakes), device, reverse=reverse), resolve(str(against), device)

@@ -37,8 +37,9 @@ from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_f
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
 from impasto.metrics.results import Value
-from impasto.reports.exploration import write_page
+from impasto.reports.exploration import OWN_FILES, RECORD, write_page
 from impasto.reports.exploration_images import TYPICAL, Images
+from impasto.reports.own_files import require_own
 
 #: Images that are inspected for frames and watermarks, at 1/20 s each.
 INSPECTED = {"paintings": 200, "photos": 60}
@@ -79,11 +80,13 @@ def explore(
         The results, as in ``exploration.json``.
 
     Raises:
-        ImpastoError: a source cannot be opened or has no usable image, there is no such recipe, or the disk is full.
+        ImpastoError: a source cannot be opened or has no usable image, there is no such recipe, ``out`` holds files
+            that would be replaced and are not of an earlier exploration, or the disk is full.
     """
     start = time.perf_counter()
     folder = Path(out)
     require_folder(folder)
+    require_own(folder, OWN_FILES, RECORD)
     given_recipe = Recipe.load(recipe) if recipe else None
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)

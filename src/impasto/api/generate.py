@@ -13,7 +13,7 @@ from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
-from impasto.inference.output import encode, open_output, reserve
+from impasto.inference.output import encode, open_output, require_present, reserve
 from impasto.inference.output_names import VIDEOS
 from impasto.inference.sampler import Sampler
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
@@ -96,6 +96,8 @@ def generate(
         images = _counted(sampler.stream(count, seed, start, truncation), count, progress)
         for number, image in enumerate(images, start):
             writer.write(f"{number:05d}.{kind}", image)
+    if suffix != ".zip":
+        require_present(place, writer.names)
     return f"{count:,} {_paintings(count)} of {size} in {place}"
 
 

@@ -52,8 +52,8 @@ def paint(
 
     Args:
         photos: one or several: videos, glob patterns of videos, and everything that
-            :func:`impasto.data.sources.open_source` opens. An animated GIF that is named is a video, unless ``out`` is a
-            zip or an image.
+            :func:`impasto.data.sources.open_source` opens. An animated GIF that is named is a video, unless ``out`` is
+            a zip or an image.
         out: a folder or zip; for one photo a file ending in .jpg, .png or .webp, for one video one in .mp4.
         style: name of a bundled style, a style file or a run folder.
         strength: blend from 0 (the photo) to 1 (the painting).

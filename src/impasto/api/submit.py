@@ -15,7 +15,7 @@ from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.inference.load import load
-from impasto.inference.output import reserve, zip_writer
+from impasto.inference.output import require_free, reserve, zip_writer
 from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
 from impasto.interop import kaggle_submission as rules
@@ -50,7 +50,9 @@ def submit(
     Raises :class:`impasto.errors.ImpastoError` if the style and ``photos`` do not fit, there are too few photos, or the
     check refuses the zip.
     """
-    out, pipeline = Path(out), load(style, device)
+    out = Path(out)
+    require_free(out, file=True, overwrite=overwrite)
+    pipeline = load(style, device)
     if isinstance(pipeline, Sampler):
         if photos is not None:
             raise ImpastoError(f"{style} is an unconditional model and takes no photos; remove --photos.")

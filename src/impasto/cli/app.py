@@ -1,9 +1,7 @@
 """The command ``impasto`` itself, and what its subcommands share."""
 
 import logging
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -53,19 +51,6 @@ class _Lines(logging.Handler):
         print_lines(
             *record.getMessage().split("\n"), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout
         )
-
-
-@contextmanager
-def ends_on_sigterm() -> Iterator[None]:
-    """End at SIGTERM as at Ctrl-C, so that no file that is being written is left behind."""
-    if signal.getsignal(signal.SIGTERM) != signal.SIG_DFL or threading.current_thread() != threading.main_thread():
-        yield
-        return
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from impasto.data.inventory import Inventory
 from impasto.data.preprocess import build_inventory
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
-from impasto.files import full_disk_errors, user_path
+from impasto.files import exclusive, full_disk_errors, path_errors, require_folder, user_path
 
-PIXELS, INDEX = "pixels.npy", "index.json"
+PIXELS, INDEX, LOCK = "pixels.npy", "index.json", ".lock"
 
 
 class _Index(BaseModel):
@@ -101,10 +101,12 @@ def pack(
         ImpastoError: ``out`` exists, the disk is full, or the source has no usable image.
     """
     folder = Path(out)
-    if folder.exists() or folder.is_symlink():
-        raise ImpastoError(f"{out} already exists: choose another name or remove it.")
+    with path_errors(folder):
+        if folder.exists() or folder.is_symlink():
+            raise ImpastoError(f"{out} already exists: choose another name or remove it.")
     if is_pack(spec):
         raise ImpastoError(f"{spec} is already a pack: give its original source.")
+    require_folder(folder.parent)
     with open_source(spec) as source, full_disk_errors(folder), _atomic_folder(folder) as part:
         with (part / PIXELS).open("wb") as file:
             rows = _NpyWriter(file, size)
@@ -172,15 +174,19 @@ class _NpyWriter:
 def _atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to ``folder`` on success and removed on failure."""
     part = folder.with_name(folder.name + ".part")
-    if part.exists() and not (part.is_dir() and {each.name for each in part.iterdir()} <= {PIXELS, INDEX}):
-        raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
-    try:
+    with path_errors(part):
+        if part.exists() and not (part.is_dir() and {each.name for each in part.iterdir()} <= {PIXELS, INDEX, LOCK}):
+            raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
         part.mkdir(parents=True, exist_ok=True)
-        yield part
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    with exclusive(part / LOCK, f"Another impasto process packs {folder}: wait for it, or choose another name."):
+        try:
+            yield part
+            with path_errors(folder):
+                part.rename(folder)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+        (folder / LOCK).unlink()
 
 
 def is_pack(spec: str | Path) -> bool:

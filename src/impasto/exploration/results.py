@@ -149,6 +149,7 @@ class Exploration(BaseModel, frozen=True):
     gap: DomainGap | None = None
     recommendations: list[Recommendation]
     seconds: float  #: duration of the exploration
+    files: list[str] | None = None  #: names of the report's files, once all are written
 
     @property
     def domains(self) -> list[Domain]:

@@ -1,17 +1,18 @@
 """Manifest of an output folder: what was painted, so that the same command resumes."""
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 from impasto.errors import ImpastoError
-from impasto.files import exclusive, full_disk_errors, path_errors
+from impasto.files import exclusive, full_disk_errors, partial_files, path_errors
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import is_plain
+from impasto.inference.output import PART, is_image_name
 from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
@@ -43,19 +44,19 @@ class Manifest:
     Attributes:
         done: digest of the photo's file and name of the painting, by photo.
         current: names of the paintings of this run, including those of earlier runs, in the order of the photos.
-        names: names of all paintings that the manifest has ever listed.
+        entered: names of all paintings that the manifest has ever listed, including those that are damaged or missing.
         file: where lines are appended, if the manifest is written.
     """
 
     done: dict[str, tuple[str, str]] = field(default_factory=dict)
     current: list[str] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
+    entered: set[str] = field(default_factory=set)
     file: IO[str] | None = None
 
     def add(self, photo: str, digest: str, painting: str) -> None:
         """Record a painting that has been written."""
         self.done[photo] = digest, painting
-        self.names.add(painting)
+        self.entered.add(painting)
         self.confirm(photo)
         self._write({"photo": photo, "digest": digest, "painting": painting})
 
@@ -71,23 +72,30 @@ class Manifest:
 
 
 @contextmanager
-def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool) -> Iterator[Manifest]:
+def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool, temporary: bool = False) -> Iterator[Manifest]:
     """Open the manifest of an output folder, with what earlier runs of the same ``job`` painted.
 
-    With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed.
+    With ``overwrite`` everything is painted again, unless an overwriting run was interrupted: that one is resumed. A
+    ``temporary`` folder is removed when the block ends without an error, unless others put files into it.
     Raises ImpastoError if the folder holds another job, without ``overwrite``, or another process writes to it.
     """
     with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / LOCK, f"Another impasto process writes to {folder}: wait for it, or choose another --out."):
-        yield from _open(folder, job, overwrite)
+        for part in partial_files(folder, f"**/{PART}"):  # a killed run left them
+            part.unlink()
+        yield from _open(folder, job, overwrite, temporary)
+    if temporary:
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
 
 
-def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manifest]:
+def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -> Iterator[Manifest]:
     path = folder / NAME
     manifest = Manifest()
     first, *lines = _read(path) if path.is_file() else [{}]
-    manifest.names = {line["painting"] for line in lines if _is_entry(line, folder)}
+    lines = [line for line in lines if line == {COMPLETE: True} or _is_painting(line, folder)]
+    manifest.entered = {line["painting"] for line in lines if "painting" in line}
     anew = first.pop(ANEW, False)
     if overwrite and (first != job or not anew or {COMPLETE: True} in lines):
         first, lines = {}, []
@@ -98,7 +106,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
                 f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
                 "overwrite them (--overwrite)."
             )
-        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if _is_entry(line, folder)}
+        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "painting" in line}
         manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
         file = path.open("a" if resumes else "w", encoding="utf-8")
@@ -113,15 +121,27 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
     finally:
         file.close()
         if not manifest.done:
-            path.unlink()
+            path.unlink(missing_ok=True)
+    if temporary:
+        _remove(folder, manifest.entered)
 
 
-def _is_entry(line: dict[str, Any], folder: Path) -> bool:
-    """Return whether a line is that of a painting in the folder: anybody may have written it."""
-    if not all(isinstance(line.get(key), str) for key in ("photo", "digest", "painting")):
+def _remove(folder: Path, paintings: Iterable[str]) -> None:
+    """Remove these paintings and the manifest, and the folders that are empty then."""
+    for name in (*paintings, NAME):
+        (folder / name).unlink(missing_ok=True)
+    for each in sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True):
+        with contextlib.suppress(OSError):  # it is not empty
+            each.rmdir()
+
+
+def _is_painting(line: dict[str, Any], folder: Path) -> bool:
+    """Return whether a line has the digest of a photo and the name of a painting in the folder: anybody may have
+    written it."""
+    if not all(isinstance(line.get(name), str) for name in ("photo", "digest", "painting")):
         return False
     painting = line["painting"]
-    return is_plain(painting) and (folder / painting).resolve().is_relative_to(folder.resolve())
+    return is_image_name(painting) and (folder / painting).resolve().is_relative_to(folder.resolve())
 
 
 def _is_complete(painting: Path) -> bool:
@@ -130,13 +150,9 @@ def _is_complete(painting: Path) -> bool:
 
 
 def _read(path: Path) -> list[dict[str, Any]]:
-    """Read all lines that are whole."""
-    entries: list[dict[str, Any]] = []
+    """Read all lines that are not truncated."""
+    entries: list[Any] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(entry, dict):
-            entries.append(entry)
-    return entries or [{}]
+        with contextlib.suppress(ValueError, RecursionError):
+            entries.append(json.loads(line))
+    return [entry for entry in entries if isinstance(entry, dict)] or [{}]

@@ -1,7 +1,9 @@
 """Image output: encode images and write them atomically into a folder or a zip."""
 
+import os
+import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from io import BytesIO
 from pathlib import Path, PureWindowsPath
@@ -12,22 +14,34 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, full_disk_errors, path_errors
+from impasto.files import (
+    BadNameError,
+    atomic_write,
+    full_disk_errors,
+    make_folder,
+    path_errors,
+    require_folder,
+    require_regular,
+)
 from impasto.inference.photo import TooLargeError
 
 #: Suffixes of the formats that are written, with the longest side in pixels that each allows.
 MAX_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
 
-#: Name of an image in a folder while it is being written.
-PART = ".impasto.part"
+#: Begin of the names of files that are being written into a folder; see :func:`impasto.files.partial_files`.
+PART = ".impasto"
 
 
 class ImageWriter:
-    """Writes images one at a time."""
+    """Writes images one at a time.
+
+    Attributes:
+        names: of the images written.
+    """
 
     def __init__(self, put: Callable[[str, bytes], None]) -> None:
         self._put = put
-        self._names: set[str] = set()
+        self.names: set[str] = set()
 
     def write(self, name: str, picture: NDArray[np.uint8] | Image.Image) -> None:
         """Write an image, uint8 RGB (H, W, 3) or a Pillow image, which is converted to RGB.
@@ -43,17 +57,17 @@ class ImageWriter:
         """Write an image that :func:`encode` encoded for this name. Raises ImpastoError as :meth:`write`."""
         self._require(name)
         self._put(name, data)
-        self._names.add(name)
+        self.names.add(name)
 
     def _require(self, name: str) -> None:
-        if not is_plain(name):
+        if not is_image_name(name):
             raise ImpastoError(f"{name!r} is no valid image name: give a file name, or a path below the output folder.")
-        if name in self._names:
+        if name in self.names:
             raise ImpastoError(f"Two images are named {name}: give each its own name.")
 
 
-def is_plain(name: str) -> bool:
-    """Return whether a name is a relative path that stays below its folder on any system."""
+def is_image_name(name: str) -> bool:
+    """Return whether a name is a file name or a relative path, and stays below its folder on any system."""
     parts = name.split("/")
     return {"", ".", ".."}.isdisjoint(parts) and not {"\\", "\0"} & set(name) and not PureWindowsPath(name).drive
 
@@ -91,44 +105,66 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image) -> bytes:
 
 @contextmanager
 def open_output(
-    path: Path, *, overwrite: bool = False, protected: Callable[[], Collection[Path]] = tuple
+    path: Path,
+    *,
+    overwrite: bool = False,
+    ours: Collection[str] | None = None,
+    protected: Callable[[], Collection[Path]] = tuple,
 ) -> Iterator[ImageWriter]:
     """Open ``path`` for writing images: one zip if it ends in .zip, else a folder.
 
     A zip appears when the block ends without an error; in a folder each image appears when it is complete. An existing
     zip or a non-empty folder is refused; with ``overwrite`` the zip is replaced, and in the folder images of the same
-    name, while others stay. A new folder that stays empty is removed. ``protected`` returns resolved paths that are
-    never overwritten; it is called when a file would be overwritten first.
-    Raises ImpastoError if ``path`` exists or cannot be written, or the disk is full.
+    name, while others stay. A new folder that stays empty is removed. ``ours`` are the names of images that an earlier
+    run wrote into the folder, which may be replaced; the folder may then hold other files, which may not. ``protected``
+    returns resolved paths that are never overwritten; it is called when a file would be overwritten first.
+    Raises ImpastoError if ``path`` exists or cannot be written, a folder is removed meanwhile, or the disk is full.
     """
     zipped = path.suffix.lower() == ".zip"
-    reserve(path, file=zipped, overwrite=overwrite)
+    reserve(path, file=zipped, overwrite=overwrite or ours is not None)
     if zipped:
         with atomic_write(path) as part, zip_writer(part) as writer:
             yield writer
     else:
         new = not path.exists()
         try:
-            yield _folder_writer(path, protected)
+            yield _folder_writer(path, None if overwrite else () if ours is None else ours, protected)
         finally:
             if new and path.is_dir() and not any(path.iterdir()):
                 path.rmdir()
 
 
+def require_present(folder: Path, names: Collection[str]) -> None:
+    """Raise ImpastoError if images that were written into a folder are no longer there."""
+    missing = sum(not (folder / name).is_file() for name in names)
+    if missing:
+        raise ImpastoError(
+            f"{missing:,} of {len(names):,} images are no longer in {folder}, they were removed during the run: "
+            "run the same command again."
+        )
+
+
 def reserve(path: Path, *, file: bool, overwrite: bool = False) -> None:
-    """Create the parents of ``path``, a ``file`` or a folder. ImpastoError if it exists, unless ``overwrite``."""
-    if file:
-        if path.is_dir():
-            raise ImpastoError(f"{path} is a folder: choose another name for the {path.suffix[1:].lower()}.")
-        taken = path.exists()
-    else:
-        if path.exists() and not path.is_dir():
-            raise ImpastoError(f"{path} is a file: choose a folder, or a name ending in .zip.")
-        taken = path.is_dir() and any(path.iterdir())
-    if taken and not overwrite:
-        raise ImpastoError(f"{path} already exists: choose another output (--out), or overwrite it (--overwrite).")
+    """Create the parents of ``path``, a ``file`` or a folder. Raises ImpastoError as :func:`require_free`."""
+    require_free(path, file=file, overwrite=overwrite)
+    make_folder(path.parent)
+
+
+def require_free(path: Path, *, file: bool, overwrite: bool = False) -> None:
+    """Raise ImpastoError if ``path``, a ``file`` or a folder, exists, unless ``overwrite``, or cannot be written."""
     with path_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if file:
+            require_regular(path)
+            if path.is_dir():
+                raise ImpastoError(f"{path} is a folder: choose another name for the {path.suffix[1:].lower()}.")
+            taken = path.exists()
+        else:
+            if path.exists() and not path.is_dir():
+                raise ImpastoError(f"{path} is a file: choose a folder, or a name ending in .zip.")
+            taken = path.is_dir() and any(path.iterdir())
+        if taken and not overwrite:
+            raise ImpastoError(f"{path} already exists: choose another output (--out), or overwrite it (--overwrite).")
+    require_folder(path.parent if file else path)
 
 
 @contextmanager
@@ -150,19 +186,33 @@ def zip_writer(path: Path) -> Iterator[ImageWriter]:
         yield ImageWriter(put)
 
 
-def _folder_writer(folder: Path, protected: Callable[[], Collection[Path]]) -> ImageWriter:
+def _folder_writer(
+    folder: Path, ours: Collection[str] | None, protected: Callable[[], Collection[Path]]
+) -> ImageWriter:
+    """Return a writer that replaces existing files only if ``ours`` has their names or is None."""
     protected_paths = cache(protected)
     with path_errors(folder):
         folder.mkdir(exist_ok=True)
 
+    def require_replaceable(path: Path, name: str, data: bytes) -> None:
+        if path.resolve() in protected_paths():
+            raise ImpastoError(f"{path} is one of the photos, which are not overwritten: choose another output.")
+        # An image that was written just before a kill is not listed: it is empty, or the same.
+        listed = ours is None or name in ours
+        if path.is_file() and not listed and path.stat().st_size and path.read_bytes() != data:
+            raise BadNameError(
+                f"{path} is another file, which is not overwritten: rename it, or choose another output."
+            )
+
     def put(name: str, data: bytes) -> None:
         # Not atomic_write(): an fsync after each image would make thousands of them many times slower.
+        if not folder.is_dir():
+            raise ImpastoError(f"{folder} was removed during the run: run the same command again.")
         path = folder / name
-        with path_errors(path):
-            exists = path.exists()
-        if exists and path.resolve() in protected_paths():
-            raise ImpastoError(f"{path} is one of the photos, which are not overwritten: choose another output.")
-        part = path.with_name(PART)  # a name derived from it might be too long
+        part = path.with_name(f"{PART}.{os.getpid()}-{threading.get_ident()}.part")  # one from its name may be too long
+        with path_errors(path), full_disk_errors(path):
+            if path.exists():
+                require_replaceable(path, name, data)
         with path_errors(path.parent), full_disk_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -170,6 +220,7 @@ def _folder_writer(folder: Path, protected: Callable[[], Collection[Path]]) -> I
                 part.write_bytes(data)
                 part.replace(path)
         finally:
-            part.unlink(missing_ok=True)
+            with suppress(OSError):  # it has been renamed
+                part.unlink()
 
     return ImageWriter(put)

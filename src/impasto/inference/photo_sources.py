@@ -8,9 +8,9 @@ from typing import Any
 
 from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
-from impasto.files import path_errors, user_path
+from impasto.files import user_path
 from impasto.inference.manifest import LOCK, NAME, Manifest, open_manifest
-from impasto.inference.output import PART, ImageWriter, open_output, reserve
+from impasto.inference.output import ImageWriter, open_output, require_present, reserve
 
 
 @contextmanager
@@ -55,27 +55,19 @@ def open_resumable_output(
         reserve(out, file=True, overwrite=overwrite)
         if not begun and folder.exists() and not (folder.is_dir() and {*folder.iterdir()} <= {folder / LOCK}):
             raise ImpastoError(f"{folder} is not impasto's, and stays as it is: move it, or choose another output.")
+    ours = set[str]() if begun else None
     with (
-        open_output(folder, overwrite=overwrite or begun, protected=partial(_paths, sources)) as writer,
-        open_manifest(folder, job, overwrite=overwrite) as manifest,
+        open_output(folder, overwrite=overwrite, ours=ours, protected=partial(_paths, sources)) as writer,
+        open_manifest(folder, job, overwrite=overwrite, temporary=folder != out) as manifest,
     ):
+        if ours is not None:
+            ours |= manifest.entered
         yield writer, manifest
+        require_present(folder, manifest.current)
         if folder != out:
             with open_output(out, overwrite=overwrite) as zipped:
                 for name in manifest.current:
                     zipped.put(name, (folder / name).read_bytes())
-    if folder != out:
-        _remove(folder, manifest.names)
-
-
-def _remove(folder: Path, paintings: Iterable[str]) -> None:
-    """Delete the paintings, and the folder unless anything else is in it."""
-    with path_errors(folder):
-        for path in (*(folder / name for name in (*paintings, NAME)), *folder.rglob(PART)):
-            path.unlink(missing_ok=True)
-        for inside in (*sorted((path for path in folder.rglob("*") if path.is_dir()), reverse=True), folder):
-            if not inside.is_symlink() and not any(inside.iterdir()):
-                inside.rmdir()
 
 
 def _paths(sources: Iterable[ImageSource]) -> set[Path]:

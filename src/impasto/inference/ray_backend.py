@@ -15,7 +15,7 @@ from impasto.files import user_path
 from impasto.inference.batch import Outcome, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import is_plain
+from impasto.inference.output import is_image_name
 from impasto.inference.output_names import Format, UniqueNames, output_suffix
 from impasto.style import Style
 
@@ -175,7 +175,7 @@ def _paintings(manifest: bytes, job: dict[str, Any]) -> dict[str, str] | None:
         return None
     if paintings is None:
         return None
-    return {photo: name for photo, name in paintings if isinstance(name, str) and is_plain(name)}
+    return {photo: name for photo, name in paintings if isinstance(name, str) and is_image_name(name)}
 
 
 def _address(place: str) -> str:

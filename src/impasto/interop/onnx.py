@@ -20,7 +20,7 @@ from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError, require
 from impasto.files import atomic_write
-from impasto.inference.output import reserve
+from impasto.inference.output import require_free, reserve
 from impasto.inference.photo import pixels
 from impasto.inference.precision import convert_module
 from impasto.style import Style
@@ -64,6 +64,7 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
         raise ImpastoError(f"{out} is not an ONNX file name: it must end in .onnx.")
     for module in ("onnx", "onnxscript", "onnxruntime"):
         require(module, "onnx")
+    require_free(out, file=True, overwrite=overwrite)
     loaded = Style.load(style)
     reserve(out, file=True, overwrite=overwrite)
     with atomic_write(out) as part:

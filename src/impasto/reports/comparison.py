@@ -1,5 +1,6 @@
 """Comparison of several runs: its data, its page and its terminal summary."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ from impasto.reports.figure_style import DARK, LIGHT
 
 COLUMNS, GRID_SIDE = 8, 1600
 """Columns of a run's grid of samples, and its longest side in the page, in pixels."""
+
+OWN_FILES, RECORD = re.compile(r"comparison\.(html|json)"), "comparison.json"
+"""Names of the files of a comparison, and the one with its results."""
 
 SAME_PHOTOS = 8.0
 """Mean absolute difference, of 255, up to which two grids show the same photos: JPEG artefacts depend on position."""

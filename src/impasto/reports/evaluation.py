@@ -1,5 +1,6 @@
 """Page and terminal summary of an evaluation."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from impasto.reports.record_text import base_name
 
 GRID_SIDE = 1600
 """Longest side in pixels of a contact sheet in the page."""
+
+OWN_FILES, RECORD = re.compile(r"evaluation\.(html|json)|copies\.jpg"), "evaluation.json"
+"""Names of the files of an evaluation, and the one with its results."""
 
 MAX_LEFT_OUT = 50
 """Unreadable files listed by name."""

@@ -32,6 +32,7 @@ from impasto.reports.exploration_images import (
     strip_of,
 )
 from impasto.reports.figure_style import Theme
+from impasto.reports.own_files import own_files
 from impasto.reports.record_text import format_duration
 
 OWN_FILES = re.compile(
@@ -41,6 +42,9 @@ OWN_FILES = re.compile(
     r"|(frames|watermarks|marks)-(paintings|photos)-\d+\.jpg"
 )
 """Names of files that this report, or an earlier version of it, writes."""
+
+RECORD = "exploration.json"
+"""The results, with the names of all files."""
 
 MAX_PAIRS = 12
 """Maximum number of duplicates, frames or watermarks of a domain in the page; the files beside it have more."""
@@ -109,7 +113,7 @@ class Part:
 def write_page(exploration: Exploration, images: Sequence[Images], out: Path) -> list[str]:
     """Write ``exploration.html``, its figures, contact sheets and ``exploration.json`` into an existing folder.
 
-    Files of an earlier exploration are removed first.
+    Files of an earlier exploration are removed first, and no others.
 
     Args:
         exploration: the results.
@@ -125,9 +129,9 @@ def write_page(exploration: Exploration, images: Sequence[Images], out: Path) ->
     """
     if len(images) != len(exploration.domains):
         raise ValueError(f"{len(exploration.domains)} domains have the images of {len(images)}")
-    for old in out.iterdir():
-        if OWN_FILES.fullmatch(old.name):
-            old.unlink()
+    for old in own_files(out, OWN_FILES, RECORD):
+        (out / old).unlink()
+    _write_record(exploration, out)  # first, so that what a killed exploration leaves is known to be its own
     plots = draw(exploration, images)
     files = {f"{name}.png": plot.content for name, plot in plots.items()}
     drawings = {name: plot.drawing for name, plot in plots.items()}
@@ -147,11 +151,9 @@ def write_page(exploration: Exploration, images: Sequence[Images], out: Path) ->
         balance=exploration_text.balance(exploration),
         duration=format_duration(exploration.seconds),
     )
-    names = ["exploration.html", "exploration.json"]
+    names = ["exploration.html", RECORD]
     with atomic_write(out / names[0]) as file:
         file.write_text(html, encoding="utf-8")
-    with atomic_write(out / names[1]) as file:
-        file.write_text(exploration.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for name, content in files.items():
         with atomic_write(out / name) as file:
             file.write_bytes(content)
@@ -160,7 +162,13 @@ def write_page(exploration: Exploration, images: Sequence[Images], out: Path) ->
         with atomic_write(out / name) as file:
             sheet.save(file, "JPEG", quality=90)
         names.append(name)
+    _write_record(exploration.model_copy(update={"files": names}), out)
     return names
+
+
+def _write_record(exploration: Exploration, out: Path) -> None:
+    with atomic_write(out / RECORD) as file:
+        file.write_text(exploration.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def draw(exploration: Exploration, images: Sequence[Images]) -> dict[str, Plot]:

@@ -1,7 +1,9 @@
 """Checkpoints: the complete state of a training in one file, written atomically; the newest three are kept."""
 
+import errno
 import io
 import pickle
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,16 @@ from typing import Any
 import torch
 
 from impasto.config import migrations
+from impasto.device import out_of_memory
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 
 _KEEP = 3
+_NAME = re.compile(r"step-\d+\.pt")
+
+
+class DamagedError(ImpastoError):
+    """A file is damaged, or not a checkpoint."""
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
@@ -38,7 +46,8 @@ def load(path: Path) -> dict[str, Any]:
     """Load a checkpoint onto the CPU, with ``weights_only=True``: no code in it is executed.
 
     Raises:
-        ImpastoError: the file is damaged or not a checkpoint.
+        DamagedError: the file is damaged or not a checkpoint.
+        ImpastoError: the system does not let it be read, or there is too little memory.
     """
     try:
         with zipfile.ZipFile(path) as archive:  # torch does not verify the checksums
@@ -46,14 +55,18 @@ def load(path: Path) -> dict[str, Any]:
         if damaged:
             raise zipfile.BadZipFile(damaged)
         state = migrations.checkpoint(torch.load(path, map_location="cpu", weights_only=True))
-    except (RuntimeError, EOFError, OSError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        raise ImpastoError(f"The checkpoint {path} cannot be read: it is damaged or not a checkpoint.") from error
+    except (RuntimeError, EOFError, OSError, MemoryError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        if out_of_memory(error):
+            raise ImpastoError(f"There is too little memory to read the checkpoint {path}.") from error
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # which a wrong offset gives
+            raise ImpastoError(f"The checkpoint {path} cannot be read ({error.strerror}).") from error
+        raise DamagedError(f"The checkpoint {path} cannot be read: it is damaged or not a checkpoint.") from error
     return state
 
 
 def steps(folder: Path) -> list[Path]:
-    """Return the checkpoints in ``folder``, oldest first."""
-    return sorted(folder.glob("step-*.pt"))
+    """Return the checkpoints in ``folder``, oldest first. Files of other names are not ours."""
+    return sorted((path for path in folder.glob("step-*.pt") if _NAME.fullmatch(path.name)), key=step_of)
 
 
 def step_of(path: Path) -> int:
@@ -62,15 +75,15 @@ def step_of(path: Path) -> int:
 
 
 def newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
-    """Load the newest readable checkpoint; return it with the unreadable newer ones, renamed to ``.damaged``.
+    """Load the newest readable checkpoint; return it with the damaged newer ones, renamed to ``.damaged``.
 
     Raises:
-        ImpastoError: no checkpoint can be read.
+        ImpastoError: no checkpoint can be read, or as :func:`load`.
     """
     damaged: list[Path] = []
     for path in reversed(steps(folder)):
         try:
             return load(path), damaged
-        except ImpastoError:
+        except DamagedError:
             damaged.append(path.replace(path.with_suffix(".damaged")))
     raise ImpastoError(f"No checkpoint in {folder} can be read: start the training again.")

@@ -1,4 +1,4 @@
-"""Graceful stop on Ctrl-C and SIGTERM."""
+"""Graceful stop on Ctrl-C, SIGTERM and SIGHUP."""
 
 import signal
 import threading
@@ -7,9 +7,10 @@ from typing import Self
 
 
 class InterruptHandler:
-    """Context manager in which Ctrl-C and SIGTERM only set ``signal``, for the loop to finish its step.
+    """Context manager in which Ctrl-C, SIGTERM and SIGHUP only set ``signal``, for the loop to finish its step.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. Outside the main thread nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt at once. SIGHUP stays ignored where it is, as under ``nohup``. Outside the
+    main thread nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,9 @@ class InterruptHandler:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            hangup = getattr(signal, "SIGHUP", None)  # not on Windows
+            ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
+            for number in (signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,))):
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 

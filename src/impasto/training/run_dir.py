@@ -1,6 +1,7 @@
 """The run folder: everything that a training writes. It can be copied to another machine and resumed there."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ from typing import Any, Self
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, exclusive, full_disk_errors
+from impasto.files import atomic_write, exclusive, full_disk_errors, partial_files, path_errors, require_folder
+
+#: Names of sample grids, with their step.
+SAMPLE = re.compile(r"(?:reverse-)?step-(\d+)\.jpg")
 
 
 class RunDir:
@@ -27,10 +31,12 @@ class RunDir:
 
     @staticmethod
     def require_free(path: Path) -> None:
-        """Raise ImpastoError if ``path`` exists and is not an empty folder."""
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            hint = f"or resume it ({resume_command(path)})" if (path / "run.json").exists() else "or remove it"
-            raise ImpastoError(f"{path} exists already: choose another folder, {hint}.")
+        """Raise ImpastoError if ``path`` exists and is not an empty folder, or cannot be written to."""
+        with path_errors(path):
+            if path.exists() and (not path.is_dir() or any(path.iterdir())):
+                hint = f"or resume it ({resume_command(path)})" if (path / "run.json").exists() else "or remove it"
+                raise ImpastoError(f"{path} exists already: choose another folder, {hint}.")
+        require_folder(path)
 
     @classmethod
     def create(cls, path: Path, recipe: Recipe, facts: Mapping[str, Any]) -> Self:
@@ -41,7 +47,7 @@ class RunDir:
         """
         cls.require_free(path)
         run = cls(path)
-        with full_disk_errors(path):
+        with full_disk_errors(path), path_errors(path):
             run.samples.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
             run.log_file.touch()
@@ -85,8 +91,9 @@ class RunDir:
 
     def remove_samples_after(self, step: int) -> None:
         """Delete the sample grids of later steps."""
-        for sample in self.samples.glob("*step-*.jpg"):
-            if int(sample.stem.rpartition("-")[2]) > step:
+        for sample in self.samples.glob("*.jpg"):
+            found = SAMPLE.fullmatch(sample.name)
+            if found and int(found[1]) > step:
                 sample.unlink()
 
     @contextmanager
@@ -99,12 +106,9 @@ class RunDir:
             ImpastoError: another process holds it.
         """
         with exclusive(self.path / ".lock", f"{self.path} is being trained by another process."):
-            for pattern in (
-                "samples/*.part",
-                "checkpoints/*.part",
-                "*.safetensors.*.part",
-            ):  # not of reports: other processes may write them
-                for part in self.path.glob(pattern):
+            # Not of reports: other processes may write them.
+            for pattern in ("samples/*.jpg", "checkpoints/*.pt", "*.safetensors"):
+                for part in partial_files(self.path, pattern):
                     part.unlink()
             yield
 

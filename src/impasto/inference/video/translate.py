@@ -15,8 +15,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from impasto.config.types import Pixels, Progress
-from impasto.data.inventory import printable
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, printable
 from impasto.files import DiskFullError, atomic_write, exclusive
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import PaintOptions
