@@ -90,7 +90,7 @@ class Style:
 
     @cached_property
     def recipe(self) -> Recipe:
-        return Recipe.of(self.card.recipe)
+        return Recipe.of(self.card.recipe, recorded=True)
 
     def reversed(self) -> Self:
         """Return the style of the reverse direction: generators and domains are swapped. Content preservation and
@@ -161,7 +161,7 @@ class Style:
             raise ImpastoError(f"There is no style {path}{nearest(str(path), available_styles())}")
         card = Card.load(path)
         try:
-            recipe, weights = Recipe.of(card.recipe), load_file(path)
+            recipe, weights = Recipe.of(card.recipe, recorded=True), load_file(path)
             names = [name for name in weights if name.startswith(REVERSE)]
             weights_reverse = {name.removeprefix(REVERSE): weights.pop(name) for name in names}
             network = _loaded(recipe, weights)

@@ -81,7 +81,7 @@ class StudyDefinition:
         Raises:
             ImpastoError: the stored recipe is not valid in this version.
         """
-        found = recipe_differences(Recipe.of(yaml.safe_load(stored["recipe"])), self.recipe)
+        found = recipe_differences(Recipe.of(yaml.safe_load(stored["recipe"]), recorded=True), self.recipe)
         given = {key: value for key, value in self.to_json().items() if key != "recipe"}
         return found + [
             _difference(key, stored.get(key), value) for key, value in given.items() if stored.get(key) != value
