@@ -96,7 +96,7 @@ class Style:
 
     @cached_property
     def recipe(self) -> Recipe:
-        return Recipe.of(self.card.recipe)
+        return Recipe.of(self.card.recipe, recorded=True)
 
     @property
     def is_finite(self) -> bool:
@@ -173,7 +173,7 @@ class Style:
             raise ImpastoError(f"There is no style {path}{nearest(str(path), available_styles())}")
         card = Card.load(path)
         try:
-            recipe, weights = Recipe.of(card.recipe), load_file(path)
+            recipe, weights = Recipe.of(card.recipe, recorded=True), load_file(path)
             names = [name for name in weights if name.startswith(REVERSE)]
             weights_reverse = {name.removeprefix(REVERSE): weights.pop(name) for name in names}
             network = _loaded(recipe, weights)

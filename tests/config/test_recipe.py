@@ -93,7 +93,7 @@ def test_the_scoring_network_is_of_another_family_than_those_trained_with(name: 
     recipe = Recipe.load(name)
     against_efficientnet = recipe.discriminator.network == "projected" or recipe.method == "fsesim"
     assert recipe.scoring_network == ("alexnet" if against_efficientnet else "efficientnet-lite0")
-    assert recipe.scoring_network in FEATURE_EXTRACTORS
+    assert FEATURE_EXTRACTORS[recipe.scoring_network].family not in recipe.feature_families
 
 
 @pytest.mark.parametrize("size", [64, 128, 256])
@@ -175,6 +175,11 @@ def test_1e_4_is_a_number() -> None:
         ("cut", "generator.network=unet", "cut has no generator 'unet'"),
         ("cut", "discriminator.network=5", "there are cnn, dcgan, fastgan, patchgan, projected, r3gan."),
         ("fastgan-128", "size=16", "size = 16: the discriminator fastgan takes 32 at least."),
+        ("projected-64", "size=16", "size = 16: the discriminator projected takes 32 at least."),
+        ("monet", "size=32", "size = 32: must be a multiple of 64"),
+        ("dcgan-64", "penalty.r1=1", "penalty.r1 = 1: must be 0, as the discriminator dcgan normalises over the batch"),
+        ("dcgan-progressive", "penalty.r2=1", "penalty.r2 = 1: must be 0, as the discriminator progressive normalises"),
+        ("fastgan-128", "penalty.gradient=10", "penalty.gradient = 10: must be 0, as the discriminator fastgan"),
         ("cut", "generator.dropout=0.5", "There is no setting 'generator.dropout'"),
         ("cut", "discriminator.pixels=32", "There is no setting 'discriminator.pixels'"),
         ("cyclegan-unet", "generator.blocks=9", "There is no setting 'generator.blocks'"),
@@ -213,6 +218,34 @@ def test_a_wrong_setting_is_refused_in_one_line(name: str, setting: str, said: s
     with pytest.raises(ImpastoError) as error:
         Recipe.load(name).replace([setting])
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["cnn", "cut"])
+def test_gradient_penalties_are_refused_with_batch_norm_and_in_its_search_space(name: str) -> None:
+    recipe = Recipe.load(name)
+    assert recipe.replace(["penalty.r1=1"]).penalty.r1 == 1
+    with pytest.raises(ImpastoError, match=r"penalty\.r1 = 1\.0: must be 0, as the discriminator .* normalises"):
+        recipe.replace(["discriminator.norm=none", "penalty.r1=1"]).replace(["discriminator.norm=batch"])
+    batch_norm = recipe.replace(["discriminator.norm=batch"]).values()
+    tune = {"penalty.r1": {"choices": [0.0, 0.1]}}
+    with pytest.raises(ImpastoError, match=r"tune: penalty\.r1 = 0\.1: must be 0"):
+        Recipe.of(batch_norm | {"tune": tune}).require_valid_search_space()
+
+
+def test_a_training_that_an_earlier_version_allowed_can_still_be_read() -> None:
+    values = Recipe.load("dcgan-64").without_search().values() | {"tune": {"penalty.r1": {"choices": [0.0, 0.1]}}}
+    values["penalty"]["r1"] = 0.1
+    with pytest.raises(ImpastoError, match="normalises over the batch"):
+        Recipe.of(values)
+    recorded = Recipe.of(values, recorded=True)
+    assert recorded.penalty.r1 == 0.1 and recorded.tune == {} and pickle.loads(pickle.dumps(recorded)) == recorded
+
+
+def test_half_the_size_needs_a_discriminator_that_takes_it() -> None:
+    values = Recipe.load("monet").values()
+    values["discriminator"] = Recipe.load("r3gan-256").values()["discriminator"]
+    with pytest.raises(ImpastoError, match=r"half = 0\.3: must be 0 with the discriminator r3gan"):
+        Recipe.of(values | {"tune": {}})
 
 
 def test_a_network_is_replaced_together_with_its_settings() -> None:

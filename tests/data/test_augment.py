@@ -29,6 +29,23 @@ def test_a_full_size_crop_without_flip_changes_nothing(size: int, seed: int) -> 
     torch.testing.assert_close(same, pictures, atol=1e-4, rtol=0)
 
 
+@pytest.mark.parametrize("rotate", [0.0, 10.0])
+def test_crops_are_as_antialiased_as_the_images_that_scores_compare_with(rotate: float) -> None:
+    """Waves of 110 a side are too fine for a crop of 192 pixels at 128: bilinear samples turn them into coarser ones."""
+    waves = torch.sin(2 * torch.pi * 110 * (torch.arange(256) + 0.5) / 256)
+    for pictures in (waves.expand(8, 3, 256, 256), waves[:, None].expand(8, 3, 256, 256)):
+        crops = crop_and_flip(pictures, 128, (0.75, 0.75), True, seeded(), rotate)
+        expected = resize(pictures[:, :, :192, :192].contiguous(), 128)
+        assert crops[:, :, 8:-8, 8:-8].std() < 1.05 * expected[:, :, 8:-8, 8:-8].std() < 0.15
+
+
+@pytest.mark.parametrize("size", [48, 64, 80])
+def test_a_crop_of_the_whole_image_is_resized_by_the_same_kernel(size: int) -> None:
+    pictures = torch.rand(2, 3, 64, 64, generator=seeded()) * 2 - 1
+    crops = crop_and_flip(pictures, size, (1.0, 1.0), False, seeded())
+    torch.testing.assert_close(crops, resize(pictures, size), atol=1e-5, rtol=0)
+
+
 def test_about_half_of_the_images_are_flipped() -> None:
     ramp = torch.linspace(-1, 1, 16).expand(400, 3, 16, 16)
     flipped = crop_and_flip(ramp, 16, (1.0, 1.0), True, seeded())

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch.nn import functional as F
 
 from impasto.data.diffaugment import DiffAugment, cutout_mask, recolor, zoom_and_translate
 
@@ -136,6 +137,16 @@ def test_translation_by_whole_pixels_is_a_roll_with_reflection_padding(right: in
 def test_translation_by_half_a_pixel_averages_neighbours() -> None:
     moved = zoom_and_translate(noise(), torch.full((4,), 0.5 / 16), torch.zeros(4), torch.ones(4))
     torch.testing.assert_close(moved[..., 1:], (noise()[..., 1:] + noise()[..., :-1]) / 2, atol=1e-5, rtol=0)
+
+
+@given(zoom=st.floats(0.7, 1.5), right=st.floats(-0.3, 0.3), down=st.floats(-0.3, 0.3))
+def test_zoom_and_translation_equal_bilinear_samples_with_reflection(zoom: float, right: float, down: float) -> None:
+    x, y = ((2 * torch.arange(n) + 1) / n - 1 for n in (20, 16))
+    places = [(x - 2 * right) / zoom, (y - 2 * down) / zoom]
+    grid = torch.stack([places[0].expand(16, 20), places[1][:, None].expand(16, 20)], 2)[None]
+    expected = F.grid_sample(noise(1, 16, 20), grid, padding_mode="reflection", align_corners=False)
+    found = zoom_and_translate(noise(1, 16, 20), *(torch.tensor([each]) for each in (right, down, zoom)))
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
 
 
 @given(zoom=st.floats(0.7, 1.5), right=st.floats(-0.1, 0.1), down=st.floats(-0.1, 0.1))

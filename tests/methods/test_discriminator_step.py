@@ -24,12 +24,12 @@ def discriminator_step(*settings: str, recipe: Recipe | None = None) -> Discrimi
 def projected(*settings: str) -> Recipe:
     values = tiny("cut").model_dump(mode="json")
     values["discriminator"] = {"network": "projected", "width": 8, "pixels": 8, "lr": 1e-3, "betas": [0, 0.9]}
-    return Recipe.of(values).replace(settings)
+    return Recipe.of(values | {"size": 32}).replace(settings)
 
 
-def real_and_fake() -> tuple[Tensor, Tensor]:
+def real_and_fake(size: int = 16) -> tuple[Tensor, Tensor]:
     """Return separable real and fake images; the fakes require gradients."""
-    real, fake = noise(2, 4, 3, 16, 16)
+    real, fake = noise(2, 4, 3, size, size)
     return 0.5 * real + 0.4, (0.5 * fake - 0.4).requires_grad_()
 
 
@@ -101,6 +101,39 @@ def test_penalties_are_added_every_nth_step_with_n_times_the_weight() -> None:
         wanted = torch.autograd.grad(total, list(network.parameters()), allow_unused=True)
         expected = [torch.zeros_like(p) if g is None else g for g, p in zip(wanted, network.parameters(), strict=True)]
         torch.testing.assert_close(added, torch.cat([g.flatten() for g in expected]), atol=1e-5, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["patchgan", "projected"])
+def test_r1_and_r2_are_taken_with_respect_to_images_before_augmentation(kind: str) -> None:
+    """Three times the contrast is three times the gradient."""
+    recipe = projected() if kind == "projected" else tiny("cut", "discriminator.norm=none")
+    one = discriminator_step(recipe=recipe.replace(["penalty.r1=3", "penalty.r2=5"]))
+    side = 32 if kind == "projected" else 16
+    real, fake = noise(2, 2, 3, side, side)
+
+    def tripled(images: Tensor, rng: torch.Generator) -> Tensor:
+        return 3 * images
+
+    one.augment.forward = tripled  # type: ignore[method-assign]
+    network = one.discriminator.module.eval()
+    found = one._r1_r2(real, fake, batch())
+    expected = torch.zeros(())
+    for weight, images in ((3, real), (5, fake)):
+        given = images.clone().requires_grad_()
+        inputs = (3 * given, given) if kind == "projected" else (3 * given,)
+        (slope,) = torch.autograd.grad(network(*inputs).flatten(1).mean(1).sum(), given)
+        expected = expected + weight * slope.square().sum((1, 2, 3)).mean() / 2
+    torch.testing.assert_close(found.detach(), expected, atol=0, rtol=1e-4)
+
+
+def test_penalties_can_be_differentiated_through_every_augmentation() -> None:
+    real, fake = real_and_fake()
+    parts = [f"diffaugment.{part}=0.3" for part in ("color", "translation", "scale", "cutout")]
+    one = discriminator_step("penalty.r1=1000", "penalty.r2=1000", "discriminator.init_std=0.2", *parts)
+    before = one._r1_r2(real, fake, batch())
+    for step in range(20):
+        one.step(real, fake, batch(step))
+    assert 0 < one._r1_r2(real, fake, batch()) < 0.8 * before
 
 
 def test_the_gradient_penalty_moves_gradient_norms_towards_one() -> None:
@@ -179,7 +212,7 @@ def test_reals_fakes_and_heldout_images_are_augmented() -> None:
 def test_discriminators_that_take_unaugmented_images_get_them(loss: str) -> None:
     seen: list[tuple[Tensor, ...]] = []
     one = discriminator_step(recipe=projected("diffaugment.cutout=0.5", f"loss={loss}"))
-    real, fake = real_and_fake()
+    real, fake = real_and_fake(32)
     one.discriminator.register_forward_pre_hook(lambda _, given: seen.append(given))
     one.step(real, fake, batch())
     one.generator_loss(fake, real, batch())
@@ -238,7 +271,7 @@ def test_heldout_accuracy_changes_no_state_and_not_the_next_step(kind: str) -> N
         "projected": projected(),
     }[kind]
     one, other = discriminator_step(recipe=recipe), discriminator_step(recipe=recipe)
-    before, random, (real, fake) = copy_state(one.discriminator), torch.get_rng_state(), real_and_fake()
+    before, random, (real, fake) = copy_state(one.discriminator), torch.get_rng_state(), real_and_fake(recipe.size)
     share = one.heldout_accuracy(real, batch().rng)
     assert 0 <= share <= 1 and equals_state(one.discriminator, before) and torch.equal(torch.get_rng_state(), random)
     one.step(real, fake, batch())

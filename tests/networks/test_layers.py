@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Tensor, nn
 
+from impasto.config.registries import DISCRIMINATORS
 from impasto.networks.layers import (
     ACTIVATIONS,
     DOWNS,
@@ -173,6 +174,25 @@ def test_initial_weights_are_normal_and_biases_zero() -> None:
         assert not bias.any()
     assert scales.weight.mean().item() == pytest.approx(1, abs=0.01)
     assert scales.weight.std().item() == pytest.approx(0.05, rel=0.1)
+
+
+def test_the_power_iteration_of_spectral_normalisation_is_without_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autocast of CUDA would compute it in bfloat16; that of the CPU does not, so the mode itself is observed."""
+    modes: list[bool] = []
+    iterate = torch.mv
+
+    def observed(matrix: Tensor, vector: Tensor) -> Tensor:
+        modes.append(torch.is_autocast_enabled("cpu"))
+        return iterate(matrix, vector)
+
+    networks = [DISCRIMINATORS["projected"](width=4, pixels=4), nn.Sequential(nn.Conv2d(3, 4, 3), nn.Linear(30, 4))]
+    apply_spectral_norm(networks[1])
+    monkeypatch.setattr(torch, "mv", observed)
+    for network in networks:
+        with torch.autocast("cpu", torch.bfloat16):
+            network(torch.rand(1, 3, 32, 32))
+        assert modes and not any(modes)
+        modes.clear()
 
 
 def test_spectral_normalisation_gives_every_layer_spectral_norm_one_also_in_copies() -> None:

@@ -209,3 +209,43 @@ def falling(network: nn.Module, loss: Callable[[], Tensor], steps: int = 25) -> 
         optimiser.step()
         losses.append(value.item())
     return losses
+
+
+@networks
+def test_the_smallest_size_is_the_declared_one(kind: str, name: str) -> None:
+    """Of the sizes that a recipe may have; a projected discriminator with each of its backbones."""
+    registry, settings = (
+        (GENERATORS, GENERATOR_SETTINGS) if kind == "generator" else (DISCRIMINATORS, DISCRIMINATOR_SETTINGS)
+    )
+    variants = [{"backbones": ("lite0",)}, {"backbones": ("lite1", "lite0")}] if name == "projected" else [{}]
+    declared = max(16, getattr(registry[name], "min_size", 1))
+    for variant in variants:
+        given = settings[name] | variant
+        sizes = [size for size in (16, 32, 64) if _trains(registry[name], given, kind == "generator", size)]
+        assert sizes == [size for size in (16, 32, 64) if size >= declared]
+
+
+def _trains(network: type[nn.Module], settings: dict[str, Any], generator: bool, size: int) -> bool:
+    """Whether a network has a finite output and gradients in training at a size."""
+    sized = {name: value for name, value in {"size": size, "start": size // 2}.items() if name in settings}
+    latents = "latent" in settings
+    try:
+        module = network(**settings | sized).train()
+        if isinstance(module, ProgressiveNetwork):
+            module.grow(1.0)
+        output = module(torch.randn(2, LATENT) if latents else torch.rand(2, 3, size, size) * 2 - 1)
+        output.float().square().sum().backward()
+    except (RuntimeError, KeyError, IndexError, ValueError):
+        return False
+    return bool(output.isfinite().all()) and (not generator or output.shape == (2, 3, size, size))
+
+
+@discriminators
+def test_discriminators_with_batch_norm_say_so(name: str) -> None:
+    def contains_batch_norm(settings: dict[str, Any]) -> bool:
+        return any(isinstance(each, nn.BatchNorm2d) for each in build_discriminator(name, **settings).modules())
+
+    settings = DISCRIMINATOR_SETTINGS[name]
+    assert contains_batch_norm(settings) == getattr(DISCRIMINATORS[name], "normalises_batch", False)
+    if "norm" in settings:
+        assert contains_batch_norm(settings | {"norm": "batch"})

@@ -182,7 +182,7 @@ def _require_same_study(folder: Path, name: str, recipe: Recipe) -> None:
             raise ImpastoError(f"{folder} holds the study '{other}', not '{name}': choose another --out.")
     if stored.exists():
         try:
-            differences = recipe_differences(Recipe.load(stored), recipe)
+            differences = recipe_differences(Recipe.load(stored, recorded=True), recipe)
         except ImpastoError as error:
             raise ImpastoError(f"{stored} cannot be read ({str(error).rstrip('.')}): choose another --out.") from error
         if differences:

@@ -48,6 +48,11 @@ class NetworkConfig(AdamConfig):
         return int(getattr(self.network_class, "min_size", 1))
 
     @property
+    def normalises_batch(self) -> bool:
+        """Whether it contains BatchNorm, which makes an image's output depend on the others of its batch."""
+        return getattr(self.network_class, "normalises_batch", False) or getattr(self, "norm", None) == "batch"
+
+    @property
     def stride(self) -> int:
         """Image sides in training must be multiples of this."""
         return int(getattr(self.network_class, "stride", 1))

@@ -17,6 +17,10 @@ class AdamConfig(Config):
     clip_gradient: Positive | None = None  #: largest norm of a step's whole gradient
 
 
+#: The gradient penalties.
+PENALTIES = ("gradient", "r1", "r2")
+
+
 class PenaltyConfig(Config):
     """Weights of the gradient penalties on the discriminator, 0 for none.
 

@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from impasto.config import bundled_recipes, migrations
 from impasto.config.base import Config
 from impasto.config.data import AugmentConfig, DiffAugmentConfig
 from impasto.config.networks import DiscriminatorConfig, GeneratorConfig, NetworkField
-from impasto.config.optimisation import EmaConfig, PenaltyConfig, ScheduleConfig
+from impasto.config.optimisation import PENALTIES, EmaConfig, PenaltyConfig, ScheduleConfig
 from impasto.config.registries import DISCRIMINATORS, GENERATORS, LOSSES, METHODS
+from impasto.config.scoring import scoring_network
 from impasto.config.search_space import Range, Searched
 from impasto.config.setting_paths import known_settings, network_fields, setting_names, value_at
 from impasto.config.types import Fraction, NotNegative
@@ -68,14 +70,25 @@ class Recipe(Config):
         return smoothing
 
     @model_validator(mode="after")
-    def _power_of_two(self) -> Self:
+    def _possible_size(self, info: ValidationInfo) -> Self:
         sized = self.discriminator.takes("size") or self.generator.takes("size")
         if self.size & (self.size - 1) and sized:
             raise ValueError("must be a power of two, such as 64, 128 or 256")
-        if self.size < self.discriminator.min_size:
-            raise ValueError(
-                f"the discriminator {self.discriminator.network} takes {self.discriminator.min_size} at least"
-            )
+        for role, network in (("discriminator", self.discriminator), ("generator", self.generator)):
+            if self.size < network.min_size and not _recorded(info):
+                raise ValueError(f"the {role} {network.network} takes {network.min_size} at least")
+        return self
+
+    @model_validator(mode="after")
+    def _no_penalty_with_batch_norm(self, info: ValidationInfo) -> Self:
+        for name in PENALTIES:
+            if getattr(self.penalty, name) and self.discriminator.normalises_batch and not _recorded(info):
+                raise PydanticCustomError(
+                    "penalty",
+                    "must be 0, as the discriminator {network} normalises over the batch, which mixes the gradients of "
+                    "different images",
+                    {"setting": f"penalty.{name}", "network": self.discriminator.network},
+                )
         return self
 
     @property
@@ -101,7 +114,7 @@ class Recipe(Config):
     @property
     def min_size(self) -> int:
         """The smallest size that it may have."""
-        return self.discriminator.min_size
+        return max(self.discriminator.min_size, self.generator.min_size)
 
     @property
     def min_batch(self) -> int:
@@ -136,8 +149,13 @@ class Recipe(Config):
     @property
     def scoring_network(self) -> str:
         """The feature extractor that chooses the best style: of another family than those that it is trained with."""
-        families = {self.generator.feature_family, self.discriminator.feature_family}
-        return "alexnet" if "efficientnet" in families else "efficientnet-lite0"
+        return scoring_network(self.feature_families)
+
+    @property
+    def feature_families(self) -> frozenset[str]:
+        """The families of pretrained networks whose features its networks and losses use."""
+        families = self.generator.feature_family, self.discriminator.feature_family
+        return frozenset(family for family in families if family is not None)
 
     @property
     def normalises_spatially(self) -> bool:
@@ -158,8 +176,9 @@ class Recipe(Config):
         return {"size": self.size}
 
     @classmethod
-    def load(cls, name_or_file: str | Path) -> "Recipe":
-        """The recipe of that name, or in that YAML file. ImpastoError if there is none, or a wrong one."""
+    def load(cls, name_or_file: str | Path, *, recorded: bool = False) -> "Recipe":
+        """The recipe of that name, or in that YAML file. ImpastoError if there is none, or a wrong one; see
+        :meth:`of`."""
         path = Path(name_or_file)
         if path.suffix in {".yaml", ".yml"}:
             if not path.is_file():
@@ -174,11 +193,15 @@ class Recipe(Config):
             values = read_yaml(bundled[str(name_or_file)].read_text(encoding="utf-8"), str(name_or_file))
         if not isinstance(values, dict):
             raise ImpastoError(f"{name_or_file} holds no settings: a recipe is 'name: value' lines.")
-        return cls.of(values)
+        return cls.of(values, recorded=recorded)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Recipe":
-        """The recipe of the method that these values name, validated. ImpastoError names the first mistake."""
+    def of(cls, values: Mapping[str, Any], *, recorded: bool = False) -> "Recipe":
+        """The recipe of the method that these values name, validated. ImpastoError names the first mistake.
+
+        ``recorded``: of a training or search that has begun, such as that of a style. Earlier versions allowed settings
+        that no new training may have, and searched them.
+        """
         values = migrations.recipe(values)
         method = str(values.get("method"))
         model = METHODS.find(method).recipe_class
@@ -192,12 +215,17 @@ class Recipe(Config):
             if name not in known:
                 raise ImpastoError(f"There is no setting '{name}'{nearest(name, known)}")
         try:
-            return model.model_validate(values)
+            recipe = model.model_validate(values, context={"recorded": recorded})
         except ValidationError as error:
             raise ImpastoError(_first_mistake(error, values)) from error
+        if recorded and recipe.discriminator.normalises_batch:
+            penalties = {f"penalty.{name}" for name in PENALTIES}
+            searched = {name: space for name, space in recipe.tune.items() if name not in penalties}
+            return recipe.model_copy(update={"tune": searched})
+        return recipe
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Recipe.of, (self.values(),)  # the classes of its networks' settings are made at run time
+        return _unpickled, (self.values(),)  # the classes of its networks' settings are made at run time
 
     def require_valid_search_space(self) -> None:
         """Refuse a ``tune`` section with unknown settings, values that they cannot have, or without the recipe's own.
@@ -304,6 +332,14 @@ class TranslationRecipe(Recipe):
         return self.identity > 0
 
 
+def _recorded(info: ValidationInfo) -> bool:
+    return bool(info.context and info.context["recorded"])
+
+
+def _unpickled(values: Mapping[str, Any]) -> Recipe:
+    return Recipe.of(values, recorded=True)
+
+
 def _first_mistake(error: ValidationError, values: Mapping[str, Any]) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in {"range", "choice"})
@@ -311,5 +347,6 @@ def _first_mistake(error: ValidationError, values: Mapping[str, Any]) -> str:
         return f"The recipe lacks '{where if first['type'] == 'missing' else f'{where}.network'}'."
     message = first["msg"].removeprefix("Value error, ").split(", unable to")[0]
     if not where:
-        return f"size = {values['size']}: {message}."
+        setting = first.get("ctx", {}).get("setting", "size")
+        return f"{setting} = {value_at(values, setting)}: {message}."
     return f"{where} = {shorten(repr(first['input']), 60)}: {message[0].lower()}{message[1:]}."

@@ -25,7 +25,7 @@ SIDE, COUNT = 320, 16
 def model_card(card: Card, repository: str) -> str:
     """Return the README.md of a style in that repository: front matter, description, commands and scores."""
     name = repository.rpartition("/")[2]
-    recipe = Recipe.of(card.recipe)
+    recipe = Recipe.of(card.recipe, recorded=True)
     front: dict[str, Any] = {
         "library_name": "impasto",
         "pipeline_tag": "image-to-image" if recipe.translates else "unconditional-image-generation",

@@ -5,7 +5,8 @@ the image only, the squared gradient of their mean decreases with their number: 
 
 All penalties run in float32 with autocast off, since second derivatives in bf16 are noise. Pass the bare network (a
 Fabric wrapper's ``module``, since the wrapper enables autocast again), not a compiled one, which has no second
-derivative. It should not normalise over the batch, which mixes the gradients of different images.
+derivative. It must not normalise over the batch, which mixes the gradients of different images: recipes with a penalty
+and such a discriminator are refused.
 
 Lazy regularisation: a penalty that is added at every k-th step only is multiplied by k (Karras et al. 2020,
 arXiv:1912.04958, section 3.1).

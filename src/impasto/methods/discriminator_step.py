@@ -70,8 +70,7 @@ class DiscriminatorStep:
         logits_fake = self._logits(augmented_fake, fake)
         loss = self.loss.discriminator(logits_real, logits_fake)
         self.optimizer.zero_grad()
-        penalties = self._penalties(augmented_real, augmented_fake, batch)
-        total = loss + penalties
+        total = loss + self._gradient_penalty(augmented_real, augmented_fake, batch) + self._r1_r2(real, fake, batch)
         self.fabric.backward(total if reconstruction is None else total + reconstruction)
         optimizer_step(self.fabric, self.discriminator, self.optimizer, self.settings)
         with torch.no_grad():
@@ -115,17 +114,31 @@ class DiscriminatorStep:
         logits: Tensor = self.discriminator(*inputs)
         return logits
 
-    def _penalties(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+    def _gradient_penalty(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+        """Return the weighted WGAN-GP penalty between augmented images, which the loss compares."""
+        penalty = self.penalty
+        if not penalty.gradient or batch.step % penalty.every:
+            return torch.zeros((), device=real.device)
+        value = gradient_penalty(self.discriminator.module, real, fake, batch.rng)
+        return penalty.every * penalty.gradient * value
+
+    def _r1_r2(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+        """Return the weighted R1 and R2 with respect to images before augmentation, through which they are
+        differentiated, as in the code of StyleGAN2-ADA (arXiv:2006.06676) and R3GAN (arXiv:2501.05441)."""
         penalty, network = self.penalty, self.discriminator.module
         total = torch.zeros((), device=real.device)
         if batch.step % penalty.every:
             return total
-        if penalty.gradient:
-            total = total + penalty.gradient * gradient_penalty(network, real, fake, batch.rng)
+
+        def augmented_logits(images: Tensor) -> Tensor:
+            augmented = self.augment(images, batch.rng)
+            logits: Tensor = network(augmented, images) if self._takes_unaugmented else network(augmented)
+            return logits
+
         if penalty.r1:
-            total = total + penalty.r1 * r1(network, real)
+            total = total + penalty.r1 * r1(augmented_logits, real)
         if penalty.r2:
-            total = total + penalty.r2 * r2(network, fake)
+            total = total + penalty.r2 * r2(augmented_logits, fake)
         return penalty.every * total
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from impasto.config.base import Config
@@ -82,14 +83,22 @@ class FsesimRecipe(TranslationRecipe):
 
     @model_validator(mode="after")
     def _multiple_of_stride(self) -> Self:
-        if self.size % self.min_size:
+        multiple = 2 * self.generator.stride if self.half else self.generator.stride
+        if self.size % multiple:
             half = ", as the first part of the training is at half the size (half > 0)" if self.half else ""
-            raise ValueError(f"must be a multiple of {self.min_size}{half}")
+            raise ValueError(f"must be a multiple of {multiple}{half}")
+        if self.half and self.discriminator.takes("size"):
+            raise PydanticCustomError(
+                "half",
+                "must be 0 with the discriminator {network}, which takes one size only",
+                {"setting": "half", "network": self.discriminator.network},
+            )
         return self
 
     @property
     def min_size(self) -> int:
-        return 2 * self.generator.stride if self.half else self.generator.stride
+        least = max(super().min_size, self.generator.stride)
+        return 2 * least if self.half else least
 
     @property
     def speed_changes(self) -> tuple[float, ...]:

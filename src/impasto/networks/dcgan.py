@@ -1,6 +1,7 @@
 """DCGAN (Radford, Metz & Chintala 2016, arXiv:1511.06434), for image sizes that are powers of two, 16 or more."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -62,6 +63,8 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images (B, 3, size, size) in −1…1 to logits (B,), above 0 for real: strided 4×4 convolutions, LeakyReLU,
     BatchNorm after each but the first and the last."""
+
+    normalises_batch: ClassVar[bool] = True
 
     def __init__(self, size: int, width: Width, max_width: Width, slope: Fraction, init_std: Positive) -> None:
         super().__init__()

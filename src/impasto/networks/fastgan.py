@@ -69,8 +69,9 @@ def _convolution(before: int, after: int) -> list[nn.Module]:
 class Generator(nn.Module):
     """Latents (B, latent) to images (B, 3, size, size) in −1…1, ``width`` channels wide at 128×128.
 
-    Differences from the paper: there is no noise injection, so the image is a function of the latent. There is no
-    spectral normalisation, since the BatchNorm after each convolution removes the scale of its weights.
+    Differences from the paper and its code: there is no noise injection, so the image is a function of the latent. There
+    is no spectral normalisation, since the BatchNorm after each convolution removes the scale of its weights. There is
+    no second output at 128×128, which only the discriminator's branch for small images needs.
     """
 
     def __init__(self, size: int, latent: int, width: Width) -> None:
@@ -145,9 +146,14 @@ class Discriminator(nn.Module):
     """Images (B, 3, size, size) in −1…1 to logits (B, 5, 5), above 0 for real; ``width`` channels at 128×128.
 
     :meth:`reconstruct` also returns the autoencoder loss of section 3.2.
+
+    Differences from the paper and its code: there is one head, on the 8×8 map. The authors' code has a second branch,
+    with a head of its own, that sees every image at 128×128, and a third decoder for it. There is no skip-layer
+    excitation between the discriminator's maps, and reconstructions are compared by L1 (see :meth:`reconstruct`).
     """
 
     min_size: ClassVar[int] = 32
+    normalises_batch: ClassVar[bool] = True
 
     def __init__(self, size: int, width: Width) -> None:
         super().__init__()

@@ -6,7 +6,8 @@ from typing import Literal, TypeVar
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrize import register_parametrization
 
 T = TypeVar("T")
 
@@ -188,8 +189,25 @@ def initialise_kaiming(network: nn.Module, output: nn.Conv2d) -> None:
     nn.init.normal_(output.weight, 0.0, 1e-3)
 
 
+class _Float32SpectralNorm(_SpectralNorm):
+    """torch's, without autocast: that of CUDA would iterate in bfloat16, whose rounding errors add up over a training."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with torch.autocast(weight.device.type, enabled=False):
+            normalised: Tensor = super().forward(weight)
+        return normalised
+
+
+def spectral_norm(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> nn.Module:
+    """Apply spectral normalisation (Miyato et al. 2018, arXiv:1802.05957) to a layer, and return it. Its weight is
+    divided by its largest singular value, which a power iteration tracks in float32."""
+    outputs = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+    register_parametrization(layer, "weight", _Float32SpectralNorm(layer.weight, dim=outputs))
+    return layer
+
+
 def apply_spectral_norm(network: nn.Module) -> None:
-    """Apply spectral normalisation to all convolutions and linear layers (Miyato et al. 2018, arXiv:1802.05957)."""
+    """Apply :func:`spectral_norm` to all convolutions and linear layers."""
     for module in list(network.modules()):
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             spectral_norm(module)

@@ -6,6 +6,7 @@ DCGAN (Radford, Metz & Chintala 2016, arXiv:1511.06434): fully grown, the networ
 
 import math
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -101,6 +102,8 @@ class Generator(ProgressiveNetwork):
 @DISCRIMINATORS.register("progressive")
 class Discriminator(ProgressiveNetwork):
     """Images (B, 3, S, S) in −1…1, S the size of the newest stage, to logits (B,), above 0 for real."""
+
+    normalises_batch: ClassVar[bool] = True
 
     def __init__(
         self, size: int, width: Width, max_width: Width, slope: Fraction, init_std: Positive, start: int

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
 
 from impasto.config.registries import DISCRIMINATORS
 from impasto.config.types import Width
+from impasto.networks.layers import spectral_norm
 from impasto.networks.pretrained.efficientnet import CHANNELS, Stages
 from impasto.networks.state_dict import rename_keys
 
@@ -36,6 +36,7 @@ class Discriminator(nn.Module):
     """
 
     feature_family: ClassVar[str] = "efficientnet"
+    min_size: ClassVar[int] = 32  #: of the images in training
     takes_unaugmented: ClassVar[bool] = True  #: whether ``forward`` also takes the images before augmentation
 
     def __init__(

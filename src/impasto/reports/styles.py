@@ -51,7 +51,7 @@ def describe(card: Card, size: int | None = None) -> list[str]:
 
 def training_command(card: Card) -> str | None:
     """Return the command that trains such a style; None if the bundled recipe of its name has changed since."""
-    recipe, name, changes = Recipe.of(card.recipe), f"{card.recipe['name']}.yaml", list[str]()
+    recipe, name, changes = Recipe.of(card.recipe, recorded=True), f"{card.recipe['name']}.yaml", list[str]()
     if recipe.name in bundled_recipes():
         name, changes = recipe.name, recipe.changes()
         if not _reproduces(changes, recipe):

@@ -70,7 +70,7 @@ class RunDir:
     @property
     def recipe(self) -> Recipe:
         """The recipe of the training, without its search space."""
-        return Recipe.load(self.path / "recipe.yaml")
+        return Recipe.load(self.path / "recipe.yaml", recorded=True)
 
     @property
     def facts(self) -> dict[str, Any]:

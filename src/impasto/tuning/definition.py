@@ -80,7 +80,8 @@ class StudyDefinition:
         Raises:
             ImpastoError: the stored recipe is not valid in this version.
         """
-        found = recipe_differences(Recipe.of(read_yaml(stored["recipe"], "The stored recipe")), self.recipe)
+        before = Recipe.of(read_yaml(stored["recipe"], "The stored recipe"), recorded=True)
+        found = recipe_differences(before, self.recipe)
         given = {key: value for key, value in self.to_json().items() if key != "recipe"}
         return found + [
             _difference(key, stored.get(key), value) for key, value in given.items() if stored.get(key) != value

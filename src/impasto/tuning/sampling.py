@@ -43,10 +43,15 @@ def ask_trial(
 
 
 def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Searched]) -> dict[str, Any]:
-    """Return the settings of a trial, by dotted name, as a recipe holds them."""
+    """Return the settings of a trial, by dotted name, as a recipe holds them.
+
+    A trial of an earlier version may have others, which are left out: see :func:`repeatable`.
+    """
     settings = {}
-    for name, value in trial.params.items():
-        searched = space[name]
+    for name, searched in space.items():
+        if name not in trial.params:  # a trial that waits
+            continue
+        value = trial.params[name]
         choices = searched.choices if isinstance(searched, Choice) else (value,)
         settings[name] = next(choice for choice in choices if _encode(choice) == value)
     return settings

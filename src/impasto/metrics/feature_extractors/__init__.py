@@ -4,13 +4,14 @@ from pathlib import Path
 
 import torch
 
+from impasto.config.scoring import SCORING_NETWORKS
 from impasto.errors import ImpastoError
 from impasto.metrics.feature_extractors.base import FEATURE_EXTRACTORS, FeatureExtractor
 
 __all__ = ["DEFAULT", "FEATURE_EXTRACTORS", "FeatureExtractor", "open_feature_extractor"]
 
 #: The network that scores unless another is named; in training, unless its family is trained against.
-DEFAULT = "efficientnet-lite0"
+DEFAULT = SCORING_NETWORKS[0]
 
 
 def open_feature_extractor(

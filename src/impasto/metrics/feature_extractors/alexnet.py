@@ -40,6 +40,7 @@ class AlexNet(PerceptualNetwork):
     """1152 features: channel means of five stages."""
 
     name = "alexnet"
+    family = "alexnet"
     file = "alex_shift_tolerant.pth"
     channels = tuple(stage.channels for stage in STAGES)
     dimension = sum(channels)

@@ -1,4 +1,4 @@
-"""The contract of a feature network, its registry, and shared helpers."""
+"""The contract of a feature network, and shared helpers."""
 
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from impasto.config.registry import Registry
+from impasto.config.registries import FEATURE_EXTRACTORS as FEATURE_EXTRACTORS
 from impasto.device import choose_precision
 
 
@@ -23,6 +23,9 @@ class FeatureExtractor(ABC):
 
     name: str  #: that it is registered under; a network with other weights than the published ones appends to it
     dimension: ClassVar[int]
+    #: Architecture and training data in one word, such as ``efficientnet``: networks that are trained against features of
+    #: this family are not scored by it.
+    family: ClassVar[str] = ""
     #: Whether the weights are part of an installed package, so that no file may be given.
     installed: ClassVar[bool] = True
     #: Increase whenever the same images and weights give other features than before.
@@ -63,12 +66,6 @@ class FeatureExtractor(ABC):
         if side and planes.shape[-2:] != (side, side):
             planes = F.interpolate(planes, (side, side), mode="bicubic", antialias=True).clamp_(0, 255)
         return planes.to(self.device)
-
-
-#: Feature networks by name. Other packages add modules by the entry-point group ``impasto.feature_extractors``.
-FEATURE_EXTRACTORS: Registry[type[FeatureExtractor]] = Registry(
-    "feature network", package="impasto.metrics.feature_extractors", group="impasto.feature_extractors"
-)
 
 
 def fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:

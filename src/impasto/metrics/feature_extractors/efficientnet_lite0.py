@@ -19,6 +19,7 @@ class EfficientNetLite0(FeatureExtractor):
     """1280 features: channel means after the head; classifies into the 1000 classes of ImageNet."""
 
     name = "efficientnet-lite0"
+    family = "efficientnet"
     dimension = 1280
 
     def __init__(self, device: torch.device, weights: Path | None = None, precision: str = "auto") -> None:

@@ -38,6 +38,7 @@ class Inception2015(FeatureExtractor):
     """2048 features: channel means of the last block (``pool_3``); 1008 classes."""
 
     name = "inception-2015"
+    family = "inception"
     dimension = 2048
     installed = False
 

@@ -34,6 +34,7 @@ class VGG16(PerceptualNetwork):
     """
 
     name = "vgg16"
+    family = "vgg"
     file = "vgg_shift_tolerant.pth"
     channels = tuple(channels for channels, _, _ in STAGES)
     dimension = sum(channels)
