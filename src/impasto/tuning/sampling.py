@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from impasto.config.search_space import Choice, Searched
+from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
     import optuna
@@ -45,7 +46,8 @@ def ask_trial(
 def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Searched]) -> dict[str, Any]:
     """Return the settings of a trial, by dotted name, as a recipe holds them.
 
-    A trial of an earlier version may have others, which are left out: see :func:`repeatable`.
+    A trial of an earlier version may have others, which are left out: see :func:`repeatable`. ImpastoError for values
+    that another program put into the storage.
     """
     settings = {}
     for name, searched in space.items():
@@ -53,7 +55,10 @@ def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Sear
             continue
         value = trial.params[name]
         choices = searched.choices if isinstance(searched, Choice) else (value,)
-        settings[name] = next(choice for choice in choices if _encode(choice) == value)
+        found = [choice for choice in choices if _encode(choice) == value]
+        if not found:
+            raise ImpastoError(f"Trial {trial.number} has {name} = {value}, which is not in the search space.")
+        settings[name] = found[0]
     return settings
 
 
