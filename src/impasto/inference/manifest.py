@@ -16,6 +16,8 @@ from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
 NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
+#: Suffix of the folders of videos that are not complete (:mod:`impasto.inference.video.segments`).
+PARTS = ".parts"
 #: Keys of a job that overwrites, and of a job that is complete.
 ANEW, COMPLETE = "anew", "whole"
 
@@ -112,7 +114,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
         manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not manifest.done:
+        if not manifest.done and not any(folder.glob(f"*{PARTS}")):
             path.unlink()
 
 
