@@ -17,6 +17,8 @@ from impasto.style import Style
 
 #: Its name in the folder, and that of its lock.
 NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
+#: Suffix of the folders of videos that are not complete (:mod:`impasto.inference.video.segments`).
+PARTS = ".parts"
 #: Keys of a job that overwrites, and of a job that is complete.
 ANEW, COMPLETE = "anew", "whole"
 
@@ -120,7 +122,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -
         manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not manifest.done:
+        if not manifest.done and not any(folder.glob(f"*{PARTS}")):
             path.unlink(missing_ok=True)
     if temporary:
         _remove(folder, manifest.entered)

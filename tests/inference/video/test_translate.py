@@ -1,8 +1,11 @@
 """Painted videos keep frames, timestamps and audio."""
 
+import json
 import logging
+import signal
 import subprocess
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,7 @@ from PIL import Image
 import impasto as package
 from fixtures.command import Impasto
 from fixtures.translators import translator
-from fixtures.videos import HEIGHT, WIDTH, audio_packets, read_video, scene, write_video
+from fixtures.videos import HEIGHT, WIDTH, audio_packets, read_video, scene, write_held, write_video
 from impasto.inference.manifest import NAME
 
 MOMENTS = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21]
@@ -41,6 +44,16 @@ def test_frames_keep_their_timestamps_and_audio_is_copied(impasto: Impasto, nega
         assert np.abs(painting.astype(int) - (255 - photo)).mean() < 6
     assert audio_packets(tmp_path / "out" / "film.mp4") == audio_packets(film)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"film.mp4", NAME}
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov", ".mp4"])
+def test_the_last_frame_is_shown_as_long_as_before(
+    suffix: str, impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write_held(tmp_path / f"film{suffix}", [scene(number) for number in range(4)])
+    assert paint(impasto, film, "--out", "out").stdout == "4 frames in out/film.mp4\n"
+    with av.open(tmp_path / "out" / "film.mp4") as painted:
+        assert (painted.duration or 0) / av.time_base == pytest.approx(3 / 25 + 2, abs=0.01)
 
 
 def test_a_rotated_video_is_turned_upright(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
@@ -77,7 +90,7 @@ def test_a_killed_video_job_resumes_to_the_same_video(
     one, other = read_video(tmp_path / "out" / "film.mp4"), read_video(tmp_path / "whole" / "film.mp4")
     assert one[1] == other[1]
     for ours, theirs in zip(one[0], other[0], strict=True):
-        assert np.abs(ours.astype(int) - theirs).mean() < 2  # x264 does not code them alike to the last bit each time
+        assert np.abs(ours.astype(int) - theirs).mean() < 4  # x264 does not code them alike to the last bit each time
     assert audio_packets(tmp_path / "out" / "film.mp4") == audio_packets(film)
 
 
@@ -252,6 +265,157 @@ def test_an_invalid_video_output_is_refused(
     done = paint(impasto, *arguments, check=False)
     assert done.returncode == 1 and message in done.stderr and done.stderr.count("\n") == 1
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("name", ["12:30.mp4", "-x.mp4", "a%03d.mp4", "concat:a.mp4"])
+def test_no_name_is_taken_for_a_protocol_or_an_option(
+    name: str, impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    write_video(tmp_path / name, [scene(0)] * 2)
+    options = ["paint", "--style", negative.name, "--out"]
+    assert impasto(*options, f"out-{name}", "--", name).stdout == f"2 frames in out-{name}\n"
+    impasto(*options, "of 12:30", "--", name)
+    assert len(read_video(tmp_path / f"out-{name}")[0]) == len(read_video(tmp_path / "of 12:30" / name)[0]) == 2
+
+
+@pytest.mark.parametrize("suffix", [".3gp", ".ts", ".mts", ".m2ts", ".flv", ".mpg", ".wmv", ".ogv"])
+def test_films_are_known_by_their_suffix(suffix: str, impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    kind = {".mts": ".ts", ".m2ts": ".ts", ".wmv": ".asf", ".ogv": ".mkv"}.get(suffix, suffix)
+    codec = {".flv": "flv", ".mpg": "mpeg2video", ".wmv": "wmv2"}.get(suffix, "mpeg4")
+    film = write_video(tmp_path / f"film{kind}", [scene(number) for number in range(5)], codec=codec)
+    film = film.rename(tmp_path / f"film{suffix.upper()}")
+    assert paint(impasto, film.name, "--out", "out").stdout == "5 frames in out/film.mp4\n"
+    painted, _ = read_video(tmp_path / "out" / "film.mp4")
+    assert np.abs(painted[0].astype(int) - (255 - scene(0))).mean() < 20
+
+
+def test_an_animated_gif_is_a_film_and_a_still_one_a_photo(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    stills = [Image.fromarray(scene(number)) for number in range(3)]
+    stills[0].save(tmp_path / "a.gif", save_all=True, append_images=stills[1:], duration=[100, 200, 1500])
+    stills[0].save(tmp_path / "b.gif")
+    assert paint(impasto, "*.gif", "--out", "out").stdout == "3 frames in out/a.mp4\n1 painting in out\n"
+    _, times = read_video(tmp_path / "out" / "a.mp4")
+    with av.open(tmp_path / "out" / "a.mp4") as painted:
+        assert (painted.duration or 0) / av.time_base == pytest.approx(1.8, abs=0.01)
+    assert times == pytest.approx([0, 0.1, 0.3], abs=0.01)
+    assert paint(impasto, "a.gif", "--out", "out.zip").stdout == "1 painting in out.zip\n"
+    paint(impasto, "a.gif", "--out", "a.png")
+    with Image.open(tmp_path / "a.png") as painting:
+        assert painting.size == stills[0].size
+
+
+def broken(path: Path) -> None:
+    """A video whose pictures cannot be decoded."""
+    film = write_video(path.with_name("whole.mkv"), [scene(0)] * 3, codec="mpeg4")
+    with av.open(film) as source, av.open(path, "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux():
+            if packet.size:
+                noise = av.Packet(b"\xff" * packet.size)
+                noise.pts, noise.dts, noise.time_base, noise.stream = packet.pts, packet.dts, packet.time_base, stream
+                out.mux(noise)
+    film.unlink()
+
+
+def in_matrix(path: Path, matrix: int) -> None:
+    write_video(path, [scene(0)] * 2, configure=lambda stream: setattr(stream.codec_context, "colorspace", matrix))
+
+
+def unknown(path: Path) -> None:
+    write_video(path, [scene(0)] * 2)
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz1"))
+
+
+def of_size(path: Path, width: int, height: int) -> None:
+    with av.open(path, "w") as out:
+        stream = out.add_stream("ffv1", 25)
+        stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
+        out.mux([*stream.encode(av.VideoFrame(width, height, "bgr0")), *stream.encode(None)])
+
+
+def test_each_bad_film_is_one_line_and_stops_no_other(
+    impasto_command: list[str], negative: Path, tmp_path: Path
+) -> None:
+    bad: dict[str, Any] = {
+        "broken.mkv": (broken, "no decodable frame"),
+        "matrix.mkv": (lambda path: in_matrix(path, 8), "YCgCo"),
+        "unknown.mp4": (unknown, "unknown video codec"),
+        "one.mkv": (lambda path: of_size(path, 1, 1), "1×1"),
+        "flat.mkv": (lambda path: of_size(path, 8, 1), "8×1"),
+        "sound.mp4": (alone, "no video stream"),
+        "zero.ts": (lambda path: path.write_bytes(bytes(100_000)), "cannot be opened"),
+        "cut.mp4": (cut, "cannot be opened"),
+    }
+    for name, (make, _) in bad.items():
+        make(tmp_path / name)
+    write_video(tmp_path / "good.mp4", [scene(0)] * 2)
+    command = [*impasto_command, "paint", *bad, "good.mp4", "--style", "negative.safetensors", "--out", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    lines = done.stdout.splitlines()
+    assert done.returncode == 1 and done.stderr == "", "FFmpeg prints nothing"
+    assert lines[-1] == "2 frames in out/good.mp4" and len(lines) == len(bad) + 1
+    for line, (name, (_, reason)) in zip(lines, bad.items(), strict=False):
+        assert line.startswith(f"Left out: {name} ") and reason in line
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {NAME, "good.mp4"}
+
+
+def test_what_is_lost_of_a_film_is_said_in_one_line(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mov", [scene(0)] * 2, sound="aac")
+    film.write_bytes(film.read_bytes().replace(b"mp4a", b"apac").replace(b"esds", b"free"))
+    done = paint(impasto, film.name, "--out", "out")
+    assert done.stdout.splitlines() == [
+        "2 frames in out/film.mp4",
+        "film.mov has tracks that were left out: sound track 1 (unknown codec).",
+    ]
+
+
+def test_a_film_that_begins_late_is_not_called_truncated(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mkv", [scene(0)] * 10, range(125, 135))
+    assert paint(impasto, film, "--out", "out").stdout == "10 frames in out/film.mp4\n"
+    assert read_video(tmp_path / "out" / "film.mp4")[1][0] == pytest.approx(0, abs=0.01)
+
+
+def test_a_foreign_folder_or_lock_beside_the_output_stays(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    film = write_video(tmp_path / "film.mp4", [scene(0)] * 2)
+    for name in ("x.mp4.parts/thesis.doc", "y.mp4.lock"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("all my work")
+        for more in ([], ["--overwrite"]):
+            done = paint(impasto, film, "--out", name[:5], *more, check=False)
+            assert done.returncode == 1 and "is not impasto's" in done.stderr and done.stderr.count("\n") == 1
+        assert (tmp_path / name).read_text() == "all my work" and not (tmp_path / name[:5]).exists()
+
+
+def test_a_manifest_of_anybody_leads_no_painting_out_of_the_folder(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write_video(tmp_path / "film.mp4", [scene(0)] * 2)
+    (tmp_path / "mine.mp4").write_text("precious")
+    paint(impasto, film.name, "--out", "out")
+    manifest = tmp_path / "out" / NAME
+    first, line, *_ = manifest.read_text().splitlines()
+    for evil, more in (("../mine.mp4", "--overwrite"), (str(tmp_path / "mine.mp4"), "--compare"), ("../mine.mp4", "")):
+        entry = json.loads(line) | {"digest": "another", "painting": evil}
+        manifest.write_text(f'{first}\n{json.dumps(entry)}\n[]\n7\n{{"photo": 7}}\n')
+        done = paint(impasto, film.name, "--out", "out", *filter(None, [more]), check=False)
+        assert (tmp_path / "mine.mp4").read_text() == "precious" and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_nothing_half_written(
+    number: int, impasto_command: list[str], impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    film = write_video(tmp_path / "film.mp4", [scene(number) for number in range(150)])
+    command = [*map(str, impasto_command), "paint", film.name, "--style", negative.name, "--out", "out"]
+    heed = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, preexec_fn=heed)
+    while not list((tmp_path / "out").glob("film.mp4.parts/00000.npz")):
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.send_signal(number)
+    assert b"Traceback" not in process.communicate()[1] and process.returncode == 128 + number
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".part", ".lock"))]
+    assert "of them before" in paint(impasto, film.name, "--out", "out").stdout
 
 
 def test_a_tiny_video_is_painted(impasto: Impasto, negative: Path, tmp_path: Path) -> None:

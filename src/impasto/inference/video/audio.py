@@ -3,16 +3,14 @@
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 import av
-import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import OutputContainer
+from av.filter import Graph
 
 from impasto.inference.video.tracks import Copy, Opener, Track
 
@@ -20,14 +18,16 @@ from impasto.inference.video.tracks import Copy, Opener, Track
 COPIED = ("aac", "mp3", "ac3", "eac3", "opus", "alac", "flac")
 #: Sample rates of AAC in Hz; the first replaces any other rate.
 RATES = (48_000, 96_000, 88_200, 64_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
-#: Layouts that FFmpeg's AAC encoder takes; the first with their number is assumed for channels without a place.
-LAYOUTS = (
-    *("mono", "stereo", "2.1", "3.0", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1"),
+#: Layouts that AAC keeps by name.
+KEPT = ("mono", "stereo", "2.1", "3.0", "3.0(back)", "4.0", "quad", "5.0", "5.1", "7.1")
+#: What others are mixed to, without loss of a channel: these, or the last of KEPT.
+MIXED = {"3.1": "5.1", "4.1": "5.1", "quad(side)": "quad", "5.0(side)": "5.0", "5.1(side)": "5.1"}
+#: Layouts whose channels may come in another order. The first with their number is assumed for channels without names.
+NAMED = (
+    *("mono", "stereo", "3.0", "2.1", "3.0(back)", "4.0", "quad", "quad(side)", "3.1", "5.0", "5.0(side)", "4.1"),
     *("5.1", "5.1(side)", "6.0", "6.0(front)", "hexagonal", "6.1", "6.1(back)", "6.1(front)", "7.0", "7.0(front)"),
     *("7.1", "7.1(wide)", "7.1(wide-side)", "octagonal"),
 )
-#: What any other layout is mixed to, tried in turn.
-MIXES = ("7.1", "stereo")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ def sound_openers(stream: Any) -> Iterator[Opener]:
     if " channels" in name:  # no standard layout
         places = _places(_channels(layout))
         name = places.layout if places is not None else name
-    for target in dict.fromkeys([name] * (name in LAYOUTS) + [*MIXES]):
+    best = name if name in KEPT else MIXED.get(name, KEPT[-1])
+    for target in dict.fromkeys((best, "stereo")):
         yield partial(Encoding, layout=target, places=places)
 
 
@@ -61,7 +62,7 @@ def _channels(layout: av.AudioLayout) -> tuple[str, ...]:
 
 def _places(channels: tuple[str, ...]) -> Places | None:
     """Return the layout of these channels, in any order, or else the usual one of their number, if there is any."""
-    layouts = {name: _channels(av.AudioLayout(name)) for name in LAYOUTS}
+    layouts = {name: _channels(av.AudioLayout(name)) for name in NAMED}
     for name, places in layouts.items():
         if sorted(places) == sorted(channels):
             return Places(name, tuple(channels.index(place) for place in places))
@@ -76,7 +77,7 @@ class Encoding(Track):
         self._rate = source.rate if source.rate in RATES else RATES[0]
         super().__init__(source, out.add_stream("aac", self._rate, layout=layout))
         self._layout, self._places = layout, places
-        self._resampler: AudioResampler | None = None
+        self._graph: Graph | None = None
         self._kind: tuple[str, str, int] | None = None
         if places is not None:  # without a layout, whose frames PyAV 18 would free twice
             source.codec_context.options = {"ch_layout": f"{len(places.order)}C"}
@@ -89,38 +90,46 @@ class Encoding(Track):
             return
         for frame in frames:
             frame.time_base = self.source.time_base  # PyAV leaves it out at the end
-            yield from self._encoded(frame if self._places is None else _placed(frame, self._places))
+            kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+            if kind != self._kind:
+                yield from self._encoded(None)
+                self._graph, self._kind = self._converter(frame), kind
+            yield from self._encoded(frame)
 
     def _rest(self) -> Iterator[Any]:
         yield from self._packets(None)
-        yield from self._resampled(None)
+        yield from self._encoded(None)
         yield from self.target.encode(None)
 
-    def _encoded(self, frame: AudioFrame) -> Iterator[Any]:
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if kind != self._kind:
-            yield from self._resampled(None)
-            self._resampler, self._kind = AudioResampler("fltp", self._layout, self._rate), kind
-        yield from self._resampled(frame)
+    def _converter(self, frame: AudioFrame) -> Graph:
+        """Return a graph that makes frames for the encoder. (NumPy is no way: PyAV 18 reads beyond 8 planes.)"""
+        graph = Graph()
+        nodes = [
+            graph.add(
+                "abuffer",
+                sample_rate=str(frame.sample_rate),
+                sample_fmt=frame.format.name,
+                channel_layout=frame.layout.name,
+                time_base=str(frame.time_base),
+            )
+        ]
+        if self._places is not None:
+            order = "|".join(map(str, self._places.order))
+            nodes.append(graph.add("channelmap", map=order, channel_layout=self._places.layout))
+        nodes.append(
+            graph.add("aformat", sample_rates=str(self._rate), sample_fmts="fltp", channel_layouts=self._layout)
+        )
+        graph.link_nodes(*nodes, graph.add("abuffersink")).configure()
+        return graph
 
-    def _resampled(self, frame: AudioFrame | None) -> Iterator[Any]:
-        unit = Fraction(1, self._rate)
-        for each in self._resampler.resample(frame) if self._resampler is not None else ():
-            if each is not None:  # the end, of a resampler that changes nothing
-                if each.pts is not None:
-                    each.pts = round(each.pts * (each.time_base or unit) / unit)
-                each.time_base = unit
-                yield from self.target.encode(each)
-
-
-def _placed(frame: AudioFrame, places: Places) -> AudioFrame:
-    """Return a frame with its channels in the order of a layout."""
-    samples, channels = frame.to_ndarray(), list(places.order)
-    if frame.format.is_packed:
-        samples = samples.reshape(-1, len(channels))[:, channels].reshape(1, -1)
-    else:
-        samples = samples[channels]
-    ordered: Any = np.ascontiguousarray(samples)
-    placed = AudioFrame.from_ndarray(ordered, frame.format.name, places.layout)
-    placed.sample_rate, placed.pts, placed.time_base = frame.sample_rate, frame.pts, frame.time_base
-    return placed
+    def _encoded(self, frame: AudioFrame | None) -> Iterator[Any]:
+        """Yield the packets of the next frame, or those that are left in the graph (None)."""
+        if self._graph is None:
+            return
+        self._graph.push(frame)
+        while True:
+            try:
+                converted = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            yield from self.target.encode(converted)

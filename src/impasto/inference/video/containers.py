@@ -17,6 +17,8 @@ from impasto.files import FULL
 
 #: Video streams that are no film: cover art, thumbnails of chapters, stills.
 NO_FILM = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+#: Codecs of images: beside a film of another codec, a stream of these is its cover.
+STILLS = ("mjpeg", "png", "bmp", "gif", "tiff", "webp")
 
 
 def open_input(path: Path) -> InputContainer:
@@ -57,15 +59,17 @@ def packets(source: InputContainer, *streams: Stream) -> Iterator[Any]:
 
 
 def film_stream(source: InputContainer) -> VideoStream | None:
-    """Return the video stream that is the film: no cover, decodable, more than one frame, by default, largest."""
+    """Return the video stream that is the film: no cover, decodable, no image, shown by default, the largest."""
     streams = [stream for stream in source.streams.video if not stream.disposition & NO_FILM]
     return max(streams, key=_film_rank, default=None)
 
 
-def _film_rank(stream: VideoStream) -> tuple[bool, bool, bool, int]:
+def _film_rank(stream: Any) -> tuple[bool, bool, bool, int]:
     context = stream.codec_context
-    area = context.width * context.height if context is not None else 0
-    return context is not None, stream.frames != 1, bool(stream.disposition & Disposition.default), area
+    if context is None:
+        return False, False, False, 0
+    moves = stream.frames != 1 and context.name not in STILLS
+    return True, moves, bool(stream.disposition & Disposition.default), context.width * context.height
 
 
 @contextmanager
@@ -77,4 +81,6 @@ def media_errors(path: Path, doing: str) -> Iterator[None]:
         if getattr(error, "errno", None) in FULL:
             raise
         reason = getattr(error, "strerror", None) or str(error)
-        raise ImpastoError(f"{path} cannot be {doing} ({reason}): convert it first, for example to H.264.") from error
+        raise ImpastoError(
+            f"{path} cannot be {doing} ({reason}): convert it first, for example to H.264 in BT.709."
+        ) from error

@@ -57,30 +57,31 @@ class FrameDecoder:
 
     Attributes:
         damaged: number of packets that could not be decoded.
-        end: when the last frame ends, in the stream's time base.
+        end: when the frames end, in the stream's time base.
     """
 
     def __init__(self, source: InputContainer, stream: VideoStream) -> None:
         self._source, self._stream = source, stream
-        self.damaged = self.end = 0
+        self.damaged, self.end = 0, 0
 
     def __iter__(self) -> Iterator[av.VideoFrame]:
         for frame in deinterlace(self._timed(), self._stream.time_base or Fraction(1, 1000)):
-            self.end = int(frame.pts or 0) + frame.duration
+            self.end = max(self.end, int(frame.pts or 0) + frame.duration)
             yield frame
 
     def _timed(self) -> Iterator[av.VideoFrame]:
         """Yield frames with timestamp and duration."""
         stream = self._stream
         rate, unit = stream.average_rate or stream.guessed_rate or Fraction(25), stream.time_base or Fraction(1, 1000)
-        usual, last, clock = max(round(1 / (rate * unit)), 1), None, _Clock()
+        usual, last, clock = max(round(1 / (rate * unit)), 1), None, Clock()
         for frame in self._decoded():
             pts = clock.timestamp(frame.pts, frame.dts)
-            frame.duration = frame.duration if frame.duration > 0 else usual
             if last is None:
                 pts = pts or 0
             elif pts is None or pts <= last:
                 pts = last + usual
+            if frame.duration <= 0:
+                frame.duration = usual
             frame.pts = last = pts
             yield frame
 
@@ -92,7 +93,7 @@ class FrameDecoder:
                 self.damaged += 1
 
 
-class _Clock:
+class Clock:
     """Chooses between the presentation timestamps of frames and those of decoding, as AVI stores only these: whichever
     went backwards less often (``guess_correct_pts`` of FFmpeg's libavcodec/decode.c)."""
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write, make_folder, path_errors
+from impasto.inference.manifest import PARTS
 from impasto.inference.video.writer import EncodedFrame
 
 #: Name of the note of the job, in the folder.
@@ -30,7 +31,7 @@ def begin(out: Path, job: dict[str, Any], *, overwrite: bool) -> Path:
     was interrupted. Raises ImpastoError for segments of another job otherwise, and for a folder that is not
     impasto's.
     """
-    parts = out.with_name(f"{out.name}.parts")
+    parts = out.with_name(out.name + PARTS)
     job = {name: value for name, value in job.items() if name != "format"}  # of photos alone
     found = _read_note(parts)
     anew = found.pop(ANEW, False)
@@ -94,7 +95,7 @@ def save_segment(path: Path, frames: Sequence[EncodedFrame]) -> None:
 
 def load_segment(path: Path) -> list[EncodedFrame]:
     """Read the frames of a segment. Raises ImpastoError if its file is damaged."""
-    with damage_reported(path), np.load(path, allow_pickle=False) as saved:
+    with read_arrays(path) as saved:
         data, moments = saved["data"].tobytes(), saved["moments"].tolist()
         ends = accumulate(size for size, _, _ in moments)
         return [
@@ -104,9 +105,10 @@ def load_segment(path: Path) -> list[EncodedFrame]:
 
 
 @contextmanager
-def damage_reported(path: Path) -> Iterator[None]:
-    """Turn errors of reading a file of NumPy arrays into ImpastoError."""
+def read_arrays(path: Path) -> Iterator[Any]:
+    """Open a file of NumPy arrays. Raises ImpastoError if it, or what is made of it, is damaged."""
     try:
-        yield
-    except (OSError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
+            yield saved
+    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
         raise ImpastoError(f"{path} is damaged: delete {path.parent} to start the video again.") from error

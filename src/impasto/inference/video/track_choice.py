@@ -78,7 +78,9 @@ def _name(source: InputContainer, stream: Any) -> str:
     """Return words for a stream that is lost."""
     if stream.type == "video" and stream.disposition & NO_FILM:
         return "the cover picture"
-    kind = {"audio": "sound", "subtitle": "subtitles"}.get(stream.type, stream.type)
+    if stream.type == "attachment":
+        return f"the attached file {stream.name}"
+    kind = {"audio": "sound", "subtitle": "subtitle"}.get(stream.type, stream.type)
     number = [each.index for each in source.streams if each.type == stream.type].index(stream.index) + 1
-    codec = stream.codec_context.name if stream.codec_context is not None else "unknown codec"
-    return f"{kind} track {number} ({codec})"
+    codec = stream.codec_context.name if stream.codec_context is not None else None
+    return f"{kind} track {number} ({codec or 'unknown codec'})"

@@ -6,8 +6,8 @@ from typing import Any
 
 from av.container import OutputContainer
 
-#: Metadata of a stream that MP4 stores.
-METADATA = ("language", "title", "handler_name")
+#: Metadata of a stream that MP4 stores, and under which names other files have it.
+METADATA = {"language": "language", "handler_name": "handler_name", "name": "title", "title": "title"}
 
 
 class Track:
@@ -58,5 +58,5 @@ class Copy(Track):
 
 def describe(target: Any, source: Any) -> None:
     """Give a stream the language, title and disposition of another."""
-    target.metadata.update({name: source.metadata[name] for name in METADATA if name in source.metadata})
+    target.metadata.update({kept: source.metadata[name] for name, kept in METADATA.items() if name in source.metadata})
     target.disposition = source.disposition

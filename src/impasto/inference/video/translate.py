@@ -244,10 +244,10 @@ def _digest(video: Path) -> str:
 
 def _is_truncated(source: InputContainer, video: Path, stream: VideoStream, last: EncodedFrame) -> bool:
     """Return whether both the frames and the packets of a video end before its stated duration, counted from 0."""
-    if not source.duration:
-        return False
-    stated = source.duration / av.time_base
-    begins = float(last.pts * cast(Fraction, stream.time_base))
+    stated = Fraction(source.duration or 0, av.time_base)
+    if source.format.name == "avi" and stream.average_rate:  # whose duration FFmpeg corrects by the size of the file
+        stated = max(stated, stream.frames / stream.average_rate)
+    begins = last.pts * cast(Fraction, stream.time_base)
     return stated - begins > TOLERANCE and stated - duration(video) > TOLERANCE
 
 
@@ -295,7 +295,7 @@ def _save_scene(path: Path, scene: Scene) -> None:
 
 
 def _load_scene(path: Path, options: PaintOptions) -> Scene:
-    with segments.damage_reported(path), np.load(path, allow_pickle=False) as saved:
+    with segments.read_arrays(path) as saved:
         consistency = (
             TemporalConsistency(saved["photo"], saved["painting"], int(saved["age"]))
             if saved["photo"].size
