@@ -93,6 +93,24 @@ def path_errors(path: Path, about: Path | None = None) -> Iterator[None]:
         raise kind(f"{path} cannot be written ({error.strerror}): choose another place.") from error
 
 
+def user_path(text: str | Path) -> Path:
+    """Return a path that a user wrote, ``~`` expanded; it need not exist.
+
+    Raises ImpastoError if it is empty or impossible (too long, an unknown user), or a folder above it cannot be
+    entered.
+    """
+    if not str(text):
+        raise ImpastoError("A file name is empty: give a file or folder.")
+    try:
+        path = Path(text).expanduser()
+        path.exists()
+    except RuntimeError as error:
+        raise ImpastoError(f"{text} names a home folder that does not exist: check the user's name.") from error
+    except OSError as error:
+        raise ImpastoError(f"{text} cannot be opened ({error.strerror}): check the path.") from error
+    return path
+
+
 @contextmanager
 def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """Hold the file ``lock`` for this process; it is released however the process ends.

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError, nearest
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
 
@@ -215,8 +215,8 @@ def require_name(path: Path) -> None:
 
 def find_style(name: str | Path) -> Path:
     """Return the path of a style: of a bundled one by its name, else a file or run folder, else of an available style
-    by its name. Return ``name`` itself if nothing is found."""
-    path = Path(name)
+    by its name. Return ``name`` itself if nothing is found. Raises ImpastoError for an impossible path."""
+    path = user_path(name)
     return bundled_styles().get(str(name)) or (path if path.exists() else available_styles().get(str(name), path))
 
 

@@ -2,7 +2,10 @@
 
 import pytest
 
+from impasto.data.entry import CAMERA_RAW
 from impasto.data.file_signatures import describe
+
+SEQUENCE = "image sequence: save one image of it as PNG or JPEG, or all of it as a video"
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,21 @@ from impasto.data.file_signatures import describe
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an SVG drawing: save it as PNG"),
         (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC image: save it as PNG or JPEG"),
         (b"\0\0\0\x18ftypavif\0\0\0\0", "an AVIF image: save it as PNG or JPEG"),
+        (b"\0\0\0\x18ftypavis\0\0\0\0avifmif1", f"an AVIF {SEQUENCE}"),
+        (b"\0\0\0\x20ftypmsf1\0\0\0\0msf1avismiafavif", f"an AVIF {SEQUENCE}"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1avifmiaf", "an AVIF image: save it as PNG or JPEG"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heicmiaf", "a HEIC image: save it as PNG or JPEG"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1xxxx", "a HEIF image: save it as PNG or JPEG"),
+        (b"\0\0\0\x18ftyphevc\0\0\0\0hevcmsf1", f"a HEIC {SEQUENCE}"),
+        (b"\0\0\0\x1cftypisom\0\0\0\0isommif1avif", "a video, not an image"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", CAMERA_RAW),
+        (b"IIRO\x08\0\0\0", CAMERA_RAW),
+        (b"FUJIFILMCCD-RAW 0201", CAMERA_RAW),
+        (b"\xff\x0a\xfa\x1f", "a JPEG XL image: save it as PNG or JPEG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL image: save it as PNG or JPEG"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 image: save it as PNG or JPEG"),
+        (b"\xff\x4f\xff\x51\0\x2f", "a JPEG 2000 image: save it as PNG or JPEG"),
+        (b"II\xbc\x01\x20\0\0\0", "a JPEG XR image: save it as PNG or JPEG"),
         (b"\0\0\0\x18ftypisom\0\0\0\0", "a video, not an image"),
         (b"RIFF\0\0\0\0AVI ", "a video, not an image"),
         (b"RIFF\0\0\0\0WAVE", "audio, not an image"),

@@ -1,15 +1,20 @@
 """Claims about cleaning: every entry is accounted for, the same whatever the threads do."""
 
 import io
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.data import preprocess
+from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry
 from impasto.data.inventory import Inventory
-from impasto.data.preprocess import build_inventory
+from impasto.data.preprocess import Square, build_inventory, decode_squares
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 
@@ -162,3 +167,55 @@ def test_of_the_kaggle_photos_ten_are_duplicates(shared_data: Path) -> None:
     with open_source(shared_data / "kaggle_monet" / "photo_jpg") as source:
         inventory = build_inventory(source, 256, lambda row: None)
     assert (len(inventory.pictures), len(inventory.duplicates), len(inventory.left_out)) == (7028, 10, 0)
+
+
+def test_few_bytes_are_in_flight_whatever_the_number_of_threads() -> None:
+    begun, done = list[int](), list[int]()
+    ahead = list[int]()
+
+    def entries() -> Iterator[Entry]:
+        for number in range(30):
+            begun.append(number)
+            ahead.append(len(begun) - len(done))
+            yield Entry(f"{number}.png", png, MAX_IN_FLIGHT_BYTES // 3)
+
+    for outcome in decode_squares(entries(), 8, workers=16):
+        assert isinstance(outcome, Square)
+        done.append(len(done))
+    assert len(done) == 30
+    assert max(ahead) <= 4
+
+
+def test_large_images_are_decoded_one_at_a_time_and_to_the_same_pixels(
+    mess: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [image.tobytes() for image in squares(mess)]
+    active, most, lock = 0, 0, threading.Lock()
+    crop = preprocess._crop
+
+    def counted(*arguments: Any) -> Square:
+        nonlocal active, most
+        with lock:
+            active += 1
+            most = max(most, active)
+        try:
+            return crop(*arguments)
+        finally:
+            with lock:
+                active -= 1
+
+    monkeypatch.setattr(preprocess, "LARGE_PIXELS", 1)
+    monkeypatch.setattr(preprocess, "_crop", counted)
+    assert [image.tobytes() for image in squares(mess)] == before
+    assert most == 1
+
+
+def png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def squares(folder: Path) -> list[np.ndarray]:
+    with open_source(folder) as source:
+        return [each.pixels for each in decode_squares(source.entries(), 16, workers=8) if isinstance(each, Square)]

@@ -14,8 +14,11 @@ import pytest
 from PIL import Image
 
 from impasto.data.entry import UnreadableError
-from impasto.data.sources import open_source
+from impasto.data.pixel_store import is_pack
+from impasto.data.sources import find_files, open_list, open_source
 from impasto.errors import ImpastoError
+from impasto.inference.photo import open_photo
+from impasto.style import find_style
 
 
 def picture(value: int = 0) -> bytes:
@@ -154,6 +157,82 @@ def test_a_missing_or_empty_source_is_an_error(tmp_path: Path) -> None:
     ):
         with pytest.raises(ImpastoError, match=line):
             open_source(spec)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda text: b"\xef\xbb\xbf" + text.encode(),
+        lambda text: text.replace("\n", "\r\n").encode("utf-16"),
+        lambda text: b"\xfe\xff" + text.encode("utf-16-be"),
+        lambda text: text.encode().replace(b"\n", b"\0"),
+    ],
+)
+def test_a_list_is_read_with_the_marks_of_other_systems(tmp_path: Path, encode: Callable[[str], bytes]) -> None:
+    paths = [tmp_path / "a.png", tmp_path / "山水.png"]
+    for path in paths:
+        path.write_bytes(picture())
+    with open_list(io.BytesIO(encode("".join(f"{path}\n" for path in paths)))) as source:
+        assert [entry.read() for entry in source.entries()] == [picture()] * 2
+        assert [entry.name for entry in source.entries()] == [path.as_posix() for path in paths]
+
+
+@pytest.mark.parametrize(
+    ("spec", "line"),
+    [
+        ("", "file name is empty"),
+        ("~no-such-user/x", "~no-such-user/x names a home folder that does not exist"),
+        ("x" * 300, "cannot be opened .File name too long."),
+    ],
+)
+def test_a_path_that_is_impossible_is_an_error_in_one_line(spec: str, line: str) -> None:
+    for use in (open_source, is_pack, find_files, open_photo, find_style):
+        with pytest.raises(ImpastoError, match=line):
+            use(spec)
+
+
+def test_a_whole_competition_is_refused_as_folder_and_as_zip(tmp_path: Path) -> None:
+    for name in ("monet_jpg", "photo_jpg"):
+        (tmp_path / "all" / name).mkdir(parents=True)
+        (tmp_path / "all" / name / "1.png").write_bytes(picture())
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("monet_jpg/1.png", "photo_jpg/1.png"):
+            archive.writestr(name, picture())
+    with pytest.raises(ImpastoError, match=f"give {tmp_path}/all/monet_jpg or {tmp_path}/all/photo_jpg"):
+        open_source(tmp_path / "all")
+    with pytest.raises(ImpastoError, match="unpack it and give one of them"):
+        open_source(tmp_path / "all.zip")
+    assert names(tmp_path / "all" / "monet_jpg") == ["1.png"]
+
+
+def test_pictures_with_shift_jis_names_are_all_read(tmp_path: Path) -> None:
+    stored = ["図表.png".encode("cp932"), "ソ.png".encode("cp932"), b"plain.png"]
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number, name in enumerate(stored):
+            archive.writestr(zipfile.ZipInfo("x" * (len(name) - 1) + str(number)), picture(number))
+    data = (tmp_path / "a.zip").read_bytes()
+    for number, name in enumerate(stored):
+        data = data.replace(b"x" * (len(name) - 1) + str(number).encode(), name)
+    (tmp_path / "a.zip").write_bytes(data)
+    with open_source(tmp_path / "a.zip") as source:
+        assert {entry.name: entry.read() for entry in source.entries()} == {
+            "図表.png": picture(0),
+            "ソ.png": picture(1),
+            "plain.png": picture(2),
+        }
+        assert (source.total, source.junk) == (3, 0)
+
+
+def test_entries_tell_their_size_in_folders_and_zips(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(picture())
+    (tmp_path / "dead.png").symlink_to(tmp_path / "nothing")
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(tmp_path / "a.png", "a.png")
+    with open_source(tmp_path / "set.zip") as source:
+        assert [entry.size for entry in source.entries()] == [len(picture())]
+    (tmp_path / "set.zip").unlink()
+    with open_source(tmp_path) as source:
+        assert [entry.size for entry in source.entries()] == [len(picture()), 0]
 
 
 def test_tfrecords_in_zip_and_gzip_equal_the_plain_file(tmp_path: Path, shared_data: Path) -> None:

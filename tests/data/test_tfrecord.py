@@ -1,20 +1,29 @@
 """Claims about TFRecords: every damage is named, none is a crash, what comes before it is kept."""
 
+import gzip
 import struct
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tfrecord.writer import TFRecordWriter
 
+from impasto.data.decode import decode
 from impasto.data.entry import Entry, File, UnreadableError
 from impasto.data.sources import open_source
 from impasto.data.tfrecord import read_tfrecord
 
 
-def record(**features: bytes) -> bytes:
-    data = TFRecordWriter.serialize_tf_example({name: (value, "byte") for name, value in features.items()})
+def record(**features: bytes | list[bytes] | list[int] | list[float]) -> bytes:
+    kinds = {bytes: "byte", int: "int", float: "float"}
+    typed = {
+        name: (value, kinds[type(value[0] if isinstance(value, list) else value)]) for name, value in features.items()
+    }
+    data = TFRecordWriter.serialize_tf_example(typed)
     length = struct.pack("<Q", len(data))
     return bytes(length + TFRecordWriter.masked_crc(length) + data + TFRecordWriter.masked_crc(data))
 
@@ -85,3 +94,79 @@ def test_tfrecords_are_detected_by_their_checksum_whatever_the_file_name(tmp_pat
     (tmp_path / "data.bin").write_bytes(WHOLE)
     with open_source(tmp_path / "data.bin") as source:
         assert len(list(source.entries())) == 3
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zlib.compress, lambda data: zlib.compress(data, 0)])
+def test_compressed_files_are_read_and_their_damage_is_named(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    entries = read(compress(WHOLE), tmp_path)
+    assert [entry.read() for entry in entries] == [b"picture 0", b"picture 1", b"picture 2"]
+    with pytest.raises(UnreadableError, match="compressed data are damaged or truncated"):
+        read(compress(WHOLE)[:-40], tmp_path)[-1].read()
+
+
+def test_a_plain_file_whose_first_length_looks_like_zlib_is_plain(tmp_path: Path) -> None:
+    for length in range(0x9C78 - 60, 0x9C78):
+        data = record(image=bytes(length))
+        if data[:2] == b"\x78\x9c":
+            (entry,) = read(data, tmp_path)
+            assert entry.read() == bytes(length)
+            return
+    pytest.fail("no record has that length")
+
+
+def test_all_images_of_one_record_are_read_and_numbered(tmp_path: Path) -> None:
+    entries = read(record(name=b"page", image=[b"one", b"two", b"three"]), tmp_path)
+    assert [entry.name for entry in entries] == ["a.tfrec/0/page/0", "a.tfrec/0/page/1", "a.tfrec/0/page/2"]
+    assert [entry.read() for entry in entries] == [b"one", b"two", b"three"]
+
+
+@pytest.mark.parametrize(
+    ("features", "shape", "planar"),
+    [
+        ({"shape": [3, 5, 7]}, (5, 7, 3), True),
+        ({"shape": [3, 4, 4]}, (4, 4, 3), True),
+        ({"shape": [5, 7, 3]}, (5, 7, 3), False),
+        ({"shape": [1, 5, 7]}, (5, 7, 1), True),
+        ({"height": [5], "width": [7], "depth": [3]}, (5, 7, 3), False),
+        ({"height": [5], "width": [7]}, (5, 7, 1), False),
+    ],
+)
+@pytest.mark.parametrize("name", ["data", "image_raw"])
+def test_raw_pixels_are_read_by_their_shape(
+    name: str, features: dict[str, list[int]], shape: tuple[int, int, int], planar: bool, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    raw = (pixels.transpose(2, 0, 1) if planar else pixels).tobytes()
+    (entry,) = read(record(**features, **{name: raw}), tmp_path)
+    assert (np.asarray(decode(entry.read()).image) == pixels).all()
+
+
+def test_raw_pixels_of_another_length_than_their_shape_are_no_image(tmp_path: Path) -> None:
+    (entry,) = read(record(data=b"\x80" * 100, shape=[3, 5, 7]), tmp_path)
+    with pytest.raises(UnreadableError, match="not an image"):
+        decode(entry.read())
+
+
+def test_an_image_file_is_found_under_any_name(tmp_path: Path) -> None:
+    (entry,) = read(record(label=b"monet", picture=b"\xff\xd8\xff\xe0 and so on"), tmp_path)
+    assert entry.read() == b"\xff\xd8\xff\xe0 and so on"
+
+
+def test_numbers_instead_of_an_image_are_named(tmp_path: Path) -> None:
+    numbers: list[list[int] | list[float]] = [[0.5] * 1200, [5] * 1200]
+    for values in numbers:
+        (entry,) = read(record(image=values, height=[20]), tmp_path)
+        with pytest.raises(UnreadableError, match=r"its feature image holds 1,200 numbers, .* tf\.io\.encode_png"):
+            entry.read()
+
+
+def test_a_record_that_claims_gigabytes_is_not_read(tmp_path: Path) -> None:
+    length = struct.pack("<Q", 1 << 32)
+    with pytest.raises(UnreadableError, match="larger than 256 MiB"):
+        read(bytes(length + TFRecordWriter.masked_crc(length)) + bytes(100), tmp_path)[0].read()
+
+
+def test_entries_tell_how_much_they_hold(tmp_path: Path) -> None:
+    assert [entry.size for entry in read(record(image=[b"one", b"three"]), tmp_path)] == [3, 5]

@@ -36,6 +36,23 @@ def test_few_items_are_in_progress_at_a_time() -> None:
             break
 
 
+def test_no_item_is_begun_while_large_ones_are_in_progress() -> None:
+    begun = list[int]()
+    sizes = [5, 5, 40, 5, 5, 5, 5]
+
+    def items() -> Iterator[int]:
+        for number in range(len(sizes)):
+            begun.append(number)
+            yield number
+
+    ahead = [
+        sum(sizes[number] for number in begun if number >= item)
+        for item, _ in ordered_map(lambda item: item, items(), 8, 1, size=sizes.__getitem__, capacity=12)
+    ]
+    assert max(ahead) <= 12 + max(sizes)
+    assert sum(ahead) > sum(sizes), "small ones are in progress together"
+
+
 def test_an_exception_ends_the_map_and_is_raised() -> None:
     def work(each: int) -> int:
         if each == 7:

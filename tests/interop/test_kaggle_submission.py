@@ -92,6 +92,12 @@ def test_system_files_and_folders_are_not_counted_as_images(tmp_path: Path) -> N
     assert check_submission(zipped(tmp_path / "images.zip", files)).count == 1
 
 
+@pytest.mark.parametrize("length", [3, 5, 12, 30, 200, 400, 600, -700, -2])
+def test_an_image_that_is_cut_anywhere_is_reported(length: int, tmp_path: Path) -> None:
+    problems = check_submission(zipped(tmp_path / "images.zip", [("a.jpg", good(3)[:length])])).problems
+    assert problems[1] == "1 file is truncated or damaged: not fully decodable (a.jpg)."
+
+
 def test_duplicate_file_names_are_reported(tmp_path: Path) -> None:
     files = [("a.jpg", good(0)), ("b.jpg", good(1))]
     path = zipped(tmp_path / "images.zip", files)

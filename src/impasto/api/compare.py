@@ -10,7 +10,7 @@ import numpy as np
 from impasto.api.evaluate import evaluate
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
-from impasto.files import make_folder, require_folder
+from impasto.files import make_folder, require_folder, user_path
 from impasto.inference.image_sets import MAX_SIDE, native_size, resolve
 from impasto.inference.load import load_sampler
 from impasto.metrics.feature_extractors import DEFAULT
@@ -60,7 +60,7 @@ def compare(
     if price is not None and not (math.isfinite(price) and price >= 0):
         raise ImpastoError(f"The price per hour cannot be {price}: give a number such as 2.50.")
     distinct: dict[Path, Path] = {}
-    for run in map(Path, [runs] if isinstance(runs, str | Path) else runs):
+    for run in map(user_path, [runs] if isinstance(runs, str | Path) else runs):
         if run.resolve() in distinct:
             _log.info("%s is given twice and compared once.", run)
         else:

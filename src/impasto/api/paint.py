@@ -10,7 +10,7 @@ from typing import Literal
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, make_folder, path_errors
+from impasto.files import atomic_write, make_folder, path_errors, user_path
 from impasto.inference.batch import Outcome, paint_file, paint_photos, summarise
 from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def paint(
-    photos: Sequence[str | Path],
+    photos: str | Path | Sequence[str | Path],
     out: str | Path = "painted",
     *,
     style: str | Path = "monet",
@@ -51,7 +51,8 @@ def paint(
     Results are logged.
 
     Args:
-        photos: videos, glob patterns of videos, and everything that :func:`impasto.data.sources.open_source` opens.
+        photos: one or several: videos, glob patterns of videos, and everything that
+            :func:`impasto.data.sources.open_source` opens.
         out: a folder or zip; for one photo a file ending in .jpg, .png or .webp, for one video one in .mp4.
         style: name of a bundled style, a style file or a run folder.
         strength: blend from 0 (the photo) to 1 (the painting).
@@ -73,7 +74,10 @@ def paint(
 
     Raises :class:`impasto.errors.ImpastoError` for invalid arguments, or if nothing can be painted.
     """
-    options, inputs = PaintOptions(strength, brush, keep_colour), [str(photo) for photo in photos]
+    options = PaintOptions(strength, brush, keep_colour)
+    inputs = [str(photo) for photo in ([photos] if isinstance(photos, str | Path) else photos)]
+    if not inputs:
+        raise ImpastoError("There are no photos to paint: give files or folders.")
     if engine == "ray":
         if len(inputs) > 1 or overwrite:
             raise ImpastoError("--engine ray paints one folder into another and keeps existing paintings.")
@@ -91,7 +95,7 @@ def paint(
     translator = load_translator(style, device, reverse=reverse)
     options = replace(options, mood=translator.mood(mood, like))
     if suffix in MAX_SIDE:
-        photo = Path(images[0]).expanduser()
+        photo = user_path(images[0])
         paint_file(translator, photo, place, options=options, compare=compare, overwrite=overwrite)
         _log.info("The %s is %s", translator.output_name, place)
         return True

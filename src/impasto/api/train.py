@@ -32,12 +32,12 @@ def train(
     start: str | Path | None = None,
     seed: int = 0,
     budget: str = "30m",
-    settings: Iterable[str] = (),
+    settings: str | Iterable[str] = (),
     crop_frames: bool = False,
     device: str = "auto",
     precision: str = "auto",
     license: str = "",
-    log: Iterable[str] = (),
+    log: str | Iterable[str] = (),
     callbacks: Iterable[Callback] = (),
     observer: Observer | None = None,
     progress: bool = True,
@@ -72,7 +72,7 @@ def train(
     """
     base = _base_recipe(recipe, start).replace(settings)
     require_photos(base, photos)
-    loggers = list(dict.fromkeys(log))
+    loggers = list(dict.fromkeys([log] if isinstance(log, str) else log))
     require_loggers(loggers)
     if start is not None:
         _require_same_networks(start, base)
@@ -111,7 +111,7 @@ def resume(
     photos: str | Path | None = None,
     budget: str | None = None,
     device: str | None = None,
-    log: Iterable[str] = (),
+    log: str | Iterable[str] = (),
     callbacks: Iterable[Callback] = (),
     observer: Observer | None = None,
     progress: bool = True,
@@ -138,8 +138,9 @@ def resume(
     with resumed.lock():
         facts = resumed.facts
         chosen_device = choose_device(device or facts["device"])
-        loggers = list(dict.fromkeys((*facts.get("loggers", ()), *log)))
-        require_loggers(log)
+        added = [log] if isinstance(log, str) else list(log)
+        loggers = list(dict.fromkeys((*facts.get("loggers", ()), *added)))
+        require_loggers(added)
         if budget is not None:
             Budget.parse(budget)
         stores = reopen_stores(resumed, paintings, photos)

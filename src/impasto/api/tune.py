@@ -51,8 +51,8 @@ def tune(
     budget: str = "10m",
     seeds: int = 1,
     seed: int = 0,
-    objectives: Sequence[str] = ("score",),
-    changes: Iterable[str] = (),
+    objectives: str | Sequence[str] = ("score",),
+    changes: str | Iterable[str] = (),
     storage: str = "",
     study: str = "",
     crop_frames: bool = False,
@@ -85,8 +85,9 @@ def tune(
     """
     base = (recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)).replace(changes)
     folder, name = Path(out), study or base.name
+    chosen = (objectives,) if isinstance(objectives, str) else tuple(objectives)
     definition = StudyDefinition.create(
-        base, start, budget=budget, seeds=seeds, seed=seed, objectives=tuple(objectives), crop_frames=crop_frames
+        base, start, budget=budget, seeds=seeds, seed=seed, objectives=chosen, crop_frames=crop_frames
     )
     definition.require_valid()
     if trials < 1:

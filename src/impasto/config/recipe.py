@@ -234,10 +234,10 @@ class Recipe(Config):
         """The setting of that dotted name, as JSON can hold it."""
         return value_at(self.values(), name)
 
-    def replace(self, settings: Iterable[str]) -> "Recipe":
-        """The recipe with settings such as ``generator.width=96`` changed."""
+    def replace(self, settings: str | Iterable[str]) -> "Recipe":
+        """The recipe with a setting such as ``generator.width=96``, or several, changed."""
         values = self.model_dump()
-        for setting in settings:
+        for setting in [settings] if isinstance(settings, str) else settings:
             name, equals, text = setting.partition("=")
             if not equals:
                 raise ImpastoError(f"'{setting}' sets nothing: write it as name=value, such as generator.width=96.")

@@ -1,8 +1,6 @@
 """Decode image files to upright sRGB images."""
 
 import contextlib
-import threading
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,9 +12,16 @@ from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 from impasto.data.entry import UnreadableError
 from impasto.data.file_signatures import describe
 from impasto.data.formats import IMAGE_FORMATS, identify
+from impasto.data.inventory import printable
+from impasto.data.quiet_decoders import quiet_decoders
+from impasto.data.sample_range import to_eight_bits
 
 MAX_PIXELS = 150_000_000  # no camera exceeds it, and the decoded image takes 600 MB
 NEUTRAL_DIFFERENCE = 3  # levels of 255: a colour profile that changes no colour by more is sRGB but for rounding
+
+
+class TooManyPixelsError(UnreadableError):
+    """An image has more pixels than the caller wants to decode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +43,16 @@ class Decoded:
     height: int
 
 
-def decode(data: bytes, min_side: int | None = None) -> Decoded:
+def decode(data: bytes, min_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
     """Decode an image file, or the first image in it: upright, sRGB, transparency composited over white. Thread-safe.
 
     With ``min_side``, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is far faster, as long as its shorter
     side keeps at least ``min_side`` pixels.
 
     Raises:
-        Unreadable: the file has no registered format, is damaged, or has more than 150 megapixels.
+        UnreadableError: the file has no registered format, is damaged, or has more than 150 megapixels. The message is
+            one line of printable text.
+        TooManyPixelsError: more than ``max_pixels`` would be decoded.
     """
     if not data:
         raise UnreadableError("empty (0 bytes)")
@@ -53,40 +60,39 @@ def decode(data: bytes, min_side: int | None = None) -> Decoded:
     if name is None:
         raise UnreadableError(describe(data))
     format = IMAGE_FORMATS[name]
-    with _suppress_warnings():
-        try:
-            image = format.open(data)
-            mode, (width, height) = image.mode, image.size
-            if width * height > MAX_PIXELS:
-                raise Image.DecompressionBombError
-            if min_side is not None:
-                image.draft(None, (min_side, min_side))
-            drafted = image.size
-            image.load()
-            _apply_orientation(image)
-            if image.size != drafted:  # Pillow may have rotated a TIFF itself, so compare the sizes
-                width, height = height, width
-            return Decoded(_to_rgb(image, name), name, mode, width, height)
-        except UnidentifiedImageError as error:
-            raise UnreadableError(f"a damaged or unsupported {format.title}") from error
-        except Image.DecompressionBombError as error:
-            raise UnreadableError(f"larger than {MAX_PIXELS // 1_000_000} megapixels") from error
-        except MemoryError as error:
-            raise UnreadableError("needs more memory than is available") from error
-        except Exception as error:  # decoders raise anything on damaged bytes
-            raise UnreadableError(f"damaged or truncated ({str(error) or type(error).__name__})") from error
+    with decoder_errors(format.title):
+        image = format.open(data)
+        mode, (width, height) = image.mode, image.size
+        if width * height > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        if min_side is not None:
+            image.draft(None, (min_side, min_side))
+        drafted = image.size
+        if image.width * image.height > max_pixels:
+            raise TooManyPixelsError(f"larger than {max_pixels / 1_000_000:g} megapixels")
+        image = format.load(image)
+        _apply_orientation(image)
+        if image.size != drafted:  # Pillow may have rotated a TIFF itself, so compare the sizes
+            width, height = height, width
+        return Decoded(_to_rgb(image), name, mode, width, height)
+
+
+def image_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of the image that :func:`decode` returns, before it is turned upright, from the file's
+    header alone; None if it would fail. Thread-safe."""
+    name = identify(data)
+    if name is None:
+        return None
+    with contextlib.suppress(UnreadableError), decoder_errors(IMAGE_FORMATS[name].title):
+        return IMAGE_FORMATS[name].open(data).size
+    return None
 
 
 def count_pixels(data: bytes) -> int:
     """Return the number of pixels of the image that :func:`decode` returns, from the file's header alone; 0 if it would
     fail. Thread-safe."""
-    name = identify(data)
-    if name is None:
-        return 0
-    with _suppress_warnings(), contextlib.suppress(Exception):  # decode raises the error
-        width, height = IMAGE_FORMATS[name].open(data).size
-        return width * height
-    return 0
+    width, height = image_size(data) or (0, 0)
+    return width * height
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -94,20 +100,37 @@ def upright(image: Image.Image) -> Image.Image:
     Thread-safe.
 
     Raises:
-        Unreadable: it has no pixels, or its file is damaged.
+        UnreadableError: it has no pixels, or its file is damaged.
     """
     name = "JPEG" if image.format == "MPO" else str(image.format)
-    with _suppress_warnings():
+    with decoder_errors(name):
+        if name in IMAGE_FORMATS:
+            image = IMAGE_FORMATS[name].load(image)
+        image = image.copy()  # reads the file if it has not been read
+        _apply_orientation(image)
+        if not image.width * image.height:
+            raise UnreadableError("has no pixels")
+        return _to_rgb(image)
+
+
+@contextlib.contextmanager
+def decoder_errors(title: str) -> Iterator[None]:
+    """Raise whatever a decoder raises on a damaged file of the format ``title`` as :class:`UnreadableError`, of one
+    printable line, and keep the decoders' own lines off the terminal. Thread-safe."""
+    with quiet_decoders():
         try:
-            image = image.copy()  # reads the file if it has not been read
-            _apply_orientation(image)
-            if not image.width * image.height:
-                raise UnreadableError("has no pixels")
-            return _to_rgb(image, name)
+            yield
         except UnreadableError:
             raise
-        except Exception as error:
-            raise UnreadableError(f"damaged or truncated ({str(error) or type(error).__name__})") from error
+        except UnidentifiedImageError as error:
+            raise UnreadableError(f"a damaged or unsupported {title}") from error
+        except Image.DecompressionBombError as error:
+            raise UnreadableError(f"larger than {MAX_PIXELS // 1_000_000} megapixels") from error
+        except MemoryError as error:
+            raise UnreadableError("needs more memory than is available") from error
+        except Exception as error:  # decoders raise anything on damaged bytes
+            reason = printable(" ".join(str(error).split())) or type(error).__name__
+            raise UnreadableError(f"damaged or truncated ({reason})") from error
 
 
 def _apply_orientation(image: Image.Image) -> None:
@@ -116,45 +139,37 @@ def _apply_orientation(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image, format: str) -> Image.Image:
-    """Convert any of Pillow's modes to RGB in sRGB, through the embedded colour profile if it is valid."""
-    profile = image.info.get("icc_profile")
-    if image.mode == "CMYK" and format == "JPEG" and "adobe" not in image.info:
-        image = ImageChops.invert(image)  # Pillow inverts every CMYK JPEG, but only Adobe's are stored inverted
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any of Pillow's modes to RGB in sRGB, through the embedded colour profile if it is valid, over white."""
+    profile = image.info.get("icc_profile") or b""
+    alpha = None
     if image.mode.startswith(("I", "F")):
-        image = _to_eight_bits(image)
+        image = Image.fromarray(to_eight_bits(np.asarray(image)))
     elif image.has_transparency_data:
-        image = _over_white(image)
+        image, alpha = _split_alpha(image)
     if image.mode == "1":
         image = image.convert("L")
     elif image.mode not in ("RGB", "L", "CMYK", "LAB"):
         image = image.convert("RGB")
     if profile or image.mode == "LAB":
-        transform = _to_srgb(profile or b"", image.mode)
+        transform = _to_srgb(profile, image.mode)
         if transform is not None:
-            return transform.apply(image)
-    return image if image.mode == "RGB" else image.convert("RGB")  # convert would copy
+            image = transform.apply(image)
+    if image.mode != "RGB":  # convert would copy
+        image = image.convert("RGB")
+    return image if alpha is None else _over_white(image, alpha)
 
 
-def _to_eight_bits(image: Image.Image) -> Image.Image:
-    """Convert 16-bit, 32-bit or floating-point grey to 8 bits: from the nominal range that the values fit, else
-    stretched."""
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = float(values.min()), float(values.max())
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    elif low >= 0:
-        ranges = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
-        low, high = 0.0, next((full for full in ranges if high <= full), high)
-    scaled = (values - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.rint(scaled).astype(np.uint8))
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    grey = image.mode in ("L", "LA", "La", "1")
+def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image]:
+    """Return an image without its transparency, RGB or L, and its alpha channel."""
     rgba = image.convert("RGBA")
-    opaque = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return opaque.convert("L" if grey else "RGB")
+    grey = image.mode in ("L", "LA", "La", "1")
+    return rgba.getchannel("R") if grey else rgba.convert("RGB"), rgba.getchannel("A")
+
+
+def _over_white(image: Image.Image, alpha: Image.Image) -> Image.Image:
+    image.putalpha(alpha)
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 @lru_cache(maxsize=32)  # images of a data set share a few profiles, and building a transform takes milliseconds
@@ -180,29 +195,3 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         if change.max() <= NEUTRAL_DIFFERENCE:
             return None
     return transform
-
-
-_lock = threading.Lock()
-_active = 0
-_filters = contextlib.ExitStack()
-
-
-@contextlib.contextmanager
-def _suppress_warnings() -> Iterator[None]:
-    """Ignore Pillow's warnings.
-
-    ``catch_warnings`` replaces a list that all threads share, so the first thread to enter and the last to leave do it.
-    """
-    global _active
-    with _lock:
-        if _active == 0:
-            _filters.enter_context(warnings.catch_warnings())
-            warnings.filterwarnings("ignore", module=r"PIL\.")
-        _active += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _active -= 1
-            if _active == 0:
-                _filters.close()

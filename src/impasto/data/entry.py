@@ -10,7 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-MAX_FILE_BYTES = 1 << 30  # no image is larger, and reading it would exhaust the memory
+#: Bytes of a file, and of a record of a TFRecord, from which on it is not read: no image of 150 megapixels takes more.
+MAX_FILE_BYTES, MAX_RECORD_BYTES = 1 << 30, 1 << 28
+#: Bytes of the entries that are read or wait at a time, whatever the number of threads; one entry may exceed it.
+MAX_IN_FLIGHT_BYTES = 1 << 30
+
+#: Why a camera raw file is left out.
+CAMERA_RAW = "a camera raw file: develop it first, and save it as TIFF, PNG or JPEG"
 
 
 class UnreadableError(Exception):
@@ -24,10 +30,12 @@ class Entry:
     Attributes:
         name: POSIX path inside the source.
         read: returns its bytes or raises :class:`UnreadableError`; thread-safe while the source is open.
+        size: bytes that it takes to hold or read; 0 if unknown.
     """
 
     name: str
     read: Callable[[], bytes]
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,21 @@ class File:
         name: POSIX path inside the source.
         open: opens it for reading.
         path: its path on disk; None inside a zip.
+        size: bytes of the content inside a zip.
     """
 
     name: str
     open: Callable[[], IO[bytes]]
     path: Path | None = None
+    size: int = 0
+
+    def entry(self) -> Entry:
+        """Return the file as one image."""
+        size = self.size
+        if self.path is not None:
+            with contextlib.suppress(OSError):  # reading it tells why
+                size = self.path.stat().st_size
+        return Entry(self.name, self.read, size)
 
     def read(self) -> bytes:
         """Return the content. Raises :class:`UnreadableError`."""

@@ -19,7 +19,7 @@ from impasto.data.inventory import Inventory
 from impasto.data.preprocess import build_inventory
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
-from impasto.files import exclusive, full_disk_errors, path_errors, require_folder
+from impasto.files import exclusive, full_disk_errors, path_errors, require_folder, user_path
 
 PIXELS, INDEX, LOCK = "pixels.npy", "index.json", ".lock"
 
@@ -64,7 +64,7 @@ class PixelStore:
         Raises:
             ImpastoError: it is not a pack, is damaged, or was made by a later version of impasto.
         """
-        folder = Path(path)
+        folder = user_path(path)
         inventory = _read_index(folder).inventory
         try:
             pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
@@ -191,7 +191,8 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
 
 def is_pack(spec: str | Path) -> bool:
     """Whether ``spec`` is the folder of a pack."""
-    return (Path(spec) / PIXELS).is_file()
+    folder = user_path(spec)
+    return folder.is_dir() and (folder / PIXELS).is_file()
 
 
 def _read_index(folder: Path) -> _Index:

@@ -1,8 +1,8 @@
 """Preprocess a data source: decode, crop frames, crop to the centre square, resize, and drop duplicates."""
 
 import hashlib
-import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,13 +13,17 @@ from PIL import Image
 
 from impasto.config.types import Pixels, Progress
 from impasto.data.border_crop import Box, find_content_box
-from impasto.data.decode import Decoded, decode
-from impasto.data.entry import Entry, UnreadableError
+from impasto.data.decode import Decoded, TooManyPixelsError, decode
+from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, UnreadableError
 from impasto.data.formats import supported_formats
 from impasto.data.inventory import Duplicate, ImageRecord, Inventory, LeftOut
 from impasto.data.near_duplicates import Thumbnail, find_near_duplicates, thumbnail
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
+
+#: Images of more pixels are decoded one at a time, as each takes hundreds of megabytes.
+LARGE_PIXELS = 1 << 25
+_one_large_image = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,21 @@ def decode_squares(
     """
     threads = workers or os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads, thread_name_prefix="preprocess")
-    waiting: deque[Future[Square | LeftOut]] = deque()
+    waiting: deque[tuple[Future[Square | LeftOut], int]] = deque()
+    bytes_ahead = 0
     try:
         while True:
-            for entry in itertools.islice(entries, 4 * threads - len(waiting)):
-                waiting.append(pool.submit(_square, entry, size, crop_frames))
+            while len(waiting) < 4 * threads and bytes_ahead < MAX_IN_FLIGHT_BYTES:
+                entry = next(entries, None)
+                if entry is None:
+                    break
+                waiting.append((pool.submit(_square, entry, size, crop_frames), entry.size))
+                bytes_ahead += entry.size
             if not waiting:
                 return
-            yield waiting.popleft().result()
+            done, bytes_done = waiting.popleft()
+            bytes_ahead -= bytes_done
+            yield done.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -114,9 +125,17 @@ def _square(entry: Entry, size: int, crop_frames: bool) -> Square | LeftOut:
     # JPEGs may be decoded smaller, with enough pixels left for the Lanczos filter and for cropping a frame.
     min_side = size * (4 if crop_frames else 2)
     try:
-        decoded = decode(entry.read(), min_side)
+        data = entry.read()
+        try:
+            return _crop(entry.name, decode(data, min_side, LARGE_PIXELS), size, crop_frames)
+        except TooManyPixelsError:
+            with _one_large_image:
+                return _crop(entry.name, decode(data, min_side), size, crop_frames)
     except UnreadableError as reason:
         return LeftOut(name=entry.name, reason=str(reason))
+
+
+def _crop(name: str, decoded: Decoded, size: int, crop_frames: bool) -> Square:
     image = decoded.image
     pixels = np.asarray(image)
     box = find_content_box(pixels) if crop_frames else Box(0, 0, *image.size)
@@ -126,7 +145,7 @@ def _square(entry: Entry, size: int, crop_frames: bool) -> Square | LeftOut:
     content = hashlib.sha256(pixels.data).digest()
     square = pixels if image is decoded.image else np.asarray(image)
     picture = ImageRecord(
-        name=entry.name,
+        name=name,
         format=decoded.format,
         mode=decoded.mode,
         width=decoded.width,

@@ -1,23 +1,27 @@
 """Open data sources: folders, zips, TFRecords, Kaggle and the bundled samples, as named entries of bytes."""
 
+import codecs
 import contextlib
 import glob
 import importlib.resources
 import os
-import posixpath
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.resources.abc import Traversable
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from impasto.data.domains import require_one_domain
 from impasto.data.entry import Entry, File, UnreadableError, natural_key, raise_unreadable
 from impasto.data.kaggle import download
 from impasto.data.tfrecord import has_tfrecord_header, is_tfrecord, read_tfrecord
+from impasto.data.zip_names import member_names
 from impasto.errors import ImpastoError
+from impasto.files import user_path
 
 SAMPLES = ("paintings", "photos")
 JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"}
@@ -29,6 +33,7 @@ class ImageSource:
     Attributes:
         name: the source as the user wrote it.
         junk: number of ignored files that operating systems create (``__MACOSX``, ``.DS_Store``, ``Thumbs.db`` …).
+        total: number of entries; None if it is unknown before reading (TFRecords).
     """
 
     def __init__(self, name: str, files: list[File], junk: int = 0, close: Callable[[], None] | None = None):
@@ -36,11 +41,7 @@ class ImageSource:
         self.junk = junk
         self._files = sorted(files, key=lambda file: natural_key(file.name))
         self._close = close
-
-    @property
-    def total(self) -> int | None:
-        """Number of entries; None if it is unknown before reading (TFRecords)."""
-        return None if any(is_tfrecord(file.name) for file in self._files) else len(self._files)
+        self.total = self._count()
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry in natural order of the names. Entries of a TFRecord hold their data: keep few of them."""
@@ -48,7 +49,7 @@ class ImageSource:
             if is_tfrecord(file.name):
                 yield from read_tfrecord(file)
             else:
-                yield Entry(file.name, file.read)
+                yield file.entry()
 
     def leave_out(self, folder: Path) -> None:
         """Exclude the files inside ``folder``."""
@@ -56,6 +57,7 @@ class ImageSource:
         places = {file.path.parent for file in self._files if file.path is not None}
         below = {place for place in places if folder in (place.resolve(), *place.resolve().parents)}
         self._files = [file for file in self._files if file.path is None or file.path.parent not in below]
+        self.total = self._count()
 
     def leave_out_seen(self, seen: set[str]) -> None:
         """Exclude files whose paths are in ``seen``, so that a file named twice is read once; add the others to it."""
@@ -66,10 +68,14 @@ class ImageSource:
                 self._files.append(file)
             if path is not None:
                 seen.add(path)
+        self.total = self._count()
 
     def paths(self) -> set[Path]:
         """Return the resolved paths of its files; files inside a zip have none."""
         return {file.path.resolve() for file in self._files if file.path is not None}
+
+    def _count(self) -> int | None:
+        return None if any(is_tfrecord(file.name) for file in self._files) else len(self._files)
 
     def close(self) -> None:
         """Close the underlying file; entries cannot be read afterwards."""
@@ -95,7 +101,8 @@ def open_source(spec: str | Path) -> ImageSource:
             TFRecords as well as images.
 
     Raises:
-        ImpastoError: it does not exist or is empty, a zip is damaged or encrypted, or Kaggle is not available.
+        ImpastoError: it does not exist, cannot be read or is empty, holds paintings and photos in folders of their own,
+            a zip is damaged or encrypted, or Kaggle is not available.
     """
     name = str(spec)
     kind, _, address = name.partition(":")
@@ -105,7 +112,7 @@ def open_source(spec: str | Path) -> ImageSource:
         return _open_path(name, download(address))
     if kind == "sample":
         return _open_sample(name, address)
-    path = Path(spec).expanduser()
+    path = user_path(spec)
     return _open_path(name, path) if path.exists() or not glob.has_magic(name) else _open_glob(name)
 
 
@@ -117,7 +124,7 @@ def open_list(lines: IO[bytes]) -> ImageSource:
     Raises:
         ImpastoError: the list is empty.
     """
-    listed = lines.read()
+    listed = _without_byte_order_mark(lines.read())
     separator = b"\0" if b"\0" in listed else b"\n"
     paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
     if not paths:
@@ -125,10 +132,18 @@ def open_list(lines: IO[bytes]) -> ImageSource:
     return ImageSource("-", [_file(_valid_utf8(Path(path).as_posix()), Path(path)) for path in paths])
 
 
+def _without_byte_order_mark(listed: bytes) -> bytes:
+    """Return a list without the mark that programs on Windows begin it with, and from UTF-16 if it tells that."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
+        if listed.startswith(mark):
+            return os.fsencode(listed.removeprefix(mark).decode(encoding, "replace"))
+    return listed.removeprefix(codecs.BOM_UTF8)
+
+
 def find_files(pattern: str) -> list[Path]:
     """Return the files that a glob pattern matches, in natural order; the path itself if it is no pattern or matches
     none."""
-    path = Path(pattern).expanduser()
+    path = user_path(pattern)
     found = [] if path.exists() or not glob.has_magic(pattern) else _matching(pattern)[1]
     return sorted(found, key=lambda each: natural_key(str(each))) or [path]
 
@@ -143,7 +158,7 @@ def _open_glob(pattern: str) -> ImageSource:
 
 def _matching(pattern: str) -> tuple[Path, list[Path]]:
     """Return the fixed leading folder of a glob pattern, and the files that match it."""
-    parts = Path(pattern).expanduser().parts
+    parts = user_path(pattern).parts
     fixed = list(takewhile(lambda part: not glob.has_magic(part), parts))
     root = Path(*fixed)
     return root, [path for path in root.glob(str(Path(*parts[len(fixed) :]))) if path.is_file()]
@@ -160,7 +175,7 @@ def _open_path(name: str, path: Path) -> ImageSource:
     except OSError as error:
         raise ImpastoError(f"{name} cannot be read: {error.strerror}.") from error
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or path.suffix.lower() == ".zip":
-        return _open_zip(name, path.open("rb"))
+        return _open_zip(name, path)
     single = _file(path.name, path)
     if has_tfrecord_header(head) and not is_tfrecord(path.name):  # another suffix, but a valid header
         single = _file(f"{path.name}.tfrecord", path)
@@ -194,24 +209,26 @@ def _open_folder(name: str, root: Path) -> ImageSource:
                 files.append(File(inside, partial(raise_unreadable, "not a regular file, or a broken link")))
     if not files:
         raise ImpastoError(f"The folder {name} is empty: give one with images.")
+    require_one_domain(name, (file.name for file in files), packed=False)
     return ImageSource(name, files, junk)
 
 
-def _open_zip(name: str, file: IO[bytes]) -> ImageSource:
+def _open_zip(name: str, path: Path | Traversable) -> ImageSource:
     with contextlib.ExitStack() as undo:
-        undo.callback(file.close)
         try:
             # ZipFile does not close a file that it is given open; its own reference count is not thread-safe.
-            archive = zipfile.ZipFile(file)
+            archive = zipfile.ZipFile(undo.enter_context(path.open("rb")))
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise ImpastoError(f"The zip {name} is damaged ({error}): download or create it again.") from error
         members = [member for member in archive.infolist() if not member.is_dir()]
-        images = [member for member in members if not is_junk(_zip_name(member))]
+        images = [(inside, member) for inside, member in zip(member_names(members), members, strict=True)]
+        images = [(inside, member) for inside, member in images if not is_junk(inside)]
         if not images:
             raise ImpastoError(f"The zip {name} is empty: give one with images.")
-        if all(member.flag_bits & 1 for member in images):
+        if all(member.flag_bits & 1 for _, member in images):
             raise ImpastoError(f"The zip {name} is encrypted: unpack it and give the folder.")
-        files = [File(_zip_name(member), partial(_open_member, archive, member)) for member in images]
+        require_one_domain(name, (inside for inside, _ in images), packed=True)
+        files = [File(inside, partial(_open_member, archive, each), size=each.file_size) for inside, each in images]
         return ImageSource(name, files, len(members) - len(images), undo.pop_all().close)
 
 
@@ -221,7 +238,7 @@ def _open_sample(name: str, which: str) -> ImageSource:
     archive = importlib.resources.files("impasto") / "sample" / f"{which}.zip"
     if not archive.is_file():
         raise ImpastoError(f"{name} is missing from this installation: reinstall impasto.")
-    return _open_zip(name, archive.open("rb"))
+    return _open_zip(name, archive)
 
 
 def _file(name: str, path: Path) -> File:
@@ -241,15 +258,6 @@ def _inside(root: Path, path: str | Path) -> str:
 
 def _valid_utf8(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _zip_name(member: zipfile.ZipInfo) -> str:
-    """Return the path of a member. Many tools write UTF-8 without setting its flag; zipfile then decodes CP437."""
-    name = member.filename
-    if not member.flag_bits & 0x800:
-        with contextlib.suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return posixpath.normpath(name.replace("\\", "/"))
 
 
 def is_junk(name: str) -> bool:

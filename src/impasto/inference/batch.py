@@ -10,7 +10,7 @@ from PIL import Image
 
 from impasto.config.types import Progress
 from impasto.data.decode import count_pixels, decode
-from impasto.data.entry import Entry, File, UnreadableError
+from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError
 from impasto.data.inventory import LeftOut, printable
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
@@ -106,7 +106,10 @@ def paint_photos(
     if progress is not None:
         progress(0, total)
     workers = 1 if total is not None and total < BENCHMARK_FROM else translator.workers()
-    for done, ((photo, entry), painted) in enumerate(ordered_map(work, _named(sources), workers, threads=1), 1):
+    results = ordered_map(
+        work, _named(sources), workers, threads=1, size=lambda item: item[1].size, capacity=MAX_IN_FLIGHT_BYTES
+    )
+    for done, ((photo, entry), painted) in enumerate(results, 1):
         if painted.reason is not None:
             outcome.left_out.append(LeftOut(name=photo, reason=painted.reason))
         elif painted.data is None:

@@ -1,8 +1,8 @@
 """Image sets that a style makes, and image sets by name: a style, a pack, or image files."""
 
+import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
-from io import BytesIO
 from itertools import islice
 from statistics import median_low
 from typing import Protocol
@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from impasto.config.types import Pixels
+from impasto.data.decode import image_size
 from impasto.data.entry import Entry, UnreadableError
 from impasto.data.pixel_store import PixelStore, is_pack
 from impasto.data.sources import open_source
@@ -172,8 +173,7 @@ def open_image_set(
 
 
 def _short_side(entry: Entry) -> int | None:
-    try:
-        with Image.open(BytesIO(entry.read())) as image:
-            return min(image.size)
-    except (UnreadableError, OSError, ValueError, Image.DecompressionBombError):
-        return None
+    with contextlib.suppress(UnreadableError):
+        size = image_size(entry.read())
+        return size and min(size)
+    return None

@@ -16,11 +16,17 @@ MIN_SPEEDUP = 1.05
 
 
 def ordered_map(
-    work: Callable[[Item], Result], items: Iterable[Item], workers: int, threads: int
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    workers: int,
+    threads: int,
+    size: Callable[[Item], int] = lambda _: 0,
+    capacity: int = 0,
 ) -> Iterator[tuple[Item, Result]]:
     """Yield each item with the result of ``work``, in order, from workers with so many torch threads each.
 
-    At most one item more than there are workers is in progress, so that results do not pile up. An exception in
+    At most one item more than there are workers is in progress, so that results do not pile up, and no item is begun
+    while others whose sizes exceed ``capacity`` are in progress. An exception in
     ``work``, or leaving the loop, cancels the items that have not begun.
     """
     if workers == 1:
@@ -31,7 +37,7 @@ def ordered_map(
         try:
             for each in items:
                 waiting.append((each, pool.submit(work, each)))
-                if len(waiting) > workers:
+                while len(waiting) > workers or (waiting and sum(size(item) for item, _ in waiting) > capacity):
                     first, future = waiting.popleft()
                     yield first, future.result()
             while waiting:

@@ -9,6 +9,7 @@ from impasto.config.types import Pixels
 from impasto.data.decode import decode, upright
 from impasto.data.entry import File, UnreadableError
 from impasto.errors import ImpastoError
+from impasto.files import user_path
 
 #: Rows of an image that are converted at a time.
 BAND = 256
@@ -26,7 +27,7 @@ def open_photo(photo: str | Path | Image.Image) -> Pixels:
     try:
         if isinstance(photo, Image.Image):
             return pixels(upright(photo))
-        path = Path(photo).expanduser()
+        path = user_path(photo)
         return pixels(decode(File(path.name, lambda: path.open("rb")).read()).image)
     except UnreadableError as reason:
         name = "The image" if isinstance(photo, Image.Image) else photo

@@ -8,6 +8,7 @@ from typing import Any
 
 from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
+from impasto.files import user_path
 from impasto.inference.manifest import NAME, Manifest, open_manifest
 from impasto.inference.output import ImageWriter, open_output, require_present, reserve
 
@@ -24,7 +25,7 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[ImageS
     with ExitStack() as stack:
         sources, seen = list[ImageSource](), set[str]()
         for photo in photos:
-            path = Path(photo).expanduser()
+            path = user_path(photo)
             folder = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
             if path.exists() and out.resolve() == folder.resolve():
                 raise ImpastoError(f"{out} contains the photos, which are not overwritten: choose another output.")

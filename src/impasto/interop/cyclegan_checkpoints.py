@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
+from impasto.files import user_path
 from impasto.inference.output import require_free, reserve
 from impasto.networks import build_generator
 from impasto.style import Card, Style, require_name
@@ -55,7 +56,7 @@ def import_style(
     Returns the style file and a description of the network.
     Raises ImpastoError if the file holds no supported generator or ``out`` exists.
     """
-    file = Path(file).expanduser()
+    file = user_path(file)
     out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")

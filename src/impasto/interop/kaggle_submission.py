@@ -8,13 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from io import BytesIO
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from PIL import Image, UnidentifiedImageError
-
+from impasto.data.decode import decoder_errors
+from impasto.data.entry import UnreadableError
+from impasto.data.formats import IMAGE_FORMATS, identify
 from impasto.errors import ImpastoError
 
 FEWEST, MOST = 7_000, 10_000
@@ -22,6 +22,7 @@ SIZE = 256
 
 _ENCRYPTED = 0x1
 _LARGEST = 2**24  # bytes or pixels: far more than a 256×256 JPEG has, so a zip bomb is not unpacked
+_DAMAGED = "truncated or damaged: not fully decodable"
 _TOO_LARGE = f"far too large for a {SIZE}×{SIZE} JPEG"
 _JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}
 MAX_EXAMPLES = 3  #: files that are named per problem
@@ -120,20 +121,23 @@ def _inspect_picture(archive: ZipFile, entry: ZipInfo) -> _Finding:
         data = archive.read(entry)
     except _UNREADABLE:
         return _Finding(("damaged in the zip: write it again",))
-    try:
-        image = Image.open(BytesIO(data), formats=["JPEG"])
-    except UnidentifiedImageError:
+    name = identify(data[:32])
+    if name != "JPEG":
         return _Finding(("not JPEG inside",))
-    except Image.DecompressionBombError:
-        return _Finding((_TOO_LARGE,))
+    try:
+        with decoder_errors(name):
+            image = IMAGE_FORMATS[name].open(data)
+    except UnreadableError:
+        return _Finding((_DAMAGED,))
     if image.width * image.height > _LARGEST:
         return _Finding((_TOO_LARGE,))
     size = () if image.size == (SIZE, SIZE) else (f"not {SIZE}×{SIZE}",)
     mode = () if image.mode == "RGB" else ("not RGB",)
     try:
-        pixels = (image.size, image.mode, blake2b(image.tobytes()).digest())
-    except (OSError, SyntaxError):
-        return _Finding((*size, *mode, "truncated or damaged: not fully decodable"))
+        with decoder_errors(name):
+            pixels = (image.size, image.mode, blake2b(image.tobytes()).digest())
+    except UnreadableError:
+        return _Finding((*size, *mode, _DAMAGED))
     return _Finding((*size, *mode), pixels)
 
 

@@ -36,11 +36,19 @@ class ImageFormat:
     def open(cls, data: bytes) -> Image.Image:
         """Return the first image of a file, in any of Pillow's modes.
 
-        The caller checks the size and then calls ``load()``: decode pixels only there if the format allows it.
-        ``info["icc_profile"]`` and the EXIF orientation are applied by the caller. Any exception means that the file is
-        damaged.
+        The caller checks the size and then calls :meth:`load`: decode pixels only there if the format allows it.
+        ``info["icc_profile"]`` and the EXIF orientation are applied by the caller. An
+        :class:`~impasto.data.entry.UnreadableError` says why a file cannot be read; any other exception means that it
+        is damaged.
         """
         return Image.open(BytesIO(data), formats=(cls.pillow,))
+
+    @classmethod
+    def load(cls, image: Image.Image) -> Image.Image:
+        """Decode the pixels of an image that :meth:`open` returned, or that Pillow opened, and return it, or another
+        image without what Pillow misreads in this format. Errors as in :meth:`open`."""
+        image.load()
+        return image
 
 
 IMAGE_FORMATS: Registry[type[ImageFormat]] = Registry("image format", "impasto.data.formats", "impasto.image_formats")
