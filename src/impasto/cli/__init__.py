@@ -5,7 +5,7 @@ import sys
 # They register their subcommands, in the order of the help.
 from impasto.cli import training, inference, evaluation, interop  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
-from impasto.cli.app import messages_on_stdout
+from impasto.cli.app import messages_on_stdout, run
 from impasto.cli.stop_signals import stop_signals_interrupt
 from impasto.errors import ImpastoError, missing_extras_explained, system_errors_explained
 from impasto.terminal import replace_unencodable
@@ -17,10 +17,12 @@ def main() -> None:
     replace_unencodable()
     try:
         with stop_signals_interrupt(), messages_on_stdout(), missing_extras_explained(), system_errors_explained():
-            app(arguments)
+            code = run(arguments)
     except ImpastoError as error:
         if len(arguments) < len(sys.argv) - 1:
             raise
         sys.exit(f"impasto: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    if code:
+        sys.exit(code)

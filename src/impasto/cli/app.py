@@ -10,11 +10,15 @@ import typer
 
 from impasto.terminal import print_lines
 
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 error or incomplete, 2 wrong usage, 128 + N stopped by signal N (130 Ctrl-C, 143 SIGTERM)."
+)
+
 app = typer.Typer(
     name="impasto",
     help="Train GANs on a few hundred paintings. Stylise photos and videos, or generate new paintings from noise.",
-    no_args_is_help=True,
     invoke_without_command=True,
+    epilog=EXIT_CODES,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -30,6 +34,7 @@ Overwrite = Annotated[
 
 @app.callback()
 def _options(
+    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Show the version.", is_eager=True)] = False,
 ) -> None:
@@ -38,6 +43,9 @@ def _options(
 
         print_lines(f"impasto {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help(), end="")
+        raise typer.Exit(2)
 
 
 #: Panels of the help, in the order of a first project.
@@ -51,6 +59,22 @@ class _Lines(logging.Handler):
         print_lines(
             *record.getMessage().split("\n"), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout
         )
+
+
+#: The base class of errors of usage, in typer's own copy of click or, before 0.20, in click itself.
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line and return its exit code; an error of usage is one line."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except UsageError as error:
+        context, message = getattr(error, "ctx", None), " ".join(error.format_message().split())  # type: ignore[attr-defined]
+        command = context.command_path if context is not None else app.info.name
+        print_lines(f"impasto: {message.rstrip('.')}. Try: {command} --help", file=sys.stderr)
+        return 2
+    return code or 0
 
 
 @contextmanager
