@@ -75,3 +75,16 @@ def test_a_lock_is_held_by_one(tmp_path: Path) -> None:
         pass
     with exclusive(tmp_path / ".lock", "busy"):
         pass
+
+
+def test_a_file_of_anybody_is_not_taken_for_a_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "film.mp4.lock"
+    lock.write_text("all my work")
+    with pytest.raises(ImpastoError, match="is not impasto's, and stays as it is"), exclusive(lock, "busy"):
+        pass
+    assert lock.read_text() == "all my work"
+    lock.unlink()
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ImpastoError, match="is not impasto's"), exclusive(lock, "busy"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

@@ -13,7 +13,7 @@ from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
 PHOTOS = (
-    "Photos and videos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list "
+    "Photos and videos (also animated GIFs): files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list "
     "of files from standard input."
 )
 
