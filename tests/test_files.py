@@ -145,3 +145,16 @@ def test_a_place_that_nobody_can_write_to_is_refused_before_any_work(place: str)
     """Whose permissions would allow it."""
     with pytest.raises(ImpastoError, match="choose another"):
         require_folder(Path(place))
+
+
+def test_a_file_of_anybody_is_not_taken_for_a_lock(tmp_path: Path) -> None:
+    lock = tmp_path / "film.mp4.lock"
+    lock.write_text("all my work")
+    with pytest.raises(ImpastoError, match="is not impasto's, and stays as it is"), exclusive(lock, "busy"):
+        pass
+    assert lock.read_text() == "all my work"
+    lock.unlink()
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ImpastoError, match="is not impasto's"), exclusive(lock, "busy"):
+        pass
+    assert not (tmp_path / "elsewhere").exists()

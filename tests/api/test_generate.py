@@ -68,6 +68,19 @@ def test_a_loop_video_passes_every_image_and_returns_to_the_first(impasto: Impas
         assert max(leg) < 0.6 * np.abs(stop.astype(int) - following).mean()
 
 
+@pytest.mark.parametrize("name", ["12:30.mp4", "concat:a.mp4", "data:x.mp4", "a%03d.mp4", "-x.mp4", "12:30.webp"])
+def test_any_name_is_that_of_a_file(name: str, impasto: Impasto, tmp_path: Path) -> None:
+    impasto("generate", STYLE, "--count", "2", "--seconds", "0.1", f"--out={name}")
+    assert [path.name for path in tmp_path.iterdir()] == [name] and (tmp_path / name).stat().st_size > 500
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".mkv", ".wmv", ".ts"])
+def test_a_suffix_of_a_video_that_is_not_written_is_refused(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match=r"choose \.mp4 or \.webp"):
+        generate(STYLE, tmp_path / f"loop{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_walk_video_ends_with_the_last_image(impasto: Impasto, tmp_path: Path) -> None:
     message = impasto(
         "generate", STYLE, "--count", "3", "--interpolate", "walk", "--seconds", "0.5", "--out", "walk.mp4"

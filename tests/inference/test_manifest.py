@@ -288,6 +288,30 @@ def test_two_processes_cannot_write_to_one_output(impasto_command: list[str], ph
     assert not lock.exists()
 
 
+@pytest.mark.parametrize(
+    "painting",
+    ["../evil.png", "/tmp/evil.png", "a/../../evil.png", "C:\\evil.png", "a\\b.png", "link/evil.png", "", ".", 7],
+)
+def test_a_name_that_leads_out_of_the_folder_is_ignored(painting: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "link").symlink_to(tmp_path)
+    for name in ("evil.png", "out/fine.png"):
+        (tmp_path / name).write_text("painted")
+    lines: list[Any] = [{"style": "x"}, {"photo": "a", "digest": "b", "painting": painting}, [], 7, {"photo": "c"}]
+    lines += [{"photo": "d", "digest": "e", "painting": "fine.png"}]
+    (out / NAME).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    with open_manifest(out, {"style": "x"}, overwrite=False) as manifest:
+        assert manifest.done == {"d": ("e", "fine.png")} and manifest.names == {"fine.png"}
+
+
+def test_a_manifest_that_is_none_is_that_of_another_job(tmp_path: Path) -> None:
+    for content in ("[]\n", '["style"]\n7\n', "hello\n"):
+        (tmp_path / NAME).write_text(content)
+        with open_manifest(tmp_path, {"style": "x"}, overwrite=False) as manifest:
+            assert manifest.done == {}
+
+
 def test_an_empty_manifest_is_treated_as_new(impasto: Impasto, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / NAME).touch()

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.inference.photo_sources import open_photos
+from impasto.inference.manifest import NAME
+from impasto.inference.photo_sources import open_photos, open_resumable_output
 
 
 def test_an_output_that_contains_the_photos_is_refused(tmp_path: Path) -> None:
@@ -20,3 +21,42 @@ def test_an_output_that_contains_the_photos_is_refused(tmp_path: Path) -> None:
     photos = tmp_path / "photos.zip"
     with pytest.raises(ImpastoError, match="not overwritten"), open_photos([photos], photos):
         pass
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("name", ["out.zip.begun", "out.zip.begun/thesis.doc"])
+def test_what_is_not_impastos_beside_a_zip_is_refused_and_stays(name: str, overwrite: bool, tmp_path: Path) -> None:
+    foreign = tmp_path / name
+    foreign.parent.mkdir(exist_ok=True)
+    foreign.write_text("all my work")
+    with (
+        pytest.raises(ImpastoError, match="is not impasto's, and stays as it is"),
+        open_resumable_output(tmp_path / "out.zip", {"style": "x"}, overwrite=overwrite),
+    ):
+        pass
+    assert foreign.read_text() == "all my work" and not (tmp_path / "out.zip").exists()
+
+
+def test_only_impastos_own_files_are_deleted_beside_a_zip(tmp_path: Path) -> None:
+    begun, job = tmp_path / "out.zip.begun", {"style": "x"}
+    image = Image.new("RGB", (2, 2))
+    with pytest.raises(KeyboardInterrupt), open_resumable_output(tmp_path / "out.zip", job) as (writer, manifest):
+        for photo in ("a", "b"):
+            writer.write(f"in/{photo}.png", image)
+            manifest.add(photo, "digest", f"in/{photo}.png")
+        raise KeyboardInterrupt
+    (begun / "in" / "thesis.doc").write_text("all my work")
+    with open_resumable_output(tmp_path / "out.zip", job) as (writer, manifest):
+        manifest.confirm("a")
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == ["in/a.png"]
+    assert [path for path in begun.rglob("*") if path.is_file()] == [begun / "in" / "thesis.doc"]
+
+
+def test_nothing_is_left_beside_a_whole_zip(tmp_path: Path) -> None:
+    (tmp_path / "out.zip.begun").mkdir()
+    with open_resumable_output(tmp_path / "out.zip", {"style": "x"}) as (writer, manifest):
+        writer.write("in/a.png", Image.new("RGB", (2, 2)))
+        manifest.add("a", "digest", "in/a.png")
+        assert (tmp_path / "out.zip.begun" / NAME).exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]

@@ -1,5 +1,6 @@
 """On a cluster every photo is painted once, with the same result as locally, even if workers die."""
 
+import json
 import logging
 import os
 import signal
@@ -16,7 +17,8 @@ from PIL import Image
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
-from impasto.inference.ray_backend import _rows
+from impasto.errors import ImpastoError
+from impasto.inference.ray_backend import MANIFEST, _rows
 
 COUNT = 240
 
@@ -106,3 +108,27 @@ def test_a_missing_ray_is_reported_with_the_pip_command(impasto: Impasto, monkey
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
     done = impasto("paint", "photos", "--out", "out", "--engine", "ray", check=False)
     assert done.returncode == 1 and "pip install 'ray[data]' fsspec" in done.stderr
+
+
+@pytest.mark.parametrize("painting", ["../evil.png", "/tmp/evil.png", "a/../../evil.png", 7, None])
+def test_a_manifest_leads_no_painting_out_of_the_folder(painting: object, tmp_path: Path) -> None:
+    photos, out, job = tmp_path / "photos", tmp_path / "out", {"style": "x"}
+    photos.mkdir()
+    Image.new("RGB", (2, 2)).save(photos / "a.png")
+    _rows(str(photos), str(out), "keep", job)
+    known = json.loads((out / MANIFEST).read_text())
+    (out / MANIFEST).write_text(json.dumps(known | {"paintings": {"a.png": painting}}))
+    assert [row["painting"] for row in _rows(str(photos), str(out), "keep", job)] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    "manifest", ["", "hello", "[]", "{}", '{"work": {"style": "x"}}', '{"work": 7, "paintings": 7}']
+)
+def test_a_manifest_that_is_none_is_refused_in_one_line(manifest: str, tmp_path: Path) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for folder in (photos, out):
+        folder.mkdir()
+    Image.new("RGB", (2, 2)).save(photos / "a.png")
+    (out / MANIFEST).write_text(manifest)
+    with pytest.raises(ImpastoError, match="holds other files"):
+        _rows(str(photos), str(out), "keep", {"style": "x"})

@@ -54,6 +54,15 @@ def test_samples_have_equal_times_and_the_last_one_a_longer_one(tmp_path: Path, 
         assert film.duration / av.time_base == pytest.approx(frames / RATE, abs=0.05)
 
 
+def test_a_run_that_is_named_after_a_time_has_a_time_lapse(tmp_path: Path) -> None:
+    (tmp_path / "run-12:30").mkdir()
+    record = run_with(tmp_path / "run-12:30", plain((9, 9, 9)))
+    write_video(record, tmp_path / "run-12:30" / "film.mp4")
+    write_animation(record, tmp_path / "run-12:30" / "film.webp")
+    with av.open(f"file:{tmp_path / 'run-12:30' / 'film.mp4'}") as film:
+        assert sum(1 for _ in film.decode(video=0)) == 2 * RATE
+
+
 def test_videos_of_long_trainings_last_8_to_13_seconds() -> None:
     for samples in range(8, SECONDS * RATE + 1):
         assert 7 < sum(frame_counts(samples)) / RATE < 13
