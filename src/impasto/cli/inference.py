@@ -13,8 +13,8 @@ from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
 
 PHOTOS = (
-    "Photos and videos (also animated GIFs): files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, "
-    "or - to read a list of files from standard input."
+    "Photos and videos (also animated GIFs): files, folders, zips, TFRecord files, '*.jpg', sample:photos, "
+    "kaggle:NAME, or - to read a list of files from standard input."
 )
 
 
