@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
-EXIT_CODES = "Exit codes: 0 done, 1 error or incomplete, 2 wrong usage, 128 + N stopped by signal N (130 Ctrl-C, 143 SIGTERM)."
+EXIT_CODES = (
+    "Exit codes: 0 done, 1 error or incomplete, 2 wrong usage, 128 + N stopped by signal N (130 Ctrl-C, 143 SIGTERM)."
+)
 
 app = typer.Typer(
     name="impasto",
