@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -104,21 +103,6 @@ def missing_extras_explained() -> Iterator[None]:
             if package in packages:
                 raise _missing(package, extra) from error
         raise
-
-
-@contextmanager
-def system_errors_explained() -> Iterator[None]:
-    """Turn an OSError, which no code closer to it explained, and a MemoryError into ImpastoError.
-
-    The closer code names what to do; this one names the file and the system's reason.
-    """
-    try:
-        yield
-    except MemoryError as error:
-        raise ImpastoError("There is too little memory: close other programs, or take smaller images.") from error
-    except OSError as error:
-        place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
-        raise ImpastoError(f"{place}{error.strerror or error} (--debug shows where).") from error
 
 
 def _missing(package: str, extra: str, dependent: str | None = None) -> ImpastoError:

@@ -165,6 +165,8 @@ def require_folder(path: Path) -> None:
         there = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not there.is_dir():
         raise ImpastoError(f"{there} is a file: choose another folder.")
+    if there != path and path.is_symlink():
+        raise ImpastoError(f"{path} is a link to nothing: choose another folder.")
     # A trial, since what os.access() says of a read-only disk or of /proc is not what writing there does.
     with full_disk_errors(there):
         try:

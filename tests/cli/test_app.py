@@ -2,17 +2,12 @@
 
 import io
 import logging
-import os
-import signal
 import subprocess
 import sys
-import time
 from contextlib import redirect_stdout
 
-import pytest
-
 from fixtures.command import Impasto
-from impasto.cli.app import ends_on_sigterm, messages_on_stdout
+from impasto.cli.app import messages_on_stdout
 
 
 def test_help_and_version_are_quick() -> None:
@@ -31,23 +26,6 @@ def test_help_and_version_are_quick() -> None:
 def test_debug_shows_the_traceback_of_an_error(impasto: Impasto) -> None:
     assert "Traceback" in impasto("--debug", "generate", "nowhere", "--out", "x", check=False).stderr
     assert "Traceback" in impasto("generate", "nowhere", "--out", "x", "--debug", check=False).stderr
-
-
-def test_sigterm_ends_as_an_exit_so_that_files_are_cleaned_up() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as ended, ends_on_sigterm():
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(10)
-    assert ended.value.code == 128 + signal.SIGTERM and signal.getsignal(signal.SIGTERM) == before
-
-
-def test_a_handler_of_the_caller_stays() -> None:
-    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    try:
-        with ends_on_sigterm():
-            assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_messages_are_plain_lines_on_standard_output() -> None:

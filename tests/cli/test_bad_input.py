@@ -10,13 +10,18 @@ import pytest
 from PIL import Image
 
 from fixtures import noise_style
+from fixtures.command import Impasto
 from fixtures.translators import translator
+from impasto.cli import app
 from impasto.config.recipe import Recipe
 from impasto.training.run_dir import RunDir
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pipes, devices and links of POSIX systems")
 
 LONG = "n" * 300
+COMMANDS = {
+    each.name or each.callback.__name__.strip("_") for each in app.registered_commands if each.callback is not None
+}
 
 #: Paths to read from that hold nothing usable of any kind.
 PATHS = {
@@ -25,9 +30,8 @@ PATHS = {
     "a space": " ",
     "300 characters": LONG,
     "300 characters in a folder": f"{LONG}/x.jpg",
-    "a million characters": "m" * 1_000_000,
+    "5,000 characters": "m/" * 2_500,
     "the home of nobody": "~nobody-here/x",
-    "a zero byte": "a\0b",
     "no UTF-8": "\udcff\udcfe",
     "empty folder": "empty",
     "folder of text": "words",
@@ -63,7 +67,6 @@ OUTPUTS = {
     "below a file": "words/a.jpg/b",
     "300 characters": LONG,
     "300 characters in a folder": f"{LONG}/x.zip",
-    "a zero byte": "a\0b",
     "read-only": "/proc/x",
     "read-only folder": "/sys/x/y.zip",
     "full device": "/dev/full",
@@ -104,7 +107,7 @@ NUMBERS = ["", "x", "-1", "1.5", "nan", "inf", "1e400", "٣٣٣x"]
 def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with something of every kind that is not usable."""
     folder = tmp_path_factory.mktemp("things")
-    for name in ("empty", "words", "folder.safetensors", "run"):
+    for name in ("empty", "words", "folder.safetensors", "run", "few"):
         (folder / name).mkdir()
     for name in ("words/a.jpg", "words/b.txt", "text.zip", "text.safetensors", "mine.zip", "text.pth", "text.yaml"):
         (folder / name).write_text("dear diary")
@@ -124,11 +127,16 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = (folder / "noise.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(data[: len(data) // 2])
     (folder / "foreign.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    for number, (name, text) in enumerate(RECIPES.items()):
+    for number, text in enumerate(RECIPES.values()):
         (folder / f"recipe-{number}.yaml").write_text(text)
     RunDir.create(folder / "empty-run", Recipe.load("dcgan-64"), {"seed": 0})
-    Image.new("RGB", (8, 8)).save(folder / "photo.png")
+    for number, name in enumerate(("photo.png", "few/a.png", "few/b.png", "few/c.png")):
+        Image.effect_noise((64, 64), 10 + number).convert("RGB").save(folder / name)
     return folder
+
+
+def _filled(command: list[str], bad: str) -> list[str]:
+    return [part.replace("{}", bad) for part in command]
 
 
 #: Commands, with the argument that is bad as a brace; and the kinds of bad argument.
@@ -146,22 +154,22 @@ PLACES: dict[str, tuple[list[str], dict[str, str]]] = {
     "submit check": (["submit", "--check", "{}"], PATHS),
     "submit out": (["submit", "noise.safetensors", "--out", "{}"], OUTPUTS),
     "explore paintings": (["explore", "{}", "--out", "new"], PATHS),
-    "explore photos": (["explore", "sample:paintings", "--photos", "{}", "--out", "new"], PATHS),
-    "explore recipe": (["explore", "sample:paintings", "--recipe", "{}", "--out", "new"], PATHS),
+    "explore photos": (["explore", "few", "--photos", "{}", "--out", "new"], PATHS),
+    "explore recipe": (["explore", "few", "--recipe", "{}", "--out", "new"], PATHS),
     "pack source": (["pack", "{}", "new"], PATHS),
-    "pack out": (["pack", "sample:paintings", "{}"], OUTPUTS),
-    "train recipe": (["train", "{}", "--paintings", "sample:paintings", "--out", "new"], PATHS),
+    "pack out": (["pack", "few", "{}"], OUTPUTS),
+    "train recipe": (["train", "{}", "--paintings", "few", "--out", "new"], PATHS),
     "train paintings": (["train", "dcgan-64", "--paintings", "{}", "--out", "new"], PATHS),
-    "train photos": (["train", "cut", "--paintings", "sample:paintings", "--photos", "{}", "--out", "new"], PATHS),
-    "train from": (["train", "--from", "{}", "--paintings", "sample:paintings", "--out", "new"], PATHS),
+    "train photos": (["train", "cut", "--paintings", "few", "--photos", "{}", "--out", "new"], PATHS),
+    "train from": (["train", "--from", "{}", "--paintings", "few", "--out", "new"], PATHS),
     "train resume": (["train", "--resume", "{}"], PATHS),
-    "train out": (["train", "dcgan-64", "--paintings", "sample:paintings", "--out", "{}"], OUTPUTS),
-    "tune recipe": (["tune", "{}", "--paintings", "sample:paintings", "--out", "new"], PATHS),
+    "train out": (["train", "dcgan-64", "--paintings", "few", "--out", "{}"], OUTPUTS),
+    "tune recipe": (["tune", "{}", "--paintings", "few", "--out", "new"], PATHS),
     "tune paintings": (["tune", "dcgan-64", "--paintings", "{}", "--out", "new"], PATHS),
     "report": (["report", "{}"], PATHS),
     "recipes": (["recipes", "{}"], PATHS),
-    "evaluate fakes": (["evaluate", "{}", "--against", "sample:paintings", "--out", "new"], PATHS),
-    "evaluate against": (["evaluate", "sample:photos", "--against", "{}", "--out", "new"], PATHS),
+    "evaluate fakes": (["evaluate", "{}", "--against", "few", "--out", "new"], PATHS),
+    "evaluate against": (["evaluate", "few", "--against", "{}", "--out", "new"], PATHS),
     "compare": (["compare", "{}", "--out", "new"], PATHS),
     "import": (["import", "{}", "--out", "new.safetensors"], PATHS),
     "export style": (["export", "{}", "--onnx", "new.onnx"], PATHS),
@@ -209,21 +217,21 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
         ["", "x", "-1", "99999999999999999999", "1.5"],
     ),
     "paint format": (["paint", "photo.png", "--out", "new", "--format", "{}"], ["", "gif", "JPG "]),
-    "pack size": (["pack", "sample:paintings", "new", "--size", "{}"], ["0", "15", *NUMBERS, "99999999999"]),
+    "pack size": (["pack", "few", "new", "--size", "{}"], ["0", "15", *NUMBERS, "99999999999"]),
     "submit count": (
         ["submit", "noise.safetensors", "--out", "new.zip", "--count", "{}"],
         ["0", "6999", "10001", *NUMBERS],
     ),
     "evaluate count": (
-        ["evaluate", "sample:photos", "--against", "sample:paintings", "--count", "{}"],
+        ["evaluate", "few", "--against", "few", "--count", "{}"],
         ["0", "1", *NUMBERS],
     ),
     "evaluate size": (
-        ["evaluate", "sample:photos", "--against", "sample:paintings", "--size", "{}"],
+        ["evaluate", "few", "--against", "few", "--size", "{}"],
         ["0", "15", *NUMBERS],
     ),
     "evaluate network": (
-        ["evaluate", "sample:photos", "--against", "sample:paintings", "--network", "{}"],
+        ["evaluate", "few", "--against", "few", "--network", "{}"],
         ["", "nothing"],
     ),
     "compare price": (["compare", "run", "--out", "new", "--price", "{}"], ["", "x", "-1", "nan", "inf"]),
@@ -237,24 +245,54 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
 }
 USAGE = [
     ["nothing"], ["paint"], ["paint", "photo.png", "--nothing"], ["generate", "noise.safetensors"], ["train"],
-    ["train", "dcgan-64"], ["submit"], ["evaluate", "sample:photos"], ["explore"], ["pack", "sample:paintings"],
+    ["train", "dcgan-64"], ["submit"], ["evaluate", "few"], ["explore"], ["pack", "few"],
     ["--nothing"], ["generate", "noise.safetensors", "--out"], ["report"], ["report", "a", "b"], ["compare"],
     ["train", "--resume", "run", "--seed", "3"], ["styles", "x"], ["import"], ["export", "noise.safetensors"],
     ["push", "noise.safetensors"], ["pull"], ["tune", "dcgan-64"], ["generate", "same.safetensors", "--out", "new"],
     ["paint", "photo.png", "--style", "noise.safetensors", "--out", "new"],
-    ["submit", "noise.safetensors", "--photos", "sample:photos", "--out", "new.zip"],
+    ["submit", "noise.safetensors", "--photos", "few", "--out", "new.zip"],
     ["submit", "same.safetensors", "--out", "new.zip"],
-    ["train", "dcgan-64", "--paintings", "sample:paintings", "--photos", "sample:photos", "--out", "new", "--budget", "x"],
-    ["train", "cut", "--paintings", "sample:paintings", "--out", "new"],
+    ["train", "dcgan-64", "--paintings", "few", "--photos", "few", "--out", "new", "--budget", "x"],
+    ["train", "cut", "--paintings", "few", "--out", "new"],
     ["generate", "noise.safetensors", "--out", "new", "--show", "mixtures"],
     ["generate", "noise.safetensors", "--out", "new.png", "--show", "mixtures"],
     ["generate", "noise.safetensors", "--out", "new.gif"], ["paint", "photo.png", "--out", "new.gif"],
     ["paint", "photo.png", "--out", "photo.png"], ["paint", "photo.png", "--out", "."],
 ]  # fmt: skip
 
-CASES = [
-    *([part.replace("{}", bad) for part in command] for command, kinds in PLACES.values() for bad in kinds.values()),
-    *([part.replace("{}", bad) for part in command] for command, kinds in VALUES.values() for bad in kinds),
-    *(["train", f"recipe-{number}.yaml", "--paintings", "empty", "--out", "new"] for number in range(len(RECIPES))),
-    *USAGE,
-]
+RECIPE_FILES = [f"recipe-{number}.yaml" for number in range(len(RECIPES))]
+#: Commands with one bad argument each, by place.
+CASES = {
+    **{place: [_filled(command, bad) for bad in kinds.values()] for place, (command, kinds) in PLACES.items()},
+    **{place: [_filled(command, bad) for bad in kinds] for place, (command, kinds) in VALUES.items()},
+    "recipe files": [["train", file, "--paintings", "empty", "--out", "new"] for file in RECIPE_FILES],
+    "usage": USAGE,
+}
+
+
+@pytest.mark.parametrize("place", CASES)
+def test_bad_input_is_one_line_with_the_documented_code(
+    place: str, things: Path, impasto: Impasto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(things)
+    for proxy in ("http_proxy", "https_proxy", "HTTPS_PROXY"):  # no network, wherever this runs
+        monkeypatch.setenv(proxy, "http://127.0.0.1:9")
+    before = _files(things)
+    for command in CASES[place]:
+        done = impasto(*command, check=False)
+        lines = (done.stdout if command[:2] == ["submit", "--check"] else done.stderr).splitlines()
+        assert done.returncode in (1, 2) and len(lines) == 1, (command, done)
+        assert lines[0].startswith("impasto: ") or command[:2] == ["submit", "--check"], (command, done)
+        assert _files(things) == before, command
+
+
+def test_every_command_meets_sixty_kinds_together() -> None:
+    kinds = {kind for _, found in PLACES.values() for kind in found} | RECIPES.keys() | set(BUDGETS) | set(SETTINGS)
+    assert len(kinds) >= 60 and sum(map(len, CASES.values())) > 1000
+    assert {command[0] for commands in CASES.values() for command in commands} >= COMMANDS - {"styles"}
+
+
+def _files(folder: Path) -> dict[str, int]:
+    """Return all files with the times of their last changes."""
+    found = (path for path in folder.rglob("*") if not path.is_dir())
+    return {str(path.relative_to(folder)): path.lstat().st_mtime_ns for path in found}

@@ -302,7 +302,7 @@ def test_a_name_that_leads_out_of_the_folder_is_ignored(painting: Any, tmp_path:
     lines += [{"photo": "d", "digest": "e", "painting": "fine.png"}]
     (out / NAME).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     with open_manifest(out, {"style": "x"}, overwrite=False) as manifest:
-        assert manifest.done == {"d": ("e", "fine.png")} and manifest.names == {"fine.png"}
+        assert manifest.done == {"d": ("e", "fine.png")} and manifest.entered == {"fine.png"}
 
 
 def test_a_manifest_that_is_none_is_that_of_another_job(tmp_path: Path) -> None:

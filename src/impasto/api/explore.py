@@ -87,14 +87,14 @@ def explore(
     folder = Path(out)
     require_folder(folder)
     require_own(folder, OWN_FILES, RECORD)
-    given_recipe = Recipe.load(recipe) if recipe else None
+    given_recipe = Recipe.load(recipe) if recipe is not None else None
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)
-    for source in (paintings, *([photos] if photos else [])):
+    for source in (paintings, *([photos] if photos is not None else [])):
         if not is_pack(source):
             with open_source(source):  # report a mistyped source before the other is read
                 pass
-    size = common_size(paintings, *([photos] if photos else []))
+    size = common_size(paintings, *([photos] if photos is not None else []))
     network = open_feature_extractor(DEFAULT, chosen_device)
     explored = [_explore_domain("paintings", paintings, size, crop_frames, network, progress)]
     if photos is not None:
@@ -102,7 +102,7 @@ def explore(
     domains = [domain for domain, _, _ in explored]
     first, second = domains[0], domains[1] if photos is not None else None
     gap = None if second is None else _gap(first, second, explored[0][2], explored[1][2])
-    used = [paintings, *([photos] if photos and (given_recipe is None or given_recipe.translates) else [])]
+    used = [paintings, *([photos] if photos is not None and (given_recipe is None or given_recipe.translates) else [])]
     packed = min((PixelStore.open(source).size for source in used if is_pack(source)), default=None)
     chosen, settings = choose_recipe(short_sides(first), photos is not None, chosen_device, recipe, packed=packed)
     speeds = _estimate_speeds(chosen, chosen_device, chosen_precision)

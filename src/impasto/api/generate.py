@@ -1,5 +1,6 @@
 """Generate images from noise: as files, as one sheet, or as an interpolation video."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -117,7 +118,7 @@ def _require_consistent(
         raise ImpastoError(f"{place}: choose .mp4 or .webp for a video, .png or .jpg for a sheet, or a folder or .zip.")
     if show != "paintings" and nearest is not None:
         raise ImpastoError("--nearest applies to --show paintings only: remove one of them.")
-    if truncation is not None and truncation <= 0:
+    if truncation is not None and not truncation > 0:
         raise ImpastoError(
             f"truncation = {truncation}: choose a value above 0 (1.5 is typical, 3 has hardly any effect)."
         )
@@ -125,7 +126,7 @@ def _require_consistent(
         raise ImpastoError(f"{place}: --interpolate makes a video: choose an output ending in .mp4 or .webp.")
     if interpolate == "walk" and count < 2:
         raise ImpastoError("--interpolate walk needs a --count of at least 2.")
-    if seconds * RATE < 1:
+    if not 1 <= seconds * RATE < math.inf:
         raise ImpastoError(f"seconds = {seconds}: a video needs at least one frame (1/{RATE} s) per image.")
 
 

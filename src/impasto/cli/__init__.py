@@ -7,7 +7,8 @@ from impasto.cli import training, inference, evaluation, interop  # isort: skip 
 from impasto.cli.app import app as app
 from impasto.cli.app import messages_on_stdout, run
 from impasto.cli.stop_signals import stop_signals_interrupt
-from impasto.errors import ImpastoError, missing_extras_explained, system_errors_explained
+from impasto.cli.system_errors import system_errors_explained
+from impasto.errors import ImpastoError, missing_extras_explained
 from impasto.terminal import replace_unencodable
 
 

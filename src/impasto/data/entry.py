@@ -86,6 +86,13 @@ def translate_errors() -> Iterator[None]:
         raise UnreadableError(error.strerror or str(error)) from error
 
 
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file for reading. Raises UnreadableError for a pipe, which would be waited for, and a device."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UnreadableError("a pipe or a device, not a file")
+    return path.open("rb")
+
+
 def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return a sort key that puts 9.jpg before 10.jpg; equal keys are ordered by the name itself."""
     parts = re.findall(r"([0-9]+)|([^0-9]+)", name)

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from impasto.data.domains import require_one_domain
-from impasto.data.entry import Entry, File, UnreadableError, natural_key, raise_unreadable
+from impasto.data.entry import Entry, File, UnreadableError, natural_key, open_regular, raise_unreadable
 from impasto.data.kaggle import download
 from impasto.data.tfrecord import has_tfrecord_header, is_tfrecord, read_tfrecord
 from impasto.data.zip_names import member_names
@@ -242,7 +242,7 @@ def _open_sample(name: str, which: str) -> ImageSource:
 
 
 def _file(name: str, path: Path) -> File:
-    return File(name, lambda: path.open("rb"), path)
+    return File(name, partial(open_regular, path), path)
 
 
 def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:

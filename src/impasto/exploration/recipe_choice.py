@@ -46,7 +46,7 @@ def choose_recipe(
     Raises:
         ImpastoError: there is no such recipe.
     """
-    chosen = Recipe.load(named or _default_recipe(sides, translates, device))
+    chosen = Recipe.load(_default_recipe(sides, translates, device) if named is None else named)
     if named is not None and named not in bundled_recipes():
         return chosen, []
     settings: list[str] = []

@@ -4,13 +4,14 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
 from impasto.config.types import Progress
 from impasto.data.decode import count_pixels, decode
-from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError
+from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError, open_regular
 from impasto.data.inventory import LeftOut
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError, printable
@@ -200,7 +201,7 @@ def paint_file(
     if photo.resolve() == out.resolve():
         raise ImpastoError(f"{photo} is a photo and is not overwritten: choose another output.")
     reserve(out, file=True, overwrite=overwrite)
-    entry = Entry(out.name, File(photo.name, lambda: photo.open("rb")).read)
+    entry = Entry(out.name, File(photo.name, partial(open_regular, photo)).read)
     painted = paint_one(translator, entry, options=options, compare=compare, format="keep")
     if painted.data is None:
         raise ImpastoError(f"{photo} cannot be painted: {painted.reason}.")

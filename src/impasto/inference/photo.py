@@ -1,5 +1,6 @@
 """Open single photos. Pixels are uint8 (H, W, 3), RGB."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 
 from impasto.config.types import Pixels
 from impasto.data.decode import decode, upright
-from impasto.data.entry import File, UnreadableError
+from impasto.data.entry import File, UnreadableError, open_regular
 from impasto.errors import ImpastoError
 from impasto.files import user_path
 
@@ -28,7 +29,7 @@ def open_photo(photo: str | Path | Image.Image) -> Pixels:
         if isinstance(photo, Image.Image):
             return pixels(upright(photo))
         path = user_path(photo)
-        return pixels(decode(File(path.name, lambda: path.open("rb")).read()).image)
+        return pixels(decode(File(path.name, partial(open_regular, path)).read()).image)
     except UnreadableError as reason:
         name = "The image" if isinstance(photo, Image.Image) else photo
         raise ImpastoError(f"{name} cannot be painted: {reason}.") from reason

@@ -64,6 +64,8 @@ def check_submission(path: Path) -> SubmissionReport:
     pixels, and no other files. A file that cannot be opened is reported as well: nothing is raised.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return SubmissionReport(0, (f"{path} is a device or a pipe: the competition takes a zip.",))
         archive = ZipFile(path)
     except FileNotFoundError:
         return SubmissionReport(0, (f"{path} does not exist.",))
