@@ -126,17 +126,18 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
     if lock.is_symlink() or (lock.exists() and not (lock.is_file() and lock.stat().st_size == 0)):
         raise ImpastoError(f"{lock} is not impasto's, and stays as it is: move it, or choose another output.")
     held = FileLock(lock)
-    with path_errors(lock.parent):
-        try:
-            held.acquire(timeout=0.2)  # for the second attempt where the file was just removed
-        except Timeout as error:
-            raise ImpastoError(busy) from error
     try:
+        with path_errors(lock.parent):
+            try:
+                held.acquire(timeout=0.2)  # for the second attempt where the file was just removed
+            except Timeout as error:
+                raise ImpastoError(busy) from error
         yield
     finally:
-        with contextlib.suppress(OSError):  # Windows removes it by itself
-            lock.unlink()
-        held.release()
+        if held.is_locked:
+            with contextlib.suppress(OSError):  # Windows removes it by itself
+                lock.unlink()
+            held.release()
 
 
 #: Text files that are saved in place of a large file, by how they begin, and what to do.

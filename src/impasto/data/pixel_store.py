@@ -177,16 +177,21 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
     with path_errors(part):
         if part.exists() and not (part.is_dir() and {each.name for each in part.iterdir()} <= {PIXELS, INDEX, LOCK}):
             raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
-        part.mkdir(parents=True, exist_ok=True)
-    with exclusive(part / LOCK, f"Another impasto process packs {folder}: wait for it, or choose another name."):
-        try:
-            yield part
-            with path_errors(folder):
-                part.rename(folder)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
-        (folder / LOCK).unlink()
+    try:
+        with path_errors(part):
+            part.mkdir(parents=True, exist_ok=True)
+        with exclusive(part / LOCK, f"Another impasto process packs {folder}: wait for it, or choose another name."):
+            try:
+                yield part
+                with path_errors(folder):
+                    part.rename(folder)
+            except BaseException:
+                shutil.rmtree(part, ignore_errors=True)
+                raise
+            (folder / LOCK).unlink()
+    finally:
+        with contextlib.suppress(OSError):  # it has been renamed, or another process writes into it
+            part.rmdir()
 
 
 def is_pack(spec: str | Path) -> bool:
