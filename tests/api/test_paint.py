@@ -213,7 +213,7 @@ def test_inference_does_not_change_the_style(negative: Path, tmp_path: Path) -> 
 
 
 def test_a_gif_that_is_damaged_anywhere_raises_nothing(tmp_path: Path) -> None:
-    frames = [Image.new("P", (9, 7), shade) for shade in (0, 90, 180)]
+    frames = [Image.new("L", (9, 7), shade) for shade in (0, 90, 180)]
     frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:], duration=100)
     whole = (tmp_path / "film.gif").read_bytes()
     assert _is_animated(tmp_path / "film.gif")
