@@ -194,8 +194,8 @@ def _is_animated(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return bool(getattr(image, "is_animated", False))
-    except (OSError, ValueError, Image.DecompressionBombError):
-        return False  # as a photo, it is reported
+    except Exception:  # decoders raise anything on damaged bytes; as a photo, it is reported
+        return False
 
 
 def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:

@@ -198,7 +198,7 @@ def paint_video(
                 packets = encode_segment(counted, stream, sideways=sideways)
                 _save_scene(key, scene)
                 segments.save_segment(segment, packets)
-                for old in set(parts.glob("*-key.npz")) - {key}:
+                for old in set(parts.glob("[0-9]*-key.npz")) - {key}:
                     old.unlink()
             done.append(segment)
             outcome.frames += len(packets)
