@@ -136,6 +136,7 @@ def resume(
     """
     resumed = RunDir.open(Path(run))
     with resumed.lock():
+        resumed.require_resumable()
         facts = resumed.facts
         chosen_device = choose_device(device or facts["device"])
         loggers = list(dict.fromkeys((*facts.get("loggers", ()), *log)))

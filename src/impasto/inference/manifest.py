@@ -1,5 +1,6 @@
 """Manifest of an output folder: what was painted, so that the same command resumes."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import exclusive, full_disk_errors, path_errors
 from impasto.inference.options import PaintOptions
 from impasto.style import Style
@@ -93,7 +94,8 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool) -> Iterator[Manife
                 f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
                 "overwrite them (--overwrite)."
             )
-        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
+        whole = [line for line in lines if {"photo", "digest", "painting"} <= line.keys()]
+        entered = {str(line["photo"]): (str(line["digest"]), str(line["painting"])) for line in whole}
         manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
         file = path.open("a" if resumes else "w", encoding="utf-8")
@@ -120,8 +122,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
     """Read all lines that are not truncated."""
     entries: list[dict[str, Any]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entries.append(json.loads(line))
-        except ValueError:
-            continue
+        with contextlib.suppress(*MALFORMED):
+            entries.append(dict(json.loads(line)))
     return entries or [{}]
