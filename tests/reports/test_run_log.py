@@ -33,6 +33,13 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
         read_log(log)
 
 
+def test_values_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": 1, "loss": {}, "seed": "x", "KID": 0.5}\n{"step": 2, "loss": 3}\n')
+    columns = read_log(log).columns
+    assert columns.keys() == {"step", "KID", "loss"} and np.isnan(columns["loss"][0]) and columns["loss"][1] == 3
+
+
 def test_sparse_quantities_keep_their_steps(tmp_path: Path) -> None:
     invented.write_log(tmp_path, invented.log_rows(100, every=25))
     log = read_log(tmp_path / "log.jsonl")

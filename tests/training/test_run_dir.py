@@ -82,3 +82,32 @@ def test_a_run_is_removed_complete_or_not_and_nothing_else_is(tmp_path: Path, ru
         with pytest.raises(ImpastoError, match="is not a run folder and is not replaced"):
             RunDir.remove(path)
         assert path.exists()
+
+
+FACTS = {
+    "impasto": "0.1.0", "seed": 0, "budget": "10m", "device": "cpu", "precision": "32-true", "threads": 1,
+    "license": "",
+    "paintings": {"spec": "sample:paintings", "crop_frames": False, "fingerprint": "ab", "pictures": 60},
+}  # fmt: skip
+
+
+def test_a_run_without_the_facts_that_resuming_needs_is_refused_in_one_line(run: RunDir) -> None:
+    run.note(**FACTS)
+    run.require_resumable()
+    for name, value in (
+        ("threads", 0),
+        ("device", None),
+        ("paintings", {"spec": 3}),
+        ("loggers", "wandb"),
+        ("seed", []),
+    ):
+        run.note(**FACTS | {name: value})
+        with pytest.raises(ImpastoError, match=rf"run\.json is damaged \({name}.*cannot be resumed"):
+            run.require_resumable()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "7", "[" * 100_000, '{"seed": ' + "9" * 5000 + "}"])
+def test_damaged_facts_are_refused_in_one_line(run: RunDir, content: str) -> None:
+    (run.path / "run.json").write_text(content)
+    with pytest.raises(ImpastoError, match=r"run\.json is damaged"):
+        run.facts  # noqa: B018

@@ -136,6 +136,7 @@ def resume(
     """
     resumed = RunDir.open(Path(run))
     with resumed.lock():
+        resumed.require_resumable()
         facts = resumed.facts
         chosen_device = choose_device(device or facts["device"])
         added = [log] if isinstance(log, str) else list(log)

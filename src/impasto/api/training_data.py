@@ -91,10 +91,10 @@ def reopen_stores(run: RunDir, paintings: str | Path | None, photos: str | Path 
 
 
 def _reopen(run: RunDir, source: Mapping[str, Any], moved: str | Path | None, option: str) -> PixelStore:
-    spec = str(moved or source["spec"])
+    spec, size = str(moved or source["spec"]), run.recipe.stored_size
     _log.info("Reading %s …", spec)
     try:
-        store = load_images(spec, run.recipe.stored_size, crop_frames=source["crop_frames"])
+        store = load_images(spec, size, crop_frames=source["crop_frames"])
     except ImpastoError as error:
         raise ImpastoError(f"{error} If the images were moved, give their new place with {option}.") from error
     if store.fingerprint != source["fingerprint"]:

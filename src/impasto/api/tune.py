@@ -14,7 +14,7 @@ from impasto.api import train
 from impasto.api.training_data import open_stores
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import DiskFullError, atomic_write, make_folder, require_folder
 from impasto.reports.tuning import write_tuning
 from impasto.reports.tuning_results import Tuning, without_password
@@ -178,7 +178,7 @@ def _require_same_study(folder: Path, name: str, recipe: Recipe) -> None:
     if results.exists():
         try:
             other = Tuning.model_validate(migrations.tuning(json.loads(results.read_bytes()))).study
-        except (ValueError, AttributeError, TypeError) as error:
+        except MALFORMED as error:
             raise ImpastoError(f"{results} is not the file of a study: choose another --out.") from error
         if other != name:
             raise ImpastoError(f"{folder} holds the study '{other}', not '{name}': choose another --out.")

@@ -18,7 +18,7 @@ from impasto.config.types import Progress
 from impasto.data.inventory import Inventory
 from impasto.data.preprocess import build_inventory
 from impasto.data.sources import open_source
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import exclusive, full_disk_errors, path_errors, require_folder, user_path
 
 PIXELS, INDEX, LOCK = "pixels.npy", "index.json", ".lock"
@@ -208,8 +208,8 @@ def _read_index(folder: Path) -> _Index:
     try:
         values = migrations.pack(json.loads(text))
         return _Index.model_validate(values)
-    except (ValueError, AttributeError) as error:
-        with contextlib.suppress(ValueError, AttributeError):
+    except MALFORMED as error:
+        with contextlib.suppress(*MALFORMED):
             if json.loads(text).get("version", 1) > 1:
                 raise ImpastoError(f"The pack {folder} was made by a later version: update impasto.") from error
         raise ImpastoError(f"The pack {folder} is damaged, {INDEX} is invalid: pack it again.") from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import exclusive, full_disk_errors, partial_files, path_errors
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import PART, is_image_name
@@ -155,6 +155,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
     """Read all lines that are not truncated."""
     entries: list[Any] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(ValueError, RecursionError):
+        with contextlib.suppress(*MALFORMED):
             entries.append(json.loads(line))
     return [entry for entry in entries if isinstance(entry, dict)] or [{}]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from impasto.config.types import Values
+from impasto.errors import ImpastoError
 from impasto.metrics.base import better
 from impasto.metrics.results import DECIDING_METRIC
 from impasto.reports.figure_style import Theme, add_legend, format_percent, new_figure, set_y_scale, style_axes
@@ -69,11 +70,14 @@ def draw_curves(record: RunRecord, theme: Theme) -> Figure:
 
     Raises:
         ValueError: the log has no step yet.
+        ImpastoError: it holds none of the quantities that a training logs.
     """
     log = record.log
     if not len(log):
         raise ValueError("there is nothing to draw: the log has no step yet")
     panels = [panel for panel in _panels(record) if panel.logged(log)]
+    if not panels:
+        raise ImpastoError(f"{record.folder / 'log.jsonl'} holds no losses, it is damaged: delete it and report again.")
     figure = new_figure(theme, 9, 0.7 + 2.5 * len(panels))
     grid = figure.subplots(len(panels), 1, sharex=True, squeeze=False)
     for axes, panel in zip(grid[:, 0], panels, strict=True):

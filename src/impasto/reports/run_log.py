@@ -4,13 +4,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from impasto.config import migrations
 from impasto.config.types import Values
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.metrics.results import DECIDING_METRIC
 
 
@@ -76,14 +75,15 @@ def read_log(path: Path) -> Log:
     """
     if not path.exists():
         return Log()
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, float]] = []
     events: list[Event] = []
     lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
             row = migrations.log_row(json.loads(line))
             step = int(row["step"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            numbers = {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
+        except MALFORMED as error:
             if number == len(lines):
                 break
             raise ImpastoError(f"{path}, line {number} is damaged: delete that line.") from error
@@ -92,8 +92,7 @@ def read_log(path: Path) -> Log:
             continue
         while rows and rows[-1]["step"] >= step:
             rows.pop()
-        rows.append(row)
-    quantities = ((name, value) for row in rows for name, value in row.items())
-    names = dict.fromkeys(name for name, value in quantities if isinstance(value, int | float))
-    columns = {name: np.array([row.get(name) for row in rows], dtype=np.float64) for name in names}
+        rows.append(numbers)
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: np.array([row.get(name, np.nan) for row in rows]) for name in names}
     return Log(columns, tuple(events))

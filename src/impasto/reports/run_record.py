@@ -15,7 +15,7 @@ from impasto.config.data import AugmentConfig
 from impasto.config.types import Pixels
 from impasto.config.yaml_reader import read_yaml_file
 from impasto.data.image_grid import cut
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.metrics.results import Evaluation
 from impasto.reports.run_log import Log, read_log
 
@@ -86,7 +86,7 @@ class RunRecord:
             raise ImpastoError(f"{folder} is not a run folder: run.json or recipe.yaml is missing.")
         return cls(
             folder=folder,
-            facts=_read_json(folder / "run.json", Facts, migrations.run_facts),
+            facts=_read_json(folder / "run.json", Facts, migrations.run_facts, " Restore it, or train again."),
             recipe=_read_recipe(folder / "recipe.yaml"),
             log=read_log(folder / "log.jsonl"),
             samples=tuple(
@@ -213,7 +213,7 @@ def _read_json(path: Path, model: type[M], migrate: Callable[[Any], dict[str, An
         return model.model_validate(migrate(json.loads(path.read_bytes())))
     except ValidationError as error:
         raise ImpastoError(f"{path} is invalid: {_first(error)}.{remedy}") from error
-    except ValueError as error:  # no JSON, no UTF-8, or no object
+    except MALFORMED as error:  # no JSON, no UTF-8, or no object
         raise ImpastoError(f"{path} is not valid JSON: {error}.{remedy}") from error
     except OSError as error:
         raise ImpastoError(f"{path} cannot be read ({error.strerror}).{remedy}") from error

@@ -9,13 +9,40 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import BaseModel, Field, ValidationError
+
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import atomic_write, exclusive, full_disk_errors, partial_files, path_errors, require_folder
 
 #: Names of sample grids, with their step.
 SAMPLE = re.compile(r"(?:reverse-)?step-(\d+)\.jpg")
+
+
+class _SourceFacts(BaseModel):
+    """What ``run.json`` holds of a data set and resuming needs."""
+
+    spec: str
+    crop_frames: bool
+    fingerprint: str
+    pictures: int
+
+
+class _ResumableFacts(BaseModel):
+    """What ``run.json`` holds and resuming needs; a training writes more."""
+
+    impasto: str
+    seed: int
+    budget: str
+    paintings: _SourceFacts
+    photos: _SourceFacts | None = None
+    start: str | None = None
+    device: str
+    precision: str
+    threads: int = Field(ge=1, le=4096)
+    license: str
+    loggers: list[str] = []
 
 
 class RunDir:
@@ -95,8 +122,19 @@ class RunDir:
             return {}
         try:
             return migrations.run_facts(json.loads(file.read_text(encoding="utf-8")))
-        except ValueError as error:  # no JSON, no UTF-8, or no object
+        except (OSError, *MALFORMED) as error:  # no JSON, no UTF-8, or no object
             raise ImpastoError(f"{file} is damaged ({error}): the run cannot be resumed.") from error
+
+    def require_resumable(self) -> None:
+        """Raise ImpastoError if ``run.json`` lacks what resuming needs, or holds values of another kind."""
+        try:
+            _ResumableFacts.model_validate(self.facts)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
+            raise ImpastoError(
+                f"{self.path / 'run.json'} is damaged ({where}: {first['msg']}): the run cannot be resumed."
+            ) from error
 
     def note(self, **facts: Any) -> None:
         """Set entries of ``run.json``."""

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import DiskFullError
 from impasto.metrics.results import Evaluation
 from impasto.reports.tuning_results import format_setting
@@ -122,11 +122,13 @@ class Worker:
             evaluation = self._train(trial, recipe, index).path / "evaluation.json"
             if not evaluation.exists():
                 return None
-            values = migrations.evaluation(json.loads(evaluation.read_bytes()))
             try:
+                values = migrations.evaluation(json.loads(evaluation.read_bytes()))
                 measured.append(objective_values(Evaluation.model_validate(values), self.definition.labels))
             except ValidationError as error:  # JSON has no NaN: such scores are null
                 raise ImpastoError("The score is not a finite number.") from error
+            except MALFORMED as error:
+                raise ImpastoError(f"{evaluation} is damaged ({error}): delete its folder.") from error
         means = [sum(values) / len(values) for values in zip(*measured, strict=True)]
         if not all(map(math.isfinite, means)):
             raise ImpastoError("The score is not a finite number.")

@@ -1,9 +1,11 @@
 """``log.jsonl``: one JSON object a step, the log that reports are made from."""
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from impasto.errors import MALFORMED
 from impasto.files import atomic_write, full_disk_errors
 from impasto.training.callbacks import Estimate, Row
 from impasto.training.loggers import LOGGERS
@@ -23,13 +25,11 @@ class JsonLinesLogger(Logger):
     def on_rewind(self, step: int) -> None:
         """Remove the rows after ``step``, and a last line that a killed process left incomplete. Events stay."""
         kept: list[str] = []
-        for line in self.run.log_file.read_text(encoding="utf-8").splitlines():
-            try:
+        for line in self.run.log_file.read_text(encoding="utf-8", errors="replace").splitlines():
+            with contextlib.suppress(*MALFORMED):
                 row = json.loads(line)
-            except json.JSONDecodeError:
-                continue
-            if row["step"] <= step or "event" in row:
-                kept.append(line)
+                if row["step"] <= step or "event" in row:
+                    kept.append(line)
         with atomic_write(self.run.log_file) as part:
             part.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
