@@ -14,14 +14,15 @@ from impasto.files import atomic_write, exclusive, full_disk_errors
 
 
 class RunDir:
-    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/`` and
-    the styles ``best.safetensors`` and ``last.safetensors``."""
+    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/`` (with the
+    states to roll back to in ``recovery/``) and the styles ``best.safetensors`` and ``last.safetensors``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.log_file = path / "log.jsonl"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.recovery = self.checkpoints / "recovery"
         self.tensorboard = path / "tensorboard"
         self.last, self.best = path / "last.safetensors", path / "best.safetensors"
 
@@ -101,7 +102,7 @@ class RunDir:
         with exclusive(self.path / ".lock", f"{self.path} is being trained by another process."):
             for pattern in (
                 "samples/*.part",
-                "checkpoints/*.part",
+                "checkpoints/**/*.part",
                 "*.safetensors.*.part",
             ):  # not of reports: other processes may write them
                 for part in self.path.glob(pattern):
