@@ -39,7 +39,7 @@ def planned(budget: str, seconds: list[float], overhead: Overhead = NONE, **opti
 
 def test_a_time_budget_becomes_the_steps_that_remain_beside_samples_scores_and_checkpoints() -> None:
     schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, score_at=(0.5, 1.0))
-    assert schedule.total is None and schedule.plan is None
+    assert (schedule.total, schedule.plan) == (None, None)
     schedule.set_total(0, 0.0, 90.0, [0.5], Overhead(sample=0.1, score=5.0, saving=7.0))
     left = 90 - 2 * 5 - 7 - 0.1 * schedule.sample_count
     assert schedule.total == round(left / 0.5) and schedule.sample_count > 10
@@ -68,7 +68,7 @@ def test_a_schedule_is_restored_unless_the_budget_differs() -> None:
     for each in (again, longer):
         each.load_state_dict(schedule.state_dict() | {"step": 7})
     assert again.state_dict() == schedule.state_dict() and again.plan == schedule.plan
-    assert longer.total is None and longer.replanned
+    assert (longer.total, longer.replanned) == (None, True)
     longer.set_total(7, 0.25, 150.0, [0.5], NONE)
     assert longer.progress(7) == 0.25 and longer.total == 307 and longer.plan is None
     later = StepSchedule(Budget.parse("200s"), batch=4, epoch=100)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.studies import open_small, small_recipe
+from fixtures.studies import ask, open_small, small_recipe
 from impasto.errors import ImpastoError
-from impasto.tuning.study import require_same_data
+from impasto.tuning.study import require_same_data, scores_unseen
 
 
 def test_a_study_of_another_definition_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -31,3 +31,13 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
     require_same_data(open_small(tmp_path, journal=True), {"paintings": "a", "photos": "b"})
     with pytest.raises(ImpastoError, match="These photos are not the same images as in the other trials of study 's'"):
         require_same_data(study, {"paintings": "a", "photos": "c"})
+
+
+def test_all_trials_of_a_study_are_scored_against_the_same_images(tmp_path: Path) -> None:
+    for name, enough in (("a", True), ("b", False)):
+        study = open_small(tmp_path / name, journal=True)
+        assert scores_unseen(study, enough) is enough
+        assert scores_unseen(open_small(tmp_path / name, journal=True), not enough) is enough
+    begun = open_small(tmp_path / "earlier", journal=True)
+    ask(begun)
+    assert scores_unseen(begun, True) is False

@@ -98,8 +98,8 @@ def _has_style(record: RunRecord) -> bool:
 def _evaluate_anew(
     records: Sequence[RunRecord], against: str, photos: str | None, count: int | None, device: str
 ) -> list[Evaluation | None]:
-    """Evaluate every style against the same images: equal counts, seed and photos, the smallest size of all, a network of
-    a family that none of them is trained against, and the default one."""
+    """Evaluate every style against the same images: equal counts, seed and photos, the smallest size of all, a network
+    of a family that none of them is trained against, and the default one."""
     size = min(MAX_SIDE, native_size(resolve(against, device)), *(record.sample_size for record in records))
     families = frozenset[str]().union(*(record.feature_families for record in records if _has_style(record)))
     networks = tuple(dict.fromkeys((scoring_network(families), DEFAULT)))  # the first one decides

@@ -51,12 +51,12 @@ def train(
         photos: data set of photos, for image-to-image recipes.
         start: style or run folder whose weights to start from (fine-tuning), instead of a random initialisation.
         seed: of initialisation, data order, augmentation, dropout and noise. The same seed, recipe, data and number of
-            steps give the same style bit for bit on the CPU: with the same type of CPU, number of threads, precision and
-            version of torch. On CUDA and MPS some sums are made in varying order, so styles are similar, not equal.
+            steps give the same style bit for bit on the CPU: with the same type of CPU, number of threads, precision
+            and version of torch. On CUDA and MPS some sums are made in varying order, so styles are similar, not equal.
         budget: length of the training: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``. An epoch is once through the
             photos, or through the paintings of an unconditional model. Evaluation and report come on top of a time. A
-            time becomes a number of steps by the speed at the start; ``plan`` in ``run.json`` is the budget that repeats
-            the training.
+            time becomes a number of steps by the speed at the start; ``plan`` in ``run.json`` is the budget that
+            repeats the training.
         settings: changes to the recipe, such as ``generator.width=96``.
         crop_frames: crop borders, mounts and frames off the paintings.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``.
@@ -119,8 +119,8 @@ def resume(
     observer: Observer | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Resume a run that was stopped or killed: bit-exactly under the conditions of ``seed`` of :func:`train`, unless the
-    budget is changed.
+    """Resume a run that was stopped or killed: bit-exactly under the conditions of ``seed`` of :func:`train`, unless
+    the budget is changed.
 
     Args:
         run: run folder.

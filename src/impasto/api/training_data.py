@@ -149,8 +149,8 @@ def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device
     """Split the data sets into training and held-out images, reproducibly by ``seed``.
 
     The best style is chosen by one half of the held-out images of each domain and evaluated by the other, if there are
-    enough for both. With fewer, all serve for both; with too few held-out photos, all photos do, and with too few held-out
-    images of the target domain the training images choose.
+    enough for both. With fewer, all serve for both; with too few held-out photos, all photos do, and with too few
+    held-out images of the target domain the training images choose.
     """
     target, source = stores.paintings, stores.photos
     if source is not None and recipe.target != "paintings":
@@ -191,5 +191,6 @@ def enough_heldout(stores: Stores, recipe: Recipe) -> bool:
 
 
 def _halves(heldout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the images to choose by and those to evaluate by: halves, or all for both if they are too few to divide."""
+    """Return the images to choose by and those to evaluate by: halves, or all for both if they are too few to
+    divide."""
     return (heldout[::2], heldout[1::2]) if len(heldout) >= 2 * FEW_HELDOUT else (heldout, heldout)

@@ -50,8 +50,8 @@ class TrainingSession:
         stores: the data sets.
         device: where to compute.
         callbacks: follow the training beside the loggers.
-        observer: a hyperparameter search; it is given the score that chose the best style, no report is written, and the
-            reverse direction is not scored.
+        observer: a hyperparameter search; it is given the score that chose the best style, no report is written, and
+            the reverse direction is not scored.
         progress: show the progress.
     """
 

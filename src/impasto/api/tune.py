@@ -60,10 +60,10 @@ def tune(
 ) -> TuneOutcome:
     """Search the settings in a recipe's ``tune`` section (TPE with successive halving).
 
-    Trial 0 is the baseline: the recipe's own settings. Trials that reproduce training images are ranked after all others,
-    whatever their scores. With one objective, a bad trial is pruned after 1/9 or 1/3 of
-    its budget; the baseline is not. Any number of processes may work on one study at the same time. A process that was
-    stopped resumes the study when it is started again.
+    Trial 0 is the baseline: the recipe's own settings. Trials that reproduce training images are ranked after all
+    others, whatever their scores. With one objective, a bad trial is pruned after 1/9 or 1/3 of its budget; the
+    baseline is not. Any number of processes may work on one study at the same time. A process that was stopped resumes
+    the study when it is started again.
 
     Writes ``recipe.yaml`` (with the search space), ``best.yaml``, ``report.html`` and ``tuning.json`` into ``out``, and
     into ``trials`` the run folder of each trial without its checkpoints.
@@ -75,7 +75,8 @@ def tune(
         budget: of each training.
         seeds: trainings a trial; its objectives are their means.
         seed: of the sampler, and of the first training of each trial.
-        objectives: "score" (KID, against held-out images if there are enough), "content" (ST-LPIPS between photos and paintings), or both for a Pareto front.
+        objectives: "score" (KID, against held-out images if there are enough), "content" (ST-LPIPS between photos and
+            paintings), or both for a Pareto front.
         changes: to the recipe's settings, such as ``batch=4``; these settings are not searched.
         storage: URL of a database, or a journal file (.log); a SQLite file in ``out`` by default.
         study: name in the storage; the recipe's by default.

@@ -101,8 +101,8 @@ class RunRecord:
 
     @property
     def feature_families(self) -> frozenset[str]:
-        """The families of pretrained networks that it is trained against; none if its recipe cannot be read here, as where
-        a plugin is missing."""
+        """The families of pretrained networks that it is trained against; none if its recipe cannot be read here, as
+        where a plugin is missing."""
         try:
             return Recipe.of(self.recipe, recorded=True).feature_families
         except ImpastoError:

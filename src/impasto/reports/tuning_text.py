@@ -108,9 +108,10 @@ def caveats(study: Tuning) -> Iterator[str]:
         yield f"{complete:,} complete trial{'s are' if complete > 1 else ' is'} too few: run more."
     if copying := study.copying:
         numbers = join_words([str(trial.number) for trial in copying])
+        several = len(copying) > 1
         yield (
-            f"Trial{'s' * (len(copying) > 1)} {numbers} reproduce{'s' * (len(copying) == 1)} training images: ranked after "
-            "all others, whatever the score."
+            f"Trial{'s' * several} {numbers} reproduce{'s' * (not several)} training images: "
+            f"{'they rank' if several else 'it ranks'} after all others."
         )
     steps = max((trial.steps or FEW_STEPS for trial in study.complete), default=FEW_STEPS)
     if steps < FEW_STEPS:

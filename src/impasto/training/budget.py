@@ -75,8 +75,8 @@ class Budget:
         """
         if self.parts and len(self.parts) != count:
             raise ImpastoError(
-                f"The budget {self.plan(self.parts)} has {len(self.parts)} parts and the training {count}: give the steps "
-                f"of each part, or {sum(self.parts)}steps."
+                f"The budget {self.plan(self.parts)} has {len(self.parts)} parts and the training {count}: "
+                f"give the steps of each part, or {sum(self.parts)}steps."
             )
 
     @staticmethod

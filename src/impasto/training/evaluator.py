@@ -118,8 +118,8 @@ class Evaluator:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned. Earlier versions did not store what decided, so the next style that is
-        scored becomes the best one."""
+        """Restore what :meth:`state_dict` returned. Earlier versions did not store what decided, so the next style that
+        is scored becomes the best one."""
         candidate, best = state.get("candidate"), state.get("best")
         self.candidate = Candidate.model_validate(candidate) if candidate else None
         self.scored_at = state.get("scored_at", 0)

@@ -1,7 +1,7 @@
 """Recovery from failed training: detect NaN/Inf and mode collapse, and roll back with half the learning rate.
 
-The states to roll back to are saved at fixed steps, so that a training that fails, stops and resumes equals one that fails
-alone.
+The states to roll back to are saved at fixed steps, so that a training that fails, stops and resumes equals one that
+fails alone.
 """
 
 import math
@@ -67,8 +67,8 @@ class Recovery:
         return 0.5**self.rollbacks
 
     def last_good_state(self, folder: Path) -> dict[str, Any]:
-        """Return the newest readable state in the ``recovery`` folder of a run, or the one before if the newest was rolled
-        back to already.
+        """Return the newest readable state in the ``recovery`` folder of a run, or the one before if the newest was
+        rolled back to already.
 
         Raises:
             ImpastoError: no state can be read.

@@ -14,8 +14,8 @@ from impasto.files import atomic_write, exclusive, full_disk_errors
 
 
 class RunDir:
-    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/`` (with the
-    states to roll back to in ``recovery/``) and the styles ``best.safetensors`` and ``last.safetensors``."""
+    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/``
+    (with the states to roll back to in ``recovery/``) and the styles ``best.safetensors`` and ``last.safetensors``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

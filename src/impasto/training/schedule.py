@@ -30,8 +30,8 @@ class Overhead:
 
 
 class StepSchedule:
-    """The steps of a training and what happens at which. Everything depends on the steps alone, so that a training within
-    a time can be repeated by their number.
+    """The steps of a training and what happens at which. Everything depends on the steps alone, so that a training
+    within a time can be repeated by their number.
 
     Attributes:
         total: the number of steps; None for a time budget whose speed is not measured yet.

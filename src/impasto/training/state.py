@@ -1,5 +1,5 @@
-"""The state of a training that its next step depends on: networks, optimisers and averages. Random numbers are functions
-of the seed and the step."""
+"""The state of a training that its next step depends on: networks, optimisers and averages. Random numbers are
+functions of the seed and the step."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -74,8 +74,8 @@ def importance(study: "optuna.Study") -> dict[str, float]:
 
 
 def _best_trials(study: "optuna.Study", definition: StudyDefinition) -> "list[FrozenTrial]":
-    """Return the Pareto front; of one objective, the best trial. Trials that reproduce training images are on it only if
-    all do: then it is the one that does so least."""
+    """Return the Pareto front; of one objective, the best trial. Trials that reproduce training images are on it only
+    if all do: then it is the one that does so least."""
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
     complete = [trial for trial in complete if repeatable(trial, definition.recipe)]
     honest = [trial for trial in complete if not trial_attributes(trial).get("copies")]

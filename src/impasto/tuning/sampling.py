@@ -59,7 +59,8 @@ def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Sear
 
 
 def repeatable(trial: "FrozenTrial", recipe: Recipe) -> bool:
-    """Return whether a recipe can have all settings of a trial: earlier versions searched some that this one refuses."""
+    """Return whether a recipe can have all settings of a trial: earlier versions searched some that this one
+    refuses."""
     return all(value == recipe.value(name) for name, value in trial.params.items() if name not in recipe.tune)
 
 

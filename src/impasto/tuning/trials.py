@@ -14,8 +14,9 @@ def trial_attributes(trial: "FrozenTrial | optuna.Trial") -> dict[str, Any]:
     """Return the user attributes of a trial by this version's names.
 
     ``worker`` and ``last_heartbeat`` tell whether its process lives; ``run`` is the run folder, ``rung_scores`` the
-    first objective by share of the budget, ``copies`` the share of the images that reproduce training images, ``seconds`` and ``steps`` the cost, ``error`` why it failed; ``retry_of``
-    and ``attempt`` belong to a trial that repeats another one's settings.
+    first objective by share of the budget, ``copies`` the share of the images that reproduce training images,
+    ``seconds`` and ``steps`` the cost, ``error`` why it failed; ``retry_of`` and ``attempt`` belong to a trial that
+    repeats another one's settings.
     """
     return migrations.trial_attributes(trial.user_attrs)
 
