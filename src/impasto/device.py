@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -64,6 +65,22 @@ def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
     fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
     fabric.launch()
     return fabric
+
+
+@contextmanager
+def restored_torch_state(device: torch.device) -> Iterator[None]:
+    """Restore torch's global random generators, of the CPU and of the kind of ``device``, and its number of threads on
+    exit, also after an error."""
+    threads = torch.get_num_threads()
+    gpus = list(range(torch.cuda.device_count())) if device.type == "cuda" or torch.cuda.is_initialized() else []
+    mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    with torch.random.fork_rng(gpus):
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
 
 
 def out_of_memory(error: Exception) -> bool:

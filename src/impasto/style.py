@@ -19,6 +19,7 @@ from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError, nearest
 from impasto.files import atomic_write, mistaken_download, user_path
+from impasto.metrics.choice import Choice
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
 
@@ -51,6 +52,7 @@ class Card(BaseModel):
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that wrote it
     scores: list[Scores] = []  #: one per feature extractor
+    choice: Choice | None = None  #: what it was compared by with the other styles of its training
     scores_reverse: list[Scores] = []  #: the same for the reverse direction, if the style has one
     content: Content | None = None  #: content preservation, for translation
     checkerboard: Value | None = None  #: checkerboard artefacts of its outputs, in dB
@@ -123,6 +125,7 @@ class Style:
             "source_data": card.target_data,
             "scores": card.scores_reverse,
             "scores_reverse": card.scores,
+            "choice": None,
             "content": None,
             "checkerboard": None,
         }

@@ -31,7 +31,8 @@ def test_a_full_size_crop_without_flip_changes_nothing(size: int, seed: int) -> 
 
 @pytest.mark.parametrize("rotate", [0.0, 10.0])
 def test_crops_are_as_antialiased_as_the_images_that_scores_compare_with(rotate: float) -> None:
-    """Waves of 110 a side are too fine for a crop of 192 pixels at 128: bilinear samples turn them into coarser ones."""
+    """Waves of 110 a side are too fine for a crop of 192 pixels at 128: bilinear samples turn them into coarser
+    ones."""
     waves = torch.sin(2 * torch.pi * 110 * (torch.arange(256) + 0.5) / 256)
     for pictures in (waves.expand(8, 3, 256, 256), waves[:, None].expand(8, 3, 256, 256)):
         crops = crop_and_flip(pictures, 128, (0.75, 0.75), True, seeded(), rotate)

@@ -217,7 +217,9 @@ def test_the_smallest_size_is_the_declared_one(kind: str, name: str) -> None:
     registry, settings = (
         (GENERATORS, GENERATOR_SETTINGS) if kind == "generator" else (DISCRIMINATORS, DISCRIMINATOR_SETTINGS)
     )
-    variants = [{"backbones": ("lite0",)}, {"backbones": ("lite1", "lite0")}] if name == "projected" else [{}]
+    variants: list[dict[str, Any]] = (
+        [{"backbones": ("lite0",)}, {"backbones": ("lite1", "lite0")}] if name == "projected" else [{}]
+    )
     declared = max(16, getattr(registry[name], "min_size", 1))
     for variant in variants:
         given = settings[name] | variant

@@ -22,6 +22,15 @@ def test_times_have_no_steps_before_the_speed_is_known(text: str, seconds: float
     assert budget.steps(64, 300) is None
 
 
+def test_the_steps_of_each_part_may_be_given() -> None:
+    budget = Budget.parse("900+300 steps")
+    assert budget.steps(64, 300) == 1200 and Budget.plan(budget.parts) == "900+300steps"
+    budget.require_parts(2)
+    Budget.parse("1200steps").require_parts(2)
+    with pytest.raises(ImpastoError, match="has 2 parts and the training 1: give the steps of each part, or 1200steps"):
+        budget.require_parts(1)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -30,10 +39,14 @@ def test_times_have_no_steps_before_the_speed_is_known(text: str, seconds: float
         "m",
         "-5m",
         "0steps",
+        "9+0steps",
+        "9+3m",
+        "+3steps",
         "5 parsecs",
         "1e3steps",
         "5m5",
         "9" * 400 + "steps",
+        "9" * 400 + "+1steps",
         "1000000000001m",
         "5m\n\x1b[2J",
     ],

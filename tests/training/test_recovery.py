@@ -1,5 +1,8 @@
 """Failure detection, and rollback with half the learning rate."""
 
+import os
+import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +10,7 @@ import pytest
 import torch
 
 from fixtures.clock import FakeClock, take_time
-from fixtures.trainers import after_step, before_step, log_rows, trainer
+from fixtures.trainers import after_step, before_step, kid_scores, log_rows, same, trainer
 from impasto.data.loader import Batch
 from impasto.errors import ImpastoError
 from impasto.style import Style
@@ -67,15 +70,14 @@ def test_after_nan_the_training_rolls_back_with_half_the_learning_rate(
     broken: list[bool] = []
 
     def break_once(_: Batch) -> None:
-        if t.step == 25 and not broken:
+        if t.step == 30 and not broken:
             broken.append(True)
             break_weights(t, float("nan"))
 
     before_step(t, break_once)
-    t._save()
     assert t.train().finished
     (event,) = events(t)
-    assert "became NaN or infinite" in event and "Rolled back to step 0" in event and event in caplog.text
+    assert "became NaN or infinite" in event and "Rolled back to step 25" in event and event in caplog.text
     rows = log_rows(t.run)
     assert [row["step"] for row in rows if "event" not in row] == list(range(1, 61))
     assert rows[-1]["lr"] == 1e-4  # half
@@ -136,21 +138,88 @@ def test_the_seconds_before_a_rollback_count_once(tmp_path: Path) -> None:
     assert t.timer.elapsed == clock.now > 0
 
 
+def failing(path: Path, at: tuple[int, ...], stops: tuple[int, ...] = (), saves: tuple[int, ...] = ()) -> Trainer:
+    """Return a trainer whose weights break once after each of these steps, and which is stopped and saved after others.
+
+    What has happened is recorded in the folder, as resumed processes do not remember it.
+    """
+    t = trainer(path, budget="120steps", scorer=lambda images: kid_scores(float(images.astype(float).std())))
+
+    def act(_: Batch) -> None:
+        for kind, steps in (("break", at), ("stop", stops), ("save", saves)):
+            done = path / f"{kind}-{t.step}"
+            if t.step not in steps or done.exists():
+                continue
+            done.touch()
+            if kind == "break":
+                break_weights(t, float("nan"))
+            elif kind == "stop":
+                os.kill(os.getpid(), signal.SIGINT)
+            else:
+                t.timer._saved -= 1000.0  # long ago by the clock
+
+    after_step(t, act)
+    return t
+
+
+@pytest.mark.parametrize("saves", [(), (33, 58, 71)])
+@pytest.mark.parametrize("stops", [(), (40,), (55, 70), (24, 62)])
+def test_a_training_that_fails_and_is_stopped_equals_one_that_only_fails_bit_for_bit(
+    tmp_path: Path, stops: tuple[int, ...], saves: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The states to roll back to depend on neither the clock nor on when it was stopped."""
+    monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 80)
+    fails = (63, 74, 76)
+    alone = failing(tmp_path / "alone", fails)
+    assert alone.train().finished
+    assert [event.split("Rolled back to step ")[1].split()[0] for event in events(alone)] == ["50", "25", "75"]
+    t = failing(tmp_path / "stopped", fails, stops, saves)
+    finished = t.train().finished
+    while not finished:
+        t = failing(tmp_path / "stopped", fails, stops, saves)
+        t.resume(checkpoint.newest(t.run.checkpoints)[0])
+        finished = t.train().finished
+    one, two = alone.state_dict(), t.state_dict()
+    del one["seconds"], two["seconds"]
+    same(one, two)
+    rows = [[row for row in log_rows(each.run) if "event" not in row] for each in (alone, t)]
+    assert rows[0] == rows[1]
+    cards = [Style.load(each.run.best).card for each in (alone, t)]
+    assert cards[0].steps == cards[1].steps and cards[0].scores == cards[1].scores
+
+
+def test_a_killed_process_leaves_no_later_state_to_roll_back_to(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="60steps")
+    t.train()
+    (early,) = [path for path in checkpoint.steps(t.run.recovery) if checkpoint.step_of(path) == 25]
+    again = trainer(tmp_path / "run", budget="60steps")
+    again.resume(checkpoint.load(early))
+    assert [checkpoint.step_of(path) for path in checkpoint.steps(t.run.recovery)] == [0, 25]
+    again.callbacks.close()
+
+
+def test_a_run_of_an_earlier_version_rolls_back_to_where_it_was_resumed(tmp_path: Path) -> None:
+    t = failing(tmp_path / "run", at=(62,), stops=(61,))
+    t.train()
+    shutil.rmtree(t.run.recovery)
+    again = failing(tmp_path / "run", at=(62,), stops=(61,))
+    again.resume(checkpoint.newest(again.run.checkpoints)[0])
+    assert again.train().finished
+    assert "Rolled back to step 62" in str(events(again))
+
+
 def test_a_rollback_to_the_start_keeps_the_number_of_steps_of_a_time_budget(tmp_path: Path) -> None:
-    """The first checkpoint was saved before the number was known."""
     clock = FakeClock()
     t = trainer(tmp_path / "run", budget="30s", clock=clock)
     take_time(t, clock, 0.25)
     broken: list[bool] = []
 
     def break_once(_: Batch) -> None:
-        if t.schedule.total is not None and not broken:
+        if t.schedule.total is not None and t.step == 20 and not broken:
             broken.append(True)
-            for saved in checkpoint.steps(t.run.checkpoints)[1:]:
-                saved.unlink()
             break_weights(t, float("nan"))
 
     before_step(t, break_once)
     assert t.train().finished
     assert "Rolled back to step 0" in str(events(t))
-    assert t.step == t.schedule.total == t.run.facts["total_steps"] > 20
+    assert t.step == t.schedule.total == t.run.facts["total_steps"] == 116

@@ -1,6 +1,7 @@
 """The steps of a budget, and at which of them samples and scores are made."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,8 @@ from hypothesis import strategies as st
 
 from impasto.training.budget import Budget
 from impasto.training.schedule import Overhead, StepSchedule, passes
+
+NONE = Overhead()
 
 
 @pytest.mark.parametrize("total", [1, 7, 100, 5000, 10**5])
@@ -27,59 +30,64 @@ def test_an_observer_chooses_where_to_score() -> None:
     assert [step for step in range(1, 91) if schedule.due(step)[1]] == [10, 30, 90]
 
 
-def test_a_time_budget_becomes_the_steps_that_remain_beside_samples_and_scores() -> None:
+def planned(budget: str, seconds: list[float], overhead: Overhead = NONE, **options: Any) -> StepSchedule:
+    """Return the schedule of a time budget whose parts take so many seconds a step, planned at its start."""
+    schedule = StepSchedule(Budget.parse(budget), batch=4, epoch=100, **options)
+    schedule.set_total(0, 0.0, Budget.parse(budget).amount, seconds, overhead)
+    return schedule
+
+
+def test_a_time_budget_becomes_the_steps_that_remain_beside_samples_scores_and_checkpoints() -> None:
     schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, score_at=(0.5, 1.0))
-    assert schedule.total is None and schedule.due(1) == (False, False)
-    schedule.set_total(step=10, elapsed=10.0, seconds_per_step=0.5, overhead=Overhead(sample=0.0, score=5.0))
-    assert schedule.total == 10 + (100 - 10 - 2 * 5) / 0.5
+    assert (schedule.total, schedule.plan) == (None, None)
+    schedule.set_total(0, 0.0, 90.0, [0.5], Overhead(sample=0.1, score=5.0, saving=7.0))
+    left = 90 - 2 * 5 - 7 - 0.1 * schedule.sample_count
+    assert schedule.total == round(left / 0.5) and schedule.sample_count > 10
+
+
+@pytest.mark.parametrize("options", [{}, {"score_at": (1 / 9, 1 / 3, 1.0)}, {"speed_changes": (0.3,)}])
+@pytest.mark.parametrize("seconds", [0.01, 0.37, 8.0])
+def test_everything_that_decides_is_the_same_in_the_plan_of_a_time_budget(
+    seconds: float, options: dict[str, Any]
+) -> None:
+    speeds = [seconds, 4 * seconds] if "speed_changes" in options else [seconds]
+    timed = planned("100s", speeds, Overhead(0.01, 0.2, 1.0), **options)
+    assert timed.plan is not None and timed.total is not None
+    repeated = StepSchedule(Budget.parse(timed.plan), batch=4, epoch=100, **options)
+    assert repeated.plan == timed.plan and repeated.total == timed.total
+    for step in range(1, timed.total + 1):
+        assert repeated.progress(step) == timed.progress(step)
+        assert repeated.due(step)[1] == timed.due(step)[1]
+        assert repeated.recovery_due(step) == timed.recovery_due(step)
+        assert repeated.speed_changes_at(step) == timed.speed_changes_at(step)
 
 
 def test_a_schedule_is_restored_unless_the_budget_differs() -> None:
-    schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
-    schedule.set_total(step=10, elapsed=10.0, seconds_per_step=0.5, overhead=Overhead(sample=0.1, score=0.1))
+    schedule = planned("100s", [0.5])
     again, longer = (StepSchedule(Budget.parse(text), batch=4, epoch=100) for text in ("100s", "200s"))
-    again.load_state_dict(schedule.state_dict())
-    longer.load_state_dict(schedule.state_dict())
-    assert again.state_dict() == schedule.state_dict() and longer.total is None
+    for each in (again, longer):
+        each.load_state_dict(schedule.state_dict() | {"step": 7})
+    assert again.state_dict() == schedule.state_dict() and again.plan == schedule.plan
+    assert (longer.total, longer.replanned) == (None, True)
+    longer.set_total(7, 0.25, 150.0, [0.5], NONE)
+    assert longer.progress(7) == 0.25 and longer.total == 307 and longer.plan is None
+    later = StepSchedule(Budget.parse("200s"), batch=4, epoch=100)
+    later.load_state_dict(longer.state_dict() | {"step": 9})
+    assert later.plan is None and later.progress(9) == longer.progress(9)
 
 
-def test_the_steps_of_a_time_budget_are_corrected_once_by_the_mean_speed() -> None:
-    schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
-    schedule.set_total(step=2, elapsed=10.0, seconds_per_step=5.0, overhead=Overhead())
-    assert schedule.total == 20 and not schedule.correction_due(9) and schedule.correction_due(10)
-    schedule.correct(step=10, elapsed=20.0, seconds_per_step=20 / 10, overhead=Overhead())
-    assert schedule.total == 10 + (100 - 20) * 10 / 20 and not schedule.correction_due(49)
-    again = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
-    again.load_state_dict(schedule.state_dict())
-    assert again.total == 50 and not again.correction_due(49) and again.progress(30) == schedule.progress(30)
-    late = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
-    late.set_total(step=2, elapsed=1.0, seconds_per_step=0.5, overhead=Overhead())
-    late.correct(step=100, elapsed=120.0, seconds_per_step=1.2, overhead=Overhead())
-    assert late.total == 101  # at least one step more, in which the last scores are made
-
-
-def test_the_correction_comes_where_the_learning_rate_begins_to_decay_within_bounds() -> None:
-    for decay_from, at in ((0.0, 25), (0.3, 30), (1.0, 50)):
-        schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, decay_from=decay_from)
-        schedule.set_total(step=0, elapsed=0.0, seconds_per_step=1.0, overhead=Overhead())
-        assert not schedule.correction_due(at - 1) and schedule.correction_due(at)
-
-
-def test_budgets_in_steps_and_trials_of_a_search_are_not_corrected() -> None:
-    assert not any(
-        StepSchedule(Budget.parse("90steps"), batch=4, epoch=100).correction_due(step) for step in range(1, 91)
-    )
-    observed = StepSchedule(Budget.parse("100s"), batch=4, epoch=100, score_at=(1 / 3, 1.0))
-    observed.set_total(step=2, elapsed=10.0, seconds_per_step=5.0, overhead=Overhead())
-    assert not any(observed.correction_due(step) for step in range(2, 21))
+def test_a_time_that_is_used_up_has_one_step_left_for_the_last_scores() -> None:
+    for reached, left in ((1.0, -5.0), (0.9, -5.0)):
+        schedule = StepSchedule(Budget.parse("10s"), batch=4, epoch=100)
+        schedule.set_total(50, reached, left, [0.5], NONE)
+        assert schedule.total == 51 and schedule.progress(51) == 1
 
 
 @pytest.mark.parametrize("overhead", [Overhead(), Overhead(sample=0.05, score=0.2)])
-def test_each_part_keeps_its_share_of_the_time_where_steps_become_slower(overhead: Overhead) -> None:
+def test_each_part_has_its_share_of_the_time_where_steps_become_slower(overhead: Overhead) -> None:
     """Steps of 1, 4 and 16 ms, as the size of the images doubles: each takes about a third of the time."""
-    budget, thirds, seconds = 60.0, (1 / 3, 2 / 3), (0.001, 0.004, 0.016)
-    schedule = StepSchedule(Budget.parse("60s"), batch=4, epoch=100, score_at=(0.5, 1.0), speed_changes=thirds)
-    schedule.set_total(step=0, elapsed=0.0, seconds_per_step=seconds[0], overhead=overhead)
+    budget, thirds, seconds = 60.0, (1 / 3, 2 / 3), [0.001, 0.004, 0.016]
+    schedule = planned("60s", seconds, overhead, score_at=(0.5, 1.0), speed_changes=thirds)
     step, elapsed, progress, scored, changes = 0, 0.0, [0.0], [], []
     within, samples = [0.0, 0.0, 0.0], [0, 0, 0]
     while progress[-1] < 1:
@@ -91,28 +99,25 @@ def test_each_part_keeps_its_share_of_the_time_where_steps_become_slower(overhea
         samples[part] += sample
         scored += [progress[-1]] if score else []
         changes += [progress[-1]] if schedule.speed_changes_at(step) else []
-        if schedule.correction_due(step):
-            schedule.correct(step, elapsed, seconds[part], overhead)
     assert step == schedule.total
-    assert elapsed == pytest.approx(budget, rel=0.05)
-    # The first steps of a part are still planned by the speed of the part before.
-    assert within == pytest.approx([budget / 3] * 3, rel=0.15)
+    assert elapsed == pytest.approx(budget, rel=0.02)
+    assert within == pytest.approx([sum(within) / 3] * 3, rel=0.02)
     assert all(0 < after - before < 0.01 for before, after in pairwise(progress))
     assert scored == pytest.approx([0.5, 1.0], abs=0.01) and changes == pytest.approx(thirds, abs=0.01)
     assert samples[0] > samples[1] > samples[2] > 0.2 * sum(samples)  # by progress, not by steps
 
 
-@given(
-    total=st.integers(2, 2000),
-    at=st.floats(0.1, 0.9),
-    slower=st.floats(0.2, 20),
-)
-def test_progress_grows_from_0_to_1_also_after_a_rollback_to_before_a_correction(
-    total: int, at: float, slower: float
-) -> None:
-    schedule = StepSchedule(Budget.parse("100s"), batch=4, epoch=100)
-    schedule.set_total(step=0, elapsed=0.0, seconds_per_step=100 / total, overhead=Overhead())
-    schedule.correct(max(1, int(at * total)), 100 * at, slower * 100 / total, Overhead())
-    assert schedule.total is not None
+@given(first=st.integers(1, 2000), second=st.integers(1, 2000), change=st.floats(0.05, 0.95))
+def test_progress_grows_from_0_to_1_through_the_parts(first: int, second: int, change: float) -> None:
+    schedule = StepSchedule(Budget.parse(f"{first}+{second}steps"), batch=4, epoch=100, speed_changes=(change,))
+    assert schedule.total == first + second and schedule.plan == f"{first}+{second}steps"
     points = [schedule.progress(step) for step in range(schedule.total + 2)]
     assert points[0] == 0 and points[-1] == points[-2] == 1 and points == sorted(points)
+    assert points[first] == change and [s for s in range(schedule.total + 1) if schedule.speed_changes_at(s)] == [first]
+
+
+def test_states_to_roll_back_to_are_saved_at_steps_that_depend_on_the_total_alone() -> None:
+    for total, spacing in ((40, 25), (500, 25), (10_000, 500)):
+        schedule = StepSchedule(Budget.parse(f"{total}steps"), batch=4, epoch=100)
+        found = [step for step in range(1, total + 1) if schedule.recovery_due(step)]
+        assert found == list(range(spacing, total + 1, spacing))

@@ -15,6 +15,6 @@ def test_the_card_of_a_translation_style_names_both_data_sets(tmp_path: Path) ->
 def test_the_card_has_the_license_of_the_run_and_no_folder_of_this_machine(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run")
     t.run.note(paintings={"spec": "/home/somebody/monets.zip"}, start="/home/somebody/run")
-    card = trained_style(t.run, t.state, seconds=1.26, scores=None).card
+    card = trained_style(t.run, t.state, seconds=1.26, candidate=None).card
     assert (card.license, card.target_data["spec"], card.start) == ("CC0-1.0", "monets.zip", "run")
     assert (card.seconds, card.scores, card.task) == (1.3, [], "generation")

@@ -13,7 +13,7 @@ from fixtures.clock import FakeClock, take_time
 from fixtures.trainers import TRANSLATORS, before_step, kid_scores, log_rows, same, trainer, translator
 from impasto.config.types import Pixels
 from impasto.device import Precision
-from impasto.metrics.results import Scores
+from impasto.metrics.candidates import Candidate
 from impasto.networks.progressive import ProgressiveNetwork
 from impasto.style import Style
 from impasto.training import checkpoint
@@ -25,7 +25,7 @@ def interrupt(t: Trainer, step: int) -> None:
     before_step(t, lambda _: os.kill(os.getpid(), signal.SIGINT) if t.step + 1 == step else None)
 
 
-def deterministic_scorer(images: Pixels) -> Scores:
+def deterministic_scorer(images: Pixels) -> Candidate:
     """Score without the random numbers of the training."""
     return kid_scores(float(images.astype(float).std()))
 
@@ -90,7 +90,7 @@ def test_a_resumed_image_to_image_model_equals_an_uninterrupted_one_bit_for_bit(
 
 
 def test_a_signal_during_the_last_evaluation_stops_the_caller(tmp_path: Path) -> None:
-    def scorer(images: Pixels) -> Scores:
+    def scorer(images: Pixels) -> Candidate:
         if first.step == 40:
             os.kill(os.getpid(), signal.SIGINT)
         return kid_scores(1.0)
@@ -114,7 +114,9 @@ def test_a_run_contains_log_samples_and_both_styles(tmp_path: Path) -> None:
     assert t.run.facts["status"] == "finished" and t.run.facts["total_steps"] == 40
     assert Style.load(t.run.last).card.steps == 40
     assert [row["step"] for row in rows if "KID[invented] 256 v 24" in row] == [40]
-    assert [scores.values["KID"].value for scores in Style.load(t.run.best).card.scores] == [t.evaluator.lowest]
+    best = Style.load(t.run.best).card
+    assert t.evaluator.best is not None and best.choice == t.evaluator.best
+    assert [scores.values["KID"].value for scores in best.scores] == [t.evaluator.best.value]
     assert (t.run.samples / "real.jpg").exists() and (t.run.samples / "step-00000000.jpg").exists()
     assert not list(t.run.path.rglob("*.part"))
 
@@ -141,40 +143,131 @@ def test_the_speed_changes_after_the_part_at_half_the_size(tmp_path: Path) -> No
 # Budgets in time.
 
 
-def test_a_time_budget_has_a_warm_up_but_no_decay_before_its_steps_are_known(tmp_path: Path) -> None:
-    t = trainer(tmp_path / "run", budget="1000s", settings=("schedule.warmup=0.4", "schedule.decay_from=0.5"))
-    for seconds, share in ((100, 0.25), (900, 1.0)):
-        t.timer.offset = seconds
-        t._train_step()
-        assert t._rows[-1][0]["lr"] == pytest.approx(share * t.state.learning_rates["generator"], rel=0.1)
+def within(path: Path, budget: str, seconds: float, **options: Any) -> Trainer:
+    """Return a trainer whose steps take so many seconds."""
+    clock = FakeClock()
+    t = trainer(path, budget, clock=clock, **options)
+    take_time(t, clock, seconds)
+    return t
 
 
 def test_a_time_budget_becomes_a_number_of_steps_that_is_restored(tmp_path: Path) -> None:
-    clock = FakeClock()
-    t = trainer(tmp_path / "run", budget="30s", clock=clock)
-    take_time(t, clock, 0.25)
+    t = within(tmp_path / "run", "30s", 0.25)
     assert t.train().finished
     state = checkpoint.newest(t.run.checkpoints)[0]
-    assert state["total"] == state["step"] == t.run.facts["total_steps"] == 120
+    assert t.schedule.total == state["step"] == t.run.facts["total_steps"] == 116  # 30 s without 1 s of measurement
+    assert t.run.facts["plan"] == "116steps"
     assert state["seconds"] == pytest.approx(30)
     again = trainer(tmp_path / "run", budget="30s")
     again.resume(state)
     assert again.schedule.total == t.schedule.total
 
 
-def test_evaluations_take_at_most_a_twentieth_of_a_time_budget(tmp_path: Path) -> None:
-    clock, count = FakeClock(), 0
+SCHEDULED = ("schedule.warmup=0.2", "schedule.decay_from=0.5", "schedule.shape=cosine")
 
-    def scorer(images: Pixels) -> Scores:
-        nonlocal count
-        count += 1
-        clock.advance(0.5 * len(images) / 256)
+
+@pytest.mark.parametrize("slower", [1.0, 7.0])
+def test_a_training_within_a_time_is_repeated_by_its_plan_bit_for_bit(
+    tmp_path: Path, slower: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever speed the machine has later: weights, log, samples and the best style."""
+    monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 100)
+    options: dict[str, Any] = {"settings": SCHEDULED, "scorer": deterministic_scorer}
+    clock = FakeClock()
+    timed = trainer(tmp_path / "timed", "30s", clock=clock, **options)
+    before_step(timed, lambda batch: clock.advance(0.25 if batch.step < 20 else 0.25 * slower))
+    assert timed.train().finished
+    again = trainer(tmp_path / "again", timed.run.facts["plan"], **options)
+    assert again.train().finished
+    one, two = timed.state_dict(), again.state_dict()
+    for key in ("networks", "optimizers", "ema", "candidate", "best"):
+        same(one[key], two[key])
+    assert timed.schedule.score_count > 3 and log_rows(timed.run) == log_rows(again.run)
+    for style in ("best.safetensors", "last.safetensors"):
+        cards = [Style.load(run.path / style).card for run in (timed.run, again.run)]
+        assert cards[0].steps == cards[1].steps and cards[0].scores == cards[1].scores
+
+
+@pytest.mark.parametrize("name", ["progressive", "monet"])
+def test_the_plan_of_a_training_whose_speed_changes_has_the_steps_of_each_part(tmp_path: Path, name: str) -> None:
+    def make(folder: str, budget: str, **options: Any) -> Trainer:
+        if name == "progressive":
+            return growing(tmp_path / folder, budget, **options)
+        return translator(tmp_path / folder, name, budget, settings=("half=0.5",), **options)
+
+    clock = FakeClock()
+    timed = make("timed", "20s", clock=clock)
+    before_step(timed, lambda batch: clock.advance(0.25 if batch.progress < 0.5 else 1.0))
+    timed.train()
+    first, second = map(int, timed.run.facts["plan"].removesuffix("steps").split("+"))
+    assert first == pytest.approx(4 * second, rel=0.2) and first + second == timed.step
+    again = make("again", timed.run.facts["plan"])
+    again.train()
+    one, two = timed.state_dict(), again.state_dict()
+    for key in ("networks", "optimizers", "ema"):
+        same(one[key], two[key])
+    assert log_rows(timed.run) == log_rows(again.run)
+
+
+def test_a_training_that_is_continued_by_another_budget_has_no_plan(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", "10steps")
+    t.train()
+    assert t.run.facts["plan"] == "10steps"
+    for budget in ("20steps", "20steps"):
+        longer = trainer(tmp_path / "run", budget)
+        longer.resume(checkpoint.newest(longer.run.checkpoints)[0])
+        longer.train()
+        assert longer.step == 20 and longer.run.facts["plan"] is None
+
+
+def test_the_speed_is_measured_by_steps_that_are_undone(tmp_path: Path) -> None:
+    steps: list[tuple[int, float]] = []
+    t = within(tmp_path / "run", "30s", 0.25, settings=SCHEDULED)
+    before_step(t, lambda batch: steps.append((batch.step, batch.progress)))
+    t.train()
+    made = [step for step, _ in steps]
+    assert made[:4] == [0, 1, 2, 3] and made[4:] == list(range(116))
+    assert [progress for _, progress in steps[4:]] == [step / 116 for step in range(116)]
+
+
+def test_a_process_that_is_killed_while_the_speed_is_measured_leaves_a_run_that_resumes(tmp_path: Path) -> None:
+    def stop(batch: Any) -> None:
+        if batch.step == 2:
+            raise KeyboardInterrupt
+
+    t = within(tmp_path / "run", "30s", 0.25)
+    before_step(t, stop)
+    with pytest.raises(KeyboardInterrupt):
+        t.train()
+    again = within(tmp_path / "run", "30s", 0.25)
+    again.resume(checkpoint.newest(again.run.checkpoints)[0])
+    assert again.step == 0 and again.train().finished
+    assert again.run.facts["plan"] == f"{again.step}steps"
+
+
+def test_a_longer_time_continues_from_the_share_that_is_over(tmp_path: Path) -> None:
+    within(tmp_path / "run", "30s", 0.25).train()
+    longer = within(tmp_path / "run", "60s", 0.25)
+    longer.resume(checkpoint.newest(longer.run.checkpoints)[0])
+    progress: list[float] = []
+    before_step(longer, lambda batch: progress.append(longer._progress()) if longer.schedule.total else None)
+    longer.train()
+    assert progress[0] == pytest.approx(0.5, abs=0.02) and longer.timer.elapsed == pytest.approx(60, rel=0.05)
+
+
+def test_scoring_takes_its_time_from_the_steps(tmp_path: Path) -> None:
+    clock, counts = FakeClock(), list[int]()
+
+    def scorer(images: Pixels) -> Candidate:
+        counts.append(len(images))
+        clock.advance(2 * len(images) / 256)
         return kid_scores(1.0)
 
     t = trainer(tmp_path / "run", budget="30s", scorer=scorer, clock=clock)
     take_time(t, clock, 0.25)
     t.train()
-    assert t.schedule.score_count == 2 and count == 3  # the first measures the time
+    assert counts == [32, 256]  # the first measures the time
+    assert t.timer.elapsed == pytest.approx(30, rel=0.02)
 
 
 def test_the_number_of_evaluations_in_a_budget_of_steps_does_not_depend_on_the_clock(tmp_path: Path) -> None:
@@ -217,12 +310,14 @@ def test_each_size_of_a_progressive_model_has_half_of_a_time_budget(tmp_path: Pa
     assert t.timer.elapsed == pytest.approx(60, rel=0.05)
 
 
-def test_the_best_style_of_a_progressive_model_has_the_largest_size(tmp_path: Path) -> None:
-    values = iter([0.1, 0.2, 0.1, 0.2, 0.5, 0.4, 0.6, 0.7])
+def test_the_best_style_of_a_progressive_model_has_the_largest_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 53)
+    values = iter([0.2, 0.1, 0.2, 0.5, 0.4, 0.6, 0.7])
     t = growing(tmp_path / "run", "40steps", scorer=lambda images: kid_scores(next(values)))
-    t.schedule.score_count = 6
     t.train()
-    assert t.evaluator.lowest is not None and t.evaluator.lowest >= 0.2
+    assert t.evaluator.best is not None and t.evaluator.best.value >= 0.2
     assert Style.load(tmp_path / "run" / "best.safetensors").card.steps > t.schedule.speed_changed_at
 
 

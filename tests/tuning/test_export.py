@@ -50,3 +50,16 @@ def test_the_best_recipe_has_the_settings_of_the_best_trial(tmp_path: Path) -> N
     recipe = Recipe.load(tmp_path / "best.yaml")
     assert recipe.name == "dcgan-64-tuned" and recipe.tune == {}
     assert {name: recipe.value(name) for name in SPACE} == trial_settings(trials[1], SPACE)
+
+
+def test_a_trial_of_an_earlier_version_with_a_setting_that_is_refused_now_is_not_the_best(tmp_path: Path) -> None:
+    """It searched R1 with BatchNorm."""
+    study = open_small(tmp_path, journal=True)
+    for value, r1 in ((0.3, 0.0), (0.1, 1.0), (0.2, 0.0)):
+        trial = ask(study)
+        trial.suggest_float("penalty.r1", r1, r1)
+        finish_trial(study, trial, "COMPLETE", [value])
+    results = tuning_results(study, DEFINITION, "sqlite://")
+    assert results.best == [2] and set(results.trials[1].settings) == set(SPACE)
+    write_best_recipe(study, DEFINITION, tmp_path / "best.yaml")
+    assert Recipe.load(tmp_path / "best.yaml").penalty.r1 == 0

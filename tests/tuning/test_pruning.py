@@ -7,13 +7,16 @@ import optuna
 import pytest
 
 from fixtures.studies import ask, open_small
+from impasto.metrics.candidates import Candidate
+from impasto.metrics.memorisation_finding import MemorisationFinding
 from impasto.metrics.results import DECIDING_METRIC, Scores, Value
 from impasto.tuning.pruning import RUNGS, pruning_observer, scoring_observer
 from impasto.tuning.trials import trial_attributes
 
 
-def scores(value: float) -> Scores:
-    return Scores(network="alexnet", size=64, fakes=8, reals=8, values={DECIDING_METRIC: Value(value=value)})
+def scores(value: float, copies: float = 0.0) -> Candidate:
+    found = Scores(network="alexnet", size=64, fakes=8, reals=8, values={DECIDING_METRIC: Value(value=value)})
+    return Candidate(scores=found, memorisation=MemorisationFinding("some" if copies else "none", "", copies))
 
 
 def continues(study: optuna.Study, value: float, share: float = RUNGS[0], **options: Any) -> bool:
@@ -58,3 +61,16 @@ def test_a_resumed_trial_may_reach_a_rung_twice(tmp_path: Path) -> None:
 def test_later_seeds_are_scored_at_the_rungs_but_not_pruned() -> None:
     assert scoring_observer().score_at == RUNGS
     assert scoring_observer().on_scores(RUNGS[0], scores(99.0))
+
+
+def test_a_trial_that_reproduces_training_images_counts_as_worse_than_any_other(tmp_path: Path) -> None:
+    study = open_small(tmp_path, journal=True)
+    continues(study, 0.5)  # the baseline
+    for value in (0.6, 0.7, 0.8, 0.9, 1.0):
+        continues(study, value)
+    copying = ask(study)
+    assert not pruning_observer(copying, prune=True).on_scores(RUNGS[0], scores(0.001, copies=0.3))
+    assert trial_attributes(copying)["copies"] == 0.3 and trial_attributes(copying)["rung_scores"] == {
+        str(RUNGS[0]): 0.001
+    }
+    assert continues(study, 0.4)

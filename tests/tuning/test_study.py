@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.studies import open_small, small_recipe
+from fixtures.studies import ask, open_small, small_recipe
 from impasto.errors import ImpastoError
-from impasto.tuning.study import require_name, require_same_data
+from impasto.tuning.study import require_name, require_same_data, scores_unseen
 
 
 def test_a_study_of_another_definition_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -49,3 +49,13 @@ def test_a_name_that_is_no_name_of_a_folder_is_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["dcgan-64", "monet (2)", "Études 梅", "a.b"])
 def test_other_names_are_accepted(name: str) -> None:
     require_name(name)
+
+
+def test_all_trials_of_a_study_are_scored_against_the_same_images(tmp_path: Path) -> None:
+    for name, enough in (("a", True), ("b", False)):
+        study = open_small(tmp_path / name, journal=True)
+        assert scores_unseen(study, enough) is enough
+        assert scores_unseen(open_small(tmp_path / name, journal=True), not enough) is enough
+    begun = open_small(tmp_path / "earlier", journal=True)
+    ask(begun)
+    assert scores_unseen(begun, True) is False

@@ -14,10 +14,14 @@ from fixtures.studies import open_small, small_definition
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError
+from impasto.metrics.candidates import Candidate
+from impasto.metrics.memorisation_finding import MemorisationFinding
 from impasto.metrics.results import DECIDING_METRIC, Evaluation, ImageSetSummary, Memorisation, Scores, Value
+from impasto.reports.tuning_text import caveats, result
 from impasto.training.callbacks import Observer
 from impasto.training.run_dir import RunDir
-from impasto.tuning.pruning import RUNGS
+from impasto.tuning.export import tuning_results, write_best_recipe
+from impasto.tuning.pruning import RUNGS, scoring_observer
 from impasto.tuning.sampling import trial_settings
 from impasto.tuning.trials import trial_attributes
 from impasto.tuning.worker import Worker
@@ -33,6 +37,8 @@ class FakeTraining:
     """Write what a training writes, with a given score, or stop at the first rung."""
 
     score: Callable[[Recipe, int], float] = lambda recipe, seed: 0.5 + seed
+    copies: Callable[[Recipe], float] = lambda recipe: 0.0
+    prune: bool = True
     signal: int | None = None
     error: BaseException | None = None
     budget: str = "10m"
@@ -44,18 +50,24 @@ class FakeTraining:
             facts = {"seed": seed, "budget": self.budget, "seconds": 2.0, "steps": 9}
             RunDir.create(run, recipe, facts)
         (run / "checkpoints" / "step-00000001.pt").touch()
-        score = self.score(recipe, seed)
+        score, copies = self.score(recipe, seed), self.copies(recipe)
+        finding = MemorisationFinding("memorised" if copies else "none", "", copies)
+        candidate = Candidate(scores=scores(score), memorisation=finding)
+        observer = observer if self.prune else scoring_observer()
         for share in observer.score_at:
             if self.error is not None:
                 raise self.error
             if self.signal is not None:
                 return self.signal
-            if not observer.on_scores(share, scores(score)):
+            if not observer.on_scores(share, candidate):
                 return None
         side = ImageSetSummary(name="x", there=8, scored=8)
         found = Evaluation(
             impasto="0.1.0", created=datetime.now(UTC), fakes=side, reals=side, scores=[scores(score)],
-            copies=Memorisation(network="efficientnet-lite0", fakes=[], reals=[], suspects=[]),
+            copies=Memorisation(
+                network="efficientnet-lite0", fakes=[0.0] * round(100 * copies) + [0.5] * round(100 - 100 * copies),
+                reals=[0.2 + 0.001 * number for number in range(100)], suspects=[],
+            ),
         )  # fmt: skip
         (run / "evaluation.json").write_text(found.model_dump_json())
         return None
@@ -77,6 +89,39 @@ def test_the_objective_is_the_mean_over_the_seeds(tmp_path: Path) -> None:
     assert train.calls == [("0000", 5, False), ("0000-seed-6", 6, False)]
     assert trial.values == [pytest.approx(0.5 + 5.5)]
     assert trial_attributes(trial)["seconds"] == 4.0 and trial_attributes(trial)["steps"] == 9
+
+
+def test_a_trial_that_reproduces_training_images_is_ranked_after_all_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever its score: by the study, by the results and by best.yaml."""
+    train = FakeTraining()
+    one = worker(tmp_path, train)
+    run_next(one)  # the baseline: 0.5
+    train.score, train.copies = lambda recipe, seed: 0.01, lambda recipe: 0.75
+    copying = run_next(one)
+    assert copying.state.name == "PRUNED" and copying.constraints == {"copies": 0.75}
+    assert f"Trial {copying.number} reproduces training images (75\N{NO-BREAK SPACE}% of them)." in caplog.messages
+    train.prune = False
+    copying = run_next(one)
+    assert copying.state.name == "COMPLETE" and copying.values == [0.01]
+    results = tuning_results(one.study, one.definition, "sqlite://")
+    assert results.best == [0] and results.complete[-1].number == copying.number
+    assert one.study.best_trial.number == 0
+    write_best_recipe(one.study, one.definition, tmp_path / "best.yaml")
+    assert Recipe.load(tmp_path / "best.yaml").value("batch") == one.definition.baseline["batch"]
+
+
+def test_where_all_trials_reproduce_training_images_the_one_that_does_so_least_is_the_best(tmp_path: Path) -> None:
+    train = FakeTraining(score=lambda recipe, seed: 0.01, copies=lambda recipe: 0.9, prune=False)
+    one = worker(tmp_path, train)
+    run_next(one)
+    train.score, train.copies = lambda recipe, seed: 0.4, lambda recipe: 0.6
+    least = run_next(one)
+    results = tuning_results(one.study, one.definition, "sqlite://")
+    assert results.best == [least.number]
+    assert "Every complete trial reproduces training images" in result(results)
+    assert any("reproduce training images: they rank" in caveat for caveat in caveats(results))
 
 
 def test_a_trial_is_trained_with_its_settings_and_its_checkpoints_are_deleted(tmp_path: Path) -> None:

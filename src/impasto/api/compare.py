@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from impasto.api.evaluate import evaluate
-from impasto.config.recipe import Recipe
+from impasto.config.scoring import scoring_network
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder, user_path
 from impasto.inference.image_sets import MAX_SIDE, native_size, resolve
@@ -100,11 +100,11 @@ def _has_style(record: RunRecord) -> bool:
 def _evaluate_anew(
     records: Sequence[RunRecord], against: str, photos: str | None, count: int | None, device: str
 ) -> list[Evaluation | None]:
-    """Evaluate every style against the same images: equal counts, seed and photos, the smallest size of all, and every
-    network by which one of them was chosen."""
+    """Evaluate every style against the same images: equal counts, seed and photos, the smallest size of all, a network
+    of a family that none of them is trained against, and the default one."""
     size = min(MAX_SIDE, native_size(resolve(against, device)), *(record.sample_size for record in records))
-    chose = {Recipe.of(record.recipe).scoring_network for record in records if _has_style(record)}
-    networks = (*sorted(chose - {DEFAULT}), DEFAULT)  # the first one decides
+    families = frozenset[str]().union(*(record.feature_families for record in records if _has_style(record)))
+    networks = tuple(dict.fromkeys((scoring_network(families), DEFAULT)))  # the first one decides
     evaluations: list[Evaluation | None] = []
     for record in records:
         evaluation = None

@@ -10,7 +10,7 @@ from impasto._version import __version__
 from impasto.api.training_data import absolute, open_stores, reopen_stores, require_photos, source_facts
 from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
-from impasto.device import choose_device, choose_precision, open_fabric
+from impasto.device import choose_device, choose_precision, open_fabric, restored_torch_state
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.style import Style, bundled_styles, find_style
@@ -50,10 +50,13 @@ def train(
         out: run folder to create.
         photos: data set of photos, for image-to-image recipes.
         start: style or run folder whose weights to start from (fine-tuning), instead of a random initialisation.
-        seed: of initialisation, data order and sampling. The same seed, recipe and data give the same style bit for bit
-            (same CPU type, budget not a time).
+        seed: of initialisation, data order, augmentation, dropout and noise. The same seed, recipe, data and number of
+            steps give the same style bit for bit on the CPU: with the same type of CPU, number of threads, precision
+            and version of torch. On CUDA and MPS some sums are made in varying order, so styles are similar, not equal.
         budget: length of the training: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``. An epoch is once through the
-            photos, or through the paintings of an unconditional model. Evaluation and report come on top of a time.
+            photos, or through the paintings of an unconditional model. Evaluation and report come on top of a time. A
+            time becomes a number of steps by the speed at the start; ``plan`` in ``run.json`` is the budget that
+            repeats the training.
         settings: changes to the recipe, such as ``generator.width=96``.
         crop_frames: crop borders, mounts and frames off the paintings.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``.
@@ -76,7 +79,7 @@ def train(
     require_loggers(loggers)
     if start is not None:
         _require_same_networks(start, base)
-    Budget.parse(budget)
+    Budget.parse(budget).require_parts(len(base.speed_changes) + 1)
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)
     RunDir.require_free(Path(out))
@@ -99,7 +102,7 @@ def train(
     run = RunDir.create(Path(out), base, facts)
     with atomic_write(run.path / "pictures.json") as part:
         part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
-    with run.lock():
+    with run.lock(), restored_torch_state(chosen_device):
         session = TrainingSession(run, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress)
         return session.train()
 
@@ -116,7 +119,8 @@ def resume(
     observer: Observer | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Resume a run that was stopped or killed, bit-exactly (same CPU type, budget not a time).
+    """Resume a run that was stopped or killed: bit-exactly under the conditions of ``seed`` of :func:`train`, unless
+    the budget is changed.
 
     Args:
         run: run folder.
@@ -143,12 +147,11 @@ def resume(
         loggers = list(dict.fromkeys((*facts.get("loggers", ()), *added)))
         require_loggers(added)
         if budget is not None:
-            Budget.parse(budget)
+            Budget.parse(budget).require_parts(len(resumed.recipe.speed_changes) + 1)
         stores = reopen_stores(resumed, paintings, photos)
         for name, moved in (("paintings", paintings), ("photos", photos)):
             if moved is not None:
                 facts[name] = facts[name] | {"spec": absolute(moved)}
-        torch.set_num_threads(facts["threads"])  # rounding depends on the number of threads
         resumed.note(
             paintings=facts["paintings"],
             photos=facts.get("photos"),
@@ -156,10 +159,12 @@ def resume(
             budget=budget or facts["budget"],
             loggers=loggers,
         )
-        session = TrainingSession(
-            resumed, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress
-        )
-        return session.train()
+        with restored_torch_state(chosen_device):
+            torch.set_num_threads(facts["threads"])  # rounding depends on the number of threads
+            session = TrainingSession(
+                resumed, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress
+            )
+            return session.train()
 
 
 def _base_recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Recipe:

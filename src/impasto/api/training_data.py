@@ -130,14 +130,16 @@ class DataSplits:
 
     Attributes:
         training: batches to train on, held-out paintings and photos to sample from.
-        reals: training images of the target domain, to choose the best style by.
-        heldout: held-out images of the target domain.
+        reals: training images of the target domain.
+        choosing: held-out images of the target domain to choose the best style by; None if there are too few.
+        heldout: held-out images of the target domain to evaluate the best style by; they may be too few.
         photos: images of the source domain to evaluate by; None for unconditional models.
         source_reals: training images of the source domain, to score the reverse direction against.
     """
 
     training: TrainingData
     reals: StoreImages
+    choosing: StoreImages | None
     heldout: StoreImages
     photos: StoreImages | None = None
     source_reals: StoreImages | None = None
@@ -146,8 +148,9 @@ class DataSplits:
 def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device) -> DataSplits:
     """Split the data sets into training and held-out images, reproducibly by ``seed``.
 
-    The best style is chosen by one half of the held-out photos and evaluated by the other, if there are enough for
-    both; with too few held-out photos, all photos serve for both.
+    The best style is chosen by one half of the held-out images of each domain and evaluated by the other, if there are
+    enough for both. With fewer, all serve for both; with too few held-out photos, all photos do, and with too few
+    held-out images of the target domain the training images choose.
     """
     target, source = stores.paintings, stores.photos
     if source is not None and recipe.target != "paintings":
@@ -160,19 +163,34 @@ def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device
     train, heldout = split(len(target.pixels), recipe.heldout, seed)
     heldout_batches = Batches(loader(target, heldout, "epoch")) if len(heldout) else None
     reals = StoreImages(target, recipe.sample_size, MAX_REALS, train)
-    heldout_images = StoreImages(target, recipe.sample_size, indices=heldout)
+    choose, evaluate = _halves(heldout)
+    choosing = StoreImages(target, recipe.sample_size, indices=choose) if len(heldout) >= FEW_HELDOUT else None
+    heldout_images = StoreImages(target, recipe.sample_size, indices=evaluate)
     if source is None:
         training = TrainingData(Batches(loader(target, train, "epoch")), heldout_batches)
-        return DataSplits(training, reals, heldout_images)
+        return DataSplits(training, reals, choosing, heldout_images)
     source_train, source_heldout = split(len(source.pixels), recipe.heldout, seed)
-    choose = evaluate = source_heldout if len(source_heldout) >= FEW_HELDOUT else np.arange(len(source.pixels))
-    if len(source_heldout) >= 2 * FEW_HELDOUT:
-        choose, evaluate = source_heldout[::2], source_heldout[1::2]
+    choose = evaluate = np.arange(len(source.pixels))
+    if len(source_heldout) >= FEW_HELDOUT:
+        choose, evaluate = _halves(source_heldout)
     batches = Batches(loader(target, train, "epoch"), loader(source, source_train, "photos"))
     return DataSplits(
         TrainingData(batches, heldout_batches, loader(source, choose, "subjects")),
         reals,
+        choosing,
         heldout_images,
         StoreImages(source, recipe.sample_size, image_sets.GENERATED, evaluate),
         StoreImages(source, recipe.sample_size, image_sets.GENERATED, source_train),
     )
+
+
+def enough_heldout(stores: Stores, recipe: Recipe) -> bool:
+    """Return whether enough images of the target domain are held out to choose the best style and to score it."""
+    target = stores.photos if recipe.target == "photos" and stores.photos is not None else stores.paintings
+    return len(split(len(target.pixels), recipe.heldout, 0)[1]) >= FEW_HELDOUT
+
+
+def _halves(heldout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images to choose by and those to evaluate by: halves, or all for both if they are too few to
+    divide."""
+    return (heldout[::2], heldout[1::2]) if len(heldout) >= 2 * FEW_HELDOUT else (heldout, heldout)

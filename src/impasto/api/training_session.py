@@ -20,18 +20,16 @@ from impasto.inference.image_sets import GeneratedImages, TranslatedImages
 from impasto.inference.load import for_task
 from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
-from impasto.metrics.base import FeatureComparison, FeatureSet
+from impasto.metrics.candidates import CandidateScorer
 from impasto.metrics.evaluation import evaluate_images, score_images
 from impasto.metrics.feature_extractors import DEFAULT, open_feature_extractor
-from impasto.metrics.features import extract
+from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import Evaluation
-from impasto.metrics.scoring import score
-from impasto.reports.evaluation_text import assess_memorisation, summarise
+from impasto.reports.evaluation_text import summarise
 from impasto.reports.run import write_report
 from impasto.style import Style, find_style
 from impasto.training import checkpoint
 from impasto.training.callbacks import Callback, Observer
-from impasto.training.evaluator import Scorer
 from impasto.training.loggers import open_loggers
 from impasto.training.progress import ProgressDisplay
 from impasto.training.run_dir import RunDir, resume_command
@@ -52,8 +50,8 @@ class TrainingSession:
         stores: the data sets.
         device: where to compute.
         callbacks: follow the training beside the loggers.
-        observer: a hyperparameter search; it is given the score that chose the best style, no report is written, and no
-            other feature network or direction is scored.
+        observer: a hyperparameter search; it is given the score that chose the best style, no report is written, and
+            the reverse direction is not scored.
         progress: show the progress.
     """
 
@@ -70,7 +68,9 @@ class TrainingSession:
         self.run, self.device, self.observer, self.recipe = run, device, observer, run.recipe
         self._callbacks, self._progress = list(callbacks), progress
         self.data: DataSplits = split_stores(stores, self.recipe, run.facts["seed"], device)
-        self.network = open_feature_extractor(self.recipe.scoring_network, device)
+        self.network = self.memorisation_network = open_feature_extractor(self.recipe.scoring_network, device)
+        if self.network.name != DEFAULT:  # which finds more copies than others do (docs/decisions.md)
+            self.memorisation_network = open_feature_extractor(DEFAULT, device)
 
     def train(self) -> Outcome:
         """Train, then write samples, evaluation and report.
@@ -86,6 +86,8 @@ class TrainingSession:
                 for name in ("evaluation.json", "copies.jpg"):  # of a style that may be replaced
                     (self.run.path / name).unlink(missing_ok=True)
             outcome = trainer.train()
+            if trainer.evaluator.best is not None:
+                _log.info(trainer.evaluator.best.sentence())
             if not outcome.finished:
                 _log.info("Stopped at step %d. Resume with: %s", trainer.step, resume_command(self.run.path))
             self._write_samples()
@@ -98,7 +100,7 @@ class TrainingSession:
     def _build_trainer(self) -> Trainer:
         fabric = open_fabric(self.device, self.run.facts["precision"])
         _log.info("Measuring %s real images to compare with …", f"{self.data.reals.count:,}")
-        scorer = self._build_scorer()
+        scorer = CandidateScorer(self.network, self.data.reals, self.data.choosing, self.memorisation_network)
         heldout = self.data.training.heldout
         display = [ProgressDisplay(0 if heldout is None else len(heldout))] if self._progress else []
         callbacks = [*display, *self._callbacks]
@@ -109,12 +111,6 @@ class TrainingSession:
         resumed = bool(checkpoint.steps(self.run.checkpoints))
         trainer.callbacks.callbacks[:0] = open_loggers(self.run, self.run.facts.get("loggers", ()), resumed)
         return trainer
-
-    def _build_scorer(self) -> Scorer:
-        """Return the scores of images against the training images of the target domain."""
-        network, reals = self.network, self.data.reals
-        real = FeatureSet(reals.features(network), network, reals.size)
-        return lambda images: score(FeatureComparison(extract(network, images), real))
 
     def _restore(self, trainer: Trainer) -> None:
         """Restore the newest checkpoint; without one, load the weights that the training starts from, if any."""
@@ -127,9 +123,6 @@ class TrainingSession:
         for path in damaged:
             _log.warning("%s is damaged; an older checkpoint is used.", path)
         trainer.resume(state)
-        scores = trainer.evaluator.scores
-        if scores is not None and scores.network != self.network.name:
-            trainer.evaluator.lowest = None  # scores through different networks are not comparable
         if trainer.schedule.total is not None and trainer.step >= trainer.schedule.total:
             _log.info("Finished at step %d; a larger --budget continues the training.", trainer.step)
         else:
@@ -163,9 +156,7 @@ class TrainingSession:
         """Measure a style in its directions and write ``evaluation.json`` and ``copies.jpg``."""
         data, name = self.data, str(self.run.path)
         enough = data.heldout.count >= FEW_HELDOUT
-        networks = [self.network]
-        if self.observer is None and self.network.name != DEFAULT:
-            networks.append(open_feature_extractor(DEFAULT, self.device))
+        networks = list(dict.fromkeys((self.network, self.memorisation_network)))
         pipeline = for_task(style, self.device)
         if isinstance(pipeline, Sampler):
             fakes: GeneratedImages | TranslatedImages = GeneratedImages(

@@ -4,14 +4,13 @@ import json
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from filelock import FileLock
 
 from impasto.api import train
-from impasto.api.training_data import open_stores
+from impasto.api.training_data import enough_heldout, open_stores
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
@@ -23,7 +22,7 @@ from impasto.tuning.definition import StudyDefinition, list_differences, recipe_
 from impasto.tuning.export import tuning_results, write_best_recipe
 from impasto.tuning.liveness import fail_dead_trials
 from impasto.tuning.storage import open_storage, sqlite_lock
-from impasto.tuning.study import needs_trial, open_study, require_name, require_same_data
+from impasto.tuning.study import needs_trial, open_study, require_name, require_same_data, scores_unseen
 from impasto.tuning.trials import storage_errors
 from impasto.tuning.worker import Worker
 
@@ -62,9 +61,10 @@ def tune(
 ) -> TuneOutcome:
     """Search the settings in a recipe's ``tune`` section (TPE with successive halving).
 
-    Trial 0 is the baseline: the recipe's own settings. With one objective, a bad trial is pruned after 1/9 or 1/3 of
-    its budget; the baseline is not. Any number of processes may work on one study at the same time. A process that was
-    stopped resumes the study when it is started again.
+    Trial 0 is the baseline: the recipe's own settings. Trials that reproduce training images are ranked after all
+    others, whatever their scores. With one objective, a bad trial is pruned after 1/9 or 1/3 of its budget; the
+    baseline is not. Any number of processes may work on one study at the same time. A process that was stopped resumes
+    the study when it is started again.
 
     Writes ``recipe.yaml`` (with the search space), ``best.yaml``, ``report.html`` and ``tuning.json`` into ``out``, and
     into ``trials`` the run folder of each trial without its checkpoints.
@@ -76,7 +76,8 @@ def tune(
         budget: of each training.
         seeds: trainings a trial; its objectives are their means.
         seed: of the sampler, and of the first training of each trial.
-        objectives: "score" (KID), "content" (ST-LPIPS between photos and paintings), or both for a Pareto front.
+        objectives: "score" (KID, against held-out images if there are enough), "content" (ST-LPIPS between photos and
+            paintings), or both for a Pareto front.
         changes: to the recipe's settings, such as ``batch=4``; these settings are not searched.
         storage: URL of a database, or a journal file (.log); a SQLite file in ``out`` by default.
         study: name in the storage; the recipe's by default.
@@ -104,6 +105,8 @@ def tune(
     fingerprints = {kind: store.fingerprint for kind, store in data.items() if store is not None}
     opened = open_study(open_storage(url), name, definition)
     require_same_data(opened, fingerprints)
+    definition = replace(definition, unseen=scores_unseen(opened, enough_heldout(stores, base)))
+    _log.info("Objectives: %s.", " and ".join(definition.labels))
     count = f"{trials} trials" if trials > 1 else "1 trial"
     _log.info("Study '%s' in %s: %d settings, %s of %s.", name, without_password(url), len(base.tune), count, budget)
     make_folder(folder)
@@ -111,7 +114,6 @@ def tune(
         part.write_text(base.to_yaml(), encoding="utf-8")
 
     def train_run(recipe: Recipe, run: Path, seed: int, observer: Observer, *, resume: bool) -> int | None:
-        threads = torch.get_num_threads()
         with _quiet():
             if resume:
                 outcome = train.resume(
@@ -123,7 +125,6 @@ def tune(
                     recipe, paintings, run, photos=photos, start=start, seed=seed, budget=budget,
                     crop_frames=crop_frames, device=device, precision=precision, progress=False, observer=observer,
                 )  # fmt: skip
-        torch.set_num_threads(threads)  # a resumed run sets those of the machine that began it
         return outcome.signal
 
     worker = Worker(opened, definition, folder, train_run)

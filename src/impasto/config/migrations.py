@@ -55,8 +55,13 @@ def log_row(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checkpoint(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The state of a training."""
-    return _renamed(values, {"spreads": "diversity_ratios"})
+    """The state of a training. Earlier versions could correct the number of steps at one point ("from")."""
+    changed = _renamed(values, {"spreads": "diversity_ratios"})
+    if "knots" not in changed and "total" in changed:
+        total, corrected = changed["total"], list(changed["from"])
+        middle = [corrected] if corrected[0] else []
+        changed["knots"] = [] if total is None else [[0, 0.0], *middle, [total, 1.0]]
+    return changed
 
 
 def pack(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from collections.abc import Collection
 from impasto.config.registries import FEATURE_EXTRACTORS
 from impasto.errors import ImpastoError
 
-#: The networks that score in training, in the order of preference. ``alexnet`` takes a quarter of the time of ``vgg16``;
-#: the weights of the last one must be downloaded.
+#: The networks that score in training, in the order of preference. ``alexnet`` takes a quarter of the time of
+#: ``vgg16``; the weights of the last one must be downloaded.
 SCORING_NETWORKS = ("efficientnet-lite0", "alexnet", "vgg16", "inception-2015")
 
 

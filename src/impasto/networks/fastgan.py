@@ -69,9 +69,9 @@ def _convolution(before: int, after: int) -> list[nn.Module]:
 class Generator(nn.Module):
     """Latents (B, latent) to images (B, 3, size, size) in −1…1, ``width`` channels wide at 128×128.
 
-    Differences from the paper and its code: there is no noise injection, so the image is a function of the latent. There
-    is no spectral normalisation, since the BatchNorm after each convolution removes the scale of its weights. There is
-    no second output at 128×128, which only the discriminator's branch for small images needs.
+    Differences from the paper and its code: there is no noise injection, so the image is a function of the latent.
+    There is no spectral normalisation, since the BatchNorm after each convolution removes the scale of its weights.
+    There is no second output at 128×128, which only the discriminator's branch for small images needs.
     """
 
     def __init__(self, size: int, latent: int, width: Width) -> None:

@@ -190,7 +190,8 @@ def initialise_kaiming(network: nn.Module, output: nn.Conv2d) -> None:
 
 
 class _Float32SpectralNorm(_SpectralNorm):
-    """torch's, without autocast: that of CUDA would iterate in bfloat16, whose rounding errors add up over a training."""
+    """torch's, without autocast: that of CUDA would iterate in bfloat16, whose rounding errors add up over a
+    training."""
 
     def forward(self, weight: Tensor) -> Tensor:
         with torch.autocast(weight.device.type, enabled=False):

@@ -44,7 +44,7 @@ class Entry:
 
 
 class TrainingScore(BaseModel, frozen=True):
-    """A score during training: its lowest value, by which the best style was chosen, and its last."""
+    """A score during training: its lowest value and its last."""
 
     measure: str  #: with network and counts
     lowest: float | None
@@ -61,6 +61,7 @@ class ComparedRun(BaseModel, frozen=True):
     created: datetime
     impasto: str
     recipe: str
+    families: list[str] = []  #: of the pretrained networks that it is trained against
     size: int  #: side of its images in pixels
     seed: int
     budget: str
@@ -114,6 +115,7 @@ class ComparedRun(BaseModel, frozen=True):
             created=facts.created,
             impasto=facts.impasto,
             recipe=str(record.recipe.get("name", "")),
+            families=sorted(record.feature_families),
             size=record.sample_size,
             seed=facts.seed,
             budget=facts.budget,

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from impasto.config.scoring import network_family
 from impasto.metrics.base import better
 from impasto.metrics.formatting import SIGNIFICANT
 from impasto.metrics.results import ImageSetSummary, Scores, Value
@@ -51,6 +52,11 @@ def conditions(run: ComparedRun) -> dict[Condition, Scores]:
     if run.evaluation.unseen is not None:
         found[condition(run.evaluation.unseen, True)] = run.evaluation.unseen
     return found
+
+
+def trained_against(runs: Sequence[ComparedRun], network: str) -> list[str]:
+    """Return the names of the runs that are trained against features of a network's family, by which none is ranked."""
+    return [run.name for run in runs if network_family(network) in run.families]
 
 
 def mark_best(metric: str, values: Sequence[Value | None]) -> list[bool]:

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from impasto.metrics.base import describe
-from impasto.metrics.formatting import decimal_places, format_floor, format_number, format_value
+from impasto.metrics.formatting import decimal_places, format_floor, format_number, format_value, join_words
+from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import Scores, Value
 from impasto.reports.comparison_results import ComparedRun, Comparison, TrainingScore
-from impasto.reports.comparison_scores import conditions, mark_best
-from impasto.reports.evaluation_text import assess_memorisation, format_halves
+from impasto.reports.comparison_scores import conditions, mark_best, trained_against
+from impasto.reports.evaluation_text import format_halves
 from impasto.reports.record_text import format_duration, setting_text
 
 MISSING = "—"
@@ -53,8 +54,9 @@ def score_blocks(runs: Sequence[ComparedRun]) -> list[Block]:
     for condition in dict.fromkeys(each for mine in scored for each in mine):
         indices = [index for index, mine in enumerate(scored) if condition in mine]
         shared = [scored[index][condition] for index in indices]
+        against = trained_against([runs[index] for index in indices], condition.network)
         lines = [
-            _metric(shared[0].label(name), name, [scores.values.get(name) for scores in shared], shared)
+            _metric(shared[0].label(name), name, [scores.values.get(name) for scores in shared], shared, not against)
             for name in dict.fromkeys(name for scores in shared for name in scores.values)
         ]
         found = [evaluation for index in indices if (evaluation := runs[index].evaluation)]
@@ -62,7 +64,8 @@ def score_blocks(runs: Sequence[ComparedRun]) -> list[Block]:
             checkerboards = [each.checkerboard for each in found]
             lines += [_metric("checkerboard", "checkerboard", checkerboards)] if any(checkerboards) else []
             lines.append(Line("memorisation", "", [assess_memorisation(each.copies).short for each in found]))
-        blocks.append(Block(str(condition), indices, lines))
+        caption = f"{condition}; {join_words(against)} trained against this family" if against else str(condition)
+        blocks.append(Block(caption, indices, lines))
     return blocks
 
 
@@ -72,7 +75,7 @@ def training_block(runs: Sequence[ComparedRun]) -> Block:
     for name in dict.fromkeys(each.measure for run in runs for each in run.during):
         found = [next((each for each in run.during if each.measure == name), None) for run in runs]
         texts = [MISSING if each is None else _training_score(each) for each in found]
-        lines.append(Line(name, "best value, by which the style was chosen", texts))
+        lines.append(Line(name, "lowest value", texts))
     return Block("During training", list(range(len(runs))), lines)
 
 
@@ -97,15 +100,17 @@ def time_block(comparison: Comparison) -> Block:
     return Block("Time and cost" if comparison.price is not None else "Time", list(range(len(runs))), lines)
 
 
-def _metric(label: str, name: str, values: Sequence[Value | None], scores: Sequence[Scores] | None = None) -> Line:
-    """Return the row of a metric; its notes are the floors."""
+def _metric(
+    label: str, name: str, values: Sequence[Value | None], scores: Sequence[Scores] | None = None, ranked: bool = True
+) -> Line:
+    """Return the row of a metric, with the best values marked if they are ``ranked``; its notes are the floors."""
     texts = [MISSING if value is None else format_value(value) for value in values]
     notes = []
     for index, value in enumerate(values):
         floor = "" if value is None else format_floor(value)
         halves = f", {format_halves(scores[index])}" if scores is not None else ""
         notes.append(f"{'reals' if scores is None else 'floor'} {floor}{halves}" if floor else "")
-    return Line(label, describe(name), texts, mark_best(name, values), notes)
+    return Line(label, describe(name), texts, mark_best(name, values) if ranked else None, notes)
 
 
 def _training_score(found: TrainingScore) -> str:

@@ -5,37 +5,45 @@ from itertools import product
 
 from impasto.metrics.base import better
 from impasto.metrics.formatting import format_value, join_words
+from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.reports.comparison_results import ComparedRun
-from impasto.reports.comparison_scores import Condition, conditions, mark_best
-from impasto.reports.evaluation_text import assess_memorisation, format_sets
+from impasto.reports.comparison_scores import Condition, conditions, mark_best, trained_against
+from impasto.reports.evaluation_text import format_sets
 
 
 def conclude(runs: Sequence[ComparedRun]) -> str:
-    """Return which run is best by the deciding metric, under the condition that most runs share."""
+    """Return which run is best by the deciding metric, under the condition that most runs share. Runs that reproduce
+    training images are not ranked, and no run by a network of a family that it is trained against."""
     if len(runs) == 1:
         return "There is only one run, so nothing is compared."
+    copying = [run.name for run in runs if _memorises(run)]
+    copies = "" if not copying else f" {join_words(copying)} reproduce{'s' * (len(copying) == 1)} training images."
+    ranked = [run for run in runs if run.name not in copying]
+    if copying and len(ranked) < 2:
+        honest = f" Only {ranked[0].name} does not." if ranked else ""
+        return f"{copies.strip()}{honest} So the scores do not tell which is best."
     scored: dict[Condition, list[tuple[ComparedRun, Scores]]] = {}
-    for run in runs:
+    for run in ranked:
         for each, scores in conditions(run).items():
-            if DECIDING_METRIC in scores.values:
+            if DECIDING_METRIC in scores.values and not trained_against([run], each.network):
                 scored.setdefault(each, []).append((run, scores))
     condition, shared = max(scored.items(), key=lambda item: len(item[1]), default=(None, []))
     if condition is None or len(shared) < 2:
-        return "No two of these runs have comparable scores."
+        return f"No two of these runs have comparable scores.{copies}"
     shared.sort(key=lambda pair: pair[1].values[DECIDING_METRIC].value, reverse=better(DECIDING_METRIC) == "higher")
     numbers = ", ".join(f"{run.name} {format_value(scores.values[DECIDING_METRIC])}" for run, scores in shared)
     evidence = f"{shared[0][1].label(DECIDING_METRIC)}, {format_sets(shared[0][1])}: {numbers}"
     marks = mark_best(DECIDING_METRIC, [scores.values[DECIDING_METRIC] for _, scores in shared])
     best = [run for (run, _), marked in zip(shared, marks, strict=True) if marked]
+    if copies:
+        copies += " Their scores are not ranked." if len(copying) > 1 else " Its score is not ranked."
     if not best:
-        return f"No significant difference between the runs. {evidence}."
-    names = [run.name for run in best if _memorised(run)]
-    caveat = f" But {join_words(names)} memorised training images." if names else ""
+        return f"No significant difference between the runs. {evidence}.{copies}"
     if len(best) == 1:
-        return f"{best[0].name} has the best score. {evidence}.{caveat}"
+        return f"{best[0].name} has the best score. {evidence}.{copies}"
     names = [run.name for run in best]
-    return f"{join_words(names)} have the best scores, without a significant difference. {evidence}.{caveat}"
+    return f"{join_words(names)} have the best scores, without a significant difference. {evidence}.{copies}"
 
 
 def warnings(runs: Sequence[ComparedRun]) -> Iterator[str]:
@@ -66,8 +74,8 @@ def warnings(runs: Sequence[ComparedRun]) -> Iterator[str]:
         yield f"The devices differ, and with them the times: {', '.join(f'{run.name} {run.device}' for run in runs)}."
 
 
-def _memorised(run: ComparedRun) -> bool:
-    return run.evaluation is not None and assess_memorisation(run.evaluation.copies).level == "memorised"
+def _memorises(run: ComparedRun) -> bool:
+    return run.evaluation is not None and assess_memorisation(run.evaluation.copies).suspicious
 
 
 def _incomparable(runs: Sequence[ComparedRun]) -> Iterator[str]:

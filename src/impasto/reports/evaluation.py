@@ -10,10 +10,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from impasto.files import atomic_write
+from impasto.metrics.memorisation_finding import MemorisationFinding, assess_memorisation
 from impasto.metrics.results import Evaluation, ImageSetSummary
 from impasto.reports.embed import Drawing, drawing, jpeg, render
 from impasto.reports.evaluation_tables import MetricTable, Row, checkerboard_row, content_rows, metric_tables
-from impasto.reports.evaluation_text import MemorisationFinding, assess_memorisation, summarise
+from impasto.reports.evaluation_text import summarise
 from impasto.reports.memorisation import Suspect, draw_histogram, select_images
 from impasto.reports.record_text import base_name
 

@@ -174,6 +174,8 @@ def _details(record: RunRecord) -> Iterator[tuple[str, str]]:
     known = facts.total_steps is not None and facts.budget != f"{facts.total_steps}steps"
     steps = f", {facts.total_steps:,} steps" if known else ""
     yield "Budget", f"{facts.budget}{steps}"
+    if facts.best is not None:
+        yield "Best style", facts.best.sentence()
     yield "Device", f"{facts.device}, {facts.precision}"
     yield "Seed", str(facts.seed)
     if facts.start is not None:
@@ -215,7 +217,8 @@ def _commands(record: RunRecord) -> Iterator[tuple[str, str]]:
     again += ["--photos", facts.photos.spec] if facts.photos is not None else []
     again += ["--from", facts.start] if facts.start is not None else []
     # A budget in time would give another number of steps.
-    again += ["--budget", f"{facts.total_steps}steps" if facts.total_steps is not None else facts.budget]
+    steps = facts.plan or (None if facts.total_steps is None else f"{facts.total_steps}steps")
+    again += ["--budget", steps or facts.budget]
     again += ["--seed", str(facts.seed), "--device", facts.device]
     again += [
         "--precision",

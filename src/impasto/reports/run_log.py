@@ -52,7 +52,7 @@ class Log:
         return [name for name in self.columns if name.startswith(f"{DECIDING_METRIC}[") and len(self.series(name)[0])]
 
     def best(self, name: str) -> tuple[int, float] | None:
-        """Return step and value of the lowest score, by which the best style is chosen; None without values."""
+        """Return step and value of the lowest score; None without values."""
         steps, values = self.series(name)
         if not len(values):
             return None

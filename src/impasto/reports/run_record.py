@@ -12,10 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from impasto.config import migrations
 from impasto.config.data import AugmentConfig
+from impasto.config.recipe import Recipe
 from impasto.config.types import Pixels
 from impasto.config.yaml_reader import read_yaml_file
 from impasto.data.image_grid import cut
 from impasto.errors import MALFORMED, ImpastoError
+from impasto.metrics.choice import Choice
 from impasto.metrics.results import Evaluation
 from impasto.reports.run_log import Log, read_log
 
@@ -48,6 +50,8 @@ class Facts(BaseModel):
     seed: int
     budget: str
     total_steps: int | None = None
+    plan: str | None = None  #: the budget in steps that repeats the training
+    best: Choice | None = None  #: which style is the best one, and why
     paintings: RecordedData
     photos: RecordedData | None = None  #: of image-to-image translation; None for unconditional generation
     start: str | None = None  #: the style or run whose weights it started from
@@ -94,6 +98,15 @@ class RunRecord:
             ),
             evaluation=_read_evaluation(folder / "evaluation.json"),
         )
+
+    @property
+    def feature_families(self) -> frozenset[str]:
+        """The families of pretrained networks that it is trained against; none if its recipe cannot be read here, as
+        where a plugin is missing."""
+        try:
+            return Recipe.of(self.recipe, recorded=True).feature_families
+        except ImpastoError:
+            return frozenset()
 
     @property
     def size(self) -> int:

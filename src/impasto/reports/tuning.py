@@ -174,6 +174,7 @@ def _row(study: Tuning, trial: Trial) -> TrialRow:
     notes = ["baseline"] if trial.baseline else []
     notes += [f"retry of {trial.retry_of}"] if trial.retry_of is not None else []
     notes += [f"retried as {retry.number}"] if retry is not None else []
+    notes += [f"reproduces training images ({format_percent(trial.copies)})"] if trial.copies else []
     notes += [trial.error] if trial.error else []
     values = [format_number(value) for value in trial.values] or ["—"] * len(study.objectives)
     if not trial.values and trial.finite_rung_scores:

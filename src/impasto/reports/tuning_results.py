@@ -31,6 +31,7 @@ class Trial(BaseModel, frozen=True, ser_json_inf_nan="strings"):
     retry_of: int | None  #: the failed trial whose settings it repeats
     baseline: bool  #: whether its settings are the recipe's own
     error: str | None = None  #: why it failed, if known
+    copies: float = 0.0  #: share of its images, 0…1, that reproduce training images
 
     @property
     def finite_rung_scores(self) -> list[tuple[float, float]]:
@@ -73,11 +74,17 @@ class Tuning(BaseModel, frozen=True, ser_json_inf_nan="strings"):
 
     @property
     def complete(self) -> list[Trial]:
-        """The complete trials with finite objectives, by the first objective."""
+        """The complete trials with finite objectives: those that reproduce training images last, and by the first
+        objective."""
         finite = (
             trial for trial in self.in_state("complete") if trial.values and all(map(math.isfinite, trial.values))
         )
-        return sorted(finite, key=lambda trial: trial.values[0])
+        return sorted(finite, key=lambda trial: (trial.copies, trial.values[0]))
+
+    @property
+    def copying(self) -> list[Trial]:
+        """The trials that reproduce training images, by number."""
+        return sorted((trial for trial in self.trials if trial.copies), key=lambda trial: trial.number)
 
     @property
     def pruned(self) -> list[Trial]:

@@ -36,6 +36,11 @@ def result(study: Tuning) -> str:
     best, baseline = study.best_trial, study.complete_baseline
     if best is None:
         return f"No trial is complete yet: {count_states(study)}." if study.trials else "No trial has begun yet."
+    if best.copies:
+        return (
+            f"Every complete trial reproduces training images, so their scores say nothing about quality. Trial "
+            f"{best.number} does so least ({format_percent(best.copies)} of its images): {format_scores(study, best)}."
+        )
     if len(study.objectives) > 1:
         return _pareto_result(study, best, baseline)
     if baseline is not None and baseline.number == best.number:
@@ -101,6 +106,13 @@ def caveats(study: Tuning) -> Iterator[str]:
         )
     if 0 < complete < FEW:
         yield f"{complete:,} complete trial{'s are' if complete > 1 else ' is'} too few: run more."
+    if copying := study.copying:
+        numbers = join_words([str(trial.number) for trial in copying])
+        several = len(copying) > 1
+        yield (
+            f"Trial{'s' * several} {numbers} reproduce{'s' * (not several)} training images: "
+            f"{'they rank' if several else 'it ranks'} after all others."
+        )
     steps = max((trial.steps or FEW_STEPS for trial in study.complete), default=FEW_STEPS)
     if steps < FEW_STEPS:
         yield (

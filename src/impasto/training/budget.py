@@ -1,6 +1,7 @@
 """How long to train: ``30m``, ``50kimg``, ``2000steps`` or ``20epochs``."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 
@@ -14,10 +15,15 @@ _FORMS = "write 90s, 30m, 2h, 50kimg, 2000steps or 20epochs"
 
 @dataclass(frozen=True)
 class Budget:
-    """The length of a training in seconds, images shown, steps, or epochs."""
+    """The length of a training in seconds, images shown, steps, or epochs.
+
+    Attributes:
+        parts: the steps of each part of a training whose speed changes, if they are given: ``900+300steps``.
+    """
 
     amount: float
     unit: Literal["seconds", "pictures", "steps", "epochs"]
+    parts: tuple[int, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -26,6 +32,10 @@ class Budget:
         Raises:
             ImpastoError: the text is not a positive number, up to :data:`MAX_AMOUNT`, and a known unit.
         """
+        if parts := re.fullmatch(r"\s*(\d+(?:\+\d+)+)\s*steps\s*", text.lower()):
+            steps = tuple(map(int, parts[1].split("+")))
+            if min(steps) > 0:
+                return cls(sum(steps), "steps", steps)
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
         if not match:
             raise ImpastoError(f"The budget '{text}' cannot be parsed: {_FORMS}.")
@@ -58,3 +68,20 @@ class Budget:
             case "epochs":
                 steps = self.amount * epoch / batch
         return max(1, round(steps))
+
+    def require_parts(self, count: int) -> None:
+        """Check a budget with parts against the number of parts of a training.
+
+        Raises:
+            ImpastoError: they differ.
+        """
+        if self.parts and len(self.parts) != count:
+            raise ImpastoError(
+                f"The budget {self.plan(self.parts)} has {len(self.parts)} parts and the training {count}: "
+                f"give the steps of each part, or {sum(self.parts)}steps."
+            )
+
+    @staticmethod
+    def plan(parts: Sequence[int]) -> str:
+        """Return the budget of so many steps in each part as text: ``1200steps``, ``900+300steps``."""
+        return f"{'+'.join(map(str, parts))}steps"

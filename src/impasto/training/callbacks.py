@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from impasto.config.types import Pixels
-from impasto.metrics.results import Scores
+from impasto.metrics.candidates import Candidate
 
 _log = logging.getLogger(__name__)
 
@@ -133,4 +133,4 @@ class Observer:
     """
 
     score_at: tuple[float, ...]
-    on_scores: Callable[[float, Scores], bool]
+    on_scores: Callable[[float, Candidate], bool]

@@ -2,8 +2,10 @@
 
 import errno
 import io
+import os
 import pickle
 import re
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,26 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     for old in steps(folder)[:-_KEEP]:
         old.unlink()
     return path
+
+
+def keep(path: Path, folder: Path) -> None:
+    """Keep a checkpoint in another folder too, as a hard link where the file system has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic_write(folder / path.name) as part:
+        part.unlink(missing_ok=True)
+        try:
+            os.link(path, part)
+        except OSError:
+            shutil.copyfile(path, part)
+    for old in steps(folder)[:-_KEEP]:
+        old.unlink()
+
+
+def remove_after(folder: Path, step: int) -> None:
+    """Delete the checkpoints of later steps."""
+    for path in steps(folder):
+        if step_of(path) > step:
+            path.unlink()
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from impasto.data.augment import to_pixels
 from impasto.data.image_grid import tile
 from impasto.data.loader import Batches, Loader, stream_seed
 from impasto.files import atomic_write
-from impasto.metrics.results import DECIDING_METRIC, Scores
+from impasto.metrics.candidates import Candidate
+from impasto.metrics.choice import Choice
 from impasto.training.callbacks import Callback
 from impasto.training.ema import ModelEma
 from impasto.training.run_dir import RunDir
@@ -24,8 +25,8 @@ from impasto.training.state import TrainingState
 #: Images that are scored, always of the same latents or photos.
 SCORE_IMAGES = 256
 
-#: Scores generated images, uint8 (N, S, S, 3), against real ones.
-Scorer = Callable[[Pixels], Scores]
+#: Scores generated images, uint8 (N, S, S, 3).
+Scorer = Callable[[Pixels], Candidate]
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class Evaluator:
     """Generate with the averaged generators: sample grids to look at, and images to score.
 
     Attributes:
-        scores: the newest scores.
-        lowest: the lowest deciding score so far.
+        candidate: the newest scores, and ``scored_at``, the step at which they were measured.
+        best: which style is the best so far, and why.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Evaluator:
         self.run, self.state, self.data, self.scorer, self.callback = run, state, data, scorer, callback
         self.recipe, self.seed = state.recipe, run.facts["seed"]
         self.inputs = self._inputs(grid_count(self.recipe.sample_size), "samples")
-        self.scores: Scores | None = None
-        self.lowest: float | None = None
+        self.candidate: Candidate | None = None
+        self.scored_at = 0
+        self.best: Choice | None = None
 
     def write_references(self) -> None:
         """Write grids of real paintings, and of the photos that the samples are translations of."""
@@ -74,26 +76,31 @@ class Evaluator:
             images = self.generate(self.state.ema_reverse, self._real())
             self._write_grid("samples_reverse", self.run.samples / f"reverse-{name}", images)
 
-    def score(self, divisor: int = 1) -> Scores | None:
+    def score(self, divisor: int = 1) -> Candidate | None:
         """Score ``SCORE_IMAGES`` / ``divisor`` images, always of the same inputs.
 
         Returns None without a scorer, or if the deciding score is not finite.
         """
         if self.scorer is None:
             return None
-        scores = self.scorer(self.generate(self.state.ema, self._inputs(SCORE_IMAGES // divisor, "scored")))
-        return scores if math.isfinite(scores.values[DECIDING_METRIC].value) else None
+        candidate = self.scorer(self.generate(self.state.ema, self._inputs(SCORE_IMAGES // divisor, "scored")))
+        return candidate if math.isfinite(candidate.value) else None
 
     def update_best(self) -> bool:
-        """Score, and return whether the score is the lowest so far."""
-        self.scores = self.score()
-        if self.scores is None:
+        """Score, and return whether the style is the best so far: one that memorises is not, if another does not."""
+        self.candidate, self.scored_at = self.score(), self.state.step
+        if self.candidate is None:
             return False
-        deciding = self.scores.values[DECIDING_METRIC].value
-        if self.lowest is not None and deciding >= self.lowest:
+        choice = self.candidate.as_choice(self.state.step)
+        if self.best is not None and not self.best.replaced_by(choice):
             return False
-        self.lowest = deciding
+        self.best = choice
         return True
+
+    @property
+    def current(self) -> Candidate | None:
+        """The scores of the weights as they are now; None if they have not been scored."""
+        return self.candidate if self.scored_at == self.state.step else None
 
     @torch.no_grad()
     def generate(self, average: ModelEma, inputs: Tensor) -> Pixels:
@@ -104,12 +111,19 @@ class Evaluator:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
-        return {"scores": self.scores.model_dump() if self.scores else None, "lowest": self.lowest}
+        return {
+            "candidate": self.candidate and self.candidate.model_dump(),
+            "scored_at": self.scored_at,
+            "best": self.best and self.best.model_dump(),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore what :meth:`state_dict` returned."""
-        self.scores = Scores.model_validate(state["scores"]) if state["scores"] else None
-        self.lowest = state["lowest"]
+        """Restore what :meth:`state_dict` returned. Earlier versions did not store what decided, so the next style that
+        is scored becomes the best one."""
+        candidate, best = state.get("candidate"), state.get("best")
+        self.candidate = Candidate.model_validate(candidate) if candidate else None
+        self.scored_at = state.get("scored_at", 0)
+        self.best = Choice.model_validate(best) if best else None
 
     def _inputs(self, count: int, purpose: str) -> Tensor:
         return self.state.method.inputs(count, stream_seed(self.seed, purpose), self.data.photos)

@@ -1,4 +1,8 @@
-"""Recovery from failed training: detect NaN/Inf and mode collapse, and roll back with half the learning rate."""
+"""Recovery from failed training: detect NaN/Inf and mode collapse, and roll back with half the learning rate.
+
+The states to roll back to are saved at fixed steps, so that a training that fails, stops and resumes equals one that
+fails alone.
+"""
 
 import math
 from collections import deque
@@ -44,7 +48,7 @@ class FailureDetector:
 
 
 class Recovery:
-    """Choose the checkpoint to roll back to, and count the rollbacks: each halves the learning rate.
+    """Choose the state to roll back to, and count the rollbacks: each halves the learning rate.
 
     Attributes:
         detector: finds the failures.
@@ -58,25 +62,21 @@ class Recovery:
         self._returned: int | None = None  # the step of the last rollback
 
     @property
-    def exhausted(self) -> bool:
-        """Whether the training failed more often than it is rolled back."""
-        return self.rollbacks > MAX_ROLLBACKS
-
-    @property
     def lr_factor(self) -> float:
         """Factor of the learning rate: 0.5 to the number of rollbacks."""
         return 0.5**self.rollbacks
 
-    def last_good_state(self, checkpoints: Path) -> dict[str, Any]:
-        """Return the newest readable checkpoint, or the one before if the newest was rolled back to already.
+    def last_good_state(self, folder: Path) -> dict[str, Any]:
+        """Return the newest readable state in the ``recovery`` folder of a run, or the one before if the newest was
+        rolled back to already.
 
         Raises:
-            ImpastoError: no checkpoint can be read.
+            ImpastoError: no state can be read.
         """
-        saved = checkpoint.steps(checkpoints)
+        saved = checkpoint.steps(folder)
         if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
             saved[-1].unlink()  # it led to a failure
-        state, _ = checkpoint.newest(checkpoints)
+        state, _ = checkpoint.newest(folder)
         return state
 
     def count(self, rollbacks: int, step: int) -> None:
@@ -86,10 +86,14 @@ class Recovery:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
-        return {"attempt": self.rollbacks, "diversity_ratios": list(self.detector.diversity_ratios)}
+        return {
+            "attempt": self.rollbacks,
+            "returned": self._returned,
+            "diversity_ratios": list(self.detector.diversity_ratios),
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what :meth:`state_dict` returned."""
-        self.rollbacks = state["attempt"]
+        self.rollbacks, self._returned = state["attempt"], state.get("returned")
         self.detector.diversity_ratios.clear()
         self.detector.diversity_ratios.extend(state["diversity_ratios"])

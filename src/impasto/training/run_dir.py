@@ -46,14 +46,15 @@ class _ResumableFacts(BaseModel):
 
 
 class RunDir:
-    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/`` and
-    the styles ``best.safetensors`` and ``last.safetensors``."""
+    """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/``
+    (with the states to roll back to in ``recovery/``) and the styles ``best.safetensors`` and ``last.safetensors``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.log_file = path / "log.jsonl"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
+        self.recovery = self.checkpoints / "recovery"
         self.tensorboard = path / "tensorboard"
         self.last, self.best = path / "last.safetensors", path / "best.safetensors"
 
@@ -160,7 +161,7 @@ class RunDir:
         """
         with exclusive(self.path / ".lock", f"{self.path} is being trained by another process."):
             # Not of reports: other processes may write them.
-            for pattern in ("samples/*.jpg", "checkpoints/*.pt", "*.safetensors"):
+            for pattern in ("samples/*.jpg", "checkpoints/**/*.pt", "*.safetensors"):
                 for part in partial_files(self.path, pattern):
                     part.unlink()
             yield

@@ -1,4 +1,5 @@
-"""The state of a training that its next step depends on: networks, optimisers, averages and random numbers."""
+"""The state of a training that its next step depends on: networks, optimisers and averages. Random numbers are
+functions of the seed and the step."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -31,18 +32,22 @@ class TrainingState:
     """
 
     def __init__(self, recipe: "Recipe", fabric: "Fabric", seed: int) -> None:
-        """Initialise the networks from ``seed``. It also seeds torch's global generators, for the training."""
-        self.recipe, self.fabric, self.step = recipe, fabric, 0
+        """Initialise the networks from ``seed``. It seeds torch's global generators: see :meth:`seed_step`."""
+        self.recipe, self.fabric, self.step, self._seed = recipe, fabric, 0, seed
         torch.manual_seed(stream_seed(seed, "weights"))
         self.method: Method = METHODS[recipe.method](recipe, fabric)
         self.ema = self._average(self.method.style())
         reverse = self.method.reverse()
         self.ema_reverse = None if reverse is None else self._average(reverse)
-        torch.manual_seed(stream_seed(seed, "training"))
         self.learning_rates = {name: each.param_groups[0]["lr"] for name, each in self.method.optimizers.items()}
 
     def _average(self, network: nn.Module) -> ModelEma:
         return ModelEma(network, self.recipe.ema.halflife, self.recipe.ema.rampup)
+
+    def seed_step(self, attempt: int) -> None:
+        """Seed torch's global generators, which networks draw dropout and noise from, for the next step. Another
+        ``attempt`` at a failed step gets other numbers."""
+        torch.manual_seed(stream_seed(self._seed, "networks", self.step, attempt))
 
     def scale_learning_rates(self, factor: float) -> float:
         """Set the learning rates to ``factor`` × their initial values; return that of the first optimiser."""
@@ -95,15 +100,12 @@ class TrainingState:
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint stores."""
-        device = self.fabric.device
         return {
             "step": self.step,
             "networks": {name: network.state_dict() for name, network in self.method.networks.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.method.optimizers.items()},
             "ema": self.ema.network.state_dict(),
             "ema_reverse": None if self.ema_reverse is None else self.ema_reverse.network.state_dict(),
-            "random": torch.get_rng_state(),
-            "random_cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -115,6 +117,3 @@ class TrainingState:
             optimizer.load_state_dict(state["optimizers"][name])
         self.ema.network.load_state_dict(state["ema"])
         self._load_reverse(state.get("ema_reverse"))
-        torch.set_rng_state(state["random"])
-        if state["random_cuda"] is not None and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(state["random_cuda"], self.fabric.device)

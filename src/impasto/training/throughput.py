@@ -5,9 +5,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-#: Seconds after which the speed counts as measured; a tenth of the budget where that is shorter.
-WARMUP = 10.0
-
 
 class StepTimer:
     """Measure the training time over all resumes, and the seconds per step without sampling, scoring and saving."""
@@ -17,7 +14,7 @@ class StepTimer:
         self.offset = 0.0  #: seconds that earlier processes trained
         self._recent: deque[tuple[int, float]] = deque(maxlen=16)  # steps and seconds between synchronisations
         self._syncs = 0
-        self.current = True  #: whether ``seconds_per_step`` is the speed of the steps made now
+        self._current = True  # whether ``seconds_per_step`` is the speed of the steps made now
         self.start()
 
     def start(self) -> None:
@@ -57,20 +54,16 @@ class StepTimer:
     def sync(self, steps: int) -> None:
         """Record that the device has just finished the last ``steps`` steps."""
         now = self._clock()
-        if self._syncs == 1 or not self.current:
+        if self._syncs == 1 or not self._current:
             self._recent.clear()  # the first steps also allocate memory and compile kernels
-        self.current = True
+        self._current = True
         self._recent.append((steps, now - self._synced))
         self._synced, self._syncs = now, self._syncs + 1
 
     def invalidate(self) -> None:
         """Measure the speed anew: the next steps take another time."""
-        self.current = False
+        self._current = False
 
     def saved(self) -> None:
         """Record that a checkpoint has just been written."""
         self._saved = self._clock()
-
-    def measured(self, budget: float) -> bool:
-        """Whether the speed is known well enough to divide a budget of so many seconds into steps."""
-        return self._syncs > 3 and self._clock() - self._started > min(WARMUP, 0.1 * budget)

@@ -5,14 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from impasto.metrics.results import Scores
+from impasto.metrics.candidates import Candidate
 from impasto.style import Card, Style
 from impasto.training.run_dir import RunDir
 from impasto.training.state import TrainingState
 
 
-def trained_style(run: RunDir, state: TrainingState, seconds: float, scores: Scores | None) -> Style:
-    """Return the style of ``run`` as it is now, after ``seconds`` of training."""
+def trained_style(run: RunDir, state: TrainingState, seconds: float, candidate: Candidate | None) -> Style:
+    """Return the style of ``run`` as it is now, after ``seconds`` of training; ``candidate``: its own scores, if it has
+    been scored."""
     facts, recipe = run.facts, state.recipe
     target, source = facts["paintings"], facts.get("photos")
     if recipe.target != "paintings":
@@ -32,7 +33,8 @@ def trained_style(run: RunDir, state: TrainingState, seconds: float, scores: Sco
         budget=facts["budget"],
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         impasto=facts["impasto"],
-        scores=[scores] if scores else [],
+        scores=[candidate.scores] if candidate else [],
+        choice=candidate.as_choice(state.step) if candidate else None,
         license=facts["license"],
     )
     return Style(state.ema.network, card, None if state.ema_reverse is None else state.ema_reverse.network)

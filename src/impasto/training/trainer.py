@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -16,7 +17,7 @@ from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
 from impasto.training.evaluator import Evaluator, Scorer, TrainingData
 from impasto.training.interrupt import InterruptHandler
-from impasto.training.recovery import Recovery
+from impasto.training.recovery import MAX_ROLLBACKS, Recovery
 from impasto.training.run_dir import RunDir
 from impasto.training.schedule import Overhead, StepSchedule
 from impasto.training.state import TrainingState
@@ -30,8 +31,10 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two reads of the losses, each of which waits for the device.
 SYNC_EVERY = 0.5
-#: Bounds of the seconds between two checkpoints, which are a twentieth of the training.
-SAVE_EVERY = (10.0, 120.0)
+#: Checkpoints in a training, and bounds of the seconds between two.
+SAVES, SAVE_EVERY = 20, (10.0, 120.0)
+#: Seconds in which the speed of a training within a time is measured, and their largest share of the budget.
+PROBE_SECONDS, PROBE_SHARE = 10.0, 0.03
 #: Steps between two measurements of the discriminator on held-out paintings.
 HELDOUT_EVERY = 10
 #: Divisor of the scored images when only the time of an evaluation is measured.
@@ -83,11 +86,9 @@ class Trainer:
             self.recipe.batch,
             len(data.train),
             None if observer is None else observer.score_at,
-            self.recipe.schedule.decay_from,
             self.recipe.speed_changes,
         )
         self.timer = StepTimer(clock)
-        self._overhead = Overhead()
         self._ended = False  # by the observer
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # losses not read from the device yet
 
@@ -108,62 +109,67 @@ class Trainer:
         self.run.note(status="running", total_steps=self.schedule.total)
         with InterruptHandler() as interrupt, self.callbacks:
             self.timer.start()
-            if self.step == 0:
-                self._start()
-            elif self.schedule.total is None:
-                self._measure_overhead()
+            self._start()
             while not self._finished():
-                self._train_step()
-                speed_changes = self.schedule.speed_changes_at(self.step)
-                if speed_changes or self.timer.since_sync >= SYNC_EVERY or any(self.schedule.due(self.step)):
-                    self._sync()
-                if speed_changes:
-                    self._change_speed()
-                if self.schedule.total is None and self.timer.measured(self.schedule.budget.amount):
-                    self._set_total()
-                if self.timer.current and self.schedule.correction_due(self.step):
-                    self._correct_total()
                 if interrupt.signal is not None or self._ended:
                     self._leave("stopped")
                     return Outcome(finished=False, signal=interrupt.number)
-                if self.timer.since_save >= self._save_interval() and self.recovery.detector.healthy:
-                    self._save()
+                self._train_step()
+                speed_changes, recovery = (
+                    self.schedule.speed_changes_at(self.step),
+                    self.schedule.recovery_due(self.step),
+                )
+                due = speed_changes or recovery or any(self.schedule.due(self.step))
+                if (due or self.timer.since_sync >= SYNC_EVERY) and not self._sync():
+                    continue
+                if speed_changes:
+                    self._change_speed()
+                if recovery or self.timer.since_save >= self._save_interval():
+                    self._save(recovery)
             self._leave("finished")
         # A signal during the last evaluation: all steps are made, but the caller is to stop.
         return Outcome(finished=interrupt.signal is None, signal=interrupt.number)
 
     def _start(self) -> None:
-        """Prepare the networks, write the first samples and save a state to roll back to."""
-        method = self.state.method
-        method.prepare([method.style(), self.state.ema.network], self.data.train)
-        self.evaluator.write_references()
-        self._measure_overhead()
-        self._save()
+        """Prepare the networks, write the first samples, plan a time budget, and save a state to roll back to."""
+        if self.step == 0:
+            method = self.state.method
+            method.prepare([method.style(), self.state.ema.network], self.data.train)
+            self.evaluator.write_references()
+        if self.schedule.total is None:
+            self._plan_steps()
+        elif self.step == 0:
+            self._write_samples()
+        self.run.note(total_steps=self.schedule.total, plan=self.schedule.plan)
+        if not checkpoint.steps(self.run.recovery):  # a run that has just begun, or of an earlier version
+            self._save(recovery=True)
 
     def _train_step(self) -> None:
         """Make one update, without waiting for the device."""
         progress = self._progress()
-        lr = self.state.scale_learning_rates(self.recovery.lr_factor * self.recipe.schedule.factor(progress))
-        batch = self.data.train.batch(self.step, self.recovery.rollbacks, progress)  # paintings, photos: (B, 3, S, S)
-        losses = self.state.method.step(batch)  # scalars by name, on the device
-        self.state.step += 1
-        since = self.schedule.speed_changed_at
-        seen = (self.step - (since if since < self.step else 0)) * self.recipe.batch
-        self.state.update_averages(seen)
+        lr, losses = self._update(progress)
         if self.data.heldout is not None and self.step % HELDOUT_EVERY == 0:
             losses |= self.state.method.evaluate_heldout(self.data.heldout.batch(self.step, progress=progress))
         seconds = round(self.timer.elapsed, 3)
         row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": seconds, "lr": lr}
         self._rows.append((row, losses))
 
-    def _progress(self) -> float:
-        """Return the share of the training that is over, 0…1.
+    def _update(self, progress: float) -> tuple[float, dict[str, Tensor]]:
+        """Make one update at ``progress``, 0…1. Return the learning rate, and the losses on the device."""
+        attempt = self.recovery.rollbacks
+        lr = self.state.scale_learning_rates(self.recovery.lr_factor * self.recipe.schedule.factor(progress))
+        batch = self.data.train.batch(self.step, attempt, progress)  # paintings, photos: (B, 3, S, S)
+        self.state.seed_step(attempt)
+        losses = self.state.method.step(batch)  # scalars by name, on the device
+        self.state.step += 1
+        since = self.schedule.speed_changed_at
+        seen = (self.step - (since if since < self.step else 0)) * self.recipe.batch
+        self.state.update_averages(seen)
+        return lr, losses
 
-        While the steps of a time budget are unknown it is measured in time, and stops before the learning rate decays.
-        """
-        if self.schedule.total is not None:
-            return self.schedule.progress(self.step)
-        return min(self.timer.elapsed / self.schedule.budget.amount, self.recipe.schedule.decay_from)
+    def _progress(self) -> float:
+        """Return the share of the training that is over, 0…1."""
+        return self.schedule.progress(self.step)
 
     def _sync(self) -> bool:
         """Read the losses of the last steps, sample and score if due, and report. False after a rollback."""
@@ -179,8 +185,7 @@ class Trainer:
             self._roll_back(failure or NOT_FINITE)
             return False
         if sample:
-            with self.timer.paused():
-                self.evaluator.write_samples()
+            self._write_samples()
         if score:
             rows[-1] |= self._score()
         for row in rows:
@@ -200,55 +205,76 @@ class Trainer:
 
     # Evaluation.
 
-    def _measure_overhead(self) -> None:
-        """Sample once and score a few images, to measure the time of both."""
-        begun = self.timer.elapsed
+    def _write_samples(self) -> None:
         with self.timer.paused():
             self.evaluator.write_samples()
-        sampled = self.timer.elapsed
-        with self.timer.paused():
-            self.evaluator.score(PROBE)
-        self._overhead = Overhead(sampled - begun, PROBE * (self.timer.elapsed - sampled))
 
     def _score(self) -> dict[str, float]:
         """Score, save the style if it is the best so far, and ask the observer. Return the columns of the log."""
         with self.timer.paused():
             if self.evaluator.update_best():
                 self.style().save(self.run.best)
-        scores = self.evaluator.scores
-        if scores is None:
+                self._note_best()
+        candidate = self.evaluator.current
+        if candidate is None:
             return {}
         if self.observer is not None:
-            self._ended = not self.observer.on_scores(self._progress(), scores)
-        return scores.row()
+            self._ended = not self.observer.on_scores(self._progress(), candidate)
+        return candidate.row()
+
+    def _note_best(self) -> None:
+        best = self.evaluator.best
+        self.run.note(best=None if best is None else best.model_dump())
 
     def style(self) -> Style:
         """Return the averaged generators as they are now, with their card."""
-        return trained_style(self.run, self.state, self.timer.elapsed, self.evaluator.scores)
+        return trained_style(self.run, self.state, self.timer.elapsed, self.evaluator.current)
 
     # The number of steps of a time budget.
 
-    def _set_total(self) -> None:
-        """Convert the time budget into steps, for good."""
-        timer = self.timer
-        self.schedule.set_total(self.step, timer.elapsed, timer.seconds_per_step, self._overhead)
-        self.run.note(total_steps=self.schedule.total)
+    def _plan_steps(self) -> None:
+        """Convert the time budget into steps, for good, by the speed of steps that are then undone: whatever depends on
+        the progress, from the first step on, depends on the steps alone."""
+        begun, amount = self.step, self.schedule.budget.amount
+        reached = min(self.timer.elapsed / amount, 1.0) if begun else 0.0
+        overhead = self._measure_overhead()
+        bounds = [0.0, *self.recipe.speed_changes, 1.0]
+        seconds = min(PROBE_SECONDS, PROBE_SHARE * amount) / (len(bounds) - 1)
+        speeds = [self._measure_speed((low + high) / 2, seconds) for low, high in pairwise(bounds)]
+        state, _ = checkpoint.newest(self.run.checkpoints)
+        self.state.load_state_dict(state)
+        self.schedule.set_total(begun, reached, amount - self.timer.elapsed, speeds, overhead)
         self._save()
 
-    def _correct_total(self) -> None:
-        """Correct the number of steps by the mean speed, which contains all overhead, or by the newest one where the
-        speed changes."""
-        elapsed = self.timer.elapsed
-        if self.recipe.speed_changes:
-            self.schedule.correct(self.step, elapsed, self.timer.seconds_per_step, self._overhead)
-        else:
-            self.schedule.correct(self.step, elapsed, elapsed / self.step, Overhead())
-        self.run.note(total_steps=self.schedule.total)
+    def _measure_overhead(self) -> Overhead:
+        """Write samples, score a few images and save a checkpoint, to measure the time of each."""
+        times = [self.timer.elapsed]
+        self._write_samples()
+        times.append(self.timer.elapsed)
+        self.evaluator.score(PROBE)
+        times.append(self.timer.elapsed)
         self._save()
+        times.append(self.timer.elapsed)
+        sample, score, save = (after - before for before, after in pairwise(times))
+        amount = self.schedule.budget.amount
+        return Overhead(sample, PROBE * score, save * amount / _clamp(amount / SAVES, *SAVE_EVERY))
+
+    def _measure_speed(self, progress: float, seconds: float) -> float:
+        """Return the seconds of a step at ``progress``, 0…1, from steps of about so many seconds in all."""
+        steps, begun = 0, self.timer.elapsed
+        measured = begun
+        while not steps or self.timer.elapsed - begun < seconds:
+            _, losses = self._update(progress)
+            for value in losses.values():
+                value.item()  # wait for the device
+            steps += 1
+            if steps == 1:  # it also allocates memory and compiles kernels
+                measured, first = self.timer.elapsed, self.timer.elapsed - begun
+        return max((self.timer.elapsed - measured) / (steps - 1) if steps > 1 else first, 1e-9)
 
     def _change_speed(self) -> None:
         """Measure the speed, the average and the best style anew: from here on the steps are others."""
-        self.schedule.speed_changed_at, self.evaluator.lowest = self.step, None
+        self.schedule.speed_changed_at, self.evaluator.best = self.step, None
         self.timer.invalidate()
 
     # Saving, resuming and recovery.
@@ -263,46 +289,51 @@ class Trainer:
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         """Restore a checkpoint, and remove what the run folder and the loggers hold of later steps."""
-        for part in (self.state, self.schedule, self.evaluator, self.recovery):
+        for part in (self.state, self.evaluator, self.recovery):
             part.load_state_dict(state)
         self.callbacks.on_rewind(self.step)
         self.run.remove_samples_after(self.step)
         if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
             self.run.best.unlink()
-            self.evaluator.lowest = None
+            self.evaluator.best = None
+        self._note_best()
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue from the checkpoint of an earlier process."""
+        self.schedule.load_state_dict(state)
         self._restore(state)
+        checkpoint.remove_after(self.run.recovery, self.step)
         self.timer.offset = state["seconds"]
 
     def _save_interval(self) -> float:
-        """Return the seconds between two checkpoints: short trainings need states to roll back to as well."""
+        """Return the seconds between two checkpoints."""
         low, high = SAVE_EVERY
         total = self.schedule.total
-        return high if total is None else min(max(low, total * self.timer.seconds_per_step / 20), high)
+        return high if total is None else _clamp(total * self.timer.seconds_per_step / SAVES, low, high)
 
-    def _save(self) -> None:
-        """Save a checkpoint and the last style, unless the training has failed."""
+    def _save(self, recovery: bool = False) -> None:
+        """Save a checkpoint and the last style, unless the training has failed; ``recovery``: also to roll back to."""
         if not self._sync():
             return
         if not self.state.finite():
             self._roll_back(NOT_FINITE)
             return
         with self.timer.paused():
-            checkpoint.save(self.run.checkpoints, self.step, self.state_dict())
+            path = checkpoint.save(self.run.checkpoints, self.step, self.state_dict())
+            if recovery and self.recovery.detector.healthy:
+                checkpoint.keep(path, self.run.recovery)
             self.style().save(self.run.last)
         self.timer.saved()
 
     def _roll_back(self, failure: str) -> None:
-        """Return to the last good checkpoint with half the learning rate, or give up."""
+        """Return to the last good state with half the learning rate, or give up."""
         failed_at, rollbacks = self.step, self.recovery.rollbacks + 1
         self._rows.clear()
-        schedule = self.schedule.state_dict()
-        self._restore(self.recovery.last_good_state(self.run.checkpoints))
-        self.schedule.load_state_dict(schedule)  # the first checkpoint was saved before the total was known
-        self.recovery.count(rollbacks, self.step)
-        if self.recovery.exhausted:
+        self._restore(self.recovery.last_good_state(self.run.recovery))
+        self.recovery.count(min(rollbacks, MAX_ROLLBACKS), self.step)
+        self._save()
+        checkpoint.remove_after(self.run.checkpoints, self.step)
+        if rollbacks > MAX_ROLLBACKS:
             self.run.note(status="stopped")
             raise ImpastoError(
                 f"Training failed {rollbacks} times, last at step {failed_at}: {failure}. The last good state, of step "
@@ -311,9 +342,12 @@ class Trainer:
         text = f"At step {failed_at} {failure}. Rolled back to step {self.step} with half the learning rate."
         _log.warning(text)
         self.callbacks.on_event(self.step, text)
-        self._save()
 
     def _leave(self, status: str) -> None:
         """Save everything, and the status in the run folder."""
         self._save()
         self.run.note(status=status, seconds=round(self.timer.elapsed, 1), steps=self.step)
+
+
+def _clamp(value: float, low: float, high: float) -> float:
+    return min(max(value, low), high)

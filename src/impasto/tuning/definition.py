@@ -29,6 +29,7 @@ class StudyDefinition:
         objectives: names from :data:`impasto.tuning.objectives.OBJECTIVES`.
         start: name of the style or run to fine-tune.
         crop_frames: whether frames are cropped off the paintings.
+        unseen: whether the score is that against held-out images; see :func:`impasto.tuning.study.scores_unseen`.
     """
 
     recipe: Recipe
@@ -38,6 +39,7 @@ class StudyDefinition:
     objectives: tuple[str, ...] = ("score",)
     start: str | None = None
     crop_frames: bool = False
+    unseen: bool = False
 
     def require_valid(self) -> None:
         """Raise ImpastoError if no study can be made of it."""
@@ -55,7 +57,7 @@ class StudyDefinition:
     @property
     def labels(self) -> list[str]:
         """The labels of the objectives, such as ``KID[efficientnet-lite0]``."""
-        return objective_labels(self.objectives, self.recipe)
+        return objective_labels(self.objectives, self.recipe, self.unseen)
 
     @property
     def baseline(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from impasto.files import atomic_write
 from impasto.reports.tuning_results import Trial, Tuning
 from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.pruning import RUNGS
-from impasto.tuning.sampling import trial_settings
+from impasto.tuning.sampling import repeatable, trial_settings
 from impasto.tuning.trials import original_number, run_name, trial_attributes
 
 if TYPE_CHECKING:
@@ -41,14 +41,14 @@ def tuning_results(study: "optuna.Study", definition: StudyDefinition, storage: 
             _trial(trial, definition.recipe.tune, run_name(study.study_name, trial))
             for trial in study.get_trials(deepcopy=False)
         ],
-        best=[trial.number for trial in _best_trials(study)],
+        best=[trial.number for trial in _best_trials(study, definition)],
         importance=importance(study),
     )
 
 
 def write_best_recipe(study: "optuna.Study", definition: StudyDefinition, path: Path) -> None:
     """Write the recipe of the best complete trial, if there is one; of several objectives, the best in the first."""
-    best = _best_trials(study)
+    best = _best_trials(study, definition)
     if not best:
         return
     settings = trial_settings(min(best, key=lambda trial: trial.values[0]), definition.recipe.tune)
@@ -76,10 +76,21 @@ def importance(study: "optuna.Study") -> dict[str, float]:
     return optuna.importance.get_param_importances(early, evaluator=evaluator)
 
 
-def _best_trials(study: "optuna.Study") -> "list[FrozenTrial]":
-    """Return the Pareto front; of one objective, the best trial."""
-    complete = any(trial.state.name == "COMPLETE" for trial in study.get_trials(deepcopy=False))
-    return study.best_trials if complete else []
+def _best_trials(study: "optuna.Study", definition: StudyDefinition) -> "list[FrozenTrial]":
+    """Return the Pareto front; of one objective, the best trial. Trials that reproduce training images are on it only
+    if all do: then it is the one that does so least."""
+    complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
+    complete = [trial for trial in complete if repeatable(trial, definition.recipe)]
+    honest = [trial for trial in complete if not trial_attributes(trial).get("copies")]
+    if not honest:
+        return sorted(complete, key=lambda trial: (trial_attributes(trial)["copies"], trial.values))[:1]
+    return [one for one in honest if not any(_dominates(other, one) for other in honest)]
+
+
+def _dominates(one: "FrozenTrial", other: "FrozenTrial") -> bool:
+    """Whether a trial is better than another in one objective and worse in none."""
+    pairs = list(zip(one.values, other.values, strict=True))
+    return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
 
 
 def _trial(trial: "FrozenTrial", space: Mapping[str, Searched], run: str) -> Trial:
@@ -98,6 +109,7 @@ def _trial(trial: "FrozenTrial", space: Mapping[str, Searched], run: str) -> Tri
             "worker": attributes.get("worker", ""),
             "retry_of": attributes.get("retry_of"),
             "baseline": original_number(trial) == 0,
+            "copies": attributes.get("copies", 0.0),
             "error": attributes.get("error"),
         }
     )

@@ -3,9 +3,10 @@
 After each rung, a share of the budget, only the best third of the trials that reached it continue.
 """
 
+import math
 from typing import TYPE_CHECKING
 
-from impasto.metrics.results import DECIDING_METRIC, Scores
+from impasto.metrics.candidates import Candidate
 from impasto.training.callbacks import Observer
 from impasto.tuning.trials import original_number, trial_attributes
 
@@ -28,22 +29,23 @@ def successive_halving() -> "optuna.pruners.BasePruner":
 def pruning_observer(trial: "optuna.Trial", prune: bool) -> Observer:
     """Return an observer that reports the scores of a training to the study, and stops it if it is pruned.
 
-    The baseline, which all other trials are compared with, is never pruned.
+    A model that reproduces training images counts as worse than any other. The baseline, which all other trials are
+    compared with, is never pruned.
 
     Args:
         trial: the trial that is trained.
         prune: whether to prune at all; Optuna does not with several objectives.
     """
 
-    def observe(share: float, scores: Scores) -> bool:
+    def observe(share: float, candidate: Candidate) -> bool:
         rung = min(range(len(RUNGS)), key=lambda each: abs(RUNGS[each] - share))
-        score = scores.values[DECIDING_METRIC].value
         known: dict[str, float] = trial_attributes(trial).get("rung_scores", {})
-        trial.set_user_attr("rung_scores", known | {str(RUNGS[rung]): score})
+        trial.set_user_attr("rung_scores", known | {str(RUNGS[rung]): candidate.value})
+        trial.set_user_attr("copies", candidate.copies)
         if not prune:
             return True
         if str(RUNGS[rung]) not in known:  # a resumed trial may reach the same rung twice
-            trial.report(score, REDUCTION_FACTOR**rung)
+            trial.report(math.inf if candidate.copies else candidate.value, REDUCTION_FACTOR**rung)
         pruned = trial.should_prune()  # also records the value that later trials are compared with
         return RUNGS[rung] == RUNGS[-1] or original_number(trial) == 0 or not pruned
 

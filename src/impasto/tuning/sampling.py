@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from impasto.config.recipe import Recipe
 from impasto.config.search_space import Choice, Searched
 from impasto.errors import ImpastoError
 
@@ -60,6 +61,12 @@ def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Sear
             raise ImpastoError(f"Trial {trial.number} has {name} = {value}, which is not in the search space.")
         settings[name] = found[0]
     return settings
+
+
+def repeatable(trial: "FrozenTrial", recipe: Recipe) -> bool:
+    """Return whether a recipe can have all settings of a trial: earlier versions searched some that this one
+    refuses."""
+    return all(value == recipe.value(name) for name, value in trial.params.items() if name not in recipe.tune)
 
 
 def _suggest(trial: "optuna.Trial", name: str, searched: Searched) -> None:

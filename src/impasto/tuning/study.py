@@ -83,6 +83,14 @@ def require_same_data(study: "optuna.Study", fingerprints: Mapping[str, str]) ->
             )
 
 
+def scores_unseen(study: "optuna.Study", enough: bool) -> bool:
+    """Record in a new study whether its trials are scored against held-out images, if there are ``enough``; return what
+    an existing one does. Earlier versions scored against the training images."""
+    if "unseen" not in study.user_attrs:
+        study.set_user_attr("unseen", enough and not study.get_trials(deepcopy=False))
+    return bool(study.user_attrs["unseen"])
+
+
 def needs_trial(study: "optuna.Study", trials: int) -> bool:
     """Return whether a trial is waiting, or there are fewer than ``trials``; retries are not counted."""
     known = study.get_trials(deepcopy=False)

@@ -18,14 +18,16 @@ class _TrialAttributes(BaseModel):
     """The user attributes of a trial.
 
     ``worker`` and ``last_heartbeat`` tell whether its process lives; ``run`` is the run folder, for people only,
-    ``rung_scores`` the first objective by share of the budget, ``seconds`` and ``steps`` the cost, ``error`` why it
-    failed; ``retry_of`` and ``attempt`` belong to a trial that repeats another one's settings.
+    ``rung_scores`` the first objective by share of the budget, ``copies`` the share of the images that reproduce training
+    images, ``seconds`` and ``steps`` the cost, ``error`` why it failed; ``retry_of`` and ``attempt`` belong to a trial
+    that repeats another one's settings.
     """
 
     worker: str = ""
     last_heartbeat: float = 0.0
     run: str = ""
     rung_scores: dict[Annotated[str, Field(pattern=r"^[01](\.\d{1,20})?$")], float] = {}
+    copies: float = Field(0.0, ge=0, le=1)
     seconds: float = 0.0
     steps: int = 0
     error: str = ""

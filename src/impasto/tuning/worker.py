@@ -17,6 +17,8 @@ from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import DiskFullError
+from impasto.metrics.formatting import format_percent
+from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import Evaluation
 from impasto.reports.tuning_results import format_setting
 from impasto.training import checkpoint
@@ -104,6 +106,10 @@ class Worker:
         except BaseException:
             requeue(self.study, trial)
             raise
+        copies = trial_attributes(trial).get("copies", 0.0)
+        trial.set_constraint("copies", copies)  # above 0: the sampler and the study rank it after all other trials
+        if copies:
+            _log.warning("Trial %d reproduces training images (%s of them).", trial.number, format_percent(copies))
         if values is None:
             _log.info("Trial %d was pruned at %s", trial.number, self._last_rung(trial))
             finish_trial(self.study, trial, "PRUNED")
@@ -117,18 +123,20 @@ class Worker:
     def _objectives(self, trial: "optuna.Trial", settings: Mapping[str, Any]) -> list[float] | None:
         """Return the objectives of a trial, means over its seeds; None if it was pruned."""
         recipe = self.definition.recipe.replace(f"{name}={yaml.safe_dump(value)}" for name, value in settings.items())
-        measured = []
+        measured, copies = [], 0.0
         for index in range(self.definition.seeds):
-            evaluation = self._train(trial, recipe, index).path / "evaluation.json"
-            if not evaluation.exists():
+            path = self._train(trial, recipe, index).path / "evaluation.json"
+            if not path.exists():
                 return None
             try:
-                values = migrations.evaluation(json.loads(evaluation.read_bytes()))
-                measured.append(objective_values(Evaluation.model_validate(values), self.definition.labels))
+                evaluation = Evaluation.model_validate(migrations.evaluation(json.loads(path.read_bytes())))
             except ValidationError as error:  # JSON has no NaN: such scores are null
                 raise ImpastoError("The score is not a finite number.") from error
             except MALFORMED as error:
-                raise ImpastoError(f"{evaluation} is damaged ({error}): delete its folder.") from error
+                raise ImpastoError(f"{path} is damaged ({error}): delete its folder.") from error
+            measured.append(objective_values(evaluation, self.definition.labels))
+            copies = max(copies, assess_memorisation(evaluation.copies).share)
+        trial.set_user_attr("copies", copies)
         means = [sum(values) / len(values) for values in zip(*measured, strict=True)]
         if not all(map(math.isfinite, means)):
             raise ImpastoError("The score is not a finite number.")

@@ -23,8 +23,8 @@ class FeatureExtractor(ABC):
 
     name: str  #: that it is registered under; a network with other weights than the published ones appends to it
     dimension: ClassVar[int]
-    #: Architecture and training data in one word, such as ``efficientnet``: networks that are trained against features of
-    #: this family are not scored by it.
+    #: Architecture and training data in one word, such as ``efficientnet``: networks that are trained against features
+    #: of this family are not scored by it.
     family: ClassVar[str] = ""
     #: Whether the weights are part of an installed package, so that no file may be given.
     installed: ClassVar[bool] = True

@@ -1,0 +1,101 @@
+"""What the best of several models is chosen by: a score on images that none was trained on, and no memorisation."""
+
+from pydantic import BaseModel
+
+from impasto.config.types import Pixels
+from impasto.metrics.base import FeatureComparison, FeatureSet
+from impasto.metrics.choice import Choice
+from impasto.metrics.feature_extractors import FeatureExtractor
+from impasto.metrics.features import extract
+from impasto.metrics.image_sets import ImageSet
+from impasto.metrics.memorisation import nearest_other_distances, nearest_reals
+from impasto.metrics.memorisation_finding import MemorisationFinding, assess_memorisation
+from impasto.metrics.results import DECIDING_METRIC, Memorisation, Scores
+from impasto.metrics.scoring import score
+
+
+class Candidate(BaseModel, frozen=True):
+    """The scores of a model.
+
+    Attributes:
+        scores: against the training images.
+        unseen: against held-out images; None if there are too few.
+        memorisation: whether it reproduces training images.
+    """
+
+    scores: Scores
+    unseen: Scores | None = None
+    memorisation: MemorisationFinding = MemorisationFinding("unknown", "")
+
+    @property
+    def deciding(self) -> Scores:
+        """The scores whose deciding metric ranks candidates: those against held-out images, if there are any."""
+        return self.scores if self.unseen is None else self.unseen
+
+    @property
+    def value(self) -> float:
+        """The deciding metric; lower is better."""
+        return self.deciding.values[DECIDING_METRIC].value
+
+    @property
+    def copies(self) -> float:
+        """The share of the fakes, 0…1, that are as near to a training image as a copy; 0 unless that is suspicious."""
+        return self.memorisation.share
+
+    @property
+    def decided_by(self) -> str:
+        """The deciding metric with network and counts: ``KID[efficientnet-lite0] 256 v 30 held-out``."""
+        kind = "" if self.unseen is None else " held-out"
+        return f"{self.deciding.label(DECIDING_METRIC)} {self.deciding.counts}{kind}"
+
+    def as_choice(self, step: int) -> Choice:
+        """Return the choice of the model as the best one, at that step of its training."""
+        level = self.memorisation.level
+        return Choice(step=step, decided_by=self.decided_by, value=self.value, memorisation=level, copies=self.copies)
+
+    def row(self) -> dict[str, float]:
+        """The columns of a log: all scores against the training images, the deciding one, and the share of copies."""
+        return self.scores.row() | {self.decided_by: self.value, f"copies {self.scores.counts}": self.copies}
+
+
+class CandidateScorer:
+    """Scores generated images as those of a candidate.
+
+    Args:
+        network: of a family that the model is not trained against.
+        reals: the training images.
+        unseen: held-out images that decide; None if there are too few.
+        memorisation: the network that copies are found with.
+    """
+
+    def __init__(
+        self, network: FeatureExtractor, reals: ImageSet, unseen: ImageSet | None, memorisation: FeatureExtractor
+    ) -> None:
+        self._network, self._memorisation = network, memorisation
+        self._reals = FeatureSet(reals.features(network), network, reals.size)
+        self._unseen = None if unseen is None else FeatureSet(unseen.features(network), network, unseen.size)
+        self._originals = self._reals
+        if memorisation.name != network.name:
+            self._originals = FeatureSet(reals.features(memorisation), memorisation, reals.size)
+
+    def __call__(self, images: Pixels) -> Candidate:
+        """Score images, uint8 (N, S, S, 3), N ≥ 2."""
+        fakes = extract(self._network, images)
+        comparison = copied = FeatureComparison(fakes, self._reals)
+        if self._originals is not self._reals:
+            copied = FeatureComparison(extract(self._memorisation, images), self._originals)
+        unseen = None if self._unseen is None else score(FeatureComparison(fakes, self._unseen))
+        return Candidate(scores=score(comparison), unseen=unseen, memorisation=find_memorisation(copied))
+
+
+def find_memorisation(comparison: FeatureComparison) -> MemorisationFinding:
+    """Return whether the fakes reproduce the reals."""
+    fakes = comparison.derived(nearest_reals)[0][:, 0]
+    reals = comparison.reals.derived(_distances_between)
+    return assess_memorisation(
+        Memorisation(network=comparison.extractor.name, fakes=fakes.tolist(), reals=reals, suspects=[])
+    )
+
+
+def _distances_between(images: FeatureSet) -> list[float]:
+    return [float(distance) for distance in nearest_other_distances(images.features)]
