@@ -10,8 +10,13 @@ from types import ModuleType
 class ImpastoError(Exception):
     """An error that the user can fix: one line with what was wrong, which file or value, and what to do.
 
-    The command line prints the message only; ``--debug`` adds the traceback.
+    The command line prints the message only; ``--debug`` adds the traceback. Line breaks and control characters in a
+    name or value that the message quotes are replaced.
     """
+
+    def __init__(self, message: str = "") -> None:
+        shown = ("\N{REPLACEMENT CHARACTER}" if not each.isprintable() else each for each in message.replace("\n", " "))
+        super().__init__("".join(shown))
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
