@@ -1,15 +1,20 @@
 import json
+import struct
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 import impasto
 from fixtures import earlier_recipes as earlier
 from fixtures.command import ROOT, Impasto
+from fixtures.foreign import JSON, result_or_one_line
 from fixtures.noise_style import style
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_float, to_pixels
@@ -21,7 +26,8 @@ from impasto.inference.translator import Translator
 from impasto.losses.self_similarity import self_similarity
 from impasto.networks import build_generator, edsr, feature_decoder
 from impasto.networks.pretrained.efficientnet import Stages
-from impasto.style import FORMAT, Style, available_styles, bundled_styles, find_style
+from impasto.reports.styles import describe_file
+from impasto.style import FORMAT, Card, Style, available_styles, bundled_styles, find_style
 
 #: The bundled styles, and those in the repository.
 STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | bundled_styles()
@@ -198,3 +204,119 @@ def test_unreadable_files_in_styles_are_listed_as_such_beside_the_others(impasto
     assert "chinese-landscape-64" in said and "16×16, trained on 300 images" in said
     assert "torn.safetensors cannot be read as a style" in said and "holds weights, but not a style" in said
     assert "empty.safetensors is damaged: its card is incomplete" in said
+
+
+Parts = tuple[dict[str, torch.Tensor], dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def parts() -> Parts:
+    """The weights and the card of a style."""
+    made = style()
+    return dict(made.network.state_dict()), made.card.model_dump(mode="json")
+
+
+def written(folder: Path, weights: dict[str, torch.Tensor], card: str | dict[str, Any]) -> Path:
+    path = folder / "x.safetensors"
+    save_file(weights, path, {"impasto": card if isinstance(card, str) else json.dumps(card)})
+    return path
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_a_style_with_weights_that_are_not_finite_is_refused(
+    tmp_path: Path, parts: Parts, value: float, dtype: torch.dtype
+) -> None:
+    weights, card = parts
+    last = [name for name, tensor in weights.items() if tensor.is_floating_point()][-1]
+    damaged = weights[last].to(dtype).clone()
+    damaged.view(-1)[-1] = value
+    path = written(tmp_path, weights | {last: damaged}, card)
+    with pytest.raises(ImpastoError, match="holds NaN or Inf weights"):
+        Style.load(path)
+
+
+def test_a_card_that_names_a_huge_network_takes_no_memory_for_it(
+    tmp_path: Path, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, card = parts
+    generator = card["recipe"]["generator"] | {"width": 4096, "max_width": 4096}
+    path = written(tmp_path, weights, card | {"recipe": card["recipe"] | {"size": 1024, "generator": generator}})
+    monkeypatch.setattr(torch.nn.Module, "to_empty", lambda *_, **__: pytest.fail("memory for 300 million weights"))
+    with pytest.raises(ImpastoError, match="does not fit its own description"):
+        Style.load(path)
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "[" * 100_000,
+        '{"recipe":' * 900 + "1" + "}" * 900,
+        "[]",
+        "7",
+        '{"format": 3, "steps": ' + "9" * 5000 + "}",
+        "x" * 1_000_001,
+        '{"format": "3"}',
+        '{"format": 2, "recipe": 3, "turns": []}',
+    ],
+)
+def test_a_malformed_card_is_refused_in_one_line(tmp_path: Path, parts: Parts, card: str) -> None:
+    path = written(tmp_path, parts[0], card)
+    for load in (Card.load, Style.load):
+        with pytest.raises(ImpastoError, match=r"is damaged|older impasto"):
+            load(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 45\n", "a Git LFS pointer.*git lfs pull"),
+        (b"\n<!DOCTYPE html><html>Quota exceeded</html>", "a web page.*download it again"),
+        (b"hello", "damaged or not a safetensors file"),
+    ],
+)
+def test_a_file_that_is_no_style_is_named_for_what_it_is(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "x.safetensors").write_bytes(content)
+    with pytest.raises(ImpastoError, match=reason):
+        Style.load(tmp_path / "x.safetensors")
+
+
+def test_styles_beside_an_installed_package_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two folders above the package is lib/python3.11, where styles/ would be another program's."""
+    installed = tmp_path / "lib" / "site-packages" / "impasto"
+    for folder in (installed / "styles", tmp_path / "lib" / "styles", tmp_path / "styles"):
+        folder.mkdir(parents=True)
+        style().save(folder / "stray.safetensors")
+    monkeypatch.chdir(installed)
+    monkeypatch.setattr("impasto.style.__file__", str(installed / "style.py"))
+    assert set(available_styles().values()) == {installed / "styles" / "stray.safetensors"}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from([*Card.model_fields, "new"]),
+        JSON | st.fixed_dictionaries({}, optional={"pictures": JSON, "spec": JSON, "name": JSON, "generator": JSON}),
+        min_size=1,
+        max_size=3,
+    )
+)
+def test_any_card_is_loaded_and_described_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory,
+    parts: Parts,
+    changes: dict[str, Any],
+) -> None:
+    path = written(tmp_path_factory.getbasetemp(), parts[0], parts[1] | changes)
+    result_or_one_line(lambda: Style.load(path))
+    assert all(isinstance(line, str) for line in describe_file(path))
+
+
+@given(st.binary(max_size=40), st.integers(0, 400), st.integers(0, 2**63))
+def test_any_safetensors_header_is_read_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, noise: bytes, place: int, length: int
+) -> None:
+    data = bytearray(style().to_bytes())
+    data[8 + place : 8 + place + len(noise)] = noise
+    path = tmp_path_factory.getbasetemp() / "header.safetensors"
+    for content in (bytes(data), struct.pack("<Q", length) + bytes(data[8:]), noise):
+        path.write_bytes(content)
+        result_or_one_line(lambda: Style.load(path))

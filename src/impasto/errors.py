@@ -1,22 +1,46 @@
-"""The error class for users, suggestions for mistyped names, and optional packages."""
+"""The error class for users, printable text, suggestions for mistyped names, and optional packages."""
 
 import difflib
 import importlib
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
+
+#: What reading a value that another program or person wrote may raise, where its type or range is not as expected.
+MALFORMED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+#: Longest message of an error, in characters: names and values in it may be of any length.
+MAX_MESSAGE = 1000
 
 
 class ImpastoError(Exception):
     """An error that the user can fix: one line with what was wrong, which file or value, and what to do.
 
-    The command line prints the message only; ``--debug`` adds the traceback. Line breaks and control characters in a
-    name or value that the message quotes are replaced.
+    The command line prints the message only; ``--debug`` adds the traceback. The message is one printable line of at
+    most :data:`MAX_MESSAGE` characters, whatever the names and values in it are.
     """
 
     def __init__(self, message: str = "") -> None:
-        shown = ("\N{REPLACEMENT CHARACTER}" if not each.isprintable() else each for each in message.replace("\n", " "))
-        super().__init__("".join(shown))
+        super().__init__(shorten(printable(message), MAX_MESSAGE))
+
+
+def printable(text: str) -> str:
+    """Replace control characters, line breaks and other unprintable characters, and special spaces by a plain one:
+    names of files and texts in them may contain terminal escape sequences."""
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _replacement(character) for character in text)
+
+
+def _replacement(character: str) -> str:
+    return " " if unicodedata.category(character) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+
+
+def shorten(text: str, length: int) -> str:
+    """Return a text of at most ``length`` characters; the middle of a longer one is left out."""
+    if len(text) <= length:
+        return text
+    return f"{text[: length // 2]} … {text[len(text) - (length - length // 2 - 3) :]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

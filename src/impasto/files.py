@@ -136,6 +136,34 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
         held.release()
 
 
+#: Text files that are saved in place of a large file, by how they begin, and what to do.
+MISTAKEN = (
+    (b"version https://git-lfs.github.com/", "a Git LFS pointer instead of the file itself: run git lfs pull"),
+    (b"<!doctype", "a web page instead of the file itself: download it again"),
+    (b"<html", "a web page instead of the file itself: download it again"),
+    (b"<?xml", "a web page instead of the file itself: download it again"),
+)
+
+
+def mistaken_download(path: Path) -> str | None:
+    """Return that a file is a Git LFS pointer or a web page that was saved in place of the file, and what to do; None
+    if it is neither."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(200).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    except OSError:
+        return None
+    return next((f"it is {what}" for begin, what in MISTAKEN if head.startswith(begin)), None)
+
+
+def expand_user(path: str | Path) -> Path:
+    """Return a path with a leading ``~`` or ``~user`` replaced by that home folder, if there is such a user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def require_folder(path: Path) -> None:
     """Raise ImpastoError if a folder cannot be created or written to, before any work is done."""
     with path_errors(path):

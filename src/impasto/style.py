@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,15 @@ from torch.overrides import TorchFunctionMode
 
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError, nearest
-from impasto.files import atomic_write, user_path
+from impasto.errors import MALFORMED, ImpastoError, nearest
+from impasto.files import atomic_write, mistaken_download, user_path
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
 
 #: Version of the card. Older ones are migrated (config/migrations.py); a new recipe setting has a default.
 FORMAT = 3
+#: Longest card in characters: those of the bundled styles have 5,000.
+MAX_CARD = 1_000_000
 #: Prefix of the tensors of the generator for the reverse direction.
 REVERSE = "reverse."
 
@@ -66,9 +69,12 @@ class Card(BaseModel):
             with safe_open(path, framework="pt") as file:
                 text = (file.metadata() or {}).get("impasto")
         except (SafetensorError, OSError) as error:
-            raise ImpastoError(f"{path} cannot be read as a style: it is damaged or not a safetensors file.") from error
+            reason = mistaken_download(path) or "it is damaged or not a safetensors file"
+            raise ImpastoError(f"{path} cannot be read as a style: {reason}.") from error
         if text is None:
             raise ImpastoError(f"{path} holds weights, but not a style of impasto's.")
+        if len(text) > MAX_CARD:
+            raise ImpastoError(f"{path} has a card of more than {MAX_CARD:,} characters: it is damaged.")
         try:
             values = migrations.card(json.loads(text))
             made = values.get("format", 0)
@@ -76,7 +82,7 @@ class Card(BaseModel):
                 age, cure = ("a newer", "update this one") if made > FORMAT else ("an older", "train it again")
                 raise ImpastoError(f"{path} was made by {age} impasto: {cure}.")
             return cls.model_validate(values)
-        except (KeyError, ValueError, AttributeError, TypeError) as error:
+        except MALFORMED as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
 
 
@@ -91,6 +97,12 @@ class Style:
     @cached_property
     def recipe(self) -> Recipe:
         return Recipe.of(self.card.recipe)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all weights are finite."""
+        networks = [self.network] if self.reverse is None else [self.network, self.reverse]
+        return all(bool(tensor.isfinite().all()) for each in networks for tensor in each.state_dict().values())
 
     def reversed(self) -> Self:
         """Return the style of the reverse direction: generators and domains are swapped. Content preservation and
@@ -166,22 +178,42 @@ class Style:
             weights_reverse = {name.removeprefix(REVERSE): weights.pop(name) for name in names}
             network = _loaded(recipe, weights)
             reverse = _loaded(recipe, weights_reverse) if weights_reverse else None
-        except (ValueError, AttributeError, RuntimeError, SafetensorError, OSError) as error:
+        except ImpastoError as error:  # of the recipe
+            raise ImpastoError(f"{path} cannot be used: {error}") from error
+        except (RuntimeError, SafetensorError, OSError, *MALFORMED) as error:
             raise ImpastoError(f"{path} does not fit its own description: it is damaged.") from error
-        return cls(network, card, reverse)
+        style = cls(network, card, reverse)
+        if not style.is_finite:
+            raise ImpastoError(f"{path} holds NaN or Inf weights: it is damaged, or its training failed.")
+        return style
 
 
 def build_network(recipe: Recipe) -> nn.Module:
     """Return the generator of a recipe without initial weights, which are to be loaded."""
+    return _build_on_meta(recipe).to_empty(device="cpu")
+
+
+def _build_on_meta(recipe: Recipe) -> nn.Module:
+    """Return the generator of a recipe without memory for its weights."""
     with torch.device("meta"), _Uninitialised():
-        network = build_generator(**recipe.generator_kwargs())
-    return network.to_empty(device="cpu")
+        return build_generator(**recipe.generator_kwargs())
 
 
 def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
-    network = build_network(recipe)
+    """Return the generator with these weights. Memory is taken only for a network that is not larger than they are.
+
+    Raises RuntimeError if they do not fit.
+    """
+    network = _build_on_meta(recipe)
+    if _elements(network.state_dict()) > _elements(weights):
+        raise RuntimeError("the network of the recipe is larger than the weights")
+    network = network.to_empty(device="cpu")
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
+
+
+def _elements(state: Mapping[str, Tensor]) -> int:
+    return sum(tensor.numel() for tensor in state.values())
 
 
 class _Uninitialised(TorchFunctionMode):
@@ -203,8 +235,16 @@ def bundled_styles() -> dict[str, Path]:
 def available_styles() -> dict[str, Path]:
     """Return all styles that can be used by name: the bundled ones, and those in ``styles/`` of a source checkout and
     of the current folder."""
-    ours, others = bundled_styles(), _within(Path(__file__).parents[2] / "styles") | _within(Path("styles"))
+    ours, others = bundled_styles(), _checkout_styles() | _within(Path("styles"))
     return ours | {name: path for name, path in others.items() if name not in ours}
+
+
+def _checkout_styles() -> dict[str, Path]:
+    """Return the styles in ``styles/`` of a source checkout; an installed package has none beside it."""
+    package = Path(__file__).parent
+    checkout = package.parents[1]
+    is_checkout = package == checkout / "src" / "impasto" and (checkout / "pyproject.toml").is_file()
+    return _within(checkout / "styles") if is_checkout else {}
 
 
 def require_name(path: Path) -> None:

@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 from importlib import resources
 from pathlib import Path
@@ -6,12 +7,15 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures import earlier_recipes as earlier
+from fixtures.foreign import JSON, result_or_one_line
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
 from impasto.config.registries import METHODS
-from impasto.config.setting_paths import setting_names
+from impasto.config.setting_paths import flatten, setting_names
 from impasto.errors import ImpastoError
 from impasto.methods.gan import GanRecipe
 from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS
@@ -288,3 +292,69 @@ def test_former_names_of_networks_can_be_set_with_their_settings() -> None:
 def test_a_recipe_can_be_pickled(name: str) -> None:
     recipe = Recipe.load(name)
     assert pickle.loads(pickle.dumps(recipe)) == recipe == copy.deepcopy(recipe)
+
+
+def test_infinity_is_refused_wherever_nan_is() -> None:
+    for recipe in map(Recipe.load, bundled_recipes()):
+        numbers = [name for name, value in flatten(recipe.values()) if isinstance(value, float) and "tune" not in name]
+        assert {"generator.lr", "ema.halflife"} <= set(numbers)
+        for setting, value in itertools.product(numbers, (".inf", "-.inf", ".nan")):
+            with pytest.raises(ImpastoError, match=f"^{setting} = "):
+                recipe.replace([f"{setting}={value}"])
+
+
+@every_recipe
+def test_every_integer_has_an_upper_bound(name: str) -> None:
+    recipe = Recipe.load(name)
+    whole = [setting for setting, value in flatten(recipe.without_search().values()) if type(value) is int]
+    assert {"size", "batch", "penalty.every", "generator_every"} <= set(whole)
+    for setting in whole:
+        with pytest.raises(ImpastoError, match=f"^{setting} = 1000"):
+            recipe.replace([f"{setting}={10**20}"])
+
+
+def test_a_file_with_a_setting_twice_names_it(tmp_path: Path) -> None:
+    (tmp_path / "twice.yaml").write_text(Recipe.load("dcgan-64").to_yaml() + "batch: 8\n", encoding="utf-8")
+    with pytest.raises(ImpastoError, match=r"twice\.yaml is not valid: 'batch' is given twice, in line"):
+        Recipe.load(tmp_path / "twice.yaml")
+
+
+def test_json_that_is_nested_too_deeply_is_refused_in_one_line() -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(900):
+        nested = {"a": nested}
+    with pytest.raises(ImpastoError, match=r"There is no setting 'generator\.a\.a\.a"):
+        Recipe.of(Recipe.load("dcgan-64").values() | {"generator": nested})
+
+
+#: Values of a recipe, some of them replaced or added.
+MUTATED = st.builds(
+    lambda name, changes: Recipe.load(name).values() | changes,
+    st.sampled_from(["dcgan-64", "cyclegan-resnet", "monet"]),
+    st.dictionaries(
+        st.sampled_from(
+            ["name", "method", "size", "loss", "generator", "penalty", "augment", "tune", "heldout", "new"]
+        ),
+        JSON | st.fixed_dictionaries({"network": JSON | st.sampled_from(["dcgan", "resnet"])}, optional={"lr": JSON}),
+        min_size=1,
+        max_size=3,
+    ),
+)
+
+
+@given(MUTATED)
+def test_any_values_are_a_recipe_or_refused_in_one_line(values: dict[str, Any]) -> None:
+    recipe = result_or_one_line(lambda: Recipe.of(values))
+    if recipe is not None:
+        result_or_one_line(recipe.require_valid_search_space)
+
+
+@given(
+    st.sampled_from(["batch", "generator.lr", "generator.network", "generator.betas", "tune", "generator", "augment"])
+    | st.text(max_size=10),
+    st.sampled_from(["=", "", " = "]),
+    st.text(max_size=10)
+    | st.sampled_from(["[", "{a: 1}", "&a [*a]", "9" * 5000, "!!set {a}", "null", ".inf", "\ud800"]),
+)
+def test_any_setting_is_set_or_refused_in_one_line(name: str, equals: str, value: str) -> None:
+    result_or_one_line(lambda: Recipe.load("dcgan-64").replace([f"{name}{equals}{value}"]))

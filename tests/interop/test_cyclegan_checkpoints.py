@@ -1,82 +1,147 @@
-"""Imported generators compute the same images as in the tool that trained them."""
+"""Generators are found in checkpoints of any layout, and nothing in these is run."""
 
 import pickle
+import zipfile
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 from fixtures.command import Impasto
+from fixtures.foreign import result_or_one_line
+from fixtures.peer_checkpoints import batch, checkpoint, instance, random_weights, require_same, resnet
 from fixtures.peers import Resnet, Unet
 from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
 from impasto.interop.cyclegan_checkpoints import import_style
-from impasto.style import Style
+
+Wrap = Callable[[dict[str, Any], dict[str, Any]], Any]
 
 
-def instance(channels: int) -> nn.Module:
-    return nn.InstanceNorm2d(channels)
+def prefixed(prefix: str, state: dict[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}{name}": tensor for name, tensor in state.items()}
 
 
-def batch(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels)
+DISCRIMINATOR = nn.Sequential(nn.Conv2d(3, 8, 4), nn.Conv2d(8, 1, 4)).state_dict()
+#: Checkpoints with one generator, or its moving average beside another one.
+HELD: dict[str, Wrap] = {
+    "beside scalars": lambda g, _: {**g, "epoch": torch.tensor(7), "lr": 1e-4, "best": torch.tensor([1.0])},
+    "nested, beside scalars": lambda g, _: {"epoch": torch.tensor(7), "model": g},
+    "beside a discriminator": lambda g, _: {"netG": g, "netD": DISCRIMINATOR, "optimizer": {"state": {0: {"a": 1}}}},
+    "of Lightning": lambda g, _: {
+        "state_dict": prefixed("generator.", g) | prefixed("discriminator.", DISCRIMINATOR),
+        "epoch": 3,
+    },
+    "of DataParallel": lambda g, _: prefixed("module.", g),
+    "of torch.compile": lambda g, _: prefixed("_orig_mod.", g),
+    "of both": lambda g, _: {"netG": prefixed("_orig_mod.module.", g)},
+    "of Lightning and torch.compile": lambda g, _: {"state_dict": prefixed("netG._orig_mod.", g)},
+    "average": lambda g, other: {"netG": other, "netG_ema": g},
+    "average, params": lambda g, other: {"params_ema": g, "params": other},
+    "average, flat": lambda g, other: prefixed("netG.", other) | prefixed("ema.", g),
+    "twice the same": lambda g, _: {"netG": g, "state_dict": g},
+    "beside linear layers": lambda g, _: {**g, **nn.Linear(4, 4).state_dict(prefix="mlp_0.")},
+}
 
 
-def random_weights(network: nn.Module) -> nn.Module:
-    """Set random weights, biases and running statistics."""
-    torch.manual_seed(0)
-    with torch.no_grad():
-        for name, tensor in network.state_dict().items():
-            if name.endswith("running_var"):
-                tensor.uniform_(0.5, 2)
-            elif tensor.is_floating_point() and not name.endswith("filt"):
-                tensor.normal_(0, 0.1 if tensor.ndim == 4 else 0.3)
-    return network.eval()
+@pytest.mark.parametrize("held", HELD)
+def test_a_generator_is_found_wherever_a_checkpoint_holds_it(tmp_path: Path, held: str) -> None:
+    theirs, other = random_weights(resnet()), resnet(seed=1)
+    torch.save(HELD[held](dict(theirs.state_dict()), dict(other.state_dict())), tmp_path / "file.pth")
+    style, _ = import_style(tmp_path / "file.pth", tmp_path / "style.safetensors")
+    require_same(theirs, style, (32, 32))
 
 
-def checkpoint(network: nn.Module, folder: Path) -> Path:
-    path = folder / "latest_net_G.pth"
-    torch.save(network.state_dict(), path)
-    return path
+def test_the_average_is_said_to_be_imported(impasto: Impasto, tmp_path: Path) -> None:
+    torch.save({"netG": small(), "netG_ema": small()}, tmp_path / "file.pth")
+    assert "Imported: netG_ema, not netG (--key NAME chooses another)." in impasto("import", "file.pth").stdout
 
 
-def require_same(theirs: nn.Module, style: Path, *sizes: tuple[int, int]) -> None:
-    ours = Style.load(style).network
-    for number, (height, width) in enumerate(sizes):
-        pictures = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(number)) * 2 - 1
-        with torch.inference_mode():
-            expected = theirs(pictures)
-            assert (ours(pictures) - expected).abs().max() < 1e-4
-        assert expected.std() > 0.1
+def test_one_of_several_generators_is_chosen_by_its_key(impasto: Impasto, tmp_path: Path) -> None:
+    one, other = random_weights(resnet()), resnet(seed=1)
+    content = {"netG_A2B": one.state_dict(), "netG_B2A": other.state_dict(), "netG_A2B_ema": other.state_dict(),
+               "netG_B2A_ema": one.state_dict()}  # fmt: skip
+    torch.save({"models": content}, tmp_path / "file.pth")
+    refused = impasto("import", "file.pth", check=False).stderr
+    assert "4 generators (models.netG_A2B, models.netG_B2A" in refused and "choose one with --key" in refused
+    assert "but no netG_C" in impasto("import", "file.pth", "--key", "netG_C", check=False).stderr
+    for key, theirs in (("netG_A2B", one), ("models.netG_B2A", other)):
+        impasto("import", "file.pth", "--key", key, "--out", "s.safetensors", "--overwrite")
+        require_same(theirs, tmp_path / "s.safetensors", (32, 32))
 
 
-@pytest.mark.parametrize("soft", [(False, False), (True, True), (True, False), (False, True)])
-@pytest.mark.parametrize("dropout", [False, True])
-@pytest.mark.parametrize("norm", [instance, batch])
-def test_an_imported_resnet_computes_the_same_images(
-    tmp_path: Path, soft: tuple[bool, bool], dropout: bool, norm: Any
+@pytest.mark.parametrize("make", [resnet, lambda: Unet(4, 5, batch, False, False)])
+@pytest.mark.parametrize("normalise", [nn.utils.spectral_norm, nn.utils.parametrizations.spectral_norm])
+def test_spectral_norm_is_folded_into_the_weights(tmp_path: Path, make: Any, normalise: Any) -> None:
+    theirs = random_weights(make())
+    for module in theirs.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            normalise(module, n_power_iterations=5)
+    theirs.train()(torch.rand(2, 3, 32, 32))  # estimates the singular vectors
+    style, _ = import_style(checkpoint(theirs.eval(), tmp_path), tmp_path / "style.safetensors")
+    require_same(theirs, style, (32, 32))
+
+
+def test_a_checkpoint_that_contains_itself_or_is_nested_deeply_is_searched_once(tmp_path: Path) -> None:
+    itself: dict[str, Any] = {"state_dict": {}, "netD": DISCRIMINATOR}
+    itself["state_dict"]["state_dict"] = itself
+    deep: dict[str, Any] = small()
+    for _ in range(100):
+        deep = {"model": deep, "also": deep}  # 2**100 ways to the same tensors
+    for content in (itself, deep):
+        torch.save(content, tmp_path / "file.pth")
+        with pytest.raises(ImpastoError, match="holds no supported generator"):
+            import_style(tmp_path / "file.pth", tmp_path / "style.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda state: state | {"model.1.weight": state["model.1.weight"].to_sparse()}, "no supported"),
+        (lambda state: state | {"model.1.weight": torch.zeros(1).expand(10**5, 3, 7, 7)}, "no supported"),
+        (lambda state: state | {"model.1.weight": state["model.1.weight"] * float("nan")}, "NaN"),
+        (lambda state: state | {"model.4.weight": state["model.4.weight"].double() * 1e300}, "NaN or Inf"),
+        (lambda state: state | {"model.30.weight": torch.zeros(3, 3, 7, 7)}, "no supported generator: its"),
+        (lambda state: state | {"model.30.weight": torch.zeros(3, 3)}, "no supported"),
+        (lambda state: state | {"model.10.conv_block.0.weight": torch.zeros(32, 32, 3, 3)}, "differ|different ways"),
+    ],
+)
+def test_a_checkpoint_that_is_not_quite_a_generator_is_refused(tmp_path: Path, change: Any, reason: str) -> None:
+    torch.save(change(dict(resnet().state_dict())), tmp_path / "file.pth")
+    with pytest.raises(ImpastoError, match=reason):
+        import_style(tmp_path / "file.pth", tmp_path / "style.safetensors")
+
+
+NAMES = st.sampled_from(["model", "netG", "netG_ema", "state_dict", "module.model", "1", "1.weight", "weight", "epoch"])
+TENSORS = st.builds(torch.zeros, st.lists(st.integers(0, 4), max_size=5))
+
+
+@given(
+    st.recursive(
+        TENSORS | st.integers() | st.none() | st.text(max_size=3) | st.just(resnet().state_dict()),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAMES | st.integers(0, 3), inner, max_size=3),
+        max_leaves=5,
+    ),
+    st.sampled_from(["auto", "none", "instance-affine"]),
+    st.sampled_from(["", "netG", "x"]),
+)
+def test_any_checkpoint_is_imported_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: Any, norm: Any, key: str
 ) -> None:
-    theirs = random_weights(Resnet(8, 6, norm, norm is instance, dropout, *soft))
-    style, found = import_style(checkpoint(theirs, tmp_path), tmp_path / "style.safetensors")
-    assert f"ResNet of 6 blocks, 8 channels, {norm.__name__} norm" in found
-    assert found.startswith("an antialiased" if any(soft) else "a ResNet")
-    require_same(theirs, style, (64, 64), (32, 80))
-
-
-@pytest.mark.parametrize("depth", [7, 8])
-@pytest.mark.parametrize("dropout", [False, True])
-@pytest.mark.parametrize("norm", [instance, batch])
-def test_an_imported_unet_computes_the_same_images(tmp_path: Path, depth: int, dropout: bool, norm: Any) -> None:
-    theirs = random_weights(Unet(4, depth, norm, norm is instance, dropout))
-    style, found = import_style(checkpoint(theirs, tmp_path), tmp_path / "style.safetensors")
-    assert found == f"a U-Net for {1 << depth} pixels, 4 channels, {norm.__name__} norm"
-    require_same(theirs, style, (1 << depth, 1 << depth))
+    folder = tmp_path_factory.getbasetemp()
+    torch.save(content, folder / "any.pth")
+    result_or_one_line(
+        lambda: import_style(folder / "any.pth", folder / "any.safetensors", norm=norm, key=key, overwrite=True)
+    )
 
 
 def wrapped(state: dict[str, Any]) -> dict[str, Any]:
@@ -115,11 +180,15 @@ class Trap:
         (lambda path: torch.save({"layer.weight": torch.zeros(3, 3)}, path), "no supported generator"),
         (lambda path: torch.save([1, 2], path), "no state dict"),
         (lambda path: path.write_text("hello"), "not a PyTorch checkpoint"),
+        (lambda path: path.write_text("<!DOCTYPE html><html>Quota exceeded</html>"), "a web page"),
+        (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid"), "a Git LFS pointer"),
+        (lambda path: torchscript(path), "TorchScript"),
+        (lambda path: torch.save(nn.Conv2d(3, 3, 1), path), "pickled objects"),
         (lambda path: path.write_bytes(b""), "not a PyTorch checkpoint"),
         (lambda path: None, "does not exist"),
         (lambda path: cut_short(path), "damaged"),
         (lambda path: torch.save(grey(), path), "channels"),
-        (lambda path: torch.save({"netG_A": grey(), "netG_B": grey()}, path), "two generators"),
+        (lambda path: torch.save({"netG_A": small(), "netG_B": small()}, path), "two generators"),
         (lambda path: torch.save({"model_state_dict": {"layer.weight": torch.full((3,), torch.nan)}}, path), "NaN"),
         (lambda path: path.mkdir(), "is a folder"),
     ],
@@ -135,9 +204,20 @@ def test_unsupported_files_are_one_line_errors_and_run_no_code(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def torchscript(path: Path) -> None:
+    """Write what tells a TorchScript archive from a checkpoint."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("data.pkl", "constants.pkl", "code/__torch__.py", "version"):
+            archive.writestr(f"model/{name}", b"3")
+
+
 def cut_short(path: Path) -> None:
     torch.save(Resnet(8, 6, instance, True, False, False, False).state_dict(), path)
     path.write_bytes(path.read_bytes()[:-5000])
+
+
+def small() -> dict[str, Any]:
+    return dict(Resnet(8, 6, instance, True, False, False, False).state_dict())
 
 
 def grey() -> dict[str, Any]:

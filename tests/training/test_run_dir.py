@@ -65,3 +65,20 @@ def test_a_damaged_run_json_is_reported_in_one_line(tmp_path: Path, content: byt
     (tmp_path / "run.json").write_bytes(content)
     with pytest.raises(ImpastoError, match=r"run\.json is damaged"):
         _ = RunDir(tmp_path).facts
+
+
+def test_a_run_is_removed_complete_or_not_and_nothing_else_is(tmp_path: Path, run: RunDir) -> None:
+    (run.checkpoints / "step-1.pt").touch()
+    begun = tmp_path / "begun"
+    (begun / "samples").mkdir(parents=True)
+    for path in (run.path, begun, tmp_path / "absent"):
+        RunDir.remove(path)
+        assert not path.exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "run.json").write_text("{}")
+    (tmp_path / "link").symlink_to(other)
+    for path in (other, tmp_path / "link", other / "run.json"):
+        with pytest.raises(ImpastoError, match="is not a run folder and is not replaced"):
+            RunDir.remove(path)
+        assert path.exists()

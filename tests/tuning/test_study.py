@@ -6,7 +6,7 @@ import pytest
 
 from fixtures.studies import open_small, small_recipe
 from impasto.errors import ImpastoError
-from impasto.tuning.study import require_same_data
+from impasto.tuning.study import require_name, require_same_data
 
 
 def test_a_study_of_another_definition_is_refused_with_what_differs(tmp_path: Path) -> None:
@@ -31,3 +31,21 @@ def test_other_images_are_refused(tmp_path: Path) -> None:
     require_same_data(open_small(tmp_path, journal=True), {"paintings": "a", "photos": "b"})
     with pytest.raises(ImpastoError, match="These photos are not the same images as in the other trials of study 's'"):
         require_same_data(study, {"paintings": "a", "photos": "c"})
+
+
+@pytest.mark.parametrize("definition", [7, {}, {"recipe": None}, {"recipe": "a: &a [*a]"}, {"recipe": "a: 1\na: 2"}])
+def test_a_definition_that_another_program_wrote_is_refused_in_one_line(tmp_path: Path, definition: object) -> None:
+    open_small(tmp_path, journal=True).set_user_attr("definition", definition)
+    with pytest.raises(ImpastoError, match="'s' has a recipe that this version cannot read"):
+        open_small(tmp_path, journal=True)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../x", "a/b", "a\\b", "C:x", "a\n", "\x1b[2J", " a", "a.", "x" * 300])
+def test_a_name_that_is_no_name_of_a_folder_is_refused(name: str) -> None:
+    with pytest.raises(ImpastoError, match="also the name of a folder"):
+        require_name(name)
+
+
+@pytest.mark.parametrize("name", ["dcgan-64", "monet (2)", "Études 梅", "a.b"])
+def test_other_names_are_accepted(name: str) -> None:
+    require_name(name)

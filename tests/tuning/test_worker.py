@@ -18,6 +18,7 @@ from impasto.metrics.results import DECIDING_METRIC, Evaluation, ImageSetSummary
 from impasto.training.callbacks import Observer
 from impasto.training.run_dir import RunDir
 from impasto.tuning.pruning import RUNGS
+from impasto.tuning.sampling import trial_settings
 from impasto.tuning.trials import trial_attributes
 from impasto.tuning.worker import Worker
 
@@ -151,3 +152,42 @@ def test_seeds_that_are_evaluated_already_are_not_trained_again(tmp_path: Path) 
     train.score = lambda recipe, seed: 0.5
     assert run_next(one).values == [0.5]
     assert train.calls == [("0000", 0, False), ("0000-seed-1", 1, False), ("0000-seed-1", 1, True)]
+
+
+@pytest.mark.parametrize("escape", ["absolute", "../../precious", "trials/s/../../../precious"])
+def test_a_run_folder_named_in_the_storage_is_neither_deleted_nor_written_to(tmp_path: Path, escape: str) -> None:
+    """Whoever has the database may write any attribute, and a worker replaces its run folder."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "run.json").write_text("{}")
+    (precious / "recipe.yaml").write_text("name: x")
+    study = tmp_path / "study"
+    study.mkdir()
+    train = FakeTraining()
+    one = worker(study, train)
+    trial = one.begin_trial(30)
+    trial.set_user_attr("run", str(precious) if escape == "absolute" else escape)
+    one.run_trial(trial)
+    assert one.study.trials[0].state.name == "COMPLETE"
+    assert {path.name for path in precious.iterdir()} == {"run.json", "recipe.yaml"}
+    assert (study / "trials" / "s" / "0000" / "evaluation.json").exists()
+    assert trial_attributes(one.study.trials[0])["run"] == "trials/s/0000"
+
+
+def test_a_folder_that_is_not_a_run_is_not_replaced(tmp_path: Path) -> None:
+    other = tmp_path / "trials" / "s" / "0000"
+    other.mkdir(parents=True)
+    (other / "thesis.txt").write_text("years of work")
+    failed = run_next(worker(tmp_path, FakeTraining()))
+    assert "is not a run folder and is not replaced" in trial_attributes(failed)["error"]
+    assert (other / "thesis.txt").exists()
+
+
+def test_settings_outside_of_the_search_space_are_refused_in_one_line(tmp_path: Path) -> None:
+    one = worker(tmp_path, FakeTraining())
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {
+        "batch": optuna.distributions.CategoricalDistribution([4, 5])
+    }
+    one.study.add_trial(optuna.trial.create_trial(params={"batch": 5}, distributions=distributions, value=0.1))
+    with pytest.raises(ImpastoError, match="Trial 0 has batch = 5, which is not in the search space"):
+        trial_settings(one.study.trials[0], one.definition.recipe.tune)

@@ -69,7 +69,8 @@ def _submit_photos(
 ) -> int:
     with open_source(photos) as source:
         distinct = find_photos(source, count, progress)
-        _log.info("\n".join(summarise(distinct)))
+        for line in summarise(distinct):
+            _log.info(line)
         count = len(distinct.positions)
         write_submission(translator.paint_stream(distinct.stream()), count, out, progress, overwrite=overwrite)
     return count

@@ -23,7 +23,8 @@ from impasto.tuning.definition import StudyDefinition, list_differences, recipe_
 from impasto.tuning.export import tuning_results, write_best_recipe
 from impasto.tuning.liveness import fail_dead_trials
 from impasto.tuning.storage import open_storage, sqlite_lock
-from impasto.tuning.study import needs_trial, open_study, require_same_data
+from impasto.tuning.study import needs_trial, open_study, require_name, require_same_data
+from impasto.tuning.trials import storage_errors
 from impasto.tuning.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -93,8 +94,7 @@ def tune(
     if trials < 1:
         raise ImpastoError("A study needs at least one trial.")
     _require_same_study(folder, name, base)
-    if "/" in name or "\\" in name:
-        raise ImpastoError(f"The study's name '{name}' is also the name of a folder: choose one without slashes.")
+    require_name(name)
     url = storage or f"sqlite:///{folder / 'study.db'}"
     from optuna.exceptions import StorageInternalError
 
@@ -130,7 +130,7 @@ def tune(
     signal = None
     try:
         while signal is None:
-            with sqlite_lock(url):
+            with sqlite_lock(url), storage_errors(opened):
                 fail_dead_trials(opened)
                 trial = worker.begin_trial(trials) if needs_trial(opened, trials) else None
             if trial is None:
@@ -138,14 +138,16 @@ def tune(
             signal = worker.run_trial(trial)
             if signal is not None:
                 _log.info("Stopped. Run the same command again to resume the study.")
-            write_best_recipe(opened, definition, folder / "best.yaml")
+            with storage_errors(opened):
+                write_best_recipe(opened, definition, folder / "best.yaml")
     except (DiskFullError, StorageInternalError) as error:
         problem = "The disk is full" if isinstance(error, DiskFullError) else f"The storage fails ({error.__cause__})"
         raise ImpastoError(f"{problem}: correct that and run the same command again to resume the study.") from error
     finally:
         with FileLock(folder / ".report.lock"):  # or a slower process would overwrite newer results
-            write_best_recipe(opened, definition, folder / "best.yaml")
-            results = tuning_results(opened, definition, url)
+            with storage_errors(opened):
+                write_best_recipe(opened, definition, folder / "best.yaml")
+                results = tuning_results(opened, definition, url)
             if results.trials:
                 write_tuning(results, folder)
     return TuneOutcome(results, signal)

@@ -9,11 +9,14 @@ from impasto.cli.app import messages_on_stdout, run
 from impasto.cli.stop_signals import stop_signals_interrupt
 from impasto.cli.system_errors import system_errors_explained
 from impasto.errors import ImpastoError, missing_extras_explained
+from impasto.terminal import replace_unencodable
 
 
 def main() -> None:
-    """Run the command ``impasto``. An ImpastoError is printed as one line, or with its traceback after ``--debug``."""
+    """Run the command ``impasto``. An error that a user can fix is printed as one line, or with its traceback after
+    ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    replace_unencodable()
     try:
         with stop_signals_interrupt(), messages_on_stdout(), missing_extras_explained(), system_errors_explained():
             code = run(arguments)

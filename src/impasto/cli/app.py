@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from impasto.terminal import print_lines
+
 EXIT_CODES = (
     "Exit codes: 0 done, 1 error or incomplete, 2 wrong usage, 128 + N stopped by signal N (130 Ctrl-C, 143 SIGTERM)."
 )
@@ -39,7 +41,7 @@ def _options(
     if version:
         from impasto._version import __version__
 
-        print(f"impasto {__version__}")
+        print_lines(f"impasto {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         print(context.get_help(), end="")
@@ -54,7 +56,9 @@ class _Lines(logging.Handler):
     """Print messages as plain lines to the current standard output, errors to standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(record.getMessage(), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout, flush=True)
+        print_lines(
+            *record.getMessage().split("\n"), file=sys.stderr if record.levelno >= logging.ERROR else sys.stdout
+        )
 
 
 #: The base class of errors of usage, in typer's own copy of click or, before 0.20, in click itself.
@@ -68,7 +72,7 @@ def run(arguments: list[str]) -> int:
     except UsageError as error:
         context, message = getattr(error, "ctx", None), " ".join(error.format_message().split())  # type: ignore[attr-defined]
         command = context.command_path if context is not None else app.info.name
-        print(f"impasto: {message.rstrip('.')}. Try: {command} --help", file=sys.stderr)
+        print_lines(f"impasto: {message.rstrip('.')}. Try: {command} --help", file=sys.stderr)
         return 2
     return code or 0
 

@@ -7,6 +7,7 @@ import typer
 
 from impasto.cli.app import SCORE, SOURCE, Device, app
 from impasto.cli.progress_bar import bar
+from impasto.terminal import console, print_lines
 
 
 @app.command(rich_help_panel=SCORE)
@@ -45,8 +46,6 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Score images against real images: KID, FD, precision, recall and more, and test for memorisation."""
-    from rich.console import Console
-
     from impasto.api.evaluate import evaluate
     from impasto.metrics.feature_extractors import DEFAULT
     from impasto.reports.evaluation import summary
@@ -67,8 +66,8 @@ def evaluate(
             device=device,
             progress=advance,
         )
-    Console().print(summary(found))
-    print(f"Report: {out / 'evaluation.html'}")
+    console().print(summary(found))
+    print_lines(f"Report: {out / 'evaluation.html'}")
 
 
 @app.command(rich_help_panel=SCORE)
@@ -82,11 +81,9 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Compare runs: settings, training curves, samples, scores, time and cost."""
-    from rich.console import Console
-
     from impasto.api.compare import compare
     from impasto.reports.comparison import summary
 
     found = compare(runs, out, against=against, photos=photos, price=price, count=count, device=device)
-    Console().print(summary(found))
-    print(f"Report: {out / 'comparison.html'}")
+    console().print(summary(found))
+    print_lines(f"Report: {out / 'comparison.html'}")

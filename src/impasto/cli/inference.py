@@ -11,6 +11,7 @@ import typer
 from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
+from impasto.terminal import console, print_lines
 
 PHOTOS = (
     "Photos and videos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list "
@@ -74,7 +75,7 @@ def generate(
             device=device,
             progress=advance,
         )
-    print(summary)
+    print_lines(summary)
 
 
 @app.command(rich_help_panel=USE)
@@ -137,7 +138,7 @@ def paint(
                 device=device,
                 progress=advance,
             )
-        print(f"Contact sheet: {place}")
+        print_lines(f"Contact sheet: {place}")
         return
     with _resume_hint(), bar("painting") as advance:
         complete = paint(
@@ -166,14 +167,13 @@ def _resume_hint() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        print("Interrupted: run the same command to resume.", file=sys.stderr)
+        print_lines("Interrupted: run the same command to resume.", file=sys.stderr)
         raise
 
 
 @app.command(rich_help_panel=USE)
 def styles() -> None:
     """List the bundled styles, and those in a folder styles/ here."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -183,8 +183,8 @@ def styles() -> None:
     table.add_column(no_wrap=True, style="bold")
     for name, lines in list_styles():
         table.add_row(name, Text("\n".join(lines)))
-    Console().print(table)
-    print("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
+    console().print(table)
+    print_lines("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
 
 
 @app.command(rich_help_panel=SCORE)
@@ -207,11 +207,10 @@ def submit(
         from impasto.interop.kaggle_submission import check_submission
 
         report = check_submission(check)
-        for problem in report.problems:
-            print(problem)
+        print_lines(*report.problems)
         if not report.ok:
             raise typer.Exit(1)
-        print(f"{check}: {report.count:,} images, valid for the competition.")
+        print_lines(f"{check}: {report.count:,} images, valid for the competition.")
         return
     style = style or named
     if style is None:
@@ -231,4 +230,4 @@ def submit(
             device=device,
             progress=advance,
         )
-    print(f"{out}: {written:,} images, valid for the competition.")
+    print_lines(f"{out}: {written:,} images, valid for the competition.")

@@ -1,12 +1,13 @@
 """Verbs that import, export and share styles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from impasto.cli.app import SHARE, STYLE, app
 from impasto.errors import ImpastoError
+from impasto.terminal import print_lines
 
 
 @app.command("import", rich_help_panel=SHARE)
@@ -17,6 +18,18 @@ def import_(
     target: Annotated[str, typer.Option(help="Target domain, such as 'zebras'.")] = "images",
     turns: Annotated[str, typer.Option(hidden=True, help="Former form: 'horses into zebras'.")] = "",
     license: Annotated[str, typer.Option("--license", "--licence", help="SPDX identifier to store in the style.")] = "",
+    key: Annotated[str, typer.Option(help="Generator to import, if there are several, such as netG_A2B.")] = "",
+    norm: Annotated[
+        Literal["auto", "none", "batch", "instance", "instance-affine"],
+        typer.Option(
+            help="Normalisation, inferred by default. instance-affine: batch norm with the statistics of each image, "
+            "as in pix2pix's test.py without --eval."
+        ),
+    ] = "auto",
+    padding: Annotated[
+        Literal["auto", "reflect", "replicate", "zero"],
+        typer.Option(help="Padding of residual blocks; auto cannot tell replicate from reflect, and takes reflect."),
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Convert a checkpoint of pytorch-CycleGAN-and-pix2pix or CUT into a style (ResNet or U-Net, detected)."""
@@ -28,9 +41,19 @@ def import_(
         source, into, target = turns.partition(" into ")
         if not into:
             raise ImpastoError(f"--turns '{turns}' names no target: use --source and --target.")
-    style, found = import_style(file, out, source=source, target=target, license=license, overwrite=overwrite)
-    print(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
-    print(f"Use it: impasto paint PHOTO --style {style} --out painted")
+    style, found = import_style(
+        file,
+        out,
+        source=source,
+        target=target,
+        license=license,
+        key=key,
+        norm=norm,
+        padding=padding,
+        overwrite=overwrite,
+    )
+    print_lines(f"{style}: {found}, {style.stat().st_size / 1e6:.1f} MB")
+    print_lines(f"Use it: impasto paint PHOTO --style {style} --out painted")
 
 
 @app.command(rich_help_panel=SHARE)
@@ -44,7 +67,7 @@ def export(
     from impasto.interop.onnx import export
 
     found = export(style, onnx, fp16=fp16, overwrite=overwrite)
-    print(
+    print_lines(
         f"{onnx}: {found.megabytes:.1f} MB; differs from PyTorch by at most {found.largest:.2g} of 255 grey levels, "
         f"{found.mean:.2g} on average"
     )
@@ -59,7 +82,7 @@ def push(
     """Upload a style to the Hugging Face Hub, with a model card and samples (log in first: hf auth login)."""
     from impasto.interop.hub import push
 
-    print(f"{push(style, repository, private=private)}\nDownload it with: impasto pull {repository}")
+    print_lines(push(style, repository, private=private), f"Download it with: impasto pull {repository}")
 
 
 @app.command(rich_help_panel=SHARE)
@@ -74,5 +97,5 @@ def pull(
     style, card = pull(repository, out, overwrite=overwrite)
     name = style.stem if style.parent == Path("styles") else style
     verb = "paint PHOTO --style" if card.source_data is not None or card.imported is not None else "generate"
-    print(f"{style}: {card.domains}, {style.stat().st_size / 1e6:.1f} MB")
-    print(f"Use it: impasto {verb} {name} --out painted")
+    print_lines(f"{style}: {card.domains}, {style.stat().st_size / 1e6:.1f} MB")
+    print_lines(f"Use it: impasto {verb} {name} --out painted")

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from impasto.terminal import console
+
 
 class Advance(Protocol):
     """Called with the number of items done, and the total once it is known."""
@@ -15,7 +17,6 @@ class Advance(Protocol):
 def bar(description: str, total: int | None = None) -> Iterator[Advance]:
     """Show a progress bar inside; yields the function that updates it. Nothing is shown where the output is not a
     terminal."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -34,8 +35,8 @@ def bar(description: str, total: int | None = None) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    console = Console()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    terminal = console()
+    with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task(description, total=total)
 
         def advance(done: int, total: int | None = total) -> None:

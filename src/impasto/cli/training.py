@@ -9,6 +9,7 @@ import typer
 from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
 from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
+from impasto.terminal import console, print_lines
 
 PhotoData = Annotated[
     str | None, typer.Option(help="Photo data set, same formats as PAINTINGS; for image-to-image recipes.")
@@ -20,24 +21,23 @@ def recipes(
     name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
 ) -> None:
     """List the recipes, or show all settings of one."""
-    import yaml
-    from rich.console import Console
     from rich.table import Table
 
     from impasto.config import bundled_recipes, migrations
+    from impasto.config.yaml_reader import read_yaml
 
     if name is not None:
         from impasto.config.recipe import Recipe
 
-        print(Recipe.load(name).to_yaml(), end="")
+        print_lines(*Recipe.load(name).to_yaml().splitlines())
         return
     table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
     for name, file in bundled_recipes().items():
-        values = migrations.recipe(yaml.safe_load(file.read_text(encoding="utf-8")))  # to validate it imports torch
+        values = migrations.recipe(read_yaml(file.read_text(encoding="utf-8"), name))  # to validate it imports torch
         network = values.get("generator", {}).get("network")
         table.add_row(name, *(str(value) for value in (*map(values.get, ("method", "size", "batch")), network)))
-    Console().print(table)
-    print("\nimpasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
+    console().print(table)
+    print_lines("", "impasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -67,8 +67,7 @@ def explore(
             device=device,
             progress=advance,
         )
-    print("\n".join(summary(found)))
-    print(f"Report: {out / 'exploration.html'}")
+    print_lines(*summary(found), f"Report: {out / 'exploration.html'}")
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -84,9 +83,7 @@ def pack(
 
     with bar("packing") as advance:
         store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
-    for line in summarise(store.inventory):
-        print(line)
-    print(f"{out}: {len(store.pixels):,} images of {size}×{size} px.")
+    print_lines(*summarise(store.inventory), f"{out}: {len(store.pixels):,} images of {size}×{size} px.")
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -159,19 +156,19 @@ def train(
             license=license or "",
             log=log or (),
         )
-    print(f"Report: {run / 'report.html'}")
+    print_lines(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
     style = Style.load(run)
     quoted = shlex.quote(str(run))
     if style.recipe.target != "paintings":
-        print(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --out photos")
+        print_lines(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --out photos")
     elif style.recipe.translates:
-        print(f"Stylise photos: impasto paint PHOTO… --style {quoted} --out paintings")
+        print_lines(f"Stylise photos: impasto paint PHOTO… --style {quoted} --out paintings")
     else:
-        print(f"Generate paintings: impasto generate {quoted} --count 16 --out paintings")
+        print_lines(f"Generate paintings: impasto generate {quoted} --count 16 --out paintings")
     if style.reverse is not None:
-        print(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --reverse --out photos")
+        print_lines(f"Turn paintings into photos: impasto paint PAINTING… --style {quoted} --reverse --out photos")
 
 
 @app.command(rich_help_panel=TRAIN)
@@ -205,8 +202,6 @@ def tune(
     Run the same command several times, or on several machines that share a storage, to work on one study in parallel;
     run it again after a stop to resume the study.
     """
-    from rich.console import Console
-
     from impasto.api.tune import tune
     from impasto.reports.tuning_text import summary
 
@@ -228,7 +223,7 @@ def tune(
         device=device,
         precision=precision,
     )
-    Console().print(summary(found.tuning, out))
+    console().print(summary(found.tuning, out))
     if found.signal is not None:
         raise typer.Exit(128 + found.signal)
 
@@ -238,4 +233,4 @@ def report(run: Annotated[Path, typer.Argument(help="Run folder.")]) -> None:
     """Regenerate the report.html of a run."""
     from impasto.reports.run import write_report
 
-    print(write_report(run))
+    print_lines(str(write_report(run)))

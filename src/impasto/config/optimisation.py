@@ -26,7 +26,7 @@ class PenaltyConfig(Config):
     gradient: NotNegative = 0.0  #: WGAN-GP
     r1: NotNegative = 0.0
     r2: NotNegative = 0.0
-    every: int = Field(default=1, ge=1)
+    every: int = Field(default=1, ge=1, le=1000)
 
 
 class ScheduleConfig(Config):

@@ -17,7 +17,8 @@ from impasto.config.registries import DISCRIMINATORS, GENERATORS, LOSSES, METHOD
 from impasto.config.search_space import Range, Searched
 from impasto.config.setting_paths import known_settings, network_fields, setting_names, value_at
 from impasto.config.types import Fraction, NotNegative
-from impasto.errors import ImpastoError, nearest
+from impasto.config.yaml_reader import read_yaml, read_yaml_file
+from impasto.errors import ImpastoError, nearest, shorten
 
 #: Generators that start from noise, and those that translate images; both of one size from the first step on.
 NoiseGenerator = Annotated[GeneratorConfig, NetworkField(GENERATORS, GeneratorConfig, latent=True, without=("grow",))]
@@ -39,7 +40,7 @@ class Recipe(Config):
     batch: int = Field(ge=1, le=4096)
     loss: str
     smoothing: Fraction = 0.0  #: of the label of real images (one-sided label smoothing)
-    generator_every: int = Field(default=1, ge=1)  #: discriminator steps per generator step
+    generator_every: int = Field(default=1, ge=1, le=1000)  #: discriminator steps per generator step
     generator: GeneratorConfig
     discriminator: DiscriminatorConfig
     penalty: PenaltyConfig = PenaltyConfig()
@@ -142,7 +143,7 @@ class Recipe(Config):
     def normalises_spatially(self) -> bool:
         """Whether a network normalises over the positions of each image."""
         norms = {getattr(network, "norm", "none") for network in (self.generator, self.discriminator)}
-        return not norms.isdisjoint({"instance", "group"})
+        return not norms.isdisjoint({"instance", "instance-affine", "group"})
 
     def generator_kwargs(self) -> dict[str, Any]:
         """The generator's registered name and the arguments of its constructor."""
@@ -163,18 +164,14 @@ class Recipe(Config):
         if path.suffix in {".yaml", ".yml"}:
             if not path.is_file():
                 raise ImpastoError(f"There is no recipe file {path}.")
-            text = path.read_text(encoding="utf-8")
+            values = read_yaml_file(path)
         else:
             bundled = bundled_recipes()
             if str(name_or_file) not in bundled and path.is_file():
                 raise ImpastoError(f"{path} is no recipe: recipe files end in .yaml.")
             if str(name_or_file) not in bundled:
                 raise ImpastoError(f"There is no recipe '{name_or_file}'{nearest(str(name_or_file), bundled)}")
-            text = bundled[str(name_or_file)].read_text(encoding="utf-8")
-        try:
-            values = yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise ImpastoError(f"{name_or_file} is not YAML: {' '.join(str(error).split())}") from error
+            values = read_yaml(bundled[str(name_or_file)].read_text(encoding="utf-8"), str(name_or_file))
         if not isinstance(values, dict):
             raise ImpastoError(f"{name_or_file} holds no settings: a recipe is 'name: value' lines.")
         return cls.of(values)
@@ -246,10 +243,7 @@ class Recipe(Config):
             if name not in known:
                 raise ImpastoError(f"There is no setting '{name}'{nearest(name, known)}")
             *groups, last = name.split(".")
-            try:
-                value_at(values, groups)[last] = yaml.safe_load(text)
-            except yaml.YAMLError as error:
-                raise ImpastoError(f"'{setting}': the value is not YAML.") from error
+            value_at(values, groups)[last] = read_yaml(text, f"'{setting}'")
             values["tune"].pop(name, None)  # a setting that is set is not searched
             values = migrations.recipe(values)  # it may have been set to a former name
         return self.of(values)
@@ -318,4 +312,4 @@ def _first_mistake(error: ValidationError, values: Mapping[str, Any]) -> str:
     message = first["msg"].removeprefix("Value error, ").split(", unable to")[0]
     if not where:
         return f"size = {values['size']}: {message}."
-    return f"{where} = {first['input']!r}: {message[0].lower()}{message[1:]}."
+    return f"{where} = {shorten(repr(first['input']), 60)}: {message[0].lower()}{message[1:]}."

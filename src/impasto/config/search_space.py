@@ -28,7 +28,7 @@ class Range(Config):
 class Choice(Config):
     """A few values to choose from."""
 
-    choices: tuple[Any, ...] = Field(min_length=2)
+    choices: tuple[Any, ...] = Field(min_length=2, max_length=100)
 
 
 def _kind(searched: Any) -> str:

@@ -8,11 +8,15 @@ from pydantic import BaseModel
 from impasto.config.base import Config
 from impasto.config.networks import NetworkField
 
+#: Parts of the longest dotted name: no recipe has more, whereas JSON may be nested a thousand times.
+MAX_PARTS = 10
+
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the settings in nested ``values`` by dotted name."""
+    """Yield the settings in nested ``values`` by dotted name. What is nested more than :data:`MAX_PARTS` times is
+    taken for one setting."""
     for key, value in values.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and prefix.count(".") < MAX_PARTS:
             yield from flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

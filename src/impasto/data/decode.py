@@ -12,9 +12,9 @@ from PIL import Image, ImageChops, ImageCms, ImageOps, UnidentifiedImageError
 from impasto.data.entry import UnreadableError
 from impasto.data.file_signatures import describe
 from impasto.data.formats import IMAGE_FORMATS, identify
-from impasto.data.inventory import printable
 from impasto.data.quiet_decoders import quiet_decoders
 from impasto.data.sample_range import to_eight_bits
+from impasto.errors import printable
 
 MAX_PIXELS = 150_000_000  # no camera exceeds it, and the decoded image takes 600 MB
 NEUTRAL_DIFFERENCE = 3  # levels of 255: a colour profile that changes no colour by more is sRGB but for rounding

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
+from impasto.errors import printable
+
 MAX_LISTED = 10  # lines per kind on the command line; the inventory itself has all
 
 
@@ -127,8 +129,3 @@ def _listed(count: int, what: str, each: Iterable[str]) -> list[str]:
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def printable(text: str) -> str:
-    """Replace unprintable characters of a text: file names may contain terminal escape sequences."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)

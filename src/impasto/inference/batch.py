@@ -12,9 +12,9 @@ from PIL import Image
 from impasto.config.types import Progress
 from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError, open_regular
-from impasto.data.inventory import LeftOut, printable
+from impasto.data.inventory import LeftOut
 from impasto.data.sources import ImageSource
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, printable
 from impasto.files import BadNameError, atomic_write
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import DEFAULT, PaintOptions
@@ -51,7 +51,7 @@ class Outcome:
         if not self.paintings and not self.before:
             first = self.left_out[0]
             more = f", and {len(self.left_out) - 1:,} more" if len(self.left_out) > 1 else ""
-            raise ImpastoError(printable(f"No photo could be painted ({first.name}: {first.reason}{more})."))
+            raise ImpastoError(f"No photo could be painted ({first.name}: {first.reason}{more}).")
 
 
 @dataclass(frozen=True)

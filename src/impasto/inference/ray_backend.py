@@ -5,13 +5,13 @@ import json
 import logging
 import posixpath
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from impasto.data.entry import Entry, UnreadableError
 from impasto.data.inventory import LeftOut
 from impasto.data.sources import is_junk
 from impasto.errors import ImpastoError
+from impasto.files import expand_user
 from impasto.inference.batch import Outcome, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
@@ -163,4 +163,4 @@ def _rows(photos: str, out: str, format: Format, job: dict[str, Any]) -> list[di
 
 def _address(place: str) -> str:
     """Return an address that other machines understand; a local path becomes a file URI."""
-    return place if "://" in place else Path(place).expanduser().absolute().as_uri()
+    return place if "://" in place else expand_user(place).absolute().as_uri()

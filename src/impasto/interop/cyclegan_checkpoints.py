@@ -1,38 +1,35 @@
-"""Import generators of pytorch-CycleGAN-and-pix2pix and CUT as styles.
-
-Their checkpoints hold tensors by name and no configuration, so the architecture is inferred from the order and shapes
-of the convolutions.
-"""
+"""Import generators of pytorch-CycleGAN-and-pix2pix and CUT as styles."""
 
 import hashlib
-import pickle
+import logging
 import re
-import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from impasto._version import __version__
-from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
 from impasto.files import user_path
 from impasto.inference.output import require_free, reserve
-from impasto.networks import build_generator
+from impasto.interop.cyclegan_generators import (
+    SUPPORTED,
+    Inferred,
+    NormOption,
+    PaddingOption,
+    UnsupportedError,
+    build,
+    infer,
+    require_fit,
+)
+from impasto.networks.checkpoint_reader import named_tensors, read_checkpoint
 from impasto.style import Card, Style, require_name
 
-SUPPORTED = "supported are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and CUT"
-#: Keys under which checkpoints nest their state dict.
-NESTED = ("state_dict", "model_state_dict", "netG", "netG_A", "G", "generator", "model", "params_ema", "params")
+_log = logging.getLogger(__name__)
 
-#: The tensors of one layer by name.
-Layer = dict[str, Tensor]
+#: How deeply a generator may lie in a checkpoint.
+MAX_DEPTH = 6
 
 
 def import_style(
@@ -42,15 +39,25 @@ def import_style(
     source: str = "images",
     target: str = "images",
     license: str = "",
+    key: str = "",
+    norm: NormOption = "auto",
+    padding: PaddingOption = "auto",
     overwrite: bool = False,
 ) -> tuple[Path, str]:
     """Convert a generator checkpoint of another tool into a style.
+
+    What the checkpoint does not tell and is assumed is logged. Of a generator and the moving average of its weights
+    (``netG_ema``), the average is imported.
 
     Args:
         file: ``latest_net_G.pth`` or another checkpoint, or safetensors. It is loaded without running code.
         out: the style file to write; default ``styles/NAME.safetensors``, where it is found by name.
         source, target: the domains, such as ``horses`` and ``zebras``, which the checkpoint does not state.
         license: SPDX identifier.
+        key: the generator to import, such as ``netG_A2B``, if the checkpoint holds several.
+        norm: ``instance-affine`` lets batch norms use the statistics of each image, as pix2pix does by default;
+            ``none`` and ``instance`` override what is inferred.
+        padding: of the residual blocks; ``replicate`` cannot be told from ``reflect``.
         overwrite: replace ``out``.
 
     Returns the style file and a description of the network.
@@ -62,16 +69,26 @@ def import_style(
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
     require_name(out)
     require_free(out, file=True, overwrite=overwrite)
-    tensors = _load(file)
-    found = _infer(tensors, file)
-    recipe = Recipe.load(found.recipe).replace(f"{name}={value}" for name, value in found.settings.items())
-    network = build_generator(**recipe.generator_kwargs())
-    _fill(network, found, file)
-    card = Card(
+    if file.suffix in (".h5", ".keras"):
+        raise ImpastoError(f"{file} is a Keras file, which is not supported: {SUPPORTED}.")
+    tensors = named_tensors(read_checkpoint(file))
+    found = _choose(tensors, key, norm, padding, file)
+    style = Style(build(found), _card(file, found, source=source, target=target, license=license))
+    if not style.is_finite:
+        raise ImpastoError(f"{file} holds NaN or Inf weights; use an earlier checkpoint.")
+    reserve(out, file=True, overwrite=overwrite)
+    style.save(out)
+    for sentence in found.assumed:
+        _log.info("Assumed: %s.", sentence)
+    return out, found.description
+
+
+def _card(file: Path, found: Inferred, *, source: str, target: str, license: str) -> Card:
+    return Card(
         task="translation",
         source=source,
         target=target,
-        recipe=recipe.values(),
+        recipe=found.recipe.values(),
         target_data={"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "pictures": 0},
         steps=0,
         pictures=0,
@@ -82,20 +99,6 @@ def import_style(
         license=license,
         imported=file.name,
     )
-    reserve(out, file=True, overwrite=overwrite)
-    Style(network.eval(), card).save(out)
-    return out, found.description
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """An inferred generator: a recipe with the same architecture, the settings that differ, and the layers in order."""
-
-    recipe: str
-    settings: dict[str, Any]
-    description: str
-    convolutions: list[Layer]
-    norms: list[Layer]
 
 
 def _name(file: Path) -> str:
@@ -103,139 +106,63 @@ def _name(file: Path) -> str:
     return file.absolute().parent.name if re.fullmatch(r"(latest|\d+)_net_\w+", file.stem) else file.stem
 
 
-def _load(file: Path) -> dict[str, Tensor]:
-    """Load the tensors of a checkpoint by name, without running code."""
-    if file.is_dir():
-        raise ImpastoError(f"{file} is a folder; give the path of a checkpoint in it.")
-    if file.suffix in (".h5", ".keras"):
-        raise ImpastoError(f"{file} is a Keras file, which is not supported: {SUPPORTED}.")
-    if not file.is_file():
-        raise ImpastoError(f"{file} does not exist; check the path.")
+def _choose(tensors: Mapping[str, Tensor], key: str, norm: NormOption, padding: PaddingOption, file: Path) -> Inferred:
+    """Return the generator of that key, or the only one, or the only moving average of one."""
+    generators: dict[str, Inferred] = {}
+    reasons: list[str] = []
+    for name, found in _search("", tensors, norm, padding):
+        if isinstance(found, Inferred):
+            generators[name] = found
+        elif found:
+            reasons.append(found)
+    if not generators:
+        hint = f": {reasons[0]}" if reasons else _hint(tensors)
+        raise ImpastoError(f"{file} holds no supported generator{hint}. In general, {SUPPORTED}.")
+    fitting = {name: found for name, found in generators.items() if not key or f".{key}." in f".{name}."}
+    averages = {name: found for name, found in fitting.items() if re.search(r"(^|[._])ema([._]|$)", name.lower())}
+    chosen = averages if len(averages) == 1 and not key else fitting
+    if len(chosen) != 1:
+        missing = f", but no {key}" if not fitting else ""
+        names = ", ".join(generators)
+        raise ImpastoError(f"{file} holds {_count(len(generators))} ({names}){missing}: choose one with --key NAME.")
+    ((name, found),) = chosen.items()
+    if len(generators) > 1:
+        others = ", ".join(other for other in generators if other != name)
+        _log.info("Imported: %s, not %s (--key NAME chooses another).", name, others)
+    return found
+
+
+def _count(generators: int) -> str:
+    return {1: "one generator", 2: "two generators"}.get(generators, f"{generators} generators")
+
+
+def _search(
+    name: str, tensors: Mapping[str, Tensor], norm: NormOption, padding: PaddingOption, depth: int = 0
+) -> Iterator[tuple[str, Inferred | str]]:
+    """Yield the generators under a name, or why what resembles one is not supported ("" for other networks)."""
     try:
-        found: Any = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
-    except pickle.UnpicklingError as error:
-        if "weights only" in str(error).lower() or "unsupported" in str(error).lower():
-            raise ImpastoError(
-                f"{file} holds pickled objects, which are not loaded; save only the generator's state_dict()."
-            ) from error
-        raise ImpastoError(f"{file} is not a PyTorch checkpoint, or is damaged: {SUPPORTED}.") from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, SafetensorError, zipfile.BadZipFile) as error:
-        raise ImpastoError(f"{file} is not a PyTorch checkpoint, or is damaged: {SUPPORTED}.") from error
-    while isinstance(found, Mapping) and not any(isinstance(value, Tensor) for value in found.values()):
-        if {"netG_A", "netG_B"} <= found.keys():
-            raise ImpastoError(f"{file} holds two generators, netG_A and netG_B; save one of them on its own.")
-        found = next((found[name] for name in NESTED if isinstance(found.get(name), Mapping)), None)
-    if not isinstance(found, Mapping):
-        raise ImpastoError(f"{file} holds no state dict: {SUPPORTED}.")
-    tensors = {name.removeprefix("module."): value for name, value in found.items() if isinstance(value, Tensor)}
-    if not all(value.isfinite().all() for value in tensors.values()):
-        raise ImpastoError(f"{file} holds NaN or Inf weights; use an earlier checkpoint.")
-    return tensors
+        found = infer(tensors, norm, padding)
+        if found is not None:
+            require_fit(found)
+            yield name, found
+            return
+        reason = ""
+    except UnsupportedError as error:
+        reason = str(error)
+    parts: dict[str, dict[str, Tensor]] = {}
+    for each, tensor in tensors.items():
+        part, dot, rest = each.partition(".")
+        if dot and depth < MAX_DEPTH:
+            parts.setdefault(part, {})[rest] = tensor
+    for part, within in parts.items():
+        yield from _search(f"{name}.{part}".lstrip("."), within, norm, padding, depth + 1)
+    yield name, reason
 
 
-def _infer(tensors: dict[str, Tensor], file: Path) -> Inferred:
-    """Infer the architecture from the tensors."""
-    layers: dict[str, Layer] = {}
-    for name in sorted(tensors, key=_natural_order):
-        layer, _, part = name.rpartition(".")
-        layers.setdefault(layer, {})[part] = tensors[name].float()
-    convolutions = [layer for layer in layers.values() if "weight" in layer and layer["weight"].ndim == 4]
-    norms = [layer for layer in layers.values() if "weight" in layer and layer["weight"].ndim == 1]
-    shapes = [tuple(layer["weight"].shape) for layer in convolutions]
-    blurs = [layer["filt"].shape[-1] for layer in layers.values() if "filt" in layer]
-    if any("running_mean" not in layer for layer in norms):
-        raise ImpastoError(
-            f"{file} has normalisation layers other than batch norm and plain instance norm: {SUPPORTED}."
-        )
-    norm = "batch" if norms else "instance"
-    if len(shapes) >= 4 and all(shape[2:] == (4, 4) for shape in shapes) and shapes[-1][0] > 1:
-        return _unet(shapes, norm, convolutions, norms, file)
-    if len(shapes) >= 6 and shapes[0][2:] == shapes[-1][2:] == (7, 7):
-        return _resnet(shapes, norm, blurs, convolutions, norms, file)
-    hint = " It looks like a discriminator." if shapes and shapes[-1][0] == 1 else ""
-    raise ImpastoError(f"{file} holds no supported generator: {SUPPORTED}.{hint}")
-
-
-def _natural_order(name: str) -> list[tuple[int, str]]:
-    """Return a sorting key that puts ``model.10`` after ``model.9``."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in name.split(".")]
-
-
-def _resnet(
-    shapes: list[tuple[int, ...]],
-    norm: str,
-    blurs: list[int],
-    convolutions: list[Layer],
-    norms: list[Layer],
-    file: Path,
-) -> Inferred:
-    _require_rgb(shapes[0][1], shapes[-1][0], file)
-    width, blocks = shapes[0][0], (len(shapes) - 6) // 2
-    # a transposed convolution has its input channels first
-    transposes = shapes[-3][:2] == (4 * width, 2 * width)
-    settings = {
-        "generator.width": width,
-        "generator.blocks": blocks,
-        "generator.norm": norm,
-        "generator.down": "mirrored-blur" if 3 in blurs else "stride",
-        "generator.up": "transpose" if transposes else "blur",
-        # unknown: whether it was trained with an identity loss
-        **({"contrast.identity": False} if blurs else {"identity": 0.0}),
-    }
-    kind, recipe = ("an antialiased", "cut") if blurs else ("a", "cyclegan-resnet")
-    description = f"{kind} ResNet of {blocks} blocks, {width} channels, {norm} norm"
-    return Inferred(recipe, settings, description, convolutions, norms)
-
-
-def _unet(
-    shapes: list[tuple[int, ...]],
-    norm: str,
-    convolutions: list[Layer],
-    norms: list[Layer],
-    file: Path,
-) -> Inferred:
-    _require_rgb(shapes[0][1], shapes[-1][1], file)
-    width, depth = shapes[0][0], len(shapes) // 2
-    settings = {
-        "generator.width": width,
-        "generator.max_width": max(shape[0] for shape in shapes[:depth]),
-        "generator.depth": depth,
-        "generator.norm": norm,
-        "generator.dropout": 0.0,
-        "identity": 0.0,
-    }
-    description = f"a U-Net for {1 << depth} pixels, {width} channels, {norm} norm"
-    return Inferred("cyclegan-unet", settings, description, convolutions, norms)
-
-
-def _require_rgb(inputs: int, outputs: int, file: Path) -> None:
-    if (inputs, outputs) != (3, 3):
-        raise ImpastoError(f"{file} maps {inputs} channels to {outputs}; only RGB generators (3 to 3) are supported.")
-
-
-def _fill(network: nn.Module, found: Inferred, file: Path) -> None:
-    """Copy the weights into a network, layer by layer.
-
-    Their convolutions before instance norm have a bias, which the norm cancels; ours have none.
-    """
-    convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)]
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    mismatch = ImpastoError(f"{file} resembles {found.description}, but its layers differ: {SUPPORTED}.")
-    if len(convolutions) != len(found.convolutions) or len(norms) != len(found.norms):
-        raise mismatch
-    with torch.no_grad():
-        for module, layer in zip(convolutions, found.convolutions, strict=True):
-            lost_bias = module.bias is None and "bias" in layer and found.norms
-            if module.weight.shape != layer["weight"].shape or lost_bias:
-                raise mismatch
-            module.weight.copy_(layer["weight"])
-            if module.bias is not None:
-                module.bias.copy_(layer.get("bias", torch.zeros_like(module.bias)))
-        for norm, layer in zip(norms, found.norms, strict=True):
-            if norm.weight.shape != layer["weight"].shape:
-                raise mismatch
-            norm.load_state_dict({"num_batches_tracked": torch.tensor(0), **layer})
+def _hint(tensors: Mapping[str, Tensor]) -> str:
+    if not tensors:
+        return ", and no state dict"
+    if not all(tensor.float().isfinite().all() for tensor in tensors.values()):
+        return "; it holds NaN or Inf weights"
+    last = [tensor for name, tensor in tensors.items() if name.endswith("weight") and tensor.ndim == 4][-1:]
+    return "; it looks like a discriminator" if last and last[0].shape[0] == 1 else ""

@@ -1,11 +1,14 @@
 """Push styles to the Hugging Face Hub, and pull them."""
 
+import contextlib
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 
 from impasto.errors import ImpastoError, require
 from impasto.files import atomic_write
@@ -15,6 +18,11 @@ from impasto.style import Card, Style, find_style, require_name
 
 #: Top-level modules whose exceptions mean that a request failed.
 CLIENTS = ("httpx", "httpx2", "requests", "huggingface_hub")
+REPOSITORY = re.compile(r"[a-zA-Z0-9][\w.-]{0,95}/[a-zA-Z0-9][\w.-]{0,95}", re.ASCII)
+#: Largest style that is downloaded, in bytes, and most files of a repository that are looked at.
+MAX_BYTES, MAX_FILES = 2_000_000_000, 10_000
+#: Files that an error names.
+MAX_NAMED = 5
 
 
 def push(style: str | Path, repository: str, *, private: bool = False, token: str | None = None) -> str:
@@ -26,13 +34,16 @@ def push(style: str | Path, repository: str, *, private: bool = False, token: st
         private: make a new repository private.
         token: an access token; default is that of ``hf auth login`` or ``HF_TOKEN``.
 
-    Returns the URL of the repository. Raises ImpastoError if the Hub refuses or cannot be reached.
+    Returns the URL of the repository. Raises ImpastoError if the Hub refuses or cannot be reached; a card that the Hub
+    does not accept is refused before the repository is created.
     """
     require("huggingface_hub", "hub")
     from huggingface_hub import CommitOperationAdd, HfApi
 
     name = _repository_name(repository)
     loaded = Style.load(style)
+    with _hub_errors(repository):
+        readme = _accepted_card(loaded.card, repository)
     data = io.BytesIO()
     preview(loaded).save(data, "JPEG", quality=90)
     with tempfile.TemporaryDirectory() as scratch, _hub_errors(repository):
@@ -44,13 +55,31 @@ def push(style: str | Path, repository: str, *, private: bool = False, token: st
             loaded.save(weights)
         operations = [
             CommitOperationAdd(weights.name, weights),
-            CommitOperationAdd("README.md", model_card(loaded.card, repository).encode()),
+            CommitOperationAdd("README.md", readme.encode()),
             CommitOperationAdd("paintings.jpg", data.getvalue()),
         ]
         api = HfApi(token=token)
         url = str(api.create_repo(repository, private=private, exist_ok=True))
         api.create_commit(repository, operations, commit_message=f"Upload {name}")
     return url
+
+
+def _accepted_card(card: Card, repository: str) -> str:
+    """Return the model card of a style, with metadata that the Hub accepts."""
+    from huggingface_hub import ModelCard, errors
+
+    reason = ""
+    for known_license in (True, False):
+        text = model_card(card, repository, known_license=known_license)
+        # A Hub that does not answer is reported by the first request that needs it.
+        with contextlib.suppress(errors.HfHubHTTPError):
+            try:
+                ModelCard(text).validate(repo_type="model")
+            except ValueError as error:
+                reason = " ".join(str(error).split())
+                continue
+        return text
+    raise ImpastoError(f"The Hub does not accept the description of this style ({reason}).")
 
 
 def pull(
@@ -69,6 +98,7 @@ def pull(
     """
     require("huggingface_hub", "hub")
     from huggingface_hub import HfApi
+    from huggingface_hub.hf_api import RepoFile
 
     repository, _, revision = repository.partition("@")
     name = _repository_name(repository)
@@ -77,13 +107,18 @@ def pull(
     reserve(out, file=True, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as scratch, _hub_errors(repository):
         api = HfApi(token=token)
-        files = [file for file in api.list_repo_files(repository, revision=revision or None) if _is_style(file)]
-        if f"{name}.safetensors" in files:
-            files = [f"{name}.safetensors"]
+        # Everything below is of one commit, whatever is pushed meanwhile.
+        commit = api.model_info(repository, revision=revision or None).sha
+        tree = islice(api.list_repo_tree(repository, revision=commit, recursive=True), MAX_FILES)
+        sizes = {each.path: each.size for each in tree if isinstance(each, RepoFile) and _is_style(each.path)}
+        files = [f"{name}.safetensors"] if f"{name}.safetensors" in sizes else list(sizes)
         if len(files) != 1:
-            content = f"several safetensors files ({', '.join(sorted(files))})" if files else "no safetensors file"
+            names = f"{', '.join(sorted(files)[:MAX_NAMED])}{', …' if len(files) > MAX_NAMED else ''}"
+            content = f"several safetensors files ({names})" if files else "no safetensors file"
             raise ImpastoError(f"{repository} holds {content}; expected one, or one named {name}.safetensors.")
-        fetched = api.hf_hub_download(repository, files[0], revision=revision or None, local_dir=scratch)
+        if sizes[files[0]] > MAX_BYTES:
+            raise ImpastoError(f"{files[0]} of {repository} is larger than {MAX_BYTES / 1e9:.0f} GB: it is no style.")
+        fetched = api.hf_hub_download(repository, files[0], revision=commit, local_dir=scratch)
         try:
             card = Style.load(fetched).card
         except ImpastoError as error:
@@ -95,14 +130,14 @@ def pull(
 
 
 def _is_style(file: str) -> bool:
-    return file.endswith(".safetensors")
+    path = PurePosixPath(file)
+    return path.suffix == ".safetensors" and not path.is_absolute() and ".." not in path.parts
 
 
 def _repository_name(repository: str) -> str:
-    owner, slash, name = repository.partition("/")
-    if not (owner and slash and name) or "/" in name:
+    if not REPOSITORY.fullmatch(repository):
         raise ImpastoError(f"{repository} is not a repository name: write it as OWNER/NAME.")
-    return name
+    return repository.partition("/")[2]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Model card and preview image of a style on the Hugging Face Hub."""
 
+import re
 from itertools import islice
 from typing import Any
 
@@ -20,10 +21,15 @@ from impasto.style import Card, Style
 
 #: Side of each photo in the preview, in pixels, and number of generated images in it.
 SIDE, COUNT = 320, 16
+#: Longest name of a license that is not an identifier, in characters; the text itself is in the description.
+MAX_LICENSE_NAME = 60
 
 
-def model_card(card: Card, repository: str) -> str:
-    """Return the README.md of a style in that repository: front matter, description, commands and scores."""
+def model_card(card: Card, repository: str, *, known_license: bool = True) -> str:
+    """Return the README.md of a style in that repository: front matter, description, commands and scores.
+
+    A license that is no identifier, or not one that the Hub knows (``known_license=False``), is named as "other".
+    """
     name = repository.rpartition("/")[2]
     recipe = Recipe.of(card.recipe)
     front: dict[str, Any] = {
@@ -32,7 +38,7 @@ def model_card(card: Card, repository: str) -> str:
         "tags": ["impasto", "gan", "painting"],
     }
     if card.license:
-        front["license"] = card.license.lower()
+        front |= _license(card.license, known_license)
     if not recipe.translates:
         command = f"impasto generate {name} --count 16 --out paintings"
     elif recipe.target == "paintings":
@@ -68,6 +74,14 @@ Scores of different feature extractors or sample sizes are not comparable.
 
 {trained}
 """
+
+
+def _license(text: str, known: bool) -> dict[str, str]:
+    identifier = text.lower()
+    if known and re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", identifier):
+        return {"license": identifier}
+    words = re.findall(r"[a-z0-9.]+", identifier)
+    return {"license": "other", "license_name": "-".join(words)[:MAX_LICENSE_NAME] or "unnamed"}
 
 
 def preview(style: Style) -> Image.Image:

@@ -10,9 +10,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 T = TypeVar("T")
 
-Norm = Literal["none", "batch", "instance", "group"]
+Norm = Literal["none", "batch", "instance", "instance-affine", "group"]
 Activation = Literal["relu", "leaky", "silu", "gelu", "elu", "tanh"]
 Down = Literal["stride", "blur", "mirrored-blur"]
+Padding = Literal["reflect", "replicate", "zero"]
 Up = Literal["transpose", "nearest", "bilinear", "blur"]
 
 
@@ -33,6 +34,8 @@ _NORMS: dict[str, Callable[[int], nn.Module]] = {
     "batch": nn.BatchNorm2d,
     # One group per channel is the same function as InstanceNorm2d, which is several times slower in channels-last.
     "instance": lambda channels: nn.GroupNorm(channels, channels, affine=False),
+    # Of one image it is batch norm with the image's own statistics, as pix2pix runs it.
+    "instance-affine": lambda channels: nn.GroupNorm(channels, channels),
     "group": lambda channels: nn.GroupNorm(_groups(channels), channels),
 }
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
@@ -57,10 +60,17 @@ def norm(name: str, channels: int) -> nn.Module:
     """Build a normalisation of maps (B, ``channels``, H, W), one of ``NORMS``.
 
     ``batch`` (Ioffe & Szegedy 2015, arXiv:1502.03167) and ``group`` (Wu & He 2018, arXiv:1803.08494) have a learned
-    scale and shift per channel, ``instance`` (Ulyanov et al. 2016, arXiv:1607.08022) has none.
+    scale and shift per channel, ``instance`` (Ulyanov et al. 2016, arXiv:1607.08022) has none, ``instance-affine`` has
+    them.
     ValueError for another name.
     """
     return _choose("norm", _NORMS, name)(channels)
+
+
+def padded_convolution(channels: int, padding: Padding, *, bias: bool) -> nn.Conv2d:
+    """Build a 3×3 convolution of maps (B, ``channels``, H, W) that keeps their shape."""
+    mode = "zeros" if padding == "zero" else padding
+    return nn.Conv2d(channels, channels, 3, padding=1, padding_mode=mode, bias=bias)
 
 
 def activation(name: str) -> nn.Module:

@@ -9,21 +9,34 @@ from torch import Tensor, nn
 
 from impasto.config.registries import GENERATORS
 from impasto.config.types import Positive, Width
-from impasto.networks.layers import Activation, Down, Norm, Up, activation, downsample, initialise, norm, pad, upsample
+from impasto.networks.layers import (
+    Activation,
+    Down,
+    Norm,
+    Padding,
+    Up,
+    activation,
+    downsample,
+    initialise,
+    norm,
+    pad,
+    padded_convolution,
+    upsample,
+)
 
 
 class Block(nn.Module):
     """Residual block of two 3×3 convolutions on maps (B, C, H, W), both sides at least 2, without activation after the
     sum."""
 
-    def __init__(self, width: int, norm_name: str, activation_name: str) -> None:
+    def __init__(self, width: int, norm_name: str, activation_name: str, padding: Padding = "reflect") -> None:
         super().__init__()
         bias = norm_name == "none"
         self.layers = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=bias),
+            padded_convolution(width, padding, bias=bias),
             norm(norm_name, width),
             activation(activation_name),
-            nn.Conv2d(width, width, 3, padding=1, padding_mode="reflect", bias=bias),
+            padded_convolution(width, padding, bias=bias),
             norm(norm_name, width),
         )
 
@@ -38,7 +51,8 @@ class Generator(nn.Module):
 
     A 7×7 convolution to ``width`` channels, two downsamplings that double them, ``blocks`` residual blocks, two
     upsamplings, a 7×7 convolution to RGB, tanh. With ``residual`` the output is a residual on the input x,
-    tanh(atanh(0.98 x) + r), with r near zero at initialisation.
+    tanh(atanh(0.98 x) + r), with r near zero at initialisation. ``padding`` is that of the residual blocks
+    (``padding_type`` in CycleGAN's code); the 7×7 convolutions pad by reflection.
     ValueError for an unknown ``norm``, ``activation``, ``down`` or ``up`` (see ``layers``).
     """
 
@@ -54,6 +68,7 @@ class Generator(nn.Module):
         up: Up,
         residual: bool,
         init_std: Positive,
+        padding: Padding = "reflect",
     ) -> None:
         super().__init__()
         self.residual = residual
@@ -65,7 +80,7 @@ class Generator(nn.Module):
             downsample(down, w, 2 * w, *_norm_act(norm, activation, 2 * w), bias=norm == "none")
             for w in (width, 2 * width)
         )  # (B, 2·width, H/2, W/2), (B, 4·width, H/4, W/4)
-        self.blocks = nn.ModuleList(Block(4 * width, norm, activation) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(4 * width, norm, activation, padding) for _ in range(blocks))
         self.ups = nn.Sequential(
             *(upsample(up, 2 * w, w, *_norm_act(norm, activation, w), bias=norm == "none") for w in (2 * width, width))
         )

@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
-import yaml
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from impasto.config import migrations
 from impasto.config.data import AugmentConfig
 from impasto.config.types import Pixels
+from impasto.config.yaml_reader import read_yaml_file
 from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation
@@ -233,10 +233,7 @@ def _first(error: ValidationError) -> str:
 
 
 def _read_recipe(path: Path) -> Mapping[str, Any]:
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ImpastoError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    recipe = read_yaml_file(path)
     if not isinstance(recipe, dict) or not isinstance(recipe.get("size"), int):
         raise ImpastoError(f"{path} is not a recipe: it lacks the size of the images, as in 'size: 64'.")
     return migrations.recipe(recipe)

@@ -3,11 +3,12 @@
 import contextlib
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.metrics.formatting import format_number, format_value
 from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.style import Card, available_styles
@@ -16,11 +17,15 @@ from impasto.style import Card, available_styles
 def list_styles() -> Iterator[tuple[str, list[str]]]:
     """Yield the available styles: name and description."""
     for name, path in available_styles().items():
-        try:
-            yield name, describe(Card.load(path), path.stat().st_size)
-        except (ImpastoError, KeyError) as error:
-            reason = error if isinstance(error, ImpastoError) else f"{path} is damaged: its card is incomplete."
-            yield name, [str(reason)]
+        yield name, describe_file(path)
+
+
+def describe_file(path: Path) -> list[str]:
+    """Describe a style file in lines: by its card, or by what is wrong with it."""
+    try:
+        return describe(Card.load(path), path.stat().st_size)
+    except (ImpastoError, OSError, *MALFORMED) as error:
+        return [str(error) if isinstance(error, ImpastoError) else f"{path} is damaged: its card is incomplete."]
 
 
 def describe(card: Card, size: int | None = None) -> list[str]:

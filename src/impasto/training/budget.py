@@ -7,6 +7,8 @@ from typing import Literal, Self
 from impasto.errors import ImpastoError
 
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+#: Largest number: 1,000 images a second for 30 years.
+MAX_AMOUNT = 1_000_000_000_000
 _FORMS = "write 90s, 30m, 2h, 50kimg, 2000steps or 20epochs"
 
 
@@ -22,13 +24,13 @@ class Budget:
         """Parse a budget such as ``30m`` or ``50kimg``.
 
         Raises:
-            ImpastoError: the text is not a positive number and a known unit.
+            ImpastoError: the text is not a positive number, up to :data:`MAX_AMOUNT`, and a known unit.
         """
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
         if not match:
             raise ImpastoError(f"The budget '{text}' cannot be parsed: {_FORMS}.")
-        if float(match[1]) <= 0:
-            raise ImpastoError(f"The budget '{text}' is not positive: {_FORMS}.")
+        if not 0 < float(match[1]) <= MAX_AMOUNT:
+            raise ImpastoError(f"The budget '{text}' is not positive, or above {MAX_AMOUNT:,}: {_FORMS}.")
         amount, unit = float(match[1]), match[2]
         if unit in _SECONDS:
             return cls(amount * _SECONDS[unit], "seconds")

@@ -11,6 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from impasto.metrics.results import DECIDING_METRIC
+from impasto.terminal import console as terminal_console
 from impasto.training.callbacks import Callback, Estimate, Row
 from impasto.training.diagnostics import diagnose, memorises
 
@@ -77,7 +78,7 @@ class ProgressDisplay(Callback):
         self, heldout: int = 0, console: Console | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.heldout = heldout
-        self.console = console or Console()
+        self.console = console or terminal_console()
         self._clock = clock
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
         self._printed = -PLAIN_EVERY

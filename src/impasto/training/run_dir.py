@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +56,20 @@ class RunDir:
             part.write_text(recipe.without_search().to_yaml(), encoding="utf-8")
         run.note(**facts)
         return run
+
+    @staticmethod
+    def remove(path: Path) -> None:
+        """Delete a run folder, complete or not, if it exists.
+
+        Raises:
+            ImpastoError: it holds files, but no log: it is not a run.
+        """
+        if not path.exists():
+            return
+        files = not path.is_dir() or any(each.is_file() or each.is_symlink() for each in path.rglob("*"))
+        if path.is_symlink() or (files and not (path / "log.jsonl").is_file()):
+            raise ImpastoError(f"{path} is not a run folder and is not replaced: move it away.")
+        shutil.rmtree(path)
 
     @classmethod
     def open(cls, path: Path) -> Self:

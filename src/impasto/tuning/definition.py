@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
 from impasto.config.recipe import Recipe
 from impasto.config.setting_paths import flatten
+from impasto.config.yaml_reader import read_yaml
 from impasto.errors import ImpastoError
 from impasto.training.budget import Budget
 from impasto.tuning.objectives import objective_labels, require_objectives
@@ -81,7 +80,7 @@ class StudyDefinition:
         Raises:
             ImpastoError: the stored recipe is not valid in this version.
         """
-        found = recipe_differences(Recipe.of(yaml.safe_load(stored["recipe"])), self.recipe)
+        found = recipe_differences(Recipe.of(read_yaml(stored["recipe"], "The stored recipe")), self.recipe)
         given = {key: value for key, value in self.to_json().items() if key != "recipe"}
         return found + [
             _difference(key, stored.get(key), value) for key, value in given.items() if stored.get(key) != value

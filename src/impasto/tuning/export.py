@@ -14,7 +14,7 @@ from impasto.reports.tuning_results import Trial, Tuning
 from impasto.tuning.definition import StudyDefinition
 from impasto.tuning.pruning import RUNGS
 from impasto.tuning.sampling import trial_settings
-from impasto.tuning.trials import original_number, trial_attributes
+from impasto.tuning.trials import original_number, run_name, trial_attributes
 
 if TYPE_CHECKING:
     import optuna
@@ -37,7 +37,10 @@ def tuning_results(study: "optuna.Study", definition: StudyDefinition, storage: 
         seed=definition.seed,
         objectives=definition.labels,
         space=definition.recipe.tune,
-        trials=[_trial(trial, definition.recipe.tune) for trial in study.get_trials(deepcopy=False)],
+        trials=[
+            _trial(trial, definition.recipe.tune, run_name(study.study_name, trial))
+            for trial in study.get_trials(deepcopy=False)
+        ],
         best=[trial.number for trial in _best_trials(study)],
         importance=importance(study),
     )
@@ -79,7 +82,7 @@ def _best_trials(study: "optuna.Study") -> "list[FrozenTrial]":
     return study.best_trials if complete else []
 
 
-def _trial(trial: "FrozenTrial", space: Mapping[str, Searched]) -> Trial:
+def _trial(trial: "FrozenTrial", space: Mapping[str, Searched], run: str) -> Trial:
     attributes = trial_attributes(trial)
     state = trial.state.name.lower()
     return Trial.model_validate(
@@ -91,7 +94,7 @@ def _trial(trial: "FrozenTrial", space: Mapping[str, Searched]) -> Trial:
             "rung_scores": {float(share): score for share, score in attributes.get("rung_scores", {}).items()},
             "seconds": attributes.get("seconds", 0.0),
             "steps": attributes.get("steps"),
-            "run": attributes.get("run"),
+            "run": run if "run" in attributes else None,
             "worker": attributes.get("worker", ""),
             "retry_of": attributes.get("retry_of"),
             "baseline": original_number(trial) == 0,

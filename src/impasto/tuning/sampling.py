@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from impasto.config.search_space import Choice, Searched
+from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
     import optuna
@@ -43,12 +44,16 @@ def ask_trial(
 
 
 def trial_settings(trial: "FrozenTrial | optuna.Trial", space: Mapping[str, Searched]) -> dict[str, Any]:
-    """Return the settings of a trial, by dotted name, as a recipe holds them."""
+    """Return the settings of a trial, by dotted name, as a recipe holds them. ImpastoError for those that another
+    program put into the storage."""
     settings = {}
     for name, value in trial.params.items():
-        searched = space[name]
+        searched = space.get(name)
         choices = searched.choices if isinstance(searched, Choice) else (value,)
-        settings[name] = next(choice for choice in choices if _encode(choice) == value)
+        found = [choice for choice in choices if _encode(choice) == value]
+        if searched is None or not found:
+            raise ImpastoError(f"Trial {trial.number} has {name} = {value}, which is not in the search space.")
+        settings[name] = found[0]
     return settings
 
 

@@ -3,13 +3,29 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.tuning.definition import StudyDefinition, list_differences
 from impasto.tuning.pruning import successive_halving
 from impasto.tuning.trials import original_number
 
 if TYPE_CHECKING:
     import optuna
+
+
+#: Characters of file names that some system refuses or gives a meaning.
+RESERVED = '/\\:*?"<>|'
+#: Longest name of a study.
+MAX_NAME = 100
+
+
+def require_name(name: str) -> None:
+    """Raise ImpastoError for a study's name that cannot be the name of the folder of its runs."""
+    plain = name.isprintable() and name == name.strip(" .") and not set(RESERVED) & set(name)
+    if not (plain and 0 < len(name) <= MAX_NAME):
+        raise ImpastoError(
+            f"The study's name '{name}' is also the name of a folder: choose one (--study) of at most {MAX_NAME} "
+            "characters, without slashes and without dots or spaces at its ends."
+        )
 
 
 def open_study(storage: "optuna.storages.BaseStorage", name: str, definition: StudyDefinition) -> "optuna.Study":
@@ -37,7 +53,7 @@ def open_study(storage: "optuna.storages.BaseStorage", name: str, definition: St
         return study
     try:
         differences = definition.differences(stored)
-    except ImpastoError as error:
+    except (ImpastoError, *MALFORMED) as error:
         raise ImpastoError(
             f"The study '{name}' has a recipe that this version cannot read ({str(error).rstrip('.')}): choose another "
             "name with --study."

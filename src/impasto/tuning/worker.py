@@ -27,7 +27,7 @@ from impasto.tuning.liveness import heartbeat, requeue, worker_id
 from impasto.tuning.objectives import objective_values
 from impasto.tuning.pruning import pruning_observer, scoring_observer
 from impasto.tuning.sampling import ask_trial, trial_settings
-from impasto.tuning.trials import finish_trial, trial_attributes
+from impasto.tuning.trials import finish_trial, run_name, trial_attributes
 
 if TYPE_CHECKING:
     import optuna
@@ -139,7 +139,7 @@ class Worker:
             TrialInterruptedError: a signal stopped it.
         """
         attributes = trial_attributes(trial)
-        name = attributes.get("run", f"trials/{self.study.study_name}/{trial.number:04d}")
+        name = run_name(self.study.study_name, trial)
         trial.set_user_attr("run", name)
         seed = self.definition.seed + index
         folder = self.out / (name if index == 0 else f"{name}-seed-{seed}")
@@ -148,7 +148,7 @@ class Worker:
             return RunDir.open(folder)
         resume = begun and bool(checkpoint.steps(folder / "checkpoints"))
         if not resume:
-            shutil.rmtree(folder, ignore_errors=True)
+            RunDir.remove(folder)
         prune = len(self.definition.objectives) == 1
         observer = pruning_observer(trial, prune) if index == 0 else scoring_observer()
         signal = self.train(recipe, folder, seed, observer, resume=resume)

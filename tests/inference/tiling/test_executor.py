@@ -23,8 +23,11 @@ CPU = torch.device("cpu")
 UNET = {"width": 8, "max_width": 16, "depth": 4, "dropout": 0.5, "init_std": 0.1}
 
 
-def resnet(norm: str, activation: str, down: str, up: str, *, residual: bool) -> tuple[str, dict[str, Any]]:
-    settings = {"norm": norm, "activation": activation, "down": down, "up": up, "residual": residual}
+def resnet(
+    norm: str, activation: str, down: str, up: str, *, residual: bool, padding: str = "reflect"
+) -> tuple[str, dict[str, Any]]:
+    layers = {"norm": norm, "activation": activation, "down": down, "up": up}
+    settings = layers | {"residual": residual, "padding": padding}
     return "resnet", {"width": 8, "blocks": 2, "init_std": 0.05} | settings
 
 
@@ -34,6 +37,8 @@ NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet, as CUT has it": resnet("instance", "relu", "blur", "blur", residual=False),
     "resnet over the photo": resnet("group", "gelu", "blur", "nearest", residual=True),
     "resnet, batch": resnet("batch", "elu", "stride", "bilinear", residual=True),
+    "resnet, zero": resnet("instance-affine", "relu", "stride", "transpose", residual=False, padding="zero"),
+    "resnet, replicate": resnet("none", "relu", "stride", "transpose", residual=False, padding="replicate"),
     "unet": ("unet", {**UNET, "norm": "instance", "up": "transpose"}),
     "unet, batch": ("unet", {**UNET, "norm": "batch", "up": "nearest"}),
     "cnn": ("cnn", {"width": 8, "depth": 3, "activation": "silu", "norm": "instance", "init_std": 0.1}),

@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import logging
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from impasto.cache import cache_folder
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError, atomic_write
+from impasto.networks.checkpoint_reader import read_checkpoint
 
 TIMEOUT = 30  #: seconds without data after which a download is aborted
 CHUNK = 1 << 20  #: bytes
@@ -91,16 +91,7 @@ def read_weights(path: Path, expected: Mapping[str, Sequence[int]]) -> Weights:
     Raises:
         ImpastoError: the file is missing, damaged, contains code, or has other tensors than expected.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ImpastoError(f"Cannot read the weights {path}: {error.strerror or error}.") from error
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise ImpastoError(f"{path} contains code besides weights and was not opened: use another file.") from error
-        raise ImpastoError(f"{path} is damaged or not a PyTorch checkpoint: download it again.") from error
-    except Exception as error:  # a damaged file can break its reader in any way
-        raise ImpastoError(f"{path} is damaged or not a PyTorch checkpoint: download it again.") from error
+    state = read_checkpoint(path)
     if not isinstance(state, dict) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
         raise ImpastoError(f"{path} is not a plain dictionary of tensors: use the file as it was published.")
     state = {name: tensor for name, tensor in state.items() if not str(name).endswith(".num_batches_tracked")}
