@@ -219,7 +219,7 @@ def measure(name: str, usual: list[int], scratch: Path) -> float:
         found = f"{exponent(sizes, costs, start):9.2f}" if len(costs) == len(sizes) > 1 else " " * 9
         cost = costs[-1]
         print(
-            f"{name:<20} {size:>7,} {cost.seconds:>8.1f} s {cost.processor:>8.1f} s {found} {cost.memory >> 20:>6,} MiB",
+            f"{name:<20}{size:>7,} {cost.seconds:>8.1f} s {cost.processor:>8.1f} s {found} {cost.memory >> 20:>6,} MiB",
             flush=True,
         )
     return exponent(sizes, costs, start) if len(sizes) > 1 else 0.0

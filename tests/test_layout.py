@@ -22,7 +22,10 @@ UNTESTED = {
 #: Test files that belong to no single module, and what they are about.
 ACROSS = {
     "test_api.py": "the public names of the package",
+    "cli/test_bad_input.py": "bad arguments of all commands",
+    "test_campaign.py": "commands that are killed at random moments",
     "test_documents.py": "the commands of the documents",
+    "test_fuzz.py": "mutated input of all readers",
     "test_layout.py": "this file",
     "test_packaging.py": "dependencies and extras",
     "sample/test_sample.py": "the bundled images",

@@ -119,8 +119,7 @@ def study(folder: Path) -> Result:
 def images(folder: Path) -> Result:
     """The pixels of every painting of a folder."""
     return {
-        path.relative_to(folder).as_posix(): digest(np.asarray(Image.open(path)).tobytes())
-        for path in sorted((folder / "out").rglob("*.png"))
+        path.name: digest(np.asarray(Image.open(path)).tobytes()) for path in sorted((folder / "out").glob("*.png"))
     }
 
 
@@ -153,7 +152,7 @@ class Coarse:
 
 def packed(folder: Path) -> Result:
     """The files of a pack."""
-    return {path.name: digest(path.read_bytes()) for path in sorted((folder / "out").iterdir())}
+    return {name: digest((folder / "out" / name).read_bytes()) for name in ("index.json", "pixels.npy")}
 
 
 def file(name: str) -> Callable[[Path], Result]:

@@ -60,6 +60,8 @@ PATHS = {
     "style cut short": "cut.safetensors",
     "run without a style": "run",
 }
+#: Fewer, where each takes a while.
+FEW = {name: PATHS[name] for name in list(PATHS)[::3]}
 #: Paths to write to that cannot be written.
 OUTPUTS = {
     "existing file": "mine.zip",
@@ -143,18 +145,18 @@ def _filled(command: list[str], bad: str) -> list[str]:
 PLACES: dict[str, tuple[list[str], dict[str, str]]] = {
     "paint photo": (["paint", "{}", "--style", "same.safetensors", "--out", "new"], PATHS),
     "paint style": (["paint", "photo.png", "--style", "{}", "--out", "new"], PATHS),
-    "paint like": (["paint", "photo.png", "--like", "{}", "--out", "new"], PATHS),
-    "paint moods": (["paint", "{}", "--moods", "--out", "new.jpg"], PATHS),
+    "paint like": (["paint", "photo.png", "--like", "{}", "--out", "new"], FEW),
+    "paint moods": (["paint", "{}", "--moods", "--out", "new.jpg"], FEW),
     "paint out": (["paint", "photo.png", "--style", "same.safetensors", "--out", "{}"], OUTPUTS),
     "generate style": (["generate", "{}", "--out", "new"], PATHS),
-    "generate nearest": (["generate", "noise.safetensors", "--nearest", "{}", "--out", "new.png"], PATHS),
+    "generate nearest": (["generate", "noise.safetensors", "--nearest", "{}", "--out", "new.png"], FEW),
     "generate out": (["generate", "noise.safetensors", "--out", "{}"], OUTPUTS),
     "submit style": (["submit", "{}", "--out", "new.zip"], PATHS),
     "submit photos": (["submit", "same.safetensors", "--photos", "{}", "--out", "new.zip"], PATHS),
     "submit check": (["submit", "--check", "{}"], PATHS),
     "submit out": (["submit", "noise.safetensors", "--out", "{}"], OUTPUTS),
     "explore paintings": (["explore", "{}", "--out", "new"], PATHS),
-    "explore photos": (["explore", "few", "--photos", "{}", "--out", "new"], PATHS),
+    "explore photos": (["explore", "few", "--photos", "{}", "--out", "new"], FEW),
     "explore recipe": (["explore", "few", "--recipe", "{}", "--out", "new"], PATHS),
     "pack source": (["pack", "{}", "new"], PATHS),
     "pack out": (["pack", "few", "{}"], OUTPUTS),
@@ -165,7 +167,7 @@ PLACES: dict[str, tuple[list[str], dict[str, str]]] = {
     "train resume": (["train", "--resume", "{}"], PATHS),
     "train out": (["train", "dcgan-64", "--paintings", "few", "--out", "{}"], OUTPUTS),
     "tune recipe": (["tune", "{}", "--paintings", "few", "--out", "new"], PATHS),
-    "tune paintings": (["tune", "dcgan-64", "--paintings", "{}", "--out", "new"], PATHS),
+    "tune paintings": (["tune", "dcgan-64", "--paintings", "{}", "--out", "new"], FEW),
     "report": (["report", "{}"], PATHS),
     "recipes": (["recipes", "{}"], PATHS),
     "evaluate fakes": (["evaluate", "{}", "--against", "few", "--out", "new"], PATHS),

@@ -13,7 +13,8 @@ from impasto.terminal import replace_unencodable
 
 
 def main() -> None:
-    """Run the command ``impasto``. An ImpastoError is printed as one line, or with its traceback after ``--debug``."""
+    """Run the command ``impasto``. An error that a user can fix is printed as one line, or with its traceback after
+    ``--debug``."""
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     replace_unencodable()
     try:

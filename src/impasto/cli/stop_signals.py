@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from impasto.terminal import print_lines
+
 #: What ``kill``, a shutdown or a batch system sends, and what a closed terminal sends (not on Windows).
 STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
@@ -38,5 +40,5 @@ def stop_signals_interrupt() -> Iterator[None]:
         for number in handled:
             signal.signal(number, signal.SIG_DFL)
     if received:
-        print(f"impasto: stopped by {signal.Signals(received[0]).name}.", file=sys.stderr)
+        print_lines(f"impasto: stopped by {signal.Signals(received[0]).name}.", file=sys.stderr)
         sys.exit(128 + received[0])

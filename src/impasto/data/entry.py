@@ -1,6 +1,7 @@
 """Entries and files of a data source, and the error that an unusable one raises."""
 
 import contextlib
+import lzma
 import re
 import sys
 import zipfile
@@ -80,7 +81,7 @@ def translate_errors() -> Iterator[None]:
         raise UnreadableError(f"damaged inside the zip ({error})") from error
     except NotImplementedError as error:
         raise UnreadableError(f"unsupported compression ({error})") from error
-    except (zlib.error, EOFError) as error:
+    except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise UnreadableError(f"its compressed data are damaged or truncated ({error})") from error
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error

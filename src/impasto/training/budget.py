@@ -32,9 +32,9 @@ class Budget:
         Raises:
             ImpastoError: the text is not a positive number, up to :data:`MAX_AMOUNT`, and a known unit.
         """
-        if parts := re.fullmatch(r"\s*(\d+(?:\+\d+)+)\s*steps\s*", text.lower()):
+        if parts := re.fullmatch(r"\s*(\d{1,15}(?:\+\d{1,15})+)\s*steps\s*", text.lower()):
             steps = tuple(map(int, parts[1].split("+")))
-            if min(steps) > 0:
+            if min(steps) > 0 and sum(steps) <= MAX_AMOUNT:
                 return cls(sum(steps), "steps", steps)
         match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", text.lower())
         if not match:

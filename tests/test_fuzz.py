@@ -1,0 +1,14 @@
+"""Files and text of other people raise errors of one line, whatever their bytes; ``python -m fuzz`` tries longer."""
+
+import pytest
+
+from fuzz.runs import Run
+from fuzz.targets import TARGETS
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_mutated_input_is_an_error_of_one_line(name: str) -> None:
+    found: list[str] = []
+    run = Run(name, found.append)
+    run.random(seed=0, executions=60)
+    assert found == [] and run.executions >= 60
