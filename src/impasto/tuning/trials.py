@@ -18,9 +18,9 @@ class _TrialAttributes(BaseModel):
     """The user attributes of a trial.
 
     ``worker`` and ``last_heartbeat`` tell whether its process lives; ``run`` is the run folder, for people only,
-    ``rung_scores`` the first objective by share of the budget, ``copies`` the share of the images that reproduce training
-    images, ``seconds`` and ``steps`` the cost, ``error`` why it failed; ``retry_of`` and ``attempt`` belong to a trial
-    that repeats another one's settings.
+    ``rung_scores`` the first objective by share of the budget, ``copies`` the share of the images that reproduce
+    training images, ``seconds`` and ``steps`` the cost, ``error`` why it failed; ``retry_of`` and ``attempt`` belong to
+    a trial that repeats another one's settings.
     """
 
     worker: str = ""
