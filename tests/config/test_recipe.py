@@ -288,3 +288,8 @@ def test_former_names_of_networks_can_be_set_with_their_settings() -> None:
 def test_a_recipe_can_be_pickled(name: str) -> None:
     recipe = Recipe.load(name)
     assert pickle.loads(pickle.dumps(recipe)) == recipe == copy.deepcopy(recipe)
+
+
+def test_one_setting_need_not_be_in_a_list() -> None:
+    recipe = Recipe.load("dcgan-64")
+    assert recipe.replace("batch=4") == recipe.replace(["batch=4"]) != recipe

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from impasto.config import migrations
 from impasto.config.data import AugmentConfig
 from impasto.config.types import Pixels
+from impasto.data.decode import decode
+from impasto.data.entry import UnreadableError
 from impasto.data.image_grid import cut
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation
@@ -200,11 +202,8 @@ def open_image(path: Path, side: int | None = None) -> Image.Image:
         ImpastoError: the file is damaged.
     """
     try:
-        with Image.open(path) as picture:
-            if side is not None:
-                picture.draft("RGB", (side, side))
-            return picture.convert("RGB")
-    except OSError as error:
+        return decode(path.read_bytes(), side).image
+    except (OSError, UnreadableError) as error:
         raise ImpastoError(f"{path} is not a complete image: delete it and report again.") from error
 
 
