@@ -16,7 +16,8 @@ import impasto as package
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
-from impasto.api.paint import _is_animated
+from impasto.api.paint import _is_animated, paint
+from impasto.errors import ImpastoError
 from impasto.inference.load import load_translator
 from impasto.inference.translator import Translator
 
@@ -98,6 +99,15 @@ def test_one_photo_becomes_one_file_in_the_format_of_its_suffix(inside: Inside, 
         _, error, code = inside("paint", *arguments)
         assert code == 1 and message in error and error.count("\n") == 1
     assert (tmp_path / "new" / "painting.png").read_bytes() == before and len(list((tmp_path / "new").iterdir())) == 1
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_one_photo_need_not_be_in_a_list(kind: type, negative: Path, tmp_path: Path) -> None:
+    Image.fromarray(noise(7, 9)).save(tmp_path / "photo.png")
+    assert paint(kind(tmp_path / "photo.png"), tmp_path / "out", style=negative)
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["photo.png"]
+    with pytest.raises(ImpastoError, match="no photos to paint"):
+        paint([], tmp_path / "none", style=negative)
 
 
 def test_several_sources_are_written_to_one_zip_with_unique_names(

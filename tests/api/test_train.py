@@ -340,3 +340,10 @@ def test_both_directions_are_stored_in_float32_and_float16_and_can_be_exchanged(
     assert back.reversed().card == both.card and back.reversed().network is both.network
     sent = Style.from_bytes(back.to_bytes())
     assert sent.card == back.card and same(sent.network.state_dict(), mirror(1).state_dict())
+
+
+def test_one_logger_need_not_be_in_a_list(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match="There is no logger 'nosuchlogger'"):
+        package.train("dcgan-64", "sample:paintings", tmp_path / "run", log="nosuchlogger")
+    with pytest.raises(ImpastoError, match="There is no logger 'nosuchlogger'"):
+        package.resume(trained, log="nosuchlogger")

@@ -211,6 +211,7 @@ def test_a_folder_holds_one_study_and_files_of_others_are_not_overwritten(
     ("options", "message"),
     [
         ({"objectives": ["beauty"]}, "There is no objective 'beauty': choose from score and content"),
+        ({"objectives": "beauty"}, "There is no objective 'beauty': choose from score and content"),
         ({"objectives": ["content"]}, "generates from noise"),
         ({"trials": 0}, "at least one trial"),
         ({"seeds": 0}, "at least one seed"),

@@ -391,3 +391,8 @@ def test_any_values_are_a_recipe_or_refused_in_one_line(values: dict[str, Any]) 
 )
 def test_any_setting_is_set_or_refused_in_one_line(name: str, equals: str, value: str) -> None:
     result_or_one_line(lambda: Recipe.load("dcgan-64").replace([f"{name}{equals}{value}"]))
+
+
+def test_one_setting_need_not_be_in_a_list() -> None:
+    recipe = Recipe.load("dcgan-64")
+    assert recipe.replace("batch=4") == recipe.replace(["batch=4"]) != recipe

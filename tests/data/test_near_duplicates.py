@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
-from impasto.data.near_duplicates import find_near_duplicates, thumbnail
+from impasto.data.near_duplicates import NEIGHBOURS, SIDE, find_near_duplicates, thumbnail
 from impasto.data.sources import open_source
 
 with open_source("sample:paintings") as source:
@@ -76,3 +76,22 @@ def test_thousands_of_images_are_compared_in_seconds() -> None:
     stack = np.stack(pieces)
     stack[3999] = stack[7]
     assert (7, 3999) in find_near_duplicates(stack)
+
+
+def test_copies_among_thousands_of_textures_are_found() -> None:
+    # Textures have hardly any composition, so they all share a few cells.
+    rng = np.random.default_rng(0)
+    textures = rng.integers(30, 226, (1500, SIDE, SIDE)).astype(float)
+    copies = textures + rng.normal(0, 6, textures.shape)
+    pairs = find_near_duplicates(np.concatenate([textures, copies]).round().astype(np.uint8))
+    assert len(set(pairs) & {(number, number + 1500) for number in range(1500)}) >= 1490
+    assert len(pairs) <= 1500
+
+
+def test_images_that_are_all_alike_are_paired_with_few_others() -> None:
+    rng = np.random.default_rng(0)
+    scene = rng.integers(30, 226, (1, SIDE, SIDE)) + rng.integers(-3, 4, (2000, SIDE, SIDE))
+    pairs = find_near_duplicates(scene.astype(np.uint8))
+    assert pairs == sorted(set(pairs)) and all(one < other for one, other in pairs)
+    assert {number for pair in pairs for number in pair} == set(range(2000))
+    assert len(pairs) < 2000 * NEIGHBOURS * 4  # of two million

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from impasto.data import sources
 from impasto.data.entry import UnreadableError
 from impasto.data.pixel_store import is_pack
 from impasto.data.sources import find_files, open_list, open_source
@@ -233,6 +234,25 @@ def test_entries_tell_their_size_in_folders_and_zips(tmp_path: Path) -> None:
     (tmp_path / "set.zip").unlink()
     with open_source(tmp_path) as source:
         assert [entry.size for entry in source.entries()] == [len(picture()), 0]
+
+
+def test_the_total_is_counted_once_and_again_after_files_are_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "out").mkdir()
+    for number in range(20):
+        (tmp_path / "out" / f"{number}.png").write_bytes(picture())
+        (tmp_path / f"{number}.png").write_bytes(picture())
+    with open_source(tmp_path) as source:
+        asked = list[str]()
+        monkeypatch.setattr(sources, "is_tfrecord", asked.append)
+        assert [source.total for _ in range(1000)] == [40] * 1000
+        assert not asked
+        monkeypatch.undo()
+        source.leave_out(tmp_path / "out")
+        assert source.total == 20
+        source.leave_out_seen({str(tmp_path / "3.png")})
+        assert source.total == 19 == len(list(source.entries()))
 
 
 def test_tfrecords_in_zip_and_gzip_equal_the_plain_file(tmp_path: Path, shared_data: Path) -> None:

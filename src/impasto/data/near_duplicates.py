@@ -15,6 +15,8 @@ LOW_FREQUENCIES = 3  # in each direction; without the mean they are the composit
 MAX_DIFFERENCE = 0.15  # of each composition coefficient, relative to the contrast
 CELL_SIDE = 0.25  # of the hash grid, in the same unit
 GRIDS = 12
+NEIGHBOURS = 64  # images of a cell, or of a part of a crowded one, that an image is compared with at most
+MAX_SIGNS = 16
 MIN_CORRELATION = 0.93  # of the details
 MIN_DETAIL = 2.0  # standard deviation of the detail in grey levels, below which an image is not compared
 
@@ -36,19 +38,22 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
 
     Locality-sensitive hashing: ``GRIDS`` randomly shifted grids partition the space of compositions, and only images
     that share a cell are compared. Recompressed or resized copies are found almost surely, pairs about
-    ``MAX_DIFFERENCE`` apart only in part.
+    ``MAX_DIFFERENCE`` apart only in part. A crowded cell is divided further, by the signs of random projections of the
+    details, and an image is compared with ``NEIGHBOURS`` others of its part at most, so that the time is linear.
     """
     if len(thumbnails) < 2:
         return []
     composition, detail, compared = _dct_features(thumbnails)
     axes = composition.shape[1]
-    found: set[tuple[int, int]] = set()
-    for shift in np.random.default_rng(0).random((GRIDS, axes)):
+    directions = np.random.default_rng(1).standard_normal((GRIDS, detail.shape[1], MAX_SIGNS)).astype(np.float32)
+    found = np.empty(0, np.int64)  # pairs, as smaller · N + larger
+    for shift, across in zip(np.random.default_rng(0).random((GRIDS, axes)), directions, strict=True):
         cells = np.floor(composition / CELL_SIDE + shift).astype(np.int64)
         keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # cell numbers are below 32 in magnitude
+        keys = _divide_crowded(keys, detail[compared] @ across > 0)
         order = np.argsort(keys, kind="stable")
-        keys = keys[order]
-        for step in range(1, len(order)):  # images of one cell are adjacent when sorted
+        keys, pairs = keys[order], [found]
+        for step in range(1, min(len(order), NEIGHBOURS + 1)):  # images of one cell are adjacent when sorted
             shared = np.flatnonzero(keys[step:] == keys[:-step])
             if not len(shared):
                 break
@@ -56,8 +61,21 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
             close = np.abs(composition[one] - composition[other]).max(axis=1) <= MAX_DIFFERENCE
             one, other = compared[one[close]], compared[other[close]]
             agree = np.einsum("ij,ij->i", detail[one], detail[other]) >= MIN_CORRELATION
-            found.update((int(min(i, j)), int(max(i, j))) for i, j in zip(one[agree], other[agree], strict=True))
-    return sorted(found)
+            one, other = one[agree], other[agree]
+            pairs.append(np.minimum(one, other) * len(thumbnails) + np.maximum(one, other))
+        found = np.unique(np.concatenate(pairs))
+    return [divmod(pair, len(thumbnails)) for pair in found.tolist()]
+
+
+def _divide_crowded(keys: NDArray[np.int64], signs: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return keys (M,) by which cells of more than ``NEIGHBOURS`` images are divided into parts of a quarter of that,
+    by as many of the signs (M, MAX_SIGNS) as it takes."""
+    _, cell, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    needed = np.ceil(np.log2(counts * (4 / NEIGHBOURS))).clip(0, MAX_SIGNS).astype(np.int64)
+    needed[counts <= NEIGHBOURS] = 0
+    part = signs @ (1 << np.arange(MAX_SIGNS)) & ((1 << needed[cell]) - 1)
+    divided: NDArray[np.int64] = (cell << MAX_SIGNS) + part
+    return divided
 
 
 def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:

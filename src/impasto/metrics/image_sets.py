@@ -27,6 +27,8 @@ from impasto.metrics.results import ImageSetSummary
 
 #: Default maximum of images in a set: the cost of pairwise distances grows with the square.
 MAX_IMAGES = 10_000
+#: Part of the names of cached features; raised when files are decoded to other pixels than before.
+DECODER = 2
 
 
 class ImageSet(ABC):
@@ -96,7 +98,7 @@ class FileImages(ImageSet):
             measured = self._measure(network, progress)
             return measured | {"readable": self._readable, "left_out": np.array(json.dumps(self._left_out))}
 
-        arrays = cached_features(network, f"files/{self.size}/{content}", compute)
+        arrays = cached_features(network, f"files/{DECODER}/{self.size}/{content}", compute)
         self._readable = arrays["readable"].astype(np.int64)
         self._left_out = json.loads(str(arrays["left_out"]))
         return self._keep(arrays)
@@ -138,11 +140,12 @@ class FileImages(ImageSet):
         found = {paths[key]: place for place, name in enumerate(names) if (key := _without_extension(name)) in paths}
         if found:
             return found
-        here, there = ([PurePosixPath(name).stem for name in each] for each in (self._names, names))
-        twice = [stem for stem in set(here) & set(there) if here.count(stem) > 1 or there.count(stem) > 1]
+        here, there = (_places_by_stem(each) for each in (self._names, names))
+        shared = here.keys() & there.keys()
+        twice = [stem for stem in shared if len(here[stem]) > 1 or len(there[stem]) > 1]
         if twice:
             raise ImpastoError(f"Several images are named {min(twice)}, in {self.spec} or among the fakes.")
-        return {here.index(stem): place for place, stem in enumerate(there) if stem in here}
+        return {here[stem][0]: there[stem][0] for stem in there if stem in shared}
 
     def read(self, places: Mapping[int, int]) -> Iterator[tuple[int, Pixels]]:
         """Yield the readable images among those indices, each with the index that it is mapped to."""
@@ -201,7 +204,8 @@ class StoreImages(ImageSet):
         return shrunk
 
     def names(self) -> list[str]:
-        return [self.store.names[index] for index in self._chosen]
+        names = self.store.names
+        return [names[index] for index in self._chosen]
 
     def summary(self) -> ImageSetSummary:
         return ImageSetSummary(name=self.store.inventory.source, there=self._available, scored=self.count)
@@ -219,6 +223,14 @@ def _digest(entry: Entry) -> bytes:
         return hashlib.sha256(entry.read()).digest()
     except UnreadableError as reason:
         return hashlib.sha256(f"unreadable: {reason}".encode()).digest()
+
+
+def _places_by_stem(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the indices of names by their file name without extension."""
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate(names):
+        places.setdefault(PurePosixPath(name).stem, []).append(place)
+    return places
 
 
 def _without_extension(name: str) -> str:

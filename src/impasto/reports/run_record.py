@@ -15,6 +15,8 @@ from impasto.config.data import AugmentConfig
 from impasto.config.recipe import Recipe
 from impasto.config.types import Pixels
 from impasto.config.yaml_reader import read_yaml_file
+from impasto.data.decode import decode
+from impasto.data.entry import UnreadableError
 from impasto.data.image_grid import cut
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.metrics.choice import Choice
@@ -213,11 +215,8 @@ def open_image(path: Path, side: int | None = None) -> Image.Image:
         ImpastoError: the file is damaged.
     """
     try:
-        with Image.open(path) as picture:
-            if side is not None:
-                picture.draft("RGB", (side, side))
-            return picture.convert("RGB")
-    except OSError as error:
+        return decode(path.read_bytes(), side).image
+    except (OSError, UnreadableError) as error:
         raise ImpastoError(f"{path} is not a complete image: delete it and report again.") from error
 
 

@@ -18,7 +18,7 @@ from impasto.data.sample_range import to_eight_bits
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Bytes of a colour profile, and of a text, from which on it is ignored.
-MAX_PROFILE, MAX_TEXT = 1 << 24, 1 << 20
+MAX_PROFILE, MAX_TEXT = 1 << 22, 1 << 20
 #: Texts that may hold the orientation.
 ORIENTING_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
 #: Levels of 255 per level of a grey image of fewer bits, by Pillow's name of its samples.
