@@ -76,3 +76,13 @@ def test_thousands_of_images_are_compared_in_seconds() -> None:
     stack = np.stack(pieces)
     stack[3999] = stack[7]
     assert (7, 3999) in find_near_duplicates(stack)
+
+
+def test_pairs_of_thousands_of_frames_of_one_film_are_bounded() -> None:
+    """All pairs would be 18 million, and take as many comparisons in each of the grids."""
+    frame = thumbnail(PAINTINGS[0]).astype(int)
+    noise = np.random.default_rng(0).integers(-1, 2, (6000, *frame.shape))
+    pairs = find_near_duplicates(np.clip(frame + noise, 0, 255).astype(np.uint8))
+    assert {first for first, _ in pairs} | {second for _, second in pairs} == set(range(6000))
+    assert 6000 <= len(pairs) <= 6000 * 32 * 12 and pairs == sorted(set(pairs))
+    assert all(first < second for first, second in pairs)

@@ -15,6 +15,7 @@ LOW_FREQUENCIES = 3  # in each direction; without the mean they are the composit
 MAX_DIFFERENCE = 0.15  # of each composition coefficient, relative to the contrast
 CELL_SIDE = 0.25  # of the hash grid, in the same unit
 GRIDS = 12
+MAX_COMPARED = 32  # images of a cell with each, so that 32,000 frames of one film take seconds and not hours
 MIN_CORRELATION = 0.93  # of the details
 MIN_DETAIL = 2.0  # standard deviation of the detail in grey levels, below which an image is not compared
 
@@ -35,20 +36,23 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
     """Return the index pairs (smaller first, sorted) of near duplicates among thumbnails (N, 16, 16).
 
     Locality-sensitive hashing: ``GRIDS`` randomly shifted grids partition the space of compositions, and only images
-    that share a cell are compared. Recompressed or resized copies are found almost surely, pairs about
-    ``MAX_DIFFERENCE`` apart only in part.
+    that share a cell are compared, each with the ``MAX_COMPARED`` of most similar detail. Recompressed or resized copies
+    are found almost surely, pairs about ``MAX_DIFFERENCE`` apart only in part, and of hundreds of similar images a part
+    of the pairs.
     """
     if len(thumbnails) < 2:
         return []
     composition, detail, compared = _dct_features(thumbnails)
     axes = composition.shape[1]
-    found: set[tuple[int, int]] = set()
-    for shift in np.random.default_rng(0).random((GRIDS, axes)):
+    found = [np.empty((0, 2), np.int64)]
+    random = np.random.default_rng(0)
+    for shift in random.random((GRIDS, axes)):
         cells = np.floor(composition / CELL_SIDE + shift).astype(np.int64)
         keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # cell numbers are below 32 in magnitude
-        order = np.argsort(keys, kind="stable")
+        # Within a cell, similar details are neighbours.
+        order = np.lexsort((detail[compared] @ random.standard_normal(detail.shape[1], np.float32), keys))
         keys = keys[order]
-        for step in range(1, len(order)):  # images of one cell are adjacent when sorted
+        for step in range(1, min(len(order), 1 + MAX_COMPARED)):  # images of one cell are adjacent when sorted
             shared = np.flatnonzero(keys[step:] == keys[:-step])
             if not len(shared):
                 break
@@ -56,8 +60,9 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
             close = np.abs(composition[one] - composition[other]).max(axis=1) <= MAX_DIFFERENCE
             one, other = compared[one[close]], compared[other[close]]
             agree = np.einsum("ij,ij->i", detail[one], detail[other]) >= MIN_CORRELATION
-            found.update((int(min(i, j)), int(max(i, j))) for i, j in zip(one[agree], other[agree], strict=True))
-    return sorted(found)
+            found.append(np.stack([one[agree], other[agree]], axis=1))
+    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    return [(int(first), int(second)) for first, second in pairs]
 
 
 def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:

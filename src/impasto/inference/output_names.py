@@ -16,6 +16,7 @@ class UniqueNames:
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
         self._taken = {name.casefold() for name in taken}
+        self._numbers: dict[str, int] = {}  # last number by wanted name: to count again would be quadratic
 
     def assign(self, photo: str, suffix: str, previous: str = "") -> tuple[str, str]:
         """Return the name assigned to the painting of a photo, and the name it would have if that were free.
@@ -30,10 +31,11 @@ class UniqueNames:
         path = PurePosixPath(*parts or ["picture"])
         stem = path.with_suffix("") if _is_image_suffix(path.suffix) else path
         wanted = name = f"{stem}{suffix}"
-        number = 1
+        number = self._numbers.get(wanted.casefold(), 1)
         while name.casefold() in self._taken:
             number += 1
             name = f"{stem}-{number}{suffix}"
+        self._numbers[wanted.casefold()] = number
         self._taken.add(name.casefold())
         return name, wanted
 
