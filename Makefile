@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check campaign fuzz clean
 
 setup: $(VENV)/.installed
 
@@ -38,6 +38,14 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# An hour: commands are killed, starved and disturbed at random moments, run again and compared with undisturbed ones.
+campaign: setup
+	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m campaign --kills 100 --log ../campaign.log
+
+# A minute for each reader of files and text of other people, guided by coverage if Atheris is installed.
+fuzz: setup
+	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --seconds 60
 
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo

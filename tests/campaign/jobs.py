@@ -163,12 +163,12 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def jobs(steps: int = 120) -> list[Job]:
+def jobs(steps: int = 60) -> list[Job]:
     """Return all jobs: trainings of that many steps, and everything that writes pictures or files."""
     found = []
     for method in ("gan", "cyclegan", "cut", "fsesim"):
         recipe, small = TINY[method]
-        size = [] if method == "fsesim" else ["size=16"]
+        size = ["size=16" if method == "gan" else "size=32"]  # content preservation needs 24
         settings = [part for each in [*size, "batch=2", *small] for part in ("--set", each)]
         photos = [] if method == "gan" else ["--photos", "../inputs/photos"]
         data = ["--paintings", "sample:paintings", *photos, "--out", "run", "--budget", f"{steps}steps"]

@@ -48,3 +48,19 @@ def test_names_are_unique_ignoring_case_and_stay_in_the_output(photos: list[str]
     for name in taken:
         ImageWriter(lambda name, data: None).write(name, np.zeros((1, 1, 3), np.uint8))
         assert ".." not in PurePosixPath(name).parts
+
+
+def test_a_name_of_ten_thousand_photos_gets_ten_thousand_names() -> None:
+    """Without counting from 2 for each, which would look at fifty million names."""
+    names, looked = UniqueNames(), 0
+
+    class Counted(set[str]):
+        def __contains__(self, name: object) -> bool:
+            nonlocal looked
+            looked += 1
+            return super().__contains__(name)
+
+    names._taken = Counted(names._taken)
+    assigned = [names.assign("a.jpg", ".jpg")[0] for _ in range(10_000)]
+    assert assigned[:3] == ["a.jpg", "a-2.jpg", "a-3.jpg"] and len(set(assigned)) == 10_000
+    assert looked < 30_000

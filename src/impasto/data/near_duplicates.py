@@ -15,8 +15,7 @@ LOW_FREQUENCIES = 3  # in each direction; without the mean they are the composit
 MAX_DIFFERENCE = 0.15  # of each composition coefficient, relative to the contrast
 CELL_SIDE = 0.25  # of the hash grid, in the same unit
 GRIDS = 12
-NEIGHBOURS = 64  # images of a cell, or of a part of a crowded one, that an image is compared with at most
-MAX_SIGNS = 16
+MAX_COMPARED = 32  # images of a cell with each, so that 32,000 frames of one film take seconds and not hours
 MIN_CORRELATION = 0.93  # of the details
 MIN_DETAIL = 2.0  # standard deviation of the detail in grey levels, below which an image is not compared
 
@@ -37,23 +36,23 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
     """Return the index pairs (smaller first, sorted) of near duplicates among thumbnails (N, 16, 16).
 
     Locality-sensitive hashing: ``GRIDS`` randomly shifted grids partition the space of compositions, and only images
-    that share a cell are compared. Recompressed or resized copies are found almost surely, pairs about
-    ``MAX_DIFFERENCE`` apart only in part. A crowded cell is divided further, by the signs of random projections of the
-    details, and an image is compared with ``NEIGHBOURS`` others of its part at most, so that the time is linear.
+    that share a cell are compared, each with the ``MAX_COMPARED`` of most similar detail. Recompressed or resized copies
+    are found almost surely, pairs about ``MAX_DIFFERENCE`` apart only in part, and of hundreds of similar images a part
+    of the pairs.
     """
     if len(thumbnails) < 2:
         return []
     composition, detail, compared = _dct_features(thumbnails)
     axes = composition.shape[1]
-    directions = np.random.default_rng(1).standard_normal((GRIDS, detail.shape[1], MAX_SIGNS)).astype(np.float32)
-    found = np.empty(0, np.int64)  # pairs, as smaller · N + larger
-    for shift, across in zip(np.random.default_rng(0).random((GRIDS, axes)), directions, strict=True):
+    found = [np.empty((0, 2), np.int64)]
+    random = np.random.default_rng(0)
+    for shift in random.random((GRIDS, axes)):
         cells = np.floor(composition / CELL_SIDE + shift).astype(np.int64)
         keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # cell numbers are below 32 in magnitude
-        keys = _divide_crowded(keys, detail[compared] @ across > 0)
-        order = np.argsort(keys, kind="stable")
-        keys, pairs = keys[order], [found]
-        for step in range(1, min(len(order), NEIGHBOURS + 1)):  # images of one cell are adjacent when sorted
+        # Within a cell, similar details are neighbours.
+        order = np.lexsort((detail[compared] @ random.standard_normal(detail.shape[1], np.float32), keys))
+        keys = keys[order]
+        for step in range(1, min(len(order), 1 + MAX_COMPARED)):  # images of one cell are adjacent when sorted
             shared = np.flatnonzero(keys[step:] == keys[:-step])
             if not len(shared):
                 break
@@ -61,21 +60,9 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
             close = np.abs(composition[one] - composition[other]).max(axis=1) <= MAX_DIFFERENCE
             one, other = compared[one[close]], compared[other[close]]
             agree = np.einsum("ij,ij->i", detail[one], detail[other]) >= MIN_CORRELATION
-            one, other = one[agree], other[agree]
-            pairs.append(np.minimum(one, other) * len(thumbnails) + np.maximum(one, other))
-        found = np.unique(np.concatenate(pairs))
-    return [divmod(pair, len(thumbnails)) for pair in found.tolist()]
-
-
-def _divide_crowded(keys: NDArray[np.int64], signs: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return keys (M,) by which cells of more than ``NEIGHBOURS`` images are divided into parts of a quarter of that,
-    by as many of the signs (M, MAX_SIGNS) as it takes."""
-    _, cell, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    needed = np.ceil(np.log2(counts * (4 / NEIGHBOURS))).clip(0, MAX_SIGNS).astype(np.int64)
-    needed[counts <= NEIGHBOURS] = 0
-    part = signs @ (1 << np.arange(MAX_SIGNS)) & ((1 << needed[cell]) - 1)
-    divided: NDArray[np.int64] = (cell << MAX_SIGNS) + part
-    return divided
+            found.append(np.stack([one[agree], other[agree]], axis=1))
+    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
+    return [(int(first), int(second)) for first, second in pairs]
 
 
 def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
