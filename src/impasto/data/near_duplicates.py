@@ -36,9 +36,9 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
     """Return the index pairs (smaller first, sorted) of near duplicates among thumbnails (N, 16, 16).
 
     Locality-sensitive hashing: ``GRIDS`` randomly shifted grids partition the space of compositions, and only images
-    that share a cell are compared, each with the ``MAX_COMPARED`` of most similar detail. Recompressed or resized copies
-    are found almost surely, pairs about ``MAX_DIFFERENCE`` apart only in part, and of hundreds of similar images a part
-    of the pairs.
+    that share a cell are compared, each with the ``MAX_COMPARED`` of most similar detail. Recompressed or resized
+    copies are found almost surely, pairs about ``MAX_DIFFERENCE`` apart only in part, and of hundreds of similar images
+    a part of the pairs.
     """
     if len(thumbnails) < 2:
         return []
