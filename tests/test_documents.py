@@ -9,6 +9,7 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -220,3 +221,11 @@ def test_every_skipped_command_is_in_a_document() -> None:
     found = [command for document in DOCUMENTS for block in blocks(document) for command in commands(block)]
     for beginning in SKIPPED:
         assert any(command.startswith(beginning) for command in found), beginning
+
+
+def test_the_limits_of_the_threat_model_are_those_of_the_code() -> None:
+    text = (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
+    limits = re.findall(r"`([\w.]+)\.([A-Z_]+)` = ([\d,]+)", text)
+    assert len(limits) > 10
+    for module, name, number in limits:
+        assert getattr(import_module(f"impasto.{module}"), name) == int(number.replace(",", "")), f"{module}.{name}"

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from fixtures.cards import card
-from fixtures.command import Impasto
+from fixtures.command import Impasto, one_line
 from impasto.api.generate import SIDE, generate
 from impasto.config.recipe import Recipe
 from impasto.data import image_grid
@@ -170,3 +170,15 @@ def test_a_network_without_style_mixing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ImpastoError, match="no style mixing"):
         generate(style, tmp_path / "sheet.png", count=2, show="mixtures")
     assert not (tmp_path / "sheet.png").exists()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "1e300"])
+def test_a_duration_that_is_not_finite_or_too_long_is_refused_in_one_line(impasto: Impasto, value: str) -> None:
+    said = one_line(impasto("generate", "monet-dream", "--out", "a.mp4", "--seconds", value, check=False))
+    assert f"seconds = {float(value)}" in said
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_truncation_that_is_not_finite_is_refused_in_one_line(impasto: Impasto, value: str) -> None:
+    said = one_line(impasto("generate", "monet-dream", "--out", "a.zip", "--truncation", value, check=False))
+    assert f"truncation = {value}" in said

@@ -19,8 +19,8 @@ from impasto.inference.output_names import VIDEOS
 from impasto.inference.sampler import Sampler
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 
-#: Frames per second of videos.
-RATE = 30
+#: Frames per second of videos, and most seconds from one image to the next.
+RATE, MAX_SECONDS = 30, 600
 #: Suffixes of sheets.
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
 #: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
@@ -118,7 +118,7 @@ def _require_consistent(
         raise ImpastoError(f"{place}: choose .mp4 or .webp for a video, .png or .jpg for a sheet, or a folder or .zip.")
     if show != "paintings" and nearest is not None:
         raise ImpastoError("--nearest applies to --show paintings only: remove one of them.")
-    if truncation is not None and not truncation > 0:
+    if truncation is not None and not 0 < truncation < math.inf:
         raise ImpastoError(
             f"truncation = {truncation}: choose a value above 0 (1.5 is typical, 3 has hardly any effect)."
         )
@@ -126,8 +126,8 @@ def _require_consistent(
         raise ImpastoError(f"{place}: --interpolate makes a video: choose an output ending in .mp4 or .webp.")
     if interpolate == "walk" and count < 2:
         raise ImpastoError("--interpolate walk needs a --count of at least 2.")
-    if not 1 <= seconds * RATE < math.inf:
-        raise ImpastoError(f"seconds = {seconds}: a video needs at least one frame (1/{RATE} s) per image.")
+    if not 1 <= seconds * RATE <= MAX_SECONDS * RATE:
+        raise ImpastoError(f"seconds = {seconds}: a video takes 1/{RATE} to {MAX_SECONDS} s per image.")
 
 
 def _paintings(count: int) -> str:
