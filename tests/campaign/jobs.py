@@ -87,7 +87,9 @@ def training(folder: Path) -> Result:
     del state["seconds"]
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     timed = ("seconds", "pictures_per_second", "memory")
-    files = [*sorted(run.glob("samples/*step-????????.jpg")), run / "paintings.jpg", run / "copies.jpg"]
+    patterns = ("step-????????.jpg", "reverse-step-????????.jpg")  # others may have put images there
+    samples = sorted(path for pattern in patterns for path in run.glob(f"samples/{pattern}"))
+    files = [*samples, run / "paintings.jpg", run / "copies.jpg"]
     return {
         "last": {name: digest(value.numpy().tobytes()) for name, value in load_file(run / "last.safetensors").items()},
         "checkpoint": checkpoint.name,
