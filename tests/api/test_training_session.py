@@ -1,5 +1,6 @@
 """One process of a training: start, evaluation, report, and errors that say what to change."""
 
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from impasto.api import train
 from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
 from impasto.config.types import Pixels
+from impasto.data.augment import to_pixels
 from impasto.errors import ImpastoError
 from impasto.metrics.results import Evaluation
 from impasto.style import Style
 from impasto.training import checkpoint, memory_estimate
 from impasto.training.callbacks import Callback, Estimate, Observer
+from impasto.training.ema import ModelEma
+from impasto.training.evaluator import Evaluator
 
 GAN = Recipe.load("dcgan-64").replace(
     [
@@ -97,10 +101,75 @@ def test_projected_models_are_scored_through_a_network_that_is_not_their_discrim
     # A run whose best style was chosen through the other network: its score is not comparable.
     (saved,) = checkpoint.steps(run / "checkpoints")[-1:]
     state = torch.load(saved, weights_only=True)
-    state["scores"]["network"], state["lowest"] = "efficientnet-lite0", -1.0
+    state["best"] |= {"decided_by": "KID[efficientnet-lite0] 16 v 54", "value": -1.0}
     checkpoint.save(run / "checkpoints", 1, state)
     train.resume(run, budget="2steps")
     assert Style.load(run / "best.safetensors").card.steps == 2
+
+
+def test_a_generator_that_replays_its_training_images_is_not_the_best_style(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """At step 2 of 3, with the lowest KID; what decided is in the log, in run.json, in the report and in the card."""
+    generate = Evaluator.generate
+
+    def replaying(evaluator: Evaluator, average: ModelEma, inputs: torch.Tensor) -> Pixels:
+        if evaluator.state.step != 2:
+            return generate(evaluator, average, inputs)
+        return to_pixels(evaluator.data.train.paintings.load_evenly(16, 16)).numpy()
+
+    monkeypatch.setattr(Evaluator, "generate", replaying)
+    monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 1)
+    run = tmp_path / "run"
+    with caplog.at_level(logging.INFO, "impasto"):
+        train.train(GAN, "sample:paintings", run, budget="3steps", settings=["augment.scale=[1,1]"], progress=False)
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    name = "KID[efficientnet-lite0] 16 v 54"
+    scores = {row["step"]: row[name] for row in rows if name in row}
+    assert scores.keys() >= {2, 3} and scores[2] < 0.2 * min(value for step, value in scores.items() if step != 2)
+    assert [row["step"] for row in rows if row.get("copies 16 v 54")] == [2]
+    choice = Style.load(run).card.choice
+    assert choice is not None and choice.step != 2 and choice.decided_by == name
+    assert json.loads((run / "run.json").read_text())["best"] == choice.model_dump()
+    assert choice.sentence() in caplog.text and choice.sentence() in (run / "report.html").read_text()
+
+
+def test_heldout_images_choose_and_score_where_there_are_enough(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
+    choice = Style.load(run).card.choice
+    assert choice is not None and choice.decided_by == "KID[efficientnet-lite0] 16 v 24 held-out"
+    row = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
+    assert row[choice.decided_by] == choice.value != row["KID[efficientnet-lite0] 16 v 36"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_training_leaves_torchs_global_state_as_it_was(
+    tmp_path: Path, fails: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(begin: bool) -> None:
+        if begin:
+            train.train(GAN, "sample:paintings", tmp_path / "run", budget="1steps", progress=False)
+        else:
+            note = json.loads((tmp_path / "run" / "run.json").read_text()) | {"threads": torch.get_num_threads() + 1}
+            (tmp_path / "run" / "run.json").write_text(json.dumps(note))
+            train.resume(tmp_path / "run", budget="2steps", progress=False)
+
+    for begin in (True, False):
+        threads, random = torch.get_num_threads(), torch.get_rng_state()
+        if fails and not begin:
+            monkeypatch.setattr(TrainingSession, "_write_samples", lambda session: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                run(begin)
+        else:
+            run(begin)
+        assert torch.get_num_threads() == threads and torch.equal(torch.get_rng_state(), random)
+
+
+def test_a_budget_with_other_parts_is_refused_before_a_folder_is_created(tmp_path: Path) -> None:
+    with pytest.raises(ImpastoError, match=r"budget 2\+3steps has 2 parts and the training 1"):
+        train.train(GAN, "sample:paintings", tmp_path / "run", budget="2+3steps")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Runs are ranked where the difference is significant; everything that limits a comparison is named."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 from fixtures import invented_runs as invented
 from fixtures.invented_runs import entry, translator_entry
 from fixtures.parsed import plain
+from impasto.config.recipe import Recipe
 from impasto.metrics.results import Evaluation
 from impasto.reports.comparison import compare_runs
 from impasto.reports.comparison_results import Entry
+from impasto.reports.comparison_tables import Block, score_blocks
 
 
 def compared(*entries: Entry, **how: Any) -> tuple[str, str]:
@@ -55,11 +58,35 @@ def test_runs_within_their_errors_are_not_ranked(tmp_path: Path) -> None:
     assert compared(c, b, a)[0].startswith("a and b have the best scores, without a significant difference.")
 
 
-def test_memorisation_of_the_best_run_is_mentioned(tmp_path: Path) -> None:
+def test_runs_that_reproduce_training_images_are_not_ranked(tmp_path: Path) -> None:
     copyist = entry(tmp_path / "a", invented.evaluation(0.01, copied=0.9))
-    verdict, _ = compared(copyist, entry(tmp_path / "b", invented.evaluation(0.05)))
-    assert verdict.startswith("a has the best score")
-    assert verdict.endswith("But a memorised training images.")
+    b, c = entry(tmp_path / "b", invented.evaluation(0.05)), entry(tmp_path / "c", invented.evaluation(0.09))
+    verdict, _ = compared(copyist, b, c)
+    assert verdict.startswith("b has the best score. KID[efficientnet-lite0]") and "a 0.01" not in verdict
+    assert verdict.endswith("a reproduces training images. Its score is not ranked.")
+    verdict, _ = compared(copyist, b)
+    assert verdict == "a reproduces training images. Only b does not. So the scores do not tell which is best."
+
+
+def test_no_run_is_ranked_by_a_network_of_a_family_that_it_is_trained_against(tmp_path: Path) -> None:
+    """a and b are trained against EfficientNet, which scores them best."""
+    projected = through(invented.evaluation(0.001), "alexnet", 0.4)
+    a, b = (Entry(each.name, each.record, projected) for each in (entry(tmp_path / "a"), entry(tmp_path / "b")))
+    recipe = Recipe.load("projected-64").without_search().values()
+    a, b = (replace(each, record=replace(each.record, recipe=recipe)) for each in (a, b))
+    c, d = entry(tmp_path / "c", invented.evaluation(0.05)), entry(tmp_path / "d", invented.evaluation(0.09))
+    verdict, _ = compared(a, c)
+    assert verdict == "No two of these runs have comparable scores."
+    assert compared(a, c, d)[0].startswith("c has the best score. KID[efficientnet-lite0]")
+    assert compared(a, b)[0].startswith("No significant difference between the runs. KID[alexnet]")
+    marked = {block.caption: any(any(line.best or []) for line in block.lines) for block in _blocks(a, c)}
+    against = [caption for caption in marked if caption.endswith("; a trained against this family")]
+    assert against and not any(marked[caption] for caption in against)
+    assert any(any(any(line.best or []) for line in block.lines) for block in _blocks(c, d))
+
+
+def _blocks(*entries: Entry) -> list[Block]:
+    return score_blocks(compare_runs(entries).runs)
 
 
 @pytest.mark.parametrize(
