@@ -20,6 +20,12 @@ from impasto.training import checkpoint
 from impasto.training.trainer import Trainer
 
 
+@pytest.fixture(autouse=True)
+def few_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Score few images."""
+    monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 32)
+
+
 def interrupt(t: Trainer, step: int) -> None:
     """Press Ctrl-C during that step."""
     before_step(t, lambda _: os.kill(os.getpid(), signal.SIGINT) if t.step + 1 == step else None)
@@ -85,7 +91,6 @@ def test_a_resumed_image_to_image_model_equals_an_uninterrupted_one_bit_for_bit(
 ) -> None:
     """Image pools, the probability of adaptive augmentation and the generator's noise are restored as well."""
     monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 4)
-    monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 32)
     check_exact_resume(tmp_path, partial(translator, name=name, budget="14steps", precision=precision), 6)
 
 
