@@ -127,7 +127,10 @@ def _require_consistent(
     if interpolate == "walk" and count < 2:
         raise ImpastoError("--interpolate walk needs a --count of at least 2.")
     if not 1 <= seconds * RATE <= MAX_SECONDS * RATE:
-        raise ImpastoError(f"seconds = {seconds}: a video takes 1/{RATE} to {MAX_SECONDS} s per image.")
+        raise ImpastoError(
+            f"seconds = {seconds}: a video needs at least one frame (1/{RATE} s) per image, and at most "
+            f"{MAX_SECONDS} s."
+        )
 
 
 def _paintings(count: int) -> str:

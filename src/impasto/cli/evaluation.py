@@ -32,7 +32,7 @@ def evaluate(
     ] = None,
     size: Annotated[
         int | None,
-        typer.Option(min=16, max=16_384, help="Side in pixels at which images are compared."),
+        typer.Option(min=16, max=4096, help="Side in pixels at which images are compared."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of an unconditional style's samples.")] = 0,
     reverse: Annotated[

@@ -74,7 +74,7 @@ def explore(
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[Path, typer.Argument(help="Folder of the pack to write.")],
-    size: Annotated[int, typer.Option(min=16, max=16_384, help="Side of the packed images in pixels.")] = 256,
+    size: Annotated[int, typer.Option(min=16, max=4096, help="Side of the packed images in pixels.")] = 256,
     crop_frames: CropFrames = False,
 ) -> None:
     """Decode and resize images once into a pack, which later commands open without decoding."""
