@@ -18,7 +18,7 @@ PRELOAD = [
     "impasto.reports.run", "campaign.commands", "optuna", "tensorboard", "matplotlib.figure", "scipy", "sklearn",
 ]  # fmt: skip
 #: Seconds after which a command hangs.
-PATIENCE = 3_600.0
+PATIENCE = 600.0
 
 
 @dataclass(frozen=True)

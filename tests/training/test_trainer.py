@@ -20,7 +20,7 @@ from impasto.training import checkpoint
 from impasto.training.trainer import Trainer
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def few_scored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Score few images."""
     monkeypatch.setattr("impasto.training.evaluator.SCORE_IMAGES", 32)
@@ -82,6 +82,7 @@ def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(
     check_exact_resume(tmp_path, partial(trainer, settings=("schedule.decay_from=0.3",), precision=precision), stop)
 
 
+@pytest.mark.usefixtures("few_scored")
 @pytest.mark.parametrize(
     ("name", "precision"),
     [*((name, "32-true") for name in TRANSLATORS), ("cyclegan-resnet", "bf16-mixed"), ("cnn", "bf16-mixed")],
@@ -193,6 +194,7 @@ def test_a_training_within_a_time_is_repeated_by_its_plan_bit_for_bit(
         assert cards[0].steps == cards[1].steps and cards[0].scores == cards[1].scores
 
 
+@pytest.mark.usefixtures("few_scored")
 @pytest.mark.parametrize("name", ["progressive", "monet"])
 def test_the_plan_of_a_training_whose_speed_changes_has_the_steps_of_each_part(tmp_path: Path, name: str) -> None:
     def make(folder: str, budget: str, **options: Any) -> Trainer:
