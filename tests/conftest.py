@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 import impasto as package
 from fixtures.command import ROOT, Impasto
 from impasto.cli import main
+from impasto.cli.stop_signals import STOP_SIGNALS
 from impasto.inference import image_sets
 from impasto.metrics.feature_extractors.inception_2015 import Inception
 from impasto.training import evaluator
@@ -41,6 +43,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         for name in ("IMPASTO_CACHE", "TRACKIO_DIR"):
             patch.setenv(name, str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def default_signals() -> Iterator[None]:
+    """Set the default handlers, which commands inherit: under nohup, the tests ignore SIGHUP."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")

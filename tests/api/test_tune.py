@@ -200,11 +200,12 @@ def test_a_folder_holds_one_study_and_files_of_others_are_not_overwritten(
     with pytest.raises(ImpastoError, match=r"other settings \(size is 16 there and 32 here\): choose another --out"):
         tune_briefly(tmp_path, changes=["size=32", *SMALL[1:]])
     assert (tmp_path / "study" / "report.html").read_bytes() == before
-    (mine := tmp_path / "mine" / "study").mkdir(parents=True)
-    (mine / "report.html").write_text("a diary")
-    with pytest.raises(ImpastoError, match=r"holds a report\.html but no study"):
-        tune_briefly(tmp_path / "mine")
-    assert [path.name for path in mine.iterdir()] == ["report.html"]
+    for name in ("report.html", "history.png"):
+        (mine := tmp_path / Path(name).stem / "study").mkdir(parents=True)
+        (mine / name).write_text("a diary")
+        with pytest.raises(ImpastoError, match=rf"holds a {name} but no study"):
+            tune_briefly(mine.parent)
+        assert [path.name for path in mine.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(

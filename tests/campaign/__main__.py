@@ -9,6 +9,7 @@ from pathlib import Path
 
 from campaign.jobs import jobs
 from campaign.rounds import play, references
+from impasto.cli.stop_signals import stop_signals_interrupt
 
 
 def main() -> None:
@@ -30,7 +31,6 @@ def main() -> None:
             for number in numbers:
                 line = play(number, arguments.seed, scratch, known, arguments.failures)
                 equal += line.endswith("equal")
-                shutil.rmtree(scratch / f"round-{number}", ignore_errors=True)
                 for file in (sys.stdout, log):
                     print(line, file=file, flush=True)
             for file in (sys.stdout, log):
@@ -41,4 +41,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with stop_signals_interrupt():  # so that no file system stays mounted
+        main()

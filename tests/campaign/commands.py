@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from impasto.cli.stop_signals import STOP_SIGNALS
+
 #: Imported before a process is forked: a start takes milliseconds then.
 PRELOAD = [
     "impasto.cli", "impasto.api.train", "impasto.api.tune", "impasto.api.paint", "impasto.api.generate",
@@ -18,7 +20,7 @@ PRELOAD = [
     "impasto.reports.run", "campaign.commands", "optuna", "tensorboard", "matplotlib.figure", "scipy", "sklearn",
 ]  # fmt: skip
 #: Seconds after which a command hangs.
-PATIENCE = 600.0
+PATIENCE = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,8 @@ def _run(arguments: list[str], folder: Path, log: Path, trouble: Trouble) -> Non
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     os.chdir(folder)
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in STOP_SIGNALS:  # the campaign handles them itself, or runs under nohup
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     from impasto.api import training_data
     from impasto.cli import main

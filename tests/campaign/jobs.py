@@ -165,7 +165,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def jobs(steps: int = 60) -> list[Job]:
+def jobs(steps: int = 30) -> list[Job]:
     """Return all jobs: trainings of that many steps, and everything that writes pictures or files."""
     found = []
     for method in ("gan", "cyclegan", "cut", "fsesim"):

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import random
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ import numpy as np
 from PIL import Image
 
 from campaign.commands import Running, Trouble
-from campaign.failures import FAILURES, MOUNTED, can_mount, own_disk
+from campaign.failures import FAILURES, MOUNTED, Failure, can_mount, own_disk
 from campaign.jobs import Job, Result, prepare_inputs
 
+#: How often a command is run to be disturbed before it ends.
+ATTEMPTS = 6
 #: Names that others may have given to files beside ours and between them; none of them is ours.
 FOREIGN = [
     "out.zip.part", "out.zip.1.part", "out.part.bak", "notes.txt", "out.mp4.bak", "run.bak", "out/mine.jpg",
@@ -44,25 +47,38 @@ def references(scratch: Path, chosen: list[Job]) -> list[Reference]:
         if ended.code:
             raise RuntimeError(f"{job.name}: {ended.error}{ended.output}")
         found.append(Reference(job, job.result(folder), ended.seconds))
+        print(f"{job.name}: {ended.seconds:.1f} s undisturbed", flush=True)
     return found
 
 
 def play(number: int, seed: int, scratch: Path, known: list[Reference], failures: list[str] | None = None) -> str:
-    """Play a round and return a line about it, which ends in "equal" if all is well."""
+    """Play a round and return a line about it, which ends in "equal" if all is well.
+
+    A command that ended before it was disturbed is run anew, and disturbed earlier.
+    """
     rng = random.Random(f"{seed}/{number}")
     kinds = FAILURES | (MOUNTED if can_mount() else {})
     reference = rng.choice(known)
     name = rng.choice([kind for kind in kinds if failures is None or kind in failures])
-    job, folder = reference.job, scratch / f"round-{number}"
+    line = f"{number:>4}  {reference.job.name:<22} {name:<14}"
+    for attempt in range(ATTEMPTS):
+        hit, found = _attempt(kinds[name], reference, rng, 0.7**attempt, scratch / f"round-{number}-{attempt}")
+        shutil.rmtree(scratch / f"round-{number}-{attempt}", ignore_errors=True)
+        if hit or name == "clock jumps" or not found.endswith("equal"):
+            break
+    return f"{line} {found}"
+
+
+def _attempt(fail: Failure, reference: Reference, rng: random.Random, share: float, folder: Path) -> tuple[bool, str]:
+    """Disturb a command within a share of its time. Return whether it failed, and what is wrong or "equal"."""
+    job = reference.job
     folder.mkdir()
-    line = f"{number:>4}  {job.name:<22} {name:<14}"
     with own_disk(folder):
         foreign = dict(_plant(folder, [each for each in FOREIGN if "/" not in each]))
         try:
-            ended = kinds[name](rng, job.command, folder, reference.seconds)
+            ended = fail(rng, job.command, folder, share * reference.seconds)
         except TimeoutError:
-            return f"{line} HANGS"
-        line += f" {ended.code:>4} after {ended.seconds:5.1f} s  "
+            return True, "HANGS"
         problems = [ended.complaint] if ended.complaint else []
         problems += [f"half-written: {each}" for each in _half_written(folder, set(foreign))]
         foreign |= dict(_plant(folder, [each for each in FOREIGN if "/" in each]))
@@ -71,7 +87,7 @@ def play(number: int, seed: int, scratch: Path, known: list[Reference], failures
         if not problems and job.result(folder) != reference.result:
             problems += [f"differs: {_difference(job.result(folder), reference.result)}"]
         problems += [f"{path} was changed" for path, data in foreign.items() if _digest(folder / path) != data]
-    return line + (" | ".join(problems) or "equal")
+    return ended.code != 0, f"{ended.code:>4} after {ended.seconds:5.1f} s  {' | '.join(problems) or 'equal'}"
 
 
 def _run_again(job: Job, folder: Path) -> Iterator[str]:

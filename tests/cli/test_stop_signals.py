@@ -14,7 +14,10 @@ from fixtures.command import begin
 from fixtures.translators import translator
 from impasto.cli.stop_signals import STOP_SIGNALS, stop_signals_interrupt
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal"),
+    pytest.mark.usefixtures("default_signals"),
+]
 
 #: A command that writes for seconds, and where its unfinished file lies while it does.
 COMMANDS = {
@@ -44,12 +47,9 @@ def test_the_first_signal_interrupts_and_later_ones_do_not_disturb_the_cleanup(
 
 def test_an_ignored_hangup_stays_ignored() -> None:
     """As under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with stop_signals_interrupt():
-            os.kill(os.getpid(), signal.SIGHUP)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with stop_signals_interrupt():
+        os.kill(os.getpid(), signal.SIGHUP)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 
 from impasto.training.interrupt import InterruptHandler
 
+pytestmark = pytest.mark.usefixtures("default_signals")
+
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_is_recorded_and_the_previous_handler_restored(number: signal.Signals) -> None:

@@ -46,3 +46,5 @@ def test_objectives_that_cannot_be_measured_are_refused(names: list[str], messag
     with pytest.raises(ImpastoError, match=message):
         require_objectives(names, Recipe.load("dcgan-64"))
     require_objectives(list(OBJECTIVES), Recipe.load("cut"))
+    with pytest.raises(ImpastoError, match="size = 16: the objective 'content' needs 24 pixels"):
+        require_objectives(["content"], Recipe.load("cut").replace("size=16"))

@@ -16,6 +16,7 @@ from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import DiskFullError, atomic_write, make_folder, require_folder
 from impasto.reports.tuning import write_tuning
+from impasto.reports.tuning_figures import FIGURES
 from impasto.reports.tuning_results import Tuning, without_password
 from impasto.training.callbacks import Observer
 from impasto.tuning.definition import StudyDefinition, list_differences, recipe_differences
@@ -29,7 +30,7 @@ from impasto.tuning.worker import Worker
 _log = logging.getLogger(__name__)
 
 #: Files that a study writes into its folder, beside the run folders of its trials.
-STUDY_FILES = ("recipe.yaml", "best.yaml", "report.html", "tuning.json")
+STUDY_FILES = ("recipe.yaml", "best.yaml", "report.html", "tuning.json", *(f"{name}.png" for name in FIGURES))
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ import importlib.util
 import json
 import logging
 import posixpath
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from impasto.data.entry import Entry, UnreadableError
+from impasto.data.entry import Entry, File
 from impasto.data.inventory import LeftOut
 from impasto.data.sources import is_junk
 from impasto.errors import ImpastoError
@@ -109,22 +110,15 @@ class Worker:
         if self._files.exists(target):
             return {**row, "before": True, "reason": ""}
 
-        def read() -> bytes:
-            try:
-                with fsspec.open(row["address"], "rb") as file:
-                    data: bytes = file.read()
-                    return data
-            except OSError as error:
-                raise UnreadableError(error.strerror or str(error)) from error
-
+        source = File(row["address"], lambda: fsspec.open(row["address"], "rb").open())
         task, reason = self._task, ""
-        entry = Entry(row["painting"], read)  # named like the painting, so that it is encoded in that format
+        entry = Entry(row["painting"], source.read)  # named like the painting, so that it is encoded in that format
         painted = paint_one(self._translator, entry, options=task.options, compare=task.compare, format="keep")
         if painted.data is not None:
             try:
                 self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-                # Under another name until it is complete.
-                part = f"{target}.part"
+                # Under another name until it is complete; unique, as a photo of a lost worker is painted by another.
+                part = f"{target}.{uuid.uuid4().hex}.part"
                 self._files.pipe_file(part, painted.data)
                 self._files.mv(part, target)
             except OSError as error:

@@ -17,7 +17,7 @@ from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.metrics.base import FeatureComparison, FeatureSet
-from impasto.metrics.content_preservation import content_preservation
+from impasto.metrics.content_preservation import content_preservation, smallest_side
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor
 from impasto.metrics.features import CPU_BLOCK
 from impasto.metrics.image_sets import FileImages, ImageSet
@@ -177,7 +177,9 @@ def _checkerboard(fakes: ImageSet, reals: ImageSet) -> Value | None:
 
 
 def _pairs(fakes: ImageSet, photos: FileImages | None) -> Iterator[tuple[Pixels, Pixels]] | None:
-    """Yield blocks of source images and their translations; None if the sources are not known."""
+    """Yield blocks of source images and their translations; None if the sources are not known, or too small."""
+    if fakes.size < smallest_side():
+        return None
     if (translated := fakes.pairs()) is not None:
         return islice(translated, MAX_TRANSLATED_PAIRS // CPU_BLOCK)
     return None if photos is None else _pairs_by_name(fakes, photos)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError
+from impasto.metrics.content_preservation import smallest_side
 from impasto.metrics.results import DECIDING_METRIC, Evaluation
 
 #: Appended to the label of a score against held-out images.
@@ -26,6 +27,8 @@ def require_objectives(names: Sequence[str], recipe: Recipe) -> None:
         raise ImpastoError(f"Give at least one objective, and each once: {available}.")
     if "content" in names and not recipe.translates:
         raise ImpastoError(f"{recipe.name} generates from noise: the objective 'content' needs photos to compare with.")
+    if "content" in names and recipe.size < smallest_side():
+        raise ImpastoError(f"size = {recipe.size}: the objective 'content' needs {smallest_side()} pixels at least.")
 
 
 def objective_labels(names: Sequence[str], recipe: Recipe, unseen: bool = False) -> list[str]:
