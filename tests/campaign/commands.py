@@ -47,8 +47,12 @@ class Ended:
 
     @property
     def complaint(self) -> str | None:
-        """What is wrong with how it ended; None if it succeeded, was killed, or said why in one line."""
+        """What is wrong with how it ended; None if it succeeded, was killed, or said why in one line.
+
+        A training and a study that are stopped say so on standard output, with the command that resumes them.
+        """
         lines = [line for line in self.error.splitlines() if line.startswith("impasto: ")]
+        lines += [line for line in self.output.splitlines() if line.startswith(("Stopped at step ", "Stopped. "))]
         if "Traceback" in self.error:
             return f"a traceback: {self.error.strip().splitlines()[-1]}"
         if self.code > 0 and self.code != 130 and len(lines) != 1 and "Left out" not in self.output:

@@ -91,14 +91,17 @@ def _attempt(fail: Failure, reference: Reference, rng: random.Random, share: flo
 
 
 def _run_again(job: Job, folder: Path) -> Iterator[str]:
-    """Run the job until the end, and yield what is wrong."""
+    """Run the job until the end, and yield what is wrong.
+
+    It may be refused because its output exists: it was disturbed after that was complete, as the comparison shows.
+    """
     command = job.again(job.command, folder)
     try:
         ended = Running(command, folder, Trouble()).finish()
     except TimeoutError:
         yield "hangs when run again"
         return
-    if ended.code:
+    if ended.code and "already exists" not in ended.error:
         yield f"run again: exit code {ended.code}: {(ended.error or ended.output).strip()[-300:]!r}"
 
 
