@@ -77,6 +77,7 @@ def test_every_planted_issue_is_found(planted: tuple[Path, dict[str, str]], impa
     assert inventory["junk"] >= 2 and "left out" in said and "1. " in said
 
 
+@pytest.mark.usefixtures("known_speed")
 def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path) -> None:
     impasto("explore", "sample:paintings", "--photos", "sample:photos", "--out", "look")
     page = (tmp_path / "look" / "exploration.html").read_text(encoding="utf-8")
@@ -90,11 +91,11 @@ def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path
 
 
 def test_an_earlier_exploration_is_replaced_and_other_files_are_not(impasto: Impasto, tmp_path: Path) -> None:
-    out, command = tmp_path / "look", ("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-128")
+    out, command = tmp_path / "look", ("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-64")
     out.mkdir()
     (out / "mine.jpg").write_bytes(b"old")
     impasto(*command)
-    assert training(found_in(out)).startswith("impasto train dcgan-128")
+    assert training(found_in(out)).startswith("impasto train dcgan-64")
     first = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
     impasto(*command)
     second = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}

@@ -81,7 +81,8 @@ class Running:
         self.process.join(seconds)
         if self.process.exitcode is None:
             return None
-        output, error = (self._log.with_suffix(end).read_text(errors="replace") for end in (".out", ".err"))
+        files = [self._log.with_suffix(end) for end in (".out", ".err")]  # not there if it was killed at once
+        output, error = (file.read_text(errors="replace") if file.exists() else "" for file in files)
         return Ended(self.process.exitcode, output, error, time.monotonic() - self._begun)
 
     def finish(self) -> Ended:

@@ -43,7 +43,7 @@ def clock_jumps(rng: random.Random, command: list[str], folder: Path, seconds: f
 
 def disk_full(rng: random.Random, command: list[str], folder: Path, seconds: float) -> Ended:
     """Let the disk have room for a random part of what the job writes at most."""
-    _remount(folder, f"size={rng.randrange(8, 6_000)}k")
+    _remount(folder, f"size={rng.randrange(64, 6_000)}k")
     try:
         return Running(command, folder, Trouble()).finish()
     finally:

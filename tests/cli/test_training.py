@@ -64,20 +64,21 @@ def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
     """Ctrl-C leaves a checkpoint; kill -9 some steps later leaves a longer log, perhaps with an incomplete line."""
-    budget = ["--budget", "400steps"]
+    budget = ["--budget", "160steps"]
     impasto(*TRAIN, "--out", "whole", *budget)
     process = begin([*QUICK, *TRAIN, "--out", "cut", *budget], tmp_path)
     wait_for_step(tmp_path / "cut", 30)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     stopped = end_of(tmp_path / "cut")["step"]
-    assert 30 <= stopped < 400
+    assert 30 <= stopped < 150
     train_and_kill([*QUICK, "train", "--resume", "cut"], tmp_path / "cut", stopped + 10)
     with (tmp_path / "cut" / "log.jsonl").open("a") as log:
         log.write('{"step": 99')
     moved = tmp_path / "another machine"
     shutil.move(tmp_path / "cut", moved)
-    assert f"Resuming from step {stopped}" in impasto("train", "--resume", moved).stdout
+    found = re.search(r"Resuming from step (\d+)", impasto("train", "--resume", moved).stdout)
+    assert found and stopped <= int(found[1]) < 160  # there may be a later checkpoint
 
     uninterrupted, resumed = tmp_path / "whole", moved
     one, two = end_of(uninterrupted), end_of(resumed)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fixtures.command import ROOT
+from fixtures.command import QUICK, ROOT
 
 TOY = ROOT / "tests" / "plugins" / "impasto_toy"
 
@@ -39,7 +39,7 @@ class Command:
         self.site, self.folder = site, folder
 
     def __call__(self, *arguments: str) -> str:
-        code = f"import sys; sys.path.insert(0, {str(self.site)!r}); from impasto.cli import main; main()"
+        code = f"import sys; sys.path.insert(0, {str(self.site)!r}); {QUICK[-1]}"
         done = subprocess.run(
             [sys.executable, "-c", code, *arguments], cwd=self.folder, capture_output=True, text=True, check=False
         )

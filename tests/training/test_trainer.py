@@ -203,7 +203,7 @@ def test_the_plan_of_a_training_whose_speed_changes_has_the_steps_of_each_part(t
         return translator(tmp_path / folder, name, budget, settings=("half=0.5",), **options)
 
     clock = FakeClock()
-    timed = make("timed", "20s", clock=clock)
+    timed = make("timed", "10s", clock=clock)
     before_step(timed, lambda batch: clock.advance(0.25 if batch.progress < 0.5 else 1.0))
     timed.train()
     first, second = map(int, timed.run.facts["plan"].removesuffix("steps").split("+"))

@@ -149,7 +149,8 @@ def paint_video(
     """Paint a video into ``out``, an MP4 of its size, with its timestamps and audio.
 
     Finished segments lie in a folder beside ``out`` until the video is complete; the same ``job`` resumes there and
-    gives the same frames. (x264 does not encode them bit-identically each time.) Undecodable packets are skipped.
+    gives the same frames. (x264 does not encode tiny ones, such as 64×48, bit-identically each time.) Undecodable
+    packets are skipped.
 
     Args:
         translator: runs the style.
