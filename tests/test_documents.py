@@ -28,6 +28,7 @@ from impasto.cli import main
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.inference import image_sets
+from impasto.metrics.base import METRICS
 from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtractor
 from impasto.training import evaluator, memory_estimate
 
@@ -194,6 +195,8 @@ def require_quotation(block: Block) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
 def test_every_command_of_a_document_runs(document: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(inputs)
+    monkeypatch.setenv("IMPASTO_CACHE", str(inputs / "cache"))  # its features are not those of other tests
+    monkeypatch.setattr(METRICS, "_things", dict(METRICS))  # a document registers its own
     for block in blocks(document):
         assert block.language in ("sh", "python", "yaml", "toml", ""), f"{document.name}: {block.language}"
         if block.language == "python" and block.text.startswith("# tests/"):

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 #: Fabric's names: bfloat16 mixed precision with float32 weights, or float32 throughout.
 Precision = Literal["bf16-mixed", "32-true"]
 
-#: Texts of RuntimeErrors that mean out of memory: of torch's CPU allocator (also on Windows), MPS, CUDA's libraries.
-FULL = ("can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+#: Texts of RuntimeErrors that mean out of memory: of torch's CPU allocator (also on Windows), MPS, CUDA's libraries,
+#: oneDNN, and Python's threads, whose stacks need some.
+FULL = (
+    "can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "could not create a primitive",
+    "can't start new thread",
+)  # fmt: skip
 
 
 def choose_device(name: str) -> torch.device:

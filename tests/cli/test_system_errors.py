@@ -23,11 +23,27 @@ def test_the_file_and_the_reason_are_named(tmp_path: Path) -> None:
 def test_a_lack_of_memory_is_one_line() -> None:
     with pytest.raises(ImpastoError, match="too little memory"), system_errors_explained():
         torch.empty(1 << 60)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("can't start new thread"),
+        RuntimeError("could not create a primitive"),
+        SystemError("error return without exception set"),
+        SystemError("<built-in function f> returned NULL without setting an exception"),
+    ],
+)
+def test_errors_that_lack_of_memory_causes_are_recognised(error: Exception) -> None:
     with pytest.raises(ImpastoError, match="too little memory"), system_errors_explained():
-        raise MemoryError
+        raise error
 
 
-@pytest.mark.parametrize("error", [RuntimeError("shapes differ"), OSError("cannot identify image file"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("shapes differ"), OSError("cannot identify image file"), KeyError("x"), SystemError("bad argument")],
+)
 def test_errors_of_the_program_are_not_hidden(error: Exception) -> None:
     with pytest.raises(type(error)), system_errors_explained():
         raise error
