@@ -43,8 +43,9 @@ test: setup
 campaign: setup
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m campaign --kills 100 --log ../campaign.log
 
-# A minute for each reader of files and text of other people, guided by coverage if Atheris is installed.
+# A minute for each reader of files and text of other people, guided by coverage where there is Atheris.
 fuzz: setup
+	-$(BIN)/pip install --quiet --constraint constraints.txt atheris
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --seconds 60
 
 clean:

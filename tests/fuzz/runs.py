@@ -4,7 +4,6 @@ import random
 import time
 import traceback
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fuzz.mutations import mutate
@@ -17,19 +16,20 @@ SLOW = 10.0
 
 @dataclass
 class Run:
-    """Executions of one target.
+    """Executions of one target, whose findings are printed.
 
     Attributes:
         name: of the target.
-        report: called with a line about each new finding.
         executions: their number.
         findings: the first input of each, by error and place.
     """
 
     name: str
-    report: Callable[[str], object] = print
     executions: int = 0
     findings: dict[str, bytes] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.executions:,} executions, {len(self.findings)} findings"
 
     def once(self, data: bytes) -> None:
         """Read an input, and report what it raises, unless that is expected or known."""
@@ -52,7 +52,7 @@ class Run:
         place = found.partition(" (")[0]
         if found and place not in self.findings:
             self.findings[place] = data
-            self.report(f"{self.name}: {found}: {data[:2000].hex()}")
+            print(f"{self.name}: {found}: {data[:2000].hex()}", flush=True)
 
     def random(self, seed: int, *, executions: int = 10**12, seconds: float = float("inf")) -> None:
         """Read the corpus, then random mutations of it, until so many executions or seconds are over."""

@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import io
 import json
-import os
 import re
 import tempfile
 import zipfile
@@ -67,9 +66,8 @@ def target(corpus: Callable[[], list[bytes]]) -> Callable[[Callable[[bytes], obj
 
 @functools.cache
 def _scratch() -> Path:
-    """Return a folder of this process, in memory where there is such a place."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix=f"impasto-fuzz-{os.getpid()}-", dir=memory if memory.is_dir() else None))
+    """Return a folder of this process."""
+    return Path(tempfile.mkdtemp(prefix="scratch-"))
 
 
 def _file(name: str, data: bytes) -> Path:
