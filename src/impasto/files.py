@@ -123,8 +123,10 @@ def exclusive(lock: Path, busy: str) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    if lock.is_symlink() or (lock.exists() and not (lock.is_file() and lock.stat().st_size == 0)):
-        raise ImpastoError(f"{lock} is not impasto's, and stays as it is: move it, or choose another output.")
+    with path_errors(lock.parent), contextlib.suppress(FileNotFoundError):
+        found = lock.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size:
+            raise ImpastoError(f"{lock} is not impasto's, and stays as it is: move it, or choose another output.")
     held = FileLock(lock)
     try:
         with path_errors(lock.parent):

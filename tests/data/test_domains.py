@@ -43,3 +43,14 @@ def test_two_domains_are_refused_with_the_folders_to_give(names: list[str], fold
 )
 def test_one_domain_is_accepted(names: list[str]) -> None:
     require_one_domain("data", names, packed=False)
+
+
+def test_of_several_domains_two_of_one_kind_are_named() -> None:
+    names = ["monet_jpg/a.jpg", "trainA/c.jpg", "photo_jpg/b.jpg"]
+    with pytest.raises(ImpastoError, match="in monet_jpg and photo_jpg"):
+        require_one_domain("data", names, packed=False)
+    require_one_domain("data", ["monet_jpg/a.jpg", "trainB/b.jpg"], packed=False)
+
+
+def test_a_name_of_very_many_folders_takes_linear_time() -> None:
+    require_one_domain("data", ["a/" * 32_000 + "b.jpg"], packed=True)

@@ -3,12 +3,14 @@
 import zipfile
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import IO
 
 import pytest
 
 from impasto.data import entry
 from impasto.data.entry import File, UnreadableError, natural_key
+from impasto.data.sources import open_source
 
 
 def test_names_are_in_natural_order() -> None:
@@ -49,3 +51,20 @@ def test_a_file_above_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> N
     assert File("a.jpg", lambda: BytesIO(b"0123456789")).read() == b"0123456789"
     with pytest.raises(UnreadableError, match="larger than"):
         File("a.jpg", lambda: BytesIO(b"0123456789x")).read()
+
+
+@pytest.mark.parametrize("change", [{6: b"\x00\x08", 30: b"\xc3"}, {26: b"\xff\xff"}, {0: b"nope"}])
+def test_a_damaged_member_of_a_zip_is_left_out_with_a_reason(change: dict[int, bytes], tmp_path: Path) -> None:
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.png", b"x" * 50)
+        archive.writestr("b.png", b"y" * 50)
+    data = bytearray(buffer.getvalue())
+    for place, content in change.items():
+        data[place : place + len(content)] = content
+    (tmp_path / "set.zip").write_bytes(data)
+    with open_source(str(tmp_path / "set.zip")) as source:
+        one, two = source.entries()
+        with pytest.raises(UnreadableError, match="damaged"):
+            one.read()
+        assert two.read() == b"y" * 50

@@ -170,3 +170,11 @@ def test_a_record_that_claims_gigabytes_is_not_read(tmp_path: Path) -> None:
 
 def test_entries_tell_how_much_they_hold(tmp_path: Path) -> None:
     assert [entry.size for entry in read(record(image=[b"one", b"three"]), tmp_path)] == [3, 5]
+
+
+def test_very_many_records_without_an_image_end_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.data.tfrecord.MAX_WITHOUT", 10)
+    *_, last = entries = read(record(label=[1]) * 50, tmp_path)
+    assert len(entries) == 11
+    with pytest.raises(UnreadableError, match="10 records without an image; the rest of the file is left out"):
+        last.read()

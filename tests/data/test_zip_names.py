@@ -61,3 +61,10 @@ def test_the_extra_field_with_a_unicode_name_counts() -> None:
 
 def test_a_name_ends_before_a_zero_byte() -> None:
     assert member_names(members(b"a.jpg\0.exe")) == ["a.jpg"]
+
+
+def test_the_extra_field_of_another_name_is_ignored() -> None:
+    (member,) = members(b"old.png")
+    field = struct.pack("<BI", 1, zlib.crc32(b"another.png")) + b"new.png"
+    member.extra = struct.pack("<HH", 0x7075, len(field)) + field
+    assert member_names([member]) == ["old.png"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fixtures.submissions import colour, good, jpeg
-from impasto.interop.kaggle_submission import check_submission
+from impasto.interop.kaggle_submission import SIZE, check_submission
 
 
 def zipped(path: Path, files: list[tuple[str, bytes]]) -> Path:
@@ -96,6 +96,17 @@ def test_system_files_and_folders_are_not_counted_as_images(tmp_path: Path) -> N
 def test_an_image_that_is_cut_anywhere_is_reported(length: int, tmp_path: Path) -> None:
     problems = check_submission(zipped(tmp_path / "images.zip", [("a.jpg", good(3)[:length])])).problems
     assert problems[1] == "1 file is truncated or damaged: not fully decodable (a.jpg)."
+
+
+@pytest.mark.parametrize(
+    ("bits", "side", "fault"), [(12, SIZE, "a JPEG of 12 bits per channel"), (8, 20_000, "larger than 150 megapixels")]
+)
+def test_a_kind_of_jpeg_that_cannot_be_decoded_is_named(bits: int, side: int, fault: str, tmp_path: Path) -> None:
+    data = bytearray(good(0))
+    place = data.index(b"\xff\xc0")
+    data[place + 4 : place + 9] = bytes([bits, *side.to_bytes(2, "big"), *side.to_bytes(2, "big")])
+    _, problem = check_submission(zipped(tmp_path / "images.zip", [("a.jpg", bytes(data))])).problems
+    assert problem.startswith(f"1 file is {fault}")
 
 
 def test_duplicate_file_names_are_reported(tmp_path: Path) -> None:

@@ -30,6 +30,8 @@ def test_tensors_that_are_no_plain_numbers_in_memory_are_left_out() -> None:
         "meta": torch.ones(2, device="meta"),
         "complex": torch.ones(2, dtype=torch.complex64),
         "repeated": torch.ones(1).expand(10**6, 10**6),
+        "empty": torch.ones(10**13, 0, 3),
+        "long" * 300: torch.ones(2),
         "part": torch.ones(4)[1:3],
         "half": torch.ones(2).half(),
     }
@@ -55,6 +57,22 @@ def test_spectral_norm_is_folded_as_torch_computes_it(normalise: Any, kind: Any,
     ours.load_state_dict(folded)
     with torch.inference_mode():
         assert torch.allclose(ours(maps), theirs(maps), atol=1e-6)
+
+
+def test_a_vector_is_not_spectrally_normalised() -> None:
+    values = {"a.weight_orig": torch.ones(3), "a.weight_u": torch.ones(3), "a.weight_v": torch.ones(3)}
+    assert fold_spectral_norm(values) == {}
+
+
+def test_a_file_without_permission_is_not_called_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.save({"a": torch.ones(1)}, tmp_path / "x.pth")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(torch, "load", refuse)
+    with pytest.raises(ImpastoError, match=r"x\.pth cannot be read \(Permission denied\)"):
+        read_checkpoint(tmp_path / "x.pth")
 
 
 def test_an_archive_that_unpacks_to_too_much_is_refused_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """YAML that other people wrote: plain values only, no name twice, and limits on size, nesting and aliases."""
 
 import codecs
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ MAX_VALUES, MAX_DEPTH = 10_000, 20
 MAX_DIGITS = 30
 #: The kinds of values, by YAML's tags.
 KINDS = {f"tag:yaml.org,2002:{kind}" for kind in ("null", "bool", "int", "float", "str", "seq", "map", "merge")}
-INTEGER, TEXT, MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "str", "merge"))
+INTEGER, FLOAT, TEXT, MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "str", "merge"))
 
 
 def read_yaml_file(path: Path) -> Any:
@@ -50,7 +51,7 @@ def read_yaml(text: str, name: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _checked_count(node, 1, {}) > MAX_VALUES:
+        if _checked_count(node, 1, {})[0] > MAX_VALUES:
             raise ImpastoError(f"{name} holds more than {MAX_VALUES:,} values: it is not a recipe.")
         return loader.construct_document(node)
     except RecursionError as error:
@@ -67,8 +68,8 @@ def _require_short(text: str | bytes, name: str) -> None:
         raise ImpastoError(f"{name} is longer than {MAX_LENGTH:,} characters: it is not a recipe.")
 
 
-def _checked_count(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
-    """Return the number of values in a node, those of aliases each time.
+def _checked_count(node: yaml.Node, depth: int, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """Return the number of values in a node, those of aliases each time, and how deeply they are nested.
 
     Raises ValueError for what a recipe does not hold, and RecursionError for nodes that are nested too deeply.
     """
@@ -82,7 +83,11 @@ def _checked_count(node: yaml.Node, depth: int, known: dict[int, int]) -> int:
         elif isinstance(node, yaml.MappingNode):
             _require_names(node)
             children = [child for _, child in node.value]
-        known[id(node)] = 1 + sum(_checked_count(child, depth + 1, known) for child in children)
+        found = [_checked_count(child, depth + 1, known) for child in children]
+        count, height = 1 + sum(values for values, _ in found), 1 + max((below for _, below in found), default=0)
+        known[id(node)] = count, height
+    if depth + known[id(node)][1] - 1 > MAX_DEPTH:
+        raise RecursionError
     return known[id(node)]
 
 
@@ -93,6 +98,9 @@ def _require_plain(node: yaml.Node) -> None:
         raise ValueError(f"{shown} is of the kind {kind}: write text in quotes{_line(node.start_mark)}")
     if node.tag == INTEGER and len(node.value) > MAX_DIGITS:
         raise ValueError(f"an integer of more than {MAX_DIGITS} digits{_line(node.start_mark)}")
+    if node.tag in (INTEGER, FLOAT) and (":" in node.value or re.match(r"[-+]?0[0-9_]", node.value)):
+        # YAML 1.1 reads 1:30 as 90 and 010 as 8
+        raise ValueError(f"{node.value} is no decimal number: write text in quotes{_line(node.start_mark)}")
 
 
 def _require_names(node: yaml.MappingNode) -> None:

@@ -19,15 +19,17 @@ def require_one_domain(source: str, names: Iterable[str], *, packed: bool) -> No
         names: POSIX paths inside the source.
         packed: whether it is a zip, whose folders cannot be given.
     """
-    found: defaultdict[PurePosixPath, dict[str, PurePosixPath]] = defaultdict(dict)
+    found: defaultdict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     folders = {PurePosixPath(name).parent for name in names}
     for folder in sorted(folders, key=lambda each: (each.name.casefold().startswith("test"), each)):
-        for place in (folder, *folder.parents):
-            if match := _DOMAIN.fullmatch(place.name):
-                found[place.parent].setdefault((match[1] or match[2]).casefold(), place)
+        for depth, name in enumerate(folder.parts):
+            if match := _DOMAIN.fullmatch(name):
+                naming, place = "competition" if match[1] else "CycleGAN", folder.parts[: depth + 1]
+                domain = (match[1] or match[2]).casefold()
+                found[naming, *place[:-1]].setdefault(domain, "/".join(place))
     for domains in found.values():
         if len(domains) > 1:
-            one, other = (str(domains[name]) for name in sorted(domains))
+            one, other = (domains[name] for name in sorted(domains))
             inside = source.rstrip("/")
             remedy = "unpack it and give one of them" if packed else f"give {inside}/{one} or {inside}/{other}"
             raise ImpastoError(f"{source} holds two kinds of images, in {one} and {other}: {remedy}.")

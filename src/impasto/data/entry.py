@@ -3,6 +3,7 @@
 import contextlib
 import lzma
 import re
+import struct
 import sys
 import zipfile
 import zlib
@@ -15,6 +16,12 @@ from typing import IO, NoReturn
 MAX_FILE_BYTES, MAX_RECORD_BYTES = 1 << 30, 1 << 28
 #: Bytes of the entries that are read or wait at a time, whatever the number of threads; one entry may exceed it.
 MAX_IN_FLIGHT_BYTES = 1 << 30
+
+#: What :mod:`zipfile` raises on a damaged zip.
+ZIP_ERRORS = (
+    zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError, IndexError, struct.error, zlib.error,
+    lzma.LZMAError, EOFError, OSError,
+)  # fmt: skip
 
 #: Why a camera raw file is left out.
 CAMERA_RAW = "a camera raw file: develop it first, and save it as TIFF, PNG or JPEG"
@@ -85,6 +92,8 @@ def translate_errors() -> Iterator[None]:
         raise UnreadableError(f"its compressed data are damaged or truncated ({error})") from error
     except OSError as error:
         raise UnreadableError(error.strerror or str(error)) from error
+    except ZIP_ERRORS as error:
+        raise UnreadableError(f"damaged ({error})") from error
 
 
 def open_regular(path: Path) -> IO[bytes]:

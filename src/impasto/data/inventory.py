@@ -5,8 +5,9 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel
 
-from impasto.errors import printable
+from impasto.errors import printable, shorten
 
+MAX_LINE = 300  # characters
 MAX_LISTED = 10  # lines per kind on the command line; the inventory itself has all
 
 
@@ -122,7 +123,7 @@ def _sizes(inventory: Inventory) -> str:
 def _listed(count: int, what: str, each: Iterable[str]) -> list[str]:
     if not count:
         return []
-    shown = [f"  {printable(line)}" for line, _ in zip(each, range(MAX_LISTED), strict=False)]
+    shown = [f"  {shorten(printable(line), MAX_LINE)}" for line, _ in zip(each, range(MAX_LISTED), strict=False)]
     more = [f"  and {count - MAX_LISTED:,} more"] if count > MAX_LISTED else []
     return [f"{count:,} {what}:", *shown, *more]
 

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from impasto.data.domains import require_one_domain
-from impasto.data.entry import Entry, File, UnreadableError, natural_key, open_regular, raise_unreadable
+from impasto.data.entry import ZIP_ERRORS, Entry, File, UnreadableError, natural_key, open_regular, raise_unreadable
 from impasto.data.kaggle import download
 from impasto.data.tfrecord import has_tfrecord_header, is_tfrecord, read_tfrecord
 from impasto.data.zip_names import member_names
@@ -218,7 +218,7 @@ def _open_zip(name: str, path: Path | Traversable) -> ImageSource:
         try:
             # ZipFile does not close a file that it is given open; its own reference count is not thread-safe.
             archive = zipfile.ZipFile(undo.enter_context(path.open("rb")))
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except ZIP_ERRORS as error:
             raise ImpastoError(f"The zip {name} is damaged ({error}): download or create it again.") from error
         members = [member for member in archive.infolist() if not member.is_dir()]
         images = [(inside, member) for inside, member in zip(member_names(members), members, strict=True)]

@@ -15,12 +15,15 @@ from PIL import Image
 
 from impasto.data.entry import MAX_RECORD_BYTES, Entry, File, UnreadableError, raise_unreadable, translate_errors
 from impasto.data.formats import identify
-from impasto.errors import ImpastoError, require
+from impasto.errors import ImpastoError, require, shorten
 
 IMAGE_FEATURES = ("image", "image/encoded", "image_raw", "image_bytes", "image_data", "encoded", "jpeg", "png", "data")
 NAME_FEATURES = ("image_name", "image/filename", "filename", "image_id", "image/id", "name", "id")
 SIZE_FEATURES = (("height", "width"), ("image/height", "image/width"), ("rows", "cols"))
 CHANNELS = {1, 3, 4}
+
+#: Records in a row without an image after which the rest of a file is left out: compressed, they take next to nothing.
+MAX_WITHOUT = 10_000
 
 #: Features of a record by name, of tensorflow.core.example.feature_pb2.
 Features = Mapping[str, Any]
@@ -47,11 +50,15 @@ def read_tfrecord(file: File) -> Iterator[Entry]:
     Images are encoded files, or raw uint8 pixels with their shape. A damaged record ends the file: the last entry then
     raises :class:`UnreadableError` when read.
     """
-    position = 0
+    position = without = 0
     try:
         with translate_errors(), file.open() as opened:
             for record in _split(opened):
-                yield from _entries(f"{file.name}/{position}", record)
+                for entry in _entries(f"{file.name}/{position}", record):
+                    without = 0 if entry.size else without + 1
+                    if without > MAX_WITHOUT:
+                        raise UnreadableError(f"{MAX_WITHOUT:,} records without an image")
+                    yield entry
                 position += 1
         if position == 0:
             raise UnreadableError("contains no record")
@@ -157,7 +164,7 @@ def _no_image(features: Features) -> str:
             count = len(feature.float_list.value) + len(feature.int64_list.value)
             if count:
                 return f"its feature {name} holds {count:,} numbers, not an image file: write it with tf.io.encode_png"
-    known = ", ".join(sorted(features)) or "none"
+    known = shorten(", ".join(sorted(features)), 200) or "none"
     return f"the record has no image feature (it has: {known})"
 
 

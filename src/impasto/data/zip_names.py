@@ -4,6 +4,7 @@ import contextlib
 import posixpath
 import re
 import struct
+import zlib
 from collections.abc import Sequence
 from zipfile import ZipInfo
 
@@ -34,18 +35,20 @@ def _bytes(member: ZipInfo) -> bytes:
     if member.flag_bits & UTF8_FLAG:
         name = member.orig_filename.encode("utf-8", "surrogatepass")
     else:
-        name = _unicode_path(member.extra) or member.orig_filename.encode("cp437")
+        stored = member.orig_filename.encode("cp437")
+        name = _unicode_path(member.extra, stored) or stored
     return name.partition(b"\0")[0]
 
 
-def _unicode_path(extra: bytes) -> bytes:
-    """Return the name of the extra field for it, if there is one."""
+def _unicode_path(extra: bytes, stored: bytes) -> bytes:
+    """Return the name of the extra field for it, if there is one, and it belongs to the ``stored`` name."""
     place = 0
     with contextlib.suppress(struct.error):
         while place < len(extra):
             kind, length = struct.unpack_from("<HH", extra, place)
             if kind == UNICODE_PATH:
-                return extra[place + 9 : place + 4 + length]  # behind a version and a checksum
+                _, checksum = struct.unpack_from("<BI", extra, place + 4)
+                return extra[place + 9 : place + 4 + length] if checksum == zlib.crc32(stored) else b""
             place += 4 + length
     return b""
 

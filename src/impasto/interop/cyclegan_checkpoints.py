@@ -89,7 +89,7 @@ def _card(file: Path, found: Inferred, *, source: str, target: str, license: str
         source=source,
         target=target,
         recipe=found.recipe.values(),
-        target_data={"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "pictures": 0},
+        target_data={"name": file.name, "sha256": _sha256(file), "pictures": 0},
         steps=0,
         pictures=0,
         seconds=0.0,
@@ -99,6 +99,11 @@ def _card(file: Path, found: Inferred, *, source: str, target: str, license: str
         license=license,
         imported=file.name,
     )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _name(file: Path) -> str:

@@ -73,7 +73,7 @@ def infer(tensors: Mapping[str, Tensor], norm: NormOption = "auto", padding: Pad
         recipe, description = _unet(shapes, chosen)
     elif len(shapes) >= 6 and shapes[0][2:] == shapes[-1][2:] == (7, 7):
         chosen, assumed = _norm(norm, norms, biased)
-        blurs = {layer["filt"].shape[-1] for layer in layers.values() if "filt" in layer}
+        blurs = {layer["filt"].shape[-1] for layer in layers.values() if "filt" in layer and layer["filt"].ndim}
         padded, more = _padding(padding, list(convolutions)[3:-3])
         recipe, description = _resnet(shapes, chosen, padded, blurs)
         assumed += more
@@ -215,8 +215,8 @@ def _pairs(network: nn.Module, found: Inferred) -> list[tuple[Any, Layer]]:
 
 def _values(module: nn.Module, layer: Layer) -> Layer:
     """Return a layer's tensors that a module has, in float32; a missing bias is zero, as is the count of batches."""
-    zeros = {"bias": torch.zeros(layer["weight"].shape[:1]), "num_batches_tracked": torch.tensor(0)}
-    if isinstance(module, nn.ConvTranspose2d):
-        zeros["bias"] = torch.zeros(module.out_channels)
+    zeros = {"num_batches_tracked": torch.tensor(0)}
+    if module.bias is not None:
+        zeros["bias"] = torch.zeros(module.bias.shape)
     given = zeros | {name: tensor.float() for name, tensor in layer.items() if name != "num_batches_tracked"}
     return {name: given[name] for name in module.state_dict() if name in given}

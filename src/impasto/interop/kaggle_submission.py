@@ -1,19 +1,16 @@
 """The rules of the Kaggle competition gan-getting-started, and a check of submissions against them."""
 
-import struct
-import zlib
 from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from impasto.data.decode import decoder_errors
-from impasto.data.entry import UnreadableError
+from impasto.data.entry import ZIP_ERRORS, UnreadableError
 from impasto.data.formats import IMAGE_FORMATS, identify
 from impasto.errors import ImpastoError
 
@@ -26,16 +23,6 @@ _DAMAGED = "truncated or damaged: not fully decodable"
 _TOO_LARGE = f"far too large for a {SIZE}×{SIZE} JPEG"
 _JUNK = {".DS_Store", "Thumbs.db", "desktop.ini"}
 MAX_EXAMPLES = 3  #: files that are named per problem
-_UNREADABLE = (
-    BadZipFile,
-    NotImplementedError,
-    ValueError,
-    EOFError,
-    OSError,
-    struct.error,
-    zlib.error,
-    LZMAError,
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +58,7 @@ def check_submission(path: Path) -> SubmissionReport:
         return SubmissionReport(0, (f"{path} does not exist.",))
     except IsADirectoryError:
         return SubmissionReport(0, (f"{path} is a folder: the competition takes a zip.",))
-    except _UNREADABLE as error:
+    except ZIP_ERRORS as error:
         return SubmissionReport(0, (f"{path} is not a readable zip ({error}).",))
     with archive, ThreadPoolExecutor() as pool:
         entries = archive.infolist()
@@ -121,7 +108,7 @@ def _inspect_picture(archive: ZipFile, entry: ZipInfo) -> _Finding:
         return _Finding((_TOO_LARGE,))
     try:
         data = archive.read(entry)
-    except _UNREADABLE:
+    except ZIP_ERRORS:
         return _Finding(("damaged in the zip: write it again",))
     name = identify(data[:32])
     if name != "JPEG":
@@ -129,8 +116,9 @@ def _inspect_picture(archive: ZipFile, entry: ZipInfo) -> _Finding:
     try:
         with decoder_errors(name):
             image = IMAGE_FORMATS[name].open(data)
-    except UnreadableError:
-        return _Finding((_DAMAGED,))
+    except UnreadableError as error:
+        reason = str(error)
+        return _Finding((_DAMAGED if "damaged" in reason else reason,))
     if image.width * image.height > _LARGEST:
         return _Finding((_TOO_LARGE,))
     size = () if image.size == (SIZE, SIZE) else (f"not {SIZE}×{SIZE}",)

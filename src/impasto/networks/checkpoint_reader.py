@@ -21,6 +21,8 @@ MAX_BYTES = 8_000_000_000
 PICKLE = b"\x80"
 #: How deeply mappings may be nested.
 MAX_DEPTH = 16
+#: Characters of a name.
+MAX_NAME = 1000
 #: Parts of names that wrappers of networks add: DataParallel and torch.compile.
 WRAPPERS = ("module", "_orig_mod")
 
@@ -40,14 +42,23 @@ def read_checkpoint(path: Path) -> Any:
             warnings.simplefilter("ignore")  # on pickle protocols and TorchScript
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error) or (path.read_bytes()[:1] == PICKLE and "Unsupported operand" in str(error)):
+        if "GLOBAL" in str(error) or (_first_byte(path) == PICKLE and "Unsupported operand" in str(error)):
             raise ImpastoError(
                 f"{path} holds pickled objects, which are not loaded as they may run code; save only the network's "
                 "state_dict()."
             ) from error
         raise ImpastoError(f"{path} is not a PyTorch checkpoint, or is damaged: download it again.") from error
+    except OSError as error:
+        raise ImpastoError(f"{path} cannot be read ({error.strerror or error}).") from error
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged file can break its reader in any way
         raise ImpastoError(f"{path} is not a PyTorch checkpoint, or is damaged: download it again.") from error
+
+
+def _first_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(1)
 
 
 def _require_checkpoint(path: Path) -> None:
@@ -76,7 +87,8 @@ def named_tensors(content: Any) -> dict[str, Tensor]:
     """Return the tensors in nested mappings by dotted name, without the names that wrappers add.
 
     A mapping that occurs twice, or contains itself, is searched once. Tensors that are not plain numbers in memory
-    (sparse, quantised, complex, or repeating a smaller storage) are left out.
+    (sparse, quantised, complex, empty, or repeating a smaller storage) are left out, as are those with names of more
+    than :data:`MAX_NAME` characters.
     """
     found: dict[str, Tensor] = {}
     waiting: deque[tuple[tuple[str, ...], Mapping[Any, Any]]] = deque()
@@ -87,6 +99,8 @@ def named_tensors(content: Any) -> dict[str, Tensor]:
         names, mapping = waiting.popleft()
         for key, value in mapping.items():
             here = (*names, *(part for part in str(key).split(".") if part not in WRAPPERS))
+            if sum(map(len, here)) > MAX_NAME:
+                continue
             if isinstance(value, Tensor) and _is_plain(value):
                 found[".".join(here)] = value.detach()
             elif isinstance(value, Mapping) and id(value) not in seen and len(here) < MAX_DEPTH:
@@ -99,7 +113,7 @@ def _is_plain(tensor: Tensor) -> bool:
     plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_nested
     if not plain or tensor.is_quantized or tensor.is_complex():
         return False
-    return tensor.nbytes <= tensor.untyped_storage().nbytes()
+    return tensor.numel() > 0 and tensor.nbytes <= tensor.untyped_storage().nbytes()
 
 
 def fold_spectral_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -124,9 +138,11 @@ def fold_spectral_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def _spectral_norm(weight: Tensor, u: Tensor, v: Tensor) -> Tensor | None:
     """Return uᵀ W v, where W has the weight's first dimension as rows, or for a transposed convolution its second; None
     if neither fits. The wrong one of two that fit gives a smaller number, as u and v are its singular vectors."""
+    if weight.ndim < 2:
+        return None
     fitting = [
         u @ matrix @ v
-        for matrix in (weight.transpose(0, dim).flatten(1) for dim in range(min(2, weight.ndim)))
+        for matrix in (weight.transpose(0, dim).flatten(1) for dim in range(2))
         if (u.shape, v.shape) == (matrix.shape[:1], matrix.shape[1:])
     ]
     return max(fitting, key=abs, default=None)

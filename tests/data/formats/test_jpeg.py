@@ -86,3 +86,17 @@ def test_cmyk_is_inverted_with_and_without_adobes_marker() -> None:
     marker = data.index(b"\xff\xee\0\x0eAdobe")
     bare = data[:marker] + data[marker + 16 :]
     assert np.array_equal(np.asarray(decode(bare).image), np.asarray(decode(data).image))
+
+
+def test_a_file_without_its_end_marker_is_reduced_like_a_whole_one() -> None:
+    buffer = BytesIO()
+    Image.new("RGB", (301, 201), "navy").save(buffer, "JPEG")
+    for side in (25, 50, 100, 200, 400):
+        whole, cut = decode(buffer.getvalue(), side), decode(buffer.getvalue()[:-2], side)
+        assert (cut.image.size, cut.width, cut.height) == (whole.image.size, 301, 201)
+
+
+def test_a_run_of_marker_bytes_takes_linear_time() -> None:
+    """A megabyte takes milliseconds; with a time that grows with its square it would take an hour."""
+    with pytest.raises(UnreadableError):
+        decode(b"\xff\xd8" + b"\xff" * 1_000_000 + b"\0")

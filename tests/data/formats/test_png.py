@@ -205,3 +205,28 @@ def test_an_image_that_pillow_opened_is_seen_the_same_way_and_not_changed(chunks
         before = dict(image.info)
         assert (np.asarray(upright(image)) == seen(rgb(*chunks))).all()
         assert image.info == before and (np.asarray(image) == SCENE).all()
+
+
+def test_of_several_chunks_of_a_kind_the_first_counts_and_colours_come_before_the_pixels() -> None:
+    plain = seen(rgb())
+    assert np.array_equal(seen(rgb(SRGB_LIKE, LINEAR)), plain)
+    assert np.array_equal(seen(rgb(after=LINEAR)), plain)
+    assert not np.array_equal(seen(rgb(LINEAR, SRGB_LIKE)), plain)
+
+
+def test_a_file_of_very_many_chunks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = chunk(b"IDAT", b"")
+    assert np.array_equal(seen(rgb(empty * 1000)), seen(rgb()))
+    monkeypatch.setattr("impasto.data.formats.png.MAX_CHUNKS", 100)
+    with pytest.raises(UnreadableError, match="too many parts"):
+        decode(rgb(empty * 1000))
+
+
+def test_large_images_are_converted_in_bands() -> None:
+    scene = np.random.default_rng(1).integers(0, 65536, (600, 3, 3), np.uint16)
+    scene[5] = scene[595] = 1000
+    clear = chunk(b"tRNS", struct.pack(">3H", 1000, 1000, 1000))
+    image = seen(png(scene, RGB, 16, clear))
+    expected = np.rint(scene / 257)
+    expected[[5, 595]] = 255
+    assert np.abs(image - expected).max() <= 1

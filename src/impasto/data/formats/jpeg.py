@@ -12,7 +12,7 @@ from impasto.data.formats import IMAGE_FORMATS, ImageFormat
 
 END = b"\xff\xd9"
 #: A marker inside or behind entropy-coded data: no escaped 0xFF, no restart.
-_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 #: Start-of-frame markers (ITU-T T.81, table B.1) of lossless JPEG.
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF)
 #: Start-of-frame marker of JPEG-LS (ITU-T T.87).
@@ -35,7 +35,7 @@ class Jpeg(ImageFormat):
     @classmethod
     def load(cls, image: Image.Image) -> Image.Image:
         """Decode the pixels, also of a file that lacks only its end marker."""
-        stream, size = getattr(image, "fp", None), image.size
+        stream, (scale, *_) = getattr(image, "fp", None), getattr(image, "decoderconfig", None) or (1,)
         try:
             image.load()
         except OSError:
@@ -43,7 +43,7 @@ class Jpeg(ImageFormat):
             if not _lacks_only_its_end(data):
                 raise
             image = super().open(data + END)
-            image.draft(None, size)
+            image.draft(None, (image.width // scale, image.height // scale))  # the same reduction as of ``image``
             image.load()
         return image
 

@@ -14,11 +14,17 @@ from PIL import Image, ImageFile
 from impasto.data.colour_space import HDR_TRANSFERS, PRIMARIES, TRANSFERS, ColourSpace
 from impasto.data.entry import UnreadableError
 from impasto.data.formats import IMAGE_FORMATS, ImageFormat
-from impasto.data.sample_range import to_eight_bits
+from impasto.data.sample_range import BAND, to_eight_bits
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 #: Bytes of a colour profile, and of a text, from which on it is ignored.
 MAX_PROFILE, MAX_TEXT = 1 << 22, 1 << 20
+#: Number of chunks, beside one for each kilobyte, from which on a file is refused.
+MAX_CHUNKS = 100_000
+#: Chunks that tell the colours, if they come before the palette and the pixels; chunks with a text behind a keyword.
+COLOUR_CHUNKS, TEXT_CHUNKS = (b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"cICP"), (b"tEXt", b"zTXt", b"iTXt")
+#: Bytes of a keyword, with the zero byte behind it.
+KEYWORD = 80
 #: Texts that may hold the orientation.
 ORIENTING_TEXTS = (b"XML:com.adobe.xmp", b"Raw profile type exif")
 #: Levels of 255 per level of a grey image of fewer bits, by Pillow's name of its samples.
@@ -38,18 +44,24 @@ class Png(ImageFormat):
         """Return the image of the chunks that hold pixels. What other chunks say of colours and orientation, if they
         are sound, is put where Pillow does."""
         needed, pixels = list[tuple[bytes, memoryview]](), list[memoryview]()
-        info: dict[str, Any] = {}
-        for name, content, sound in _chunks(data):
+        info, seen = dict[str, Any](), set[tuple[bytes, bytes]]()
+        for number, (name, content, sound) in enumerate(_chunks(data)):
+            if number > MAX_CHUNKS + len(data) // 1024:
+                raise UnreadableError("a PNG of too many parts: save it again")
             if name == b"CgBI":
                 raise UnreadableError("Apple's variant of PNG, from an iOS app: open it on a Mac and save it as PNG")
             if name == b"IDAT":
-                pixels.append(content)
+                if content:
+                    pixels.append(content)
             elif name in (b"IHDR", b"PLTE", b"tRNS") and sound:
                 needed.append((name, content))
             elif name in (b"IHDR", b"PLTE"):
                 raise ValueError(f"checksum mismatch in {name.decode()}")
-            elif sound:
-                info |= _read_info(name, bytes(content))
+            elif sound and not (name in COLOUR_CHUNKS and (pixels or any(each == b"PLTE" for each, _ in needed))):
+                kind = name, bytes(content[:KEYWORD]).partition(b"\0")[0] if name in TEXT_CHUNKS else b""
+                if kind not in seen:  # the first counts
+                    seen.add(kind)
+                    info |= _read_info(name, bytes(content))
         if info.get("cicp", (0, 0))[1] in HDR_TRANSFERS:
             raise UnreadableError("a high dynamic range (HDR) image: convert it to standard range first")
         image = super().open(_assemble(needed, pixels))
@@ -102,7 +114,7 @@ def _read_info(name: bytes, content: bytes) -> dict[str, Any]:
             return {"icc_profile": profile} if profile else {}
         case b"eXIf", _:
             return {"exif": b"Exif\0\0" + content}
-        case ((b"tEXt" | b"zTXt" | b"iTXt"), _):
+        case _ if name in TEXT_CHUNKS:
             keyword, _, text = content.partition(b"\0")
             if keyword in ORIENTING_TEXTS:
                 return {keyword.decode(): _text(name, text)}
@@ -175,17 +187,23 @@ def _convert(image: Image.Image, transparent: Any, space: ColourSpace | None) ->
     if image.mode == "P":
         image = image.convert("RGBA" if image.has_transparency_data else "RGB")
     alpha = image.getchannel("A") if image.mode in ("LA", "RGBA") else None
-    samples = _samples(image)
-    if low is not None:
-        samples = samples.astype(np.uint16) << 8 | _samples(low)
     if transparent is not None:
-        differs = samples != np.multiply(transparent, GREY_STEPS.get(raw, 1))
-        alpha = Image.fromarray((differs if samples.ndim == 2 else differs.any(axis=2)).astype(np.uint8) * 255)
-    if space is not None:
-        samples = space.to_srgb(samples)
-    elif samples.dtype == np.uint16:
-        samples = to_eight_bits(samples)
-    converted = Image.fromarray(samples)
+        alpha = Image.new("L", image.size)
+    converted = Image.new("L" if image.mode in ("1", "L", "LA", "I;16") else "RGB", image.size)
+    for top in range(0, image.height, BAND):  # the samples of a whole image take six times its memory
+        box = (0, top, image.width, min(top + BAND, image.height))
+        samples = _samples(image.crop(box))
+        if low is not None:
+            samples = samples.astype(np.uint16) << 8 | _samples(low.crop(box))
+        if transparent is not None and alpha is not None:
+            differs = samples != np.multiply(transparent, GREY_STEPS.get(raw, 1))
+            mask = differs if samples.ndim == 2 else differs.any(axis=2)
+            alpha.paste(Image.fromarray(mask.astype(np.uint8) * 255), box)
+        if space is not None:
+            samples = space.to_srgb(samples)
+        elif samples.dtype == np.uint16:
+            samples = to_eight_bits(samples)
+        converted.paste(Image.fromarray(samples), box)
     if alpha is not None:
         converted.putalpha(alpha)
     converted.info.update(info)

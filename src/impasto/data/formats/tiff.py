@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from impasto.data.entry import CAMERA_RAW, UnreadableError
 from impasto.data.formats import IMAGE_FORMATS, ImageFormat
@@ -52,7 +52,7 @@ class Tiff(ImageFormat):
             changes[ORIENTATION] = directories[0].first(ORIENTATION, 1)
         try:
             image = super().open(begin_with(data, main, changes) if changes or main is not directories[0] else data)
-        except Exception:
+        except (UnidentifiedImageError, SyntaxError):
             raise UnreadableError(f"a damaged or unsupported TIFF ({_kind(main)}): save it as PNG") from None
         image.info["tiff"] = main
         return image
