@@ -216,7 +216,7 @@ def _pairs(network: nn.Module, found: Inferred) -> list[tuple[Any, Layer]]:
 def _values(module: nn.Module, layer: Layer) -> Layer:
     """Return a layer's tensors that a module has, in float32; a missing bias is zero, as is the count of batches."""
     zeros = {"num_batches_tracked": torch.tensor(0)}
-    if module.bias is not None:
+    if isinstance(module.bias, Tensor):
         zeros["bias"] = torch.zeros(module.bias.shape)
     given = zeros | {name: tensor.float() for name, tensor in layer.items() if name != "num_batches_tracked"}
     return {name: given[name] for name in module.state_dict() if name in given}
