@@ -3,8 +3,9 @@
     python benchmarks/growth.py [--sizes 2000 8000 32000] [--only pack paint …] [--scratch FOLDER]
 
 Each command runs in a process of its own over tiny pictures, with styles that take next to no time. The exponent is the
-slope of log(processor seconds − those of the start) over log(size), where the start is the same command with
-``START`` pictures. 1 is linear; commands that look at a bounded sample are below. The scratch folder is deleted.
+slope of log(processor seconds − those of the start) over log(size) between the two largest sizes, where the start, the
+same command with ``START`` pictures, matters least. 1 is linear; commands that look at a bounded sample are below. The
+scratch folder is deleted.
 """
 
 import argparse
@@ -202,9 +203,9 @@ COMMANDS: dict[str, tuple[Callable[[Place], Cost], tuple[int, ...] | None]] = {
 
 
 def exponent(sizes: list[int], costs: list[Cost], start: Cost) -> float:
-    """Return the slope of log(processor seconds − start) over log(size)."""
-    work = [max(cost.processor - start.processor, 0.05) for cost in costs]
-    return float(np.polyfit(np.log(sizes), np.log(work), 1)[0])
+    """Return the slope of log(processor seconds − start) over log(size) between the two largest sizes."""
+    before, after = (max(cost.processor - start.processor, 0.05) for cost in costs[-2:])
+    return float(np.log(after / before) / np.log(sizes[-1] / sizes[-2]))
 
 
 def measure(name: str, usual: list[int], scratch: Path) -> float:
