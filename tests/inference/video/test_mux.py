@@ -71,6 +71,20 @@ def test_the_sound_of_joined_recordings_lasts_as_long_as_both(codec: str, tmp_pa
     assert ends[1] == pytest.approx(2 * ends[0], abs=0.1)
 
 
+def test_a_damaged_packet_of_sound_loses_only_itself(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "video.ts", [scene()] * 3, sound="aac")
+    data = bytearray(video.read_bytes())
+    headers = [at for at in range(len(data) - 1) if data[at] == 0xFF and data[at + 1] & 0xF6 == 0xF0]  # of ADTS
+    data[headers[30]] = 0
+    (tmp_path / "damaged.ts").write_bytes(data)
+    frames = segments(video, 9)
+    assert painted(tmp_path / "out.mp4", tmp_path / "damaged.ts", frames) == 1
+    kept = audio_packets(tmp_path / "out.mp4")
+    painted(tmp_path / "out.mp4", video, frames)
+    whole = audio_packets(tmp_path / "out.mp4")
+    assert len(kept) >= len(whole) - 2 and set(kept) <= set(whole)
+
+
 def test_title_chapters_languages_and_flags_are_kept(tmp_path: Path) -> None:
     video = tmp_path / "video.mkv"
     titles = [(0, 80, "eins"), (80, 120, "zwei")]

@@ -132,4 +132,7 @@ class Encoding(Track):
                 converted = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            yield from self.target.encode(converted)
+            try:
+                yield from self.target.encode(converted)
+            except (av.InvalidDataError, av.ArgumentError):  # the second for samples that are NaN or infinite
+                self.damaged += 1

@@ -34,7 +34,7 @@ def mux(
     tracks: Tracks,
 ) -> int:
     """Write encoded frames of that size, the last of which ends at ``end``, and the ``tracks`` of ``video`` as an MP4,
-    ready to stream. It begins when the video does. Returns the number of packets of tracks that could not be decoded.
+    ready to stream. It begins when the video does. Returns the number of packets of tracks that are damaged.
 
     Raises ImpastoError if an MP4 cannot hold them.
     """
@@ -42,8 +42,14 @@ def mux(
         like = cast(VideoStream, film_stream(source))
         begin = _begin(source)
         images = _video_packets(frames, end, stream, cast(Fraction, like.time_base), begin)
+        tracks_by_target = {track.target.index: track for track in written.values()}
         for packet in merge(images, _track_packets(source, written, begin), key=_timestamp):
-            out.mux(packet)
+            try:
+                out.mux(packet)
+            except av.InvalidDataError:
+                if packet.stream is stream:
+                    raise
+                tracks_by_target[packet.stream.index].damaged += 1
         return sum(track.damaged for track in written.values())
 
 
