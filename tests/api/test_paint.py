@@ -152,7 +152,13 @@ def test_the_command_and_the_translator_paint_the_same(inside: Inside, negative:
         (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "not overwritten"),
         (
             ["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"],
-            "photo.png is a photo and is not overwritten",
+            "photo.png is an input of this command and is not overwritten",
+        ),
+        (["paint", "photo.png", "--moods", "--out", "photo.png", "--overwrite"], "photo.png is an input"),
+        (["paint", "photo.png", "--like", "a.png", "--out", "./a.png", "--overwrite"], "a.png is an input"),
+        (
+            ["submit", "negative.safetensors", "--photos", "photos.zip", "--out", "photos.zip", "--overwrite"],
+            "photos.zip is an input",
         ),
         (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
         (["submit", "negative.safetensors"], "needs photos: add --photos"),
@@ -168,6 +174,8 @@ def test_errors_are_one_line_and_leave_no_files(
     style().save(tmp_path / "noise.safetensors")
     Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
     (tmp_path / "notes.txt").write_text("hello")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "photo.png", "photo.png")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     _, error, code = inside(*arguments)
     assert code == 1 and message in error and error.startswith("impasto: ") and error.count("\n") == 1

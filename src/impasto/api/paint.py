@@ -12,12 +12,12 @@ from PIL import Image
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, make_folder, path_errors, user_path
+from impasto.files import atomic_write, path_errors, user_path
 from impasto.inference.batch import Outcome, paint_file, paint_photos, summarise
 from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import MAX_SIDE, encode, reserve
+from impasto.inference.output import MAX_SIDE, encode, require_other, reserve
 from impasto.inference.output_names import VIDEOS, Format
 from impasto.inference.photo import open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
@@ -92,6 +92,7 @@ def paint(
     place = Path(out)
     videos, images = _sorted(inputs, place)
     suffix = _output_suffix(place, videos, images, kind)
+    require_other(place, *map(user_path, [like] if isinstance(like, str | Path) else like))
     translator = load_translator(style, device, reverse=reverse)
     options = replace(options, mood=translator.mood(mood, like))
     if suffix in MAX_SIDE:
@@ -155,11 +156,10 @@ def paint_moods(
     """
     from impasto.inference.mood_sheet import mood_sheet
 
-    place, translator, pixels = Path(out), load_translator(style, device), open_photo(photo)
+    place = Path(out) if Path(out).suffix.lower() in MAX_SIDE else Path(out) / "moods.jpg"
+    require_other(place, user_path(photo))
+    translator, pixels = load_translator(style, device), open_photo(photo)
     translator.require_moods()
-    if place.suffix.lower() not in MAX_SIDE:
-        make_folder(place)
-        place = place / "moods.jpg"
     reserve(place, file=True, overwrite=overwrite)
     sheet = mood_sheet(translator, pixels, PaintOptions(strength, brush, keep_colour), progress)
     with atomic_write(place) as part:

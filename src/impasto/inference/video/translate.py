@@ -19,7 +19,7 @@ from impasto.errors import ImpastoError, printable
 from impasto.files import DiskFullError, atomic_write, exclusive
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import reserve
+from impasto.inference.output import require_other, reserve
 from impasto.inference.output_names import UniqueNames
 from impasto.inference.photo import side_by_side
 from impasto.inference.stroke_renderer import Mood
@@ -166,8 +166,7 @@ def paint_video(
         ImpastoError: the file is not a video or is HDR; ``out`` exists, another job was begun for it, or another
             process writes it; the disk is full.
     """
-    if out.resolve() == video.resolve():
-        raise ImpastoError(f"{video} is the video itself, which is not overwritten: choose another output.")
+    require_other(out, video)
     reserve(out, file=True, overwrite=overwrite)
     outcome, scene, done = VideoOutcome(), Scene(options), list[Path]()
     busy = f"Another impasto process writes {out}: wait for it, or choose another output."
