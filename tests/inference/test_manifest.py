@@ -269,6 +269,24 @@ def test_an_interrupted_overwrite_resumes_and_a_complete_one_starts_again(tmp_pa
         pass
 
 
+def test_an_overwrite_that_is_stopped_at_once_leaves_no_foreign_files(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    for style, overwrite in (("old", False), ("new", True)):
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            open_resumable_output(out, {"style": style}, overwrite=overwrite) as (writer, manifest),
+        ):
+            if not overwrite:
+                writer.put("a.png", b"painted")
+                manifest.add("a", "digest", "a.png")
+            listed = (tmp_path / "out.zip.begun" / NAME).read_text()  # what a kill would leave
+            raise KeyboardInterrupt
+    assert '{"painting": "a.png"}' in listed
+    with open_resumable_output(out, {"style": "new"}, overwrite=True) as (writer, manifest):
+        assert manifest.done == {} and manifest.entered == {"a.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]
+
+
 def test_two_processes_cannot_write_to_one_output(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
     with open_manifest(tmp_path / "out", {}, overwrite=False) as manifest:
         (tmp_path / "out" / "1").touch()

@@ -66,10 +66,10 @@ class Manifest:
         """Record that the painting of an earlier run is up to date."""
         self.current.append(self.done[photo][1])
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, *lines: dict[str, Any]) -> None:
         if self.file is not None:
             with full_disk_errors(Path(self.file.name)):
-                self.file.write(json.dumps(line) + "\n")
+                self.file.write("".join(json.dumps(line) + "\n" for line in lines))
                 self.file.flush()
 
 
@@ -108,21 +108,23 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -
                 f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
                 "overwrite them (--overwrite)."
             )
-        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "painting" in line}
+        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
         manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
         file = path.open("a" if resumes else "w", encoding="utf-8")
     try:
         manifest.file = file
         if not resumes:
-            manifest._write(job | {ANEW: True} if overwrite else job)
+            # With the names of older paintings, so that they stay known as impasto's if this run is stopped.
+            older = ({"painting": name} for name in sorted(manifest.entered))
+            manifest._write(job | {ANEW: True} if overwrite else job, *older)
         elif not path.read_bytes().endswith(b"\n"):
             file.write("\n")  # ends a truncated line
         yield manifest
         manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not manifest.done and not any(folder.glob(f"*{PARTS}")):
+        if not manifest.entered and not any(folder.glob(f"*{PARTS}")):
             path.unlink(missing_ok=True)
     if temporary:
         _remove(folder, manifest.entered)
@@ -138,11 +140,13 @@ def _remove(folder: Path, paintings: Iterable[str]) -> None:
 
 
 def _is_painting(line: dict[str, Any], folder: Path) -> bool:
-    """Return whether a line has the digest of a photo and the name of a painting in the folder: anybody may have
-    written it."""
-    if not all(isinstance(line.get(name), str) for name in ("photo", "digest", "painting")):
+    """Return whether a line has the name of a painting in the folder, alone or with that of its photo and its digest:
+    anybody may have written it."""
+    painting = line.get("painting")
+    if not isinstance(painting, str) or not (
+        line == {"painting": painting} or all(isinstance(line.get(name), str) for name in ("photo", "digest"))
+    ):
         return False
-    painting = line["painting"]
     return is_image_name(painting) and (folder / painting).resolve().is_relative_to(folder.resolve())
 
 
