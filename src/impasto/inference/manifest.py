@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import exclusive, full_disk_errors, partial_files, path_errors
 from impasto.inference.options import PaintOptions
@@ -21,6 +23,9 @@ NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
 PARTS = ".parts"
 #: Keys of a job that overwrites, and of a job that is complete.
 ANEW, COMPLETE = "anew", "whole"
+
+#: Seconds by which the start of a process and the date of its first file may be wrong.
+CLOCKS = 2
 
 
 def describe_job(style: Style, options: PaintOptions, **choices: Any) -> dict[str, Any]:
@@ -84,12 +89,23 @@ def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool, tempora
     with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / LOCK, f"Another impasto process writes to {folder}: wait for it, or choose another --out."):
-        for part in partial_files(folder, f"**/{PART}"):  # a killed run left them
-            part.unlink()
+        if (folder / NAME).is_file():
+            for part in filter(_is_abandoned, partial_files(folder, f"**/{PART}")):
+                part.unlink(missing_ok=True)
         yield from _open(folder, job, overwrite, temporary)
     if temporary:
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Return whether the process that wrote a partial file, whose number is in its name, has ended: in a folder below,
+    another may be at work."""
+    number = int(part.name.split(".")[-2].partition("-")[0])
+    try:
+        return psutil.Process(number).create_time() > part.stat().st_mtime + CLOCKS
+    except (psutil.NoSuchProcess, OSError):
+        return True
 
 
 def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -> Iterator[Manifest]:
