@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -101,7 +103,7 @@ def paint_videos(
     and one whose painting is in the manifest is not painted again.
 
     Args:
-        paint: :func:`paint_video` without the video, its output and ``overwrite``.
+        paint: :func:`paint_video` without the video, its output, ``overwrite`` and ``complete``.
         videos: files that PyAV reads.
         folder: the output folder.
         manifest: of that folder.
@@ -119,11 +121,15 @@ def paint_videos(
             digest = _digest(video)
             if digest == known:
                 manifest.confirm(str(video))
+                if segments.remains(out):  # of a run that was killed before it deleted them
+                    with _lock(out):
+                        segments.remove(segments.folder(out))
                 yield VideoResult(video, out)
                 continue
             if out.resolve() in sources:
                 raise ImpastoError(f"{out} is one of the videos, which are not overwritten: choose another output.")
-            outcome = paint(video, out, overwrite=overwrite or bool(before))
+            record = partial(manifest.add, str(video), digest, name)
+            outcome = paint(video, out, overwrite=overwrite or bool(before), complete=record)
         except DiskFullError:
             raise
         except ImpastoError as reason:
@@ -131,7 +137,6 @@ def paint_videos(
         except MemoryError:
             yield VideoResult(video, out, reason=f"{video} takes more memory than there is")
         else:
-            manifest.add(str(video), digest, name)
             yield VideoResult(video, out, outcome)
 
 
@@ -144,6 +149,7 @@ def paint_video(
     options: PaintOptions,
     compare: bool = False,
     overwrite: bool = False,
+    complete: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
 ) -> VideoOutcome:
     """Paint a video into ``out``, an MP4 of its size, with its timestamps and audio.
@@ -160,6 +166,8 @@ def paint_video(
         options: how it is painted.
         compare: put the video on the left of its painting.
         overwrite: replace ``out``, and start again.
+        complete: called when ``out`` is written, before the segments are deleted: until then, the same job may replace
+            ``out``.
         progress: called with the number of frames done, and the total if known.
 
     Raises:
@@ -167,11 +175,11 @@ def paint_video(
             process writes it; the disk is full.
     """
     require_other(out, video)
-    reserve(out, file=True, overwrite=overwrite)
+    job = job | {"film": _digest(video)}
+    reserve(out, file=True, overwrite=overwrite or segments.is_begun(out, job))
     outcome, scene, done = VideoOutcome(), Scene(options), list[Path]()
-    busy = f"Another impasto process writes {out}: wait for it, or choose another output."
     with (
-        exclusive(out.with_name(f"{out.name}.lock"), busy),
+        _lock(out),
         media_errors(video, "painted"),
         open_video(video) as (source, stream),
     ):
@@ -182,7 +190,7 @@ def paint_video(
         shape = (2 * shape[0], shape[1]) if compare else shape
         tracks = choose_tracks(video)
         require_muxable(video, *shape, sideways=sideways, tracks=tracks)
-        parts = segments.begin(out, job | {"film": _digest(video)}, overwrite=overwrite)
+        parts = segments.begin(out, job, overwrite=overwrite)
         packets: list[EncodedFrame] = []
         while True:
             segment, key = parts / f"{len(done):05d}.npz", parts / f"{len(done):05d}-key.npz"
@@ -209,8 +217,14 @@ def paint_video(
             every_frame = (frame for segment in done for frame in segments.load_segment(segment))
             lost = mux(part, video, every_frame, decoder.end, *shape, sideways=sideways, tracks=tracks)
         outcome.damaged, outcome.lost = decoder.damaged + lost, tracks.lost
+        complete()
         segments.remove(parts)
     return outcome
+
+
+def _lock(out: Path) -> AbstractContextManager[None]:
+    busy = f"Another impasto process writes {out}: wait for it, or choose another output."
+    return exclusive(out.with_name(f"{out.name}.lock"), busy)
 
 
 def _first(video: Path, decoder: FrameDecoder) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
