@@ -155,6 +155,10 @@ def test_the_command_and_the_translator_paint_the_same(inside: Inside, negative:
             "photo.png is an input of this command and is not overwritten",
         ),
         (["paint", "photo.png", "--moods", "--out", "photo.png", "--overwrite"], "photo.png is an input"),
+        (["paint", "photo.png", "--moods", "--out", "x.tiff"], "x.tiff is no contact sheet"),
+        (["paint", "photo.png", "--moods", "--out", "x.zip"], "x.zip is no contact sheet"),
+        (["paint", "photo.png", "--out", "x.safetensors"], "x.safetensors cannot hold paintings"),
+        (["generate", "noise.safetensors", "--out", "x.heic"], "x.heic: choose"),
         (["paint", "photo.png", "--like", "a.png", "--out", "./a.png", "--overwrite"], "a.png is an input"),
         (
             ["submit", "negative.safetensors", "--photos", "photos.zip", "--out", "photos.zip", "--overwrite"],

@@ -18,12 +18,9 @@ from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import MAX_SIDE, encode, require_other, reserve
-from impasto.inference.output_names import VIDEOS, Format
+from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
 from impasto.inference.photo import open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
-
-#: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
-NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 
 _log = logging.getLogger(__name__)
 
@@ -156,7 +153,14 @@ def paint_moods(
     """
     from impasto.inference.mood_sheet import mood_sheet
 
-    place = Path(out) if Path(out).suffix.lower() in MAX_SIDE else Path(out) / "moods.jpg"
+    place = Path(out)
+    suffix = "" if place.is_dir() else place.suffix.lower()
+    if suffix in (*NOT_WRITTEN, VIDEOS[0], ".zip"):
+        raise ImpastoError(
+            f"{place} is no contact sheet: choose a folder, or a name ending in .jpg, .png or .webp (--out)."
+        )
+    if suffix not in MAX_SIDE:
+        place = place / "moods.jpg"
     require_other(place, user_path(photo))
     translator, pixels = load_translator(style, device), open_photo(photo)
     translator.require_moods()
