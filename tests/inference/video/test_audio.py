@@ -108,3 +108,15 @@ def test_samples_that_are_no_numbers_lose_only_their_packet(tmp_path: Path) -> N
     video.write_bytes(video.read_bytes().replace(packet, b"\xff" * len(packet)))
     with av.open(remuxed(video, damaged=2)) as out:
         assert sum(frame.samples for frame in out.decode(audio=0)) > 36 * 1024
+
+
+def test_sound_that_begins_late_is_encoded_as_stereo(tmp_path: Path) -> None:
+    """Its channels are not known when the video is opened."""
+    with av.open(tmp_path / "video.ts", "w") as video:
+        pictures = video.add_stream("mpeg4", 25)
+        pictures.height, pictures.width = HEIGHT, WIDTH
+        video.add_stream("mp2", 48_000, layout="mono")
+        video.start_encoding()
+        video.mux([*pictures.encode(av.VideoFrame(WIDTH, HEIGHT, "yuv420p")), *pictures.encode(None)])
+    way: Any = choose_tracks(tmp_path / "video.ts").openers[1]
+    assert way.keywords["layout"] == "stereo"
