@@ -20,7 +20,7 @@ from impasto.inference.manifest import Manifest
 from impasto.inference.options import DEFAULT, PaintOptions
 from impasto.inference.ordered_map import ordered_map
 from impasto.inference.output import ImageWriter, encode, require_other, reserve
-from impasto.inference.output_names import Format, UniqueNames, output_suffix
+from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
 from impasto.inference.translator import Translator
 
@@ -180,6 +180,8 @@ def paint_one(
     except MemoryError:
         return Painted(reason="takes more memory than there is")
     except (UnreadableError, TooLargeError) as reason:
+        if Path(entry.name).suffix.lower() in VIDEOS:
+            return Painted(reason="a video: name it itself, or by a pattern such as '*.mp4'")
         return Painted(reason=str(reason).removesuffix("."))
 
 
