@@ -197,7 +197,7 @@ def paint_video(
             last, packets = packets[-1:], []
             if segment.exists():
                 packets = segments.load_segment(segment)
-                outcome.before += len(list(islice(frames, len(packets))))
+                outcome.before += sum(1 for _ in islice(frames, len(packets)))  # one in memory at a time
                 scene = _load_scene(key, options) if key.exists() else scene  # the last segment has one
             else:
                 photos = ((to_rgb(frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
