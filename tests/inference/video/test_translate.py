@@ -116,6 +116,17 @@ def test_a_job_that_is_stopped_after_its_video_is_written_resumes(
     assert not list(tmp_path.rglob("*.parts"))
 
 
+def test_a_mistake_of_the_painting_is_not_blamed_on_the_video(
+    negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("impasto.inference.translator.Translator.paint_pixels", fail)
+    with pytest.raises(ValueError, match="a mistake"):
+        package.paint(write_video(tmp_path / "film.mp4", [scene(0)] * 2), tmp_path / "out", style=negative)
+
+
 def test_segments_of_another_job_are_neither_resumed_nor_deleted(
     impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:

@@ -76,11 +76,12 @@ def _film_rank(stream: Any) -> tuple[bool, bool, bool, int]:
 
 
 @contextmanager
-def media_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn errors of PyAV, except those of a full disk, into an ImpastoError: ``path`` cannot be ``doing``."""
+def media_errors(path: Path, doing: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of FFmpeg, except those of a full disk, and those of other ``kinds`` into an ImpastoError: ``path``
+    cannot be ``doing``."""
     try:
         yield
-    except (av.FFmpegError, ValueError) as error:
+    except (av.FFmpegError, *kinds) as error:
         if getattr(error, "errno", None) in FULL:
             raise
         reason = getattr(error, "strerror", None) or str(error)

@@ -64,7 +64,7 @@ def _begun(
     target: Path | BytesIO, video: Path, width: int, height: int, *, sideways: bool, tracks: Tracks
 ) -> Iterator[tuple[InputContainer, OutputContainer, VideoStream, dict[int, Track]]]:
     """Open the video, and an MP4 with its header."""
-    with media_errors(video, "written as an MP4"), open_input(video) as source, create_mp4(target) as out:
+    with media_errors(video, "written as an MP4", ValueError), open_input(video) as source, create_mp4(target) as out:
         like = cast(VideoStream, film_stream(source))
         stream = cast(VideoStream, out.add_stream(choose_encoder()))
         configure_segments(stream.codec_context, like, width - width % 2, height - height % 2, sideways=sideways)

@@ -200,7 +200,7 @@ def paint_video(
                 outcome.before += sum(1 for _ in islice(frames, len(packets)))  # one in memory at a time
                 scene = _load_scene(key, options) if key.exists() else scene  # the last segment has one
             else:
-                photos = ((to_rgb(frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
+                photos = ((_rgb(video, frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
                 painted = _paint(translator, photos, scene, compare)
                 counted = _counted(painted, outcome.frames, stream.frames or None, progress)
                 packets = encode_segment(counted, stream, sideways=sideways)
@@ -242,8 +242,13 @@ def _first(video: Path, decoder: FrameDecoder) -> tuple[av.VideoFrame, Iterator[
             f"{MIN_SIDE}×{MIN_SIDE}."
         )
     require_standard_range(video, first.color_trc)
-    to_rgb(first, first.width, first.height)
+    _rgb(video, first, first.width, first.height)
     return first, chain([first], frames)
+
+
+def _rgb(video: Path, frame: av.VideoFrame, width: int, height: int) -> Pixels:
+    with media_errors(video, "painted", ValueError):
+        return to_rgb(frame, width, height)
 
 
 def _digest(video: Path) -> str:
