@@ -79,9 +79,10 @@ def _film_rank(stream: Any) -> tuple[bool, bool, bool, int]:
 def media_errors(path: Path, doing: str, *kinds: type[Exception]) -> Iterator[None]:
     """Turn errors of FFmpeg, except those of a full disk, and those of other ``kinds`` into an ImpastoError: ``path``
     cannot be ``doing``."""
+    caught: tuple[type[Exception], ...] = (av.FFmpegError, *kinds)
     try:
         yield
-    except (av.FFmpegError, *kinds) as error:
+    except caught as error:
         if getattr(error, "errno", None) in FULL:
             raise
         reason = getattr(error, "strerror", None) or str(error)
