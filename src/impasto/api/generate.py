@@ -11,7 +11,7 @@ from PIL import Image
 from impasto.config.types import Pixels, Progress
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
 from impasto.inference.output import encode, open_output, require_present, reserve
@@ -71,7 +71,7 @@ def generate(
 
     Raises :class:`impasto.errors.ImpastoError` for invalid arguments, or if the style translates photos.
     """
-    place = Path(out)
+    place = user_path(out)
     suffix = place.suffix.lower()
     _require_consistent(place, count, show, nearest, truncation, interpolate, seconds)
     sampler = load_sampler(style, device)

@@ -86,7 +86,7 @@ def paint(
         outcome = paint_on_cluster(translator.style, inputs[0], str(out), options=options, compare=compare, format=kind)
         return _report(outcome, out, translator.output_name)
 
-    place = Path(out)
+    place = user_path(out)
     videos, images = _sorted(inputs, place)
     suffix = _output_suffix(place, videos, images, kind)
     require_other(place, *map(user_path, [like] if isinstance(like, str | Path) else like))
@@ -153,7 +153,7 @@ def paint_moods(
     """
     from impasto.inference.mood_sheet import mood_sheet
 
-    place = Path(out)
+    place = user_path(out)
     suffix = "" if place.is_dir() else place.suffix.lower()
     if suffix in (*NOT_WRITTEN, VIDEOS[0], ".zip"):
         raise ImpastoError(
@@ -203,7 +203,8 @@ def _is_animated(path: Path) -> bool:
 
 
 def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:
-    """Return the suffix of an output file, or "" for a folder. Raises ImpastoError if the input does not fit."""
+    """Return the suffix of the output in lower case, "" for a folder that exists. Any but .zip, .mp4 and those of
+    images belongs to the name of a new folder. Raises ImpastoError if the input does not fit."""
     with path_errors(place):
         suffix = "" if place.is_dir() else place.suffix.lower()
     if suffix in MAX_SIDE:

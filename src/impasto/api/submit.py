@@ -50,7 +50,7 @@ def submit(
     Raises :class:`impasto.errors.ImpastoError` if the style and ``photos`` do not fit, there are too few photos, or the
     check refuses the zip.
     """
-    out = Path(out)
+    out = user_path(out)
     require_free(out, file=True, overwrite=overwrite)
     pipeline = load(style, device)
     if isinstance(pipeline, Sampler):

@@ -71,7 +71,8 @@ def _first_packets(source: InputContainer, numbers: Sequence[int]) -> dict[int, 
 
 
 def _is_held(video: Path, number: int, opener: Opener, first: Sequence[Any]) -> bool:
-    """Return whether the first packets of a stream can be written in that way; sound of which none is cannot."""
+    """Return whether an MP4 holds a stream if it is written in that way: the first packets cause no error, and at least
+    one packet is made from them, if there are any."""
     moments = [(packet.pts, packet.dts, packet.duration, packet.time_base) for packet in first]
     written = 0
     try:
