@@ -25,10 +25,10 @@ from torch import Tensor, nn
 import impasto as package
 from fixtures.command import ROOT, Impasto
 from impasto.cli import main
-from impasto.cli.stop_signals import STOP_SIGNALS
 from impasto.inference import image_sets
 from impasto.metrics.feature_extractors.inception_2015 import Inception
 from impasto.training import evaluator
+from impasto.training.interrupt import STOP_SIGNALS
 
 # No deadline, since shared machines are slow at times; the same examples on every machine.
 settings.register_profile("impasto", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -16,6 +16,7 @@ import impasto as package
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
+from impasto.api.generate import generate
 from impasto.api.paint import _is_animated, paint
 from impasto.errors import ImpastoError
 from impasto.inference.load import load_translator
@@ -110,6 +111,18 @@ def test_one_photo_need_not_be_in_a_list(kind: type, negative: Path, tmp_path: P
         paint([], tmp_path / "none", style=negative)
 
 
+def test_a_tilde_in_the_output_is_the_home_folder(
+    negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Image.fromarray(noise(4, 4)).save("photo.png")
+    style().save(Path("noise.safetensors"))
+    paint("photo.png", "~/painted", style=negative)
+    generate("noise.safetensors", "~/generated", count=1)
+    assert {path.name for path in Path("home").iterdir()} == {"painted", "generated"} and not Path("~").exists()
+
+
 def test_several_sources_are_written_to_one_zip_with_unique_names(
     inside: Inside, negative: Path, tmp_path: Path
 ) -> None:
@@ -152,7 +165,21 @@ def test_the_command_and_the_translator_paint_the_same(inside: Inside, negative:
         (["paint", "photo.png", "--style", "negative.safetensors", "--out", ".", "--overwrite"], "not overwritten"),
         (
             ["paint", "photo.png", "--style", "negative.safetensors", "--out", "photo.png"],
-            "photo.png is a photo and is not overwritten",
+            "photo.png is an input of this command and is not overwritten",
+        ),
+        (["paint", "photo.png", "--moods", "--out", "photo.png", "--overwrite"], "photo.png is an input"),
+        (["paint", "photo.png", "--style", "negative.safetensors", "--out", ""], "A file name is empty"),
+        (["paint", "photo.png", "--moods", "--out", ""], "A file name is empty"),
+        (["submit", "noise.safetensors", "--out", ""], "A file name is empty"),
+        (["paint", "photo.png", "--moods", "--out", "x.tiff"], "x.tiff is no contact sheet"),
+        (["paint", "photo.png", "--moods", "--out", "x.zip"], "x.zip is no contact sheet"),
+        (["paint", "photo.png", "--out", "x.safetensors"], "x.safetensors cannot hold paintings"),
+        (["generate", "noise.safetensors", "--out", ""], "A file name is empty"),
+        (["generate", "noise.safetensors", "--out", "x.heic"], "x.heic: choose"),
+        (["paint", "photo.png", "--like", "a.png", "--out", "./a.png", "--overwrite"], "a.png is an input"),
+        (
+            ["submit", "negative.safetensors", "--photos", "photos.zip", "--out", "photos.zip", "--overwrite"],
+            "photos.zip is an input",
         ),
         (["generate", "negative.safetensors", "--out", "x"], "impasto paint"),
         (["submit", "negative.safetensors"], "needs photos: add --photos"),
@@ -168,6 +195,8 @@ def test_errors_are_one_line_and_leave_no_files(
     style().save(tmp_path / "noise.safetensors")
     Image.fromarray(noise(4, 4)).save(tmp_path / "photo.png")
     (tmp_path / "notes.txt").write_text("hello")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(tmp_path / "photo.png", "photo.png")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     _, error, code = inside(*arguments)
     assert code == 1 and message in error and error.startswith("impasto: ") and error.count("\n") == 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from impasto.cli.stop_signals import STOP_SIGNALS
+from impasto.training.interrupt import STOP_SIGNALS
 
 #: Imported before a process is forked: a start takes milliseconds then.
 PRELOAD = [

@@ -12,7 +12,8 @@ import pytest
 from fixtures import noise_style
 from fixtures.command import begin
 from fixtures.translators import translator
-from impasto.cli.stop_signals import STOP_SIGNALS, stop_signals_interrupt
+from impasto.cli.stop_signals import stop_signals_interrupt
+from impasto.training.interrupt import STOP_SIGNALS
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without a signal"),

@@ -269,6 +269,40 @@ def test_an_interrupted_overwrite_resumes_and_a_complete_one_starts_again(tmp_pa
         pass
 
 
+def test_an_overwrite_that_is_stopped_at_once_leaves_no_foreign_files(tmp_path: Path) -> None:
+    out = tmp_path / "out.zip"
+    for style, overwrite in (("old", False), ("new", True)):
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            open_resumable_output(out, {"style": style}, overwrite=overwrite) as (writer, manifest),
+        ):
+            if not overwrite:
+                writer.put("a.png", b"painted")
+                manifest.add("a", "digest", "a.png")
+            listed = (tmp_path / "out.zip.begun" / NAME).read_text()  # what a kill would leave
+            raise KeyboardInterrupt
+    assert '{"painting": "a.png"}' in listed
+    with open_resumable_output(out, {"style": "new"}, overwrite=True) as (writer, manifest):
+        assert manifest.done == {} and manifest.entered == {"a.png"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]
+
+
+def test_only_the_partial_files_of_processes_that_ended_are_deleted(tmp_path: Path) -> None:
+    with open_manifest(tmp_path, {}, overwrite=False) as manifest:
+        manifest.add("1", "digest", "1.png")
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    alive, dead, older = (
+        tmp_path / "inside" / f".impasto.{number}.part"
+        for number in (f"{os.getpid()}-1", f"{int(ended.stdout)}-1", f"{os.getpid()}-2")
+    )
+    alive.parent.mkdir()
+    for part in (alive, dead, older):
+        part.touch()
+    os.utime(older, (0, 0))  # of a process that had the same number
+    with open_manifest(tmp_path, {}, overwrite=False):
+        assert [*alive.parent.iterdir()] == [alive]
+
+
 def test_two_processes_cannot_write_to_one_output(impasto_command: list[str], photos: Path, tmp_path: Path) -> None:
     with open_manifest(tmp_path / "out", {}, overwrite=False) as manifest:
         (tmp_path / "out" / "1").touch()

@@ -18,7 +18,8 @@ from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
-from impasto.inference.ray_backend import MANIFEST, _rows
+from impasto.inference.options import PaintOptions
+from impasto.inference.ray_backend import MANIFEST, Task, Worker, _rows
 
 COUNT = 240
 
@@ -77,6 +78,23 @@ def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> Non
     assert other.returncode == 1 and "with other options" in other.stderr
     over = impasto(*paint, "photos", "--engine", "ray", check=False)
     assert over.returncode == 1 and "not overwritten" in over.stderr
+
+
+def test_a_painting_that_cannot_be_moved_leaves_no_partial_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fsspec.implementations.local import LocalFileSystem
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(LocalFileSystem, "mv", fail)
+    monkeypatch.setattr("torch.set_num_threads", lambda number: None)
+    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
+    worker = Worker(Task(translator(-1).to_bytes(), (tmp_path / "out").as_uri(), PaintOptions(), compare=False))
+    row = worker({"photo": "a.png", "address": (tmp_path / "a.png").as_uri(), "painting": "a.png"})
+    assert row["reason"] == "its painting cannot be written (No space left on device)"
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_output_names_are_stable_and_paintings_are_not_painted_again(tmp_path: Path) -> None:

@@ -259,3 +259,10 @@ def test_names_of_bundled_styles_and_keras_files_are_refused(tmp_path: Path) -> 
     (tmp_path / "some.h5").touch()
     with pytest.raises(ImpastoError, match="a Keras file"):
         import_style(tmp_path / "some.h5")
+
+
+def test_the_checkpoint_itself_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "net.safetensors").write_text("weights")
+    with pytest.raises(ImpastoError, match="is an input of this command"):
+        import_style(tmp_path / "net.safetensors", tmp_path / "net.safetensors", overwrite=True)
+    assert (tmp_path / "net.safetensors").read_text() == "weights"

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from impasto.training.interrupt import InterruptHandler
+from impasto.training.interrupt import STOP_SIGNALS, InterruptHandler
 
 pytestmark = pytest.mark.usefixtures("default_signals")
 
@@ -17,6 +17,15 @@ def test_a_signal_is_recorded_and_the_previous_handler_restored(number: signal.S
         os.kill(os.getpid(), number)
         assert (interrupt.signal, interrupt.number) == (number, number)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", STOP_SIGNALS)
+def test_an_ignored_signal_stays_ignored(number: signal.Signals) -> None:
+    """As SIGHUP under nohup."""
+    signal.signal(number, signal.SIG_IGN)
+    with InterruptHandler() as interrupt:
+        os.kill(os.getpid(), number)
+        assert interrupt.signal is None
 
 
 def test_a_second_ctrl_c_interrupts_at_once() -> None:

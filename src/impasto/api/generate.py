@@ -11,11 +11,11 @@ from PIL import Image
 from impasto.config.types import Pixels, Progress
 from impasto.data.image_grid import tile
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
 from impasto.inference.output import encode, open_output, require_present, reserve
-from impasto.inference.output_names import VIDEOS
+from impasto.inference.output_names import NOT_WRITTEN
 from impasto.inference.sampler import Sampler
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 
@@ -23,8 +23,6 @@ from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 RATE, MAX_SECONDS = 30, 600
 #: Suffixes of sheets.
 SHEET_SUFFIXES = (".png", ".jpg", ".jpeg")
-#: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
-NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".bmp", ".tif", ".tiff", ".avif", ".safetensors")
 #: Neighbours per side of their sheet, and the angle in radians of the outermost.
 SIDE, REACH = 7, 0.8
 #: Nearest training images shown per painting.
@@ -73,7 +71,7 @@ def generate(
 
     Raises :class:`impasto.errors.ImpastoError` for invalid arguments, or if the style translates photos.
     """
-    place = Path(out)
+    place = user_path(out)
     suffix = place.suffix.lower()
     _require_consistent(place, count, show, nearest, truncation, interpolate, seconds)
     sampler = load_sampler(style, device)

@@ -12,18 +12,15 @@ from PIL import Image
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write, make_folder, path_errors, user_path
+from impasto.files import atomic_write, path_errors, user_path
 from impasto.inference.batch import Outcome, paint_file, paint_photos, summarise
 from impasto.inference.load import load_translator
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import MAX_SIDE, encode, reserve
-from impasto.inference.output_names import VIDEOS, Format
+from impasto.inference.output import MAX_SIDE, encode, require_other, reserve
+from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
 from impasto.inference.photo import open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
-
-#: Suffixes of videos and images that are not written: who gives one does not want a folder of that name.
-NOT_WRITTEN = (*VIDEOS[1:], ".gif", ".tif", ".tiff", ".bmp", ".heic", ".avif")
 
 _log = logging.getLogger(__name__)
 
@@ -89,9 +86,10 @@ def paint(
         outcome = paint_on_cluster(translator.style, inputs[0], str(out), options=options, compare=compare, format=kind)
         return _report(outcome, out, translator.output_name)
 
-    place = Path(out)
+    place = user_path(out)
     videos, images = _sorted(inputs, place)
     suffix = _output_suffix(place, videos, images, kind)
+    require_other(place, *map(user_path, [like] if isinstance(like, str | Path) else like))
     translator = load_translator(style, device, reverse=reverse)
     options = replace(options, mood=translator.mood(mood, like))
     if suffix in MAX_SIDE:
@@ -155,11 +153,17 @@ def paint_moods(
     """
     from impasto.inference.mood_sheet import mood_sheet
 
-    place, translator, pixels = Path(out), load_translator(style, device), open_photo(photo)
-    translator.require_moods()
-    if place.suffix.lower() not in MAX_SIDE:
-        make_folder(place)
+    place = user_path(out)
+    suffix = "" if place.is_dir() else place.suffix.lower()
+    if suffix in (*NOT_WRITTEN, VIDEOS[0], ".zip"):
+        raise ImpastoError(
+            f"{place} is no contact sheet: choose a folder, or a name ending in .jpg, .png or .webp (--out)."
+        )
+    if suffix not in MAX_SIDE:
         place = place / "moods.jpg"
+    require_other(place, user_path(photo))
+    translator, pixels = load_translator(style, device), open_photo(photo)
+    translator.require_moods()
     reserve(place, file=True, overwrite=overwrite)
     sheet = mood_sheet(translator, pixels, PaintOptions(strength, brush, keep_colour), progress)
     with atomic_write(place) as part:
@@ -199,7 +203,8 @@ def _is_animated(path: Path) -> bool:
 
 
 def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:
-    """Return the suffix of an output file, or "" for a folder. Raises ImpastoError if the input does not fit."""
+    """Return the suffix of the output in lower case, "" for a folder that exists. Any but .zip, .mp4 and those of
+    images belongs to the name of a new folder. Raises ImpastoError if the input does not fit."""
     with path_errors(place):
         suffix = "" if place.is_dir() else place.suffix.lower()
     if suffix in MAX_SIDE:

@@ -13,9 +13,9 @@ from impasto.data.inventory import Duplicate, LeftOut
 from impasto.data.preprocess import Square, decode_squares
 from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.inference.load import load
-from impasto.inference.output import require_free, reserve, zip_writer
+from impasto.inference.output import require_free, require_other, reserve, zip_writer
 from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
 from impasto.interop import kaggle_submission as rules
@@ -50,7 +50,7 @@ def submit(
     Raises :class:`impasto.errors.ImpastoError` if the style and ``photos`` do not fit, there are too few photos, or the
     check refuses the zip.
     """
-    out = Path(out)
+    out = user_path(out)
     require_free(out, file=True, overwrite=overwrite)
     pipeline = load(style, device)
     if isinstance(pipeline, Sampler):
@@ -68,6 +68,7 @@ def _submit_photos(
     translator: Translator, photos: str, out: Path, count: int | None, overwrite: bool, progress: Progress | None
 ) -> int:
     with open_source(photos) as source:
+        require_other(out, user_path(photos), *source.paths())
         distinct = find_photos(source, count, progress)
         for line in summarise(distinct):
             _log.info(line)

@@ -14,8 +14,8 @@ from impasto.errors import ImpastoError
 from impasto.terminal import console, print_lines
 
 PHOTOS = (
-    "Photos and videos (also animated GIFs): files, folders, zips, TFRecord files, '*.jpg', sample:photos, "
-    "kaggle:NAME, or - to read a list of files from standard input."
+    "Photos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list of files "
+    "from standard input. Videos and animated GIFs: files, or '*.mp4'."
 )
 
 
@@ -23,7 +23,7 @@ PHOTOS = (
 def generate(
     style: Annotated[str, typer.Argument(help=STYLE)],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             help="Folder or .zip for single images; .png or .jpg for one sheet; .mp4 or .webp for a video that "
             "interpolates between images."
@@ -192,7 +192,7 @@ def submit(
     style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
     named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
     photos: Annotated[str | None, typer.Option(help=f"Photos to stylise, for a translation style. {SOURCE}")] = None,
-    out: Annotated[Path, typer.Option(help="Output zip.")] = Path("images.zip"),
+    out: Annotated[str, typer.Option(help="Output zip.")] = "images.zip",
     count: Annotated[
         int | None,
         typer.Option(help="Number of images, 7,000 to 10,000. Default: 7,000, or all distinct photos."),

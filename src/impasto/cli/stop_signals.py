@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from impasto.terminal import print_lines
-
-#: What ``kill``, a shutdown or a batch system sends, and what a closed terminal sends (not on Windows).
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+from impasto.training.interrupt import heeded_signals
 
 
 @contextmanager
@@ -28,17 +26,15 @@ def stop_signals_interrupt() -> Iterator[None]:
             raise KeyboardInterrupt
 
     here = threading.current_thread() is threading.main_thread()
-    handled = [number for number in STOP_SIGNALS if here and signal.getsignal(number) is signal.SIG_DFL]
-    for number in handled:
-        signal.signal(number, interrupt)
+    handled = {number: signal.signal(number, interrupt) for number in (heeded_signals() if here else ())}
     try:
         yield
     except BaseException:  # whatever the interruption became on its way
         if not received:
             raise
     finally:
-        for number in handled:
-            signal.signal(number, signal.SIG_DFL)
+        for number, handler in handled.items():
+            signal.signal(number, handler)
     if received:
         print_lines(f"impasto: stopped by {signal.Signals(received[0]).name}.", file=sys.stderr)
         sys.exit(128 + received[0])

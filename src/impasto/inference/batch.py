@@ -19,8 +19,8 @@ from impasto.files import BadNameError, atomic_write
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import DEFAULT, PaintOptions
 from impasto.inference.ordered_map import ordered_map
-from impasto.inference.output import ImageWriter, encode, reserve
-from impasto.inference.output_names import Format, UniqueNames, output_suffix
+from impasto.inference.output import ImageWriter, encode, require_other, reserve
+from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
 from impasto.inference.translator import Translator
 
@@ -180,6 +180,8 @@ def paint_one(
     except MemoryError:
         return Painted(reason="takes more memory than there is")
     except (UnreadableError, TooLargeError) as reason:
+        if Path(entry.name).suffix.lower() in VIDEOS:
+            return Painted(reason="a video: name it itself, or by a pattern such as '*.mp4'")
         return Painted(reason=str(reason).removesuffix("."))
 
 
@@ -198,8 +200,7 @@ def paint_file(
     """
     if photo.is_dir():
         raise ImpastoError(f"{out} is one file, but {photo} is a folder: give one photo, or an output folder or zip.")
-    if photo.resolve() == out.resolve():
-        raise ImpastoError(f"{photo} is a photo and is not overwritten: choose another output.")
+    require_other(out, photo)
     reserve(out, file=True, overwrite=overwrite)
     entry = Entry(out.name, File(photo.name, partial(open_regular, photo)).read)
     painted = paint_one(translator, entry, options=options, compare=compare, format="keep")

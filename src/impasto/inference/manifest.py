@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import psutil
+
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import exclusive, full_disk_errors, partial_files, path_errors
 from impasto.inference.options import PaintOptions
@@ -21,6 +23,9 @@ NAME, LOCK = ".impasto.jsonl", ".impasto.lock"
 PARTS = ".parts"
 #: Keys of a job that overwrites, and of a job that is complete.
 ANEW, COMPLETE = "anew", "whole"
+
+#: Seconds by which the start of a process and the date of its first file may be wrong.
+CLOCKS = 2
 
 
 def describe_job(style: Style, options: PaintOptions, **choices: Any) -> dict[str, Any]:
@@ -66,10 +71,10 @@ class Manifest:
         """Record that the painting of an earlier run is up to date."""
         self.current.append(self.done[photo][1])
 
-    def _write(self, line: dict[str, Any]) -> None:
+    def _write(self, *lines: dict[str, Any]) -> None:
         if self.file is not None:
             with full_disk_errors(Path(self.file.name)):
-                self.file.write(json.dumps(line) + "\n")
+                self.file.write("".join(json.dumps(line) + "\n" for line in lines))
                 self.file.flush()
 
 
@@ -84,12 +89,23 @@ def open_manifest(folder: Path, job: dict[str, Any], *, overwrite: bool, tempora
     with path_errors(folder), full_disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with exclusive(folder / LOCK, f"Another impasto process writes to {folder}: wait for it, or choose another --out."):
-        for part in partial_files(folder, f"**/{PART}"):  # a killed run left them
-            part.unlink()
+        if (folder / NAME).is_file():
+            for part in filter(_is_abandoned, partial_files(folder, f"**/{PART}")):
+                part.unlink(missing_ok=True)
         yield from _open(folder, job, overwrite, temporary)
     if temporary:
         with contextlib.suppress(OSError):  # it is not empty
             folder.rmdir()
+
+
+def _is_abandoned(part: Path) -> bool:
+    """Return whether the process that wrote a partial file, whose number is in its name, has ended: in a folder below,
+    another may be at work."""
+    number = int(part.name.split(".")[-2].partition("-")[0])
+    try:
+        return psutil.Process(number).create_time() > part.stat().st_mtime + CLOCKS
+    except (psutil.NoSuchProcess, OSError):
+        return True
 
 
 def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -> Iterator[Manifest]:
@@ -108,21 +124,23 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -
                 f"{folder} holds paintings of another style or with other options: choose another output (--out), or "
                 "overwrite them (--overwrite)."
             )
-        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "painting" in line}
+        entered = {line["photo"]: (line["digest"], line["painting"]) for line in lines if "photo" in line}
         manifest.done = {photo: done for photo, done in entered.items() if _is_complete(folder / done[1])}
     with path_errors(path), full_disk_errors(path):
         file = path.open("a" if resumes else "w", encoding="utf-8")
     try:
         manifest.file = file
         if not resumes:
-            manifest._write(job | {ANEW: True} if overwrite else job)
+            # With the names of older paintings, so that they stay known as impasto's if this run is stopped.
+            older = ({"painting": name} for name in sorted(manifest.entered))
+            manifest._write(job | {ANEW: True} if overwrite else job, *older)
         elif not path.read_bytes().endswith(b"\n"):
             file.write("\n")  # ends a truncated line
         yield manifest
         manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not manifest.done and not any(folder.glob(f"*{PARTS}")):
+        if not manifest.entered and not any(folder.glob(f"*{PARTS}")):
             path.unlink(missing_ok=True)
     if temporary:
         _remove(folder, manifest.entered)
@@ -138,11 +156,13 @@ def _remove(folder: Path, paintings: Iterable[str]) -> None:
 
 
 def _is_painting(line: dict[str, Any], folder: Path) -> bool:
-    """Return whether a line has the digest of a photo and the name of a painting in the folder: anybody may have
-    written it."""
-    if not all(isinstance(line.get(name), str) for name in ("photo", "digest", "painting")):
+    """Return whether a line has the name of a painting in the folder, alone or with that of its photo and its digest:
+    anybody may have written it."""
+    painting = line.get("painting")
+    if not isinstance(painting, str) or not (
+        line == {"painting": painting} or all(isinstance(line.get(name), str) for name in ("photo", "digest"))
+    ):
         return False
-    painting = line["painting"]
     return is_image_name(painting) and (folder / painting).resolve().is_relative_to(folder.resolve())
 
 

@@ -167,6 +167,12 @@ def require_free(path: Path, *, file: bool, overwrite: bool = False) -> None:
     require_folder(path.parent if file else path)
 
 
+def require_other(out: Path, *inputs: Path) -> None:
+    """Raise ImpastoError if the output is one of the files that are read, by whatever path."""
+    if out.resolve() in {path.resolve() for path in inputs}:
+        raise ImpastoError(f"{out} is an input of this command and is not overwritten: choose another output.")
+
+
 @contextmanager
 def zip_writer(path: Path) -> Iterator[ImageWriter]:
     """Open the zip ``path`` for writing images: uncompressed and without dates, so that it is reproducible.

@@ -12,6 +12,11 @@ VIDEOS = (
     *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".3gp", ".3g2", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".vob"),
     *(".flv", ".f4v", ".wmv", ".asf", ".ogv", ".ogm", ".mxf"),
 )
+#: Suffixes of videos, images and styles that are not written: who gives one does not want a folder of that name.
+NOT_WRITTEN = (
+    *VIDEOS[1:],
+    *(".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".safetensors"),
+)
 #: ``keep`` writes JPEG, PNG and WebP photos in their own format, all others as PNG.
 Format = Literal["keep", "jpg", "png"]
 

@@ -5,6 +5,7 @@ import json
 import logging
 import posixpath
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,14 +116,16 @@ class Worker:
         entry = Entry(row["painting"], source.read)  # named like the painting, so that it is encoded in that format
         painted = paint_one(self._translator, entry, options=task.options, compare=task.compare, format="keep")
         if painted.data is not None:
+            # Under another name until it is complete; unique, as a photo of a lost worker is painted by another.
+            part = f"{target}.{uuid.uuid4().hex}.part"
             try:
                 self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-                # Under another name until it is complete; unique, as a photo of a lost worker is painted by another.
-                part = f"{target}.{uuid.uuid4().hex}.part"
                 self._files.pipe_file(part, painted.data)
                 self._files.mv(part, target)
             except OSError as error:
                 reason = f"its painting cannot be written ({error.strerror or error})"
+                with suppress(OSError):  # it may not exist
+                    self._files.rm_file(part)
         return {**row, "before": False, "reason": painted.reason or reason}
 
 

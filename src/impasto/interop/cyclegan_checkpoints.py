@@ -12,7 +12,7 @@ from torch import Tensor
 from impasto._version import __version__
 from impasto.errors import ImpastoError
 from impasto.files import user_path
-from impasto.inference.output import require_free, reserve
+from impasto.inference.output import require_free, require_other, reserve
 from impasto.interop.cyclegan_generators import (
     SUPPORTED,
     Inferred,
@@ -69,6 +69,7 @@ def import_style(
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
     require_name(out)
     require_free(out, file=True, overwrite=overwrite)
+    require_other(out, file)
     if file.suffix in (".h5", ".keras"):
         raise ImpastoError(f"{file} is a Keras file, which is not supported: {SUPPORTED}.")
     tensors = named_tensors(read_checkpoint(file))

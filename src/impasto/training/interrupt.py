@@ -5,12 +5,21 @@ import threading
 from types import FrameType
 from typing import Self
 
+#: What ``kill``, a shutdown or a batch system sends, and what a closed terminal sends (not on Windows).
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def heeded_signals() -> list[signal.Signals]:
+    """Return those of STOP_SIGNALS that are not ignored, as SIGHUP is under ``nohup``, and whose handlers Python can
+    restore."""
+    return [number for number in STOP_SIGNALS if signal.getsignal(number) not in (signal.SIG_IGN, None)]
+
 
 class InterruptHandler:
     """Context manager in which Ctrl-C, SIGTERM and SIGHUP only set ``signal``, for the loop to finish its step.
 
-    A second Ctrl-C raises KeyboardInterrupt at once. SIGHUP stays ignored where it is, as under ``nohup``. Outside the
-    main thread nothing is changed.
+    A second Ctrl-C raises KeyboardInterrupt at once. SIGTERM and SIGHUP stay ignored where they are, as under
+    ``nohup``. Outside the main thread nothing is changed.
     """
 
     def __init__(self) -> None:
@@ -24,9 +33,7 @@ class InterruptHandler:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            hangup = getattr(signal, "SIGHUP", None)  # not on Windows
-            ignored = hangup is None or signal.getsignal(hangup) is signal.SIG_IGN
-            for number in (signal.SIGINT, signal.SIGTERM, *(() if ignored else (hangup,))):
+            for number in (signal.SIGINT, *heeded_signals()):
                 self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -12,10 +12,10 @@ from impasto.inference.video.mux import mux
 from impasto.inference.video.track_choice import choose_tracks
 
 
-def remuxed(video: Path) -> Path:
-    """Write what is kept of a video beside its frames."""
+def remuxed(video: Path, *, damaged: int = 0) -> Path:
+    """Write what is kept of a video beside its frames; so many packets are left out."""
     out = video.with_name("out.mp4")
-    assert mux(out, video, [], 0, WIDTH, HEIGHT, sideways=False, tracks=choose_tracks(video)) == 0
+    assert mux(out, video, [], 0, WIDTH, HEIGHT, sideways=False, tracks=choose_tracks(video)) == damaged
     return out
 
 
@@ -100,3 +100,23 @@ def test_sound_that_changes_its_format_is_encoded_throughout(tmp_path: Path) -> 
 def test_sound_that_is_copied_stays_as_it_is(tmp_path: Path) -> None:
     video = write_video(tmp_path / "video.mkv", [scene()] * 3, sound="aac")
     assert audio_packets(remuxed(video)) == audio_packets(video)
+
+
+def test_samples_that_are_no_numbers_lose_only_their_packet(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "video.mkv", [scene()] * 3, sound="pcm_f32le")
+    packet = audio_packets(video)[30]
+    video.write_bytes(video.read_bytes().replace(packet, b"\xff" * len(packet)))
+    with av.open(remuxed(video, damaged=2)) as out:
+        assert sum(frame.samples for frame in out.decode(audio=0)) > 36 * 1024
+
+
+def test_sound_that_begins_late_is_encoded_as_stereo(tmp_path: Path) -> None:
+    """Its channels are not known when the video is opened."""
+    with av.open(tmp_path / "video.ts", "w") as video:
+        pictures = video.add_stream("mpeg4", 25)
+        pictures.height, pictures.width = HEIGHT, WIDTH
+        video.add_stream("mp2", 48_000, layout="mono")
+        video.start_encoding()
+        video.mux([*pictures.encode(av.VideoFrame(WIDTH, HEIGHT, "yuv420p")), *pictures.encode(None)])
+    way: Any = choose_tracks(tmp_path / "video.ts").openers[1]
+    assert way.keywords["layout"] == "stereo"

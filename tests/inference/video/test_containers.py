@@ -10,6 +10,7 @@ from av.stream import Disposition
 from fixtures.videos import HEIGHT, WIDTH, read_video, scene, write_video
 from impasto.errors import ImpastoError
 from impasto.inference.video.containers import create_mp4, film_stream, media_errors, open_input, packets
+from impasto.inference.video.reader import duration
 
 NAMES = ["12:30.mp4", "-x.mp4", "a%03d.mp4", "concat:a|b.mp4", "data:x.mp4", "http:x.mp4", "pipe:0.mp4", "[a]*.mp4"]
 
@@ -117,3 +118,14 @@ def test_an_error_of_ffmpeg_is_one_line_but_a_full_disk_stays(tmp_path: Path) ->
         raise av.InvalidDataError(1094995529, "Invalid data found when processing input")
     with pytest.raises(OSError, match="No space"), media_errors(Path("film.mp4"), "painted"):
         raise av.error.OSError(28, "No space left on device")
+
+
+def test_a_stream_that_appears_late_ends_the_packets_without_an_error(tmp_path: Path) -> None:
+    """As in a damaged FLV, after so many pictures that it is not found when the file is opened."""
+    video = write_video(tmp_path / "video.flv", [scene()] * 400, codec="flv")
+    sound = b"\x2f" + bytes(100)  # mp3 without a header
+    tag = b"\x08" + len(sound).to_bytes(3, "big") + bytes(7) + sound
+    video.write_bytes(video.read_bytes() + tag + len(tag).to_bytes(4, "big"))
+    with open_input(video) as source:
+        assert len(source.streams) == 1 and sum(1 for _ in packets(source)) == 400
+    assert duration(video) == pytest.approx(16, abs=0.1)

@@ -56,6 +56,35 @@ def test_audio_is_copied_if_mp4_supports_it_and_else_transcoded_to_aac(
         assert samples.shape[1] == pytest.approx(40 * 1024, abs=2048) and samples.std() > 0.1
 
 
+@pytest.mark.parametrize("codec", ["aac", "mp2"])  # copied, and encoded
+def test_the_sound_of_joined_recordings_lasts_as_long_as_both(codec: str, tmp_path: Path) -> None:
+    """Each with a clock that starts at 0, as after ``cat one.ts two.ts``."""
+    one = write_video(tmp_path / "one.ts", [scene()] * 23, sound=codec)
+    (tmp_path / "both.ts").write_bytes(one.read_bytes() * 2)
+    ends = []
+    for video in (one, tmp_path / "both.ts"):
+        painted(tmp_path / "out.mp4", video, segments(video, 99))
+        with av.open(tmp_path / "out.mp4") as out:
+            moments = [float((packet.pts or 0) * packet.time_base) for packet in out.demux(audio=0) if packet.size]
+        assert max(np.diff(moments)) < 0.1
+        ends.append(moments[-1])
+    assert ends[1] == pytest.approx(2 * ends[0], abs=0.1)
+
+
+def test_a_damaged_packet_of_sound_loses_only_itself(tmp_path: Path) -> None:
+    video = write_video(tmp_path / "video.ts", [scene()] * 3, sound="aac")
+    data = bytearray(video.read_bytes())
+    headers = [at for at in range(len(data) - 1) if data[at] == 0xFF and data[at + 1] & 0xF6 == 0xF0]  # of ADTS
+    data[headers[30]] = 0
+    (tmp_path / "damaged.ts").write_bytes(data)
+    frames = segments(video, 9)
+    assert painted(tmp_path / "out.mp4", tmp_path / "damaged.ts", frames) == 1
+    kept = audio_packets(tmp_path / "out.mp4")
+    painted(tmp_path / "out.mp4", video, frames)
+    whole = audio_packets(tmp_path / "out.mp4")
+    assert len(kept) >= len(whole) - 2 and set(kept) <= set(whole)
+
+
 def test_title_chapters_languages_and_flags_are_kept(tmp_path: Path) -> None:
     video = tmp_path / "video.mkv"
     titles = [(0, 80, "eins"), (80, 120, "zwei")]

@@ -41,7 +41,9 @@ def test_the_same_job_resumes_and_another_only_overwrites(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-@pytest.mark.parametrize("note", [None, "", "hello", "[]", "{}", '{"style', '{"title": "x"}'])
+@pytest.mark.parametrize(
+    "note", [None, "", "hello", "[]", "{}", pytest.param("[" * 100_000, id="nested"), '{"style', '{"title": "x"}']
+)
 def test_a_folder_of_anybody_else_is_refused_and_stays(note: str | None, overwrite: bool, tmp_path: Path) -> None:
     parts = tmp_path / "film.mp4.parts"
     parts.mkdir()

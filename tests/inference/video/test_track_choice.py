@@ -1,13 +1,16 @@
 """What an MP4 cannot hold of a video is said, and found before any frame is painted."""
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
 from av.stream import Disposition
 
 from fixtures.videos import HEIGHT, WIDTH, scene, write_video
+from impasto.inference.video.containers import packets
 from impasto.inference.video.track_choice import choose_tracks
 from impasto.inference.video.tracks import Copy
 
@@ -72,3 +75,29 @@ def test_the_titles_of_chapters_are_no_track(tmp_path: Path) -> None:
         video.mux([*stream.encode(av.VideoFrame(WIDTH, HEIGHT, "yuv420p")), *stream.encode(None)])
     tracks = choose_tracks(tmp_path / "video.mp4")
     assert (tracks.openers, tracks.lost) == ({}, ())
+
+
+def test_the_first_packets_are_read_once_for_all_tracks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among them a track without packets, which reads on to the end."""
+    with av.open(tmp_path / "video.mkv", "w") as video:
+        pictures = video.add_stream("mpeg4", 25)
+        pictures.height, pictures.width = HEIGHT, WIDTH
+        for codec in ("aac", "mp2"):
+            video.add_stream(codec, 48_000)
+        for _ in range(3):
+            video.add_mux_stream("subrip")
+        video.start_encoding()
+        for number in range(50):
+            frame = av.VideoFrame(WIDTH, HEIGHT, "yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            video.mux(pictures.encode(frame))
+        video.mux(pictures.encode(None))
+    read: list[Any] = []
+
+    def count(*arguments: Any) -> Iterator[Any]:
+        for packet in packets(*arguments):
+            read.append(packet)
+            yield packet
+
+    monkeypatch.setattr("impasto.inference.video.track_choice.packets", count)
+    assert [*choose_tracks(tmp_path / "video.mkv").openers] == [1, 2, 3, 4, 5] and len(read) == 50

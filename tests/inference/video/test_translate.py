@@ -1,5 +1,6 @@
 """Painted videos keep frames, timestamps and audio."""
 
+import contextlib
 import json
 import logging
 import signal
@@ -19,7 +20,8 @@ import impasto as package
 from fixtures.command import Impasto
 from fixtures.translators import translator
 from fixtures.videos import HEIGHT, WIDTH, audio_packets, read_video, scene, write_held, write_video
-from impasto.inference.manifest import NAME
+from impasto.inference.manifest import NAME, Manifest
+from impasto.inference.video import segments
 
 MOMENTS = [0, 1, 2, 5, 6, 10, 11, 12, 20, 21]
 
@@ -92,6 +94,37 @@ def test_a_killed_video_job_resumes_to_the_same_video(
     for ours, theirs in zip(one[0], other[0], strict=True):
         assert np.abs(ours.astype(int) - theirs).mean() < 4  # x264 does not code them alike to the last bit each time
     assert audio_packets(tmp_path / "out" / "film.mp4") == audio_packets(film)
+
+
+@pytest.mark.parametrize(("out", "recorded"), [("painted", False), ("painted", True), ("painted.mp4", True)])
+def test_a_job_that_is_stopped_after_its_video_is_written_resumes(
+    out: str, recorded: bool, negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(parts: Path) -> None:
+        if (parts / segments.NOTE).exists():  # not at the beginning
+            raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "film.mp4", [scene(0)] * 2)
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        if recorded:
+            patch.setattr(segments, "remove", interrupt)
+        else:
+            patch.setattr(Manifest, "add", lambda *_: interrupt(tmp_path / out / "film.mp4.parts"))
+        package.paint("film.mp4", out, style=negative)
+    assert package.paint("film.mp4", out, style=negative)
+    assert not list(tmp_path.rglob("*.parts"))
+
+
+def test_a_mistake_of_the_painting_is_not_blamed_on_the_video(
+    negative: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError("a mistake")
+
+    monkeypatch.setattr("impasto.inference.translator.Translator.paint_pixels", fail)
+    with pytest.raises(ValueError, match="a mistake"):
+        package.paint(write_video(tmp_path / "film.mp4", [scene(0)] * 2), tmp_path / "out", style=negative)
 
 
 def test_segments_of_another_job_are_neither_resumed_nor_deleted(

@@ -48,7 +48,9 @@ def sound_openers(stream: Any) -> Iterator[Opener]:
     # PyAV 18 frees a layout with its own order of channels twice, which ends the process (PyAV 19.1 does not).
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
     name, places = layout.name, None
-    if " channels" in name:  # no standard layout
+    if not layout.nb_channels:  # none of its packets has been read
+        name = "stereo"
+    elif " channels" in name:  # no standard layout
         places = _places(_channels(layout))
         name = places.layout if places is not None else name
     best = name if name in KEPT else MIXED.get(name, KEPT[-1])
@@ -132,4 +134,7 @@ class Encoding(Track):
                 converted = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            yield from self.target.encode(converted)
+            try:
+                yield from self.target.encode(converted)
+            except (av.InvalidDataError, av.ArgumentError):  # the second for samples that are NaN or infinite
+                self.damaged += 1

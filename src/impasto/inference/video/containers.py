@@ -50,11 +50,14 @@ def _url(path: Path) -> str:
 def packets(source: InputContainer, *streams: Stream) -> Iterator[Any]:
     """Yield the packets of streams, or of all, up to where the file can be read. Empty ones, which repeat the last
     frame, are left out: a decoder would take them for the end."""
+    return (packet for packet in all_packets(source, *streams) if packet.size)
+
+
+def all_packets(source: InputContainer, *streams: Stream) -> Iterator[Any]:
+    """Yield the packets of streams, or of all, with those that are empty, up to where the file can be read."""
     try:
-        for packet in source.demux(*streams):
-            if packet.size:
-                yield packet
-    except av.FFmpegError:
+        yield from source.demux(*streams)
+    except (av.FFmpegError, IndexError):  # PyAV 18 raises the second at the end if a stream appeared after the opening
         return
 
 
@@ -73,11 +76,13 @@ def _film_rank(stream: Any) -> tuple[bool, bool, bool, int]:
 
 
 @contextmanager
-def media_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn errors of PyAV, except those of a full disk, into an ImpastoError: ``path`` cannot be ``doing``."""
+def media_errors(path: Path, doing: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of FFmpeg, except those of a full disk, and those of other ``kinds`` into an ImpastoError: ``path``
+    cannot be ``doing``."""
+    caught: tuple[type[Exception], ...] = (av.FFmpegError, *kinds)
     try:
         yield
-    except (av.FFmpegError, ValueError) as error:
+    except caught as error:
         if getattr(error, "errno", None) in FULL:
             raise
         reason = getattr(error, "strerror", None) or str(error)

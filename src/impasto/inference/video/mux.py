@@ -34,7 +34,7 @@ def mux(
     tracks: Tracks,
 ) -> int:
     """Write encoded frames of that size, the last of which ends at ``end``, and the ``tracks`` of ``video`` as an MP4,
-    ready to stream. It begins when the video does. Returns the number of packets of tracks that could not be decoded.
+    ready to stream. It begins when the video does. Returns the number of packets of tracks that are damaged.
 
     Raises ImpastoError if an MP4 cannot hold them.
     """
@@ -42,8 +42,14 @@ def mux(
         like = cast(VideoStream, film_stream(source))
         begin = _begin(source)
         images = _video_packets(frames, end, stream, cast(Fraction, like.time_base), begin)
+        tracks_by_target = {track.target.index: track for track in written.values()}
         for packet in merge(images, _track_packets(source, written, begin), key=_timestamp):
-            out.mux(packet)
+            try:
+                out.mux(packet)
+            except av.InvalidDataError:
+                if packet.stream is stream:
+                    raise
+                tracks_by_target[packet.stream.index].damaged += 1
         return sum(track.damaged for track in written.values())
 
 
@@ -58,7 +64,7 @@ def _begun(
     target: Path | BytesIO, video: Path, width: int, height: int, *, sideways: bool, tracks: Tracks
 ) -> Iterator[tuple[InputContainer, OutputContainer, VideoStream, dict[int, Track]]]:
     """Open the video, and an MP4 with its header."""
-    with media_errors(video, "written as an MP4"), open_input(video) as source, create_mp4(target) as out:
+    with media_errors(video, "written as an MP4", ValueError), open_input(video) as source, create_mp4(target) as out:
         like = cast(VideoStream, film_stream(source))
         stream = cast(VideoStream, out.add_stream(choose_encoder()))
         configure_segments(stream.codec_context, like, width - width % 2, height - height % 2, sideways=sideways)

@@ -11,7 +11,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from impasto.errors import ImpastoError
-from impasto.inference.video.containers import film_stream, open_input, packets
+from impasto.inference.video.containers import all_packets, film_stream, open_input, packets
 from impasto.inference.video.deinterlace import deinterlace
 
 #: Transfer characteristics of high dynamic range: SMPTE ST 2084 and ARIB STD-B67.
@@ -116,11 +116,8 @@ def duration(video: Path) -> float:
     """Return the end, in seconds, of the last readable packet of a video, video or audio."""
     end = Fraction(0)
     with open_input(video) as source:
-        try:
-            for packet in source.demux():
-                moment = packet.pts if packet.pts is not None else packet.dts
-                if moment is not None:
-                    end = max(end, (moment + (packet.duration or 0)) * packet.time_base)
-        except av.FFmpegError:
-            return float(end)  # readable up to here
+        for packet in all_packets(source):
+            moment = packet.pts if packet.pts is not None else packet.dts
+            if moment is not None:
+                end = max(end, (moment + (packet.duration or 0)) * packet.time_base)
     return float(end)

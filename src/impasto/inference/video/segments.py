@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from impasto.errors import ImpastoError
+from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import atomic_write, make_folder, path_errors
 from impasto.inference.manifest import PARTS
 from impasto.inference.video.writer import EncodedFrame
@@ -24,6 +24,34 @@ ANEW = "anew"
 OURS = re.compile(r"(work\.json|\d{5,}(-key)?\.npz)(\.\d+-\d+\.part)?")
 
 
+def folder(out: Path) -> Path:
+    """Return the folder of the segments of a video."""
+    return out.with_name(out.name + PARTS)
+
+
+def is_begun(out: Path, job: dict[str, Any]) -> bool:
+    """Return whether there are segments of that job, finished or not."""
+    try:
+        found = _read_note(folder(out))
+    except ImpastoError:
+        return False
+    found.pop(ANEW, None)
+    return found == _of_videos(job)
+
+
+def remains(out: Path) -> bool:
+    """Return whether there is a folder of segments that impasto made."""
+    try:
+        _read_note(folder(out))
+    except ImpastoError:
+        return False
+    return folder(out).is_dir()
+
+
+def _of_videos(job: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in job.items() if name != "format"}  # of photos alone
+
+
 def begin(out: Path, job: dict[str, Any], *, overwrite: bool) -> Path:
     """Return the folder of the finished segments of the same job, or an empty one.
 
@@ -31,8 +59,8 @@ def begin(out: Path, job: dict[str, Any], *, overwrite: bool) -> Path:
     was interrupted. Raises ImpastoError for segments of another job otherwise, and for a folder that is not
     impasto's.
     """
-    parts = out.with_name(out.name + PARTS)
-    job = {name: value for name, value in job.items() if name != "format"}  # of photos alone
+    parts = folder(out)
+    job = _of_videos(job)
     found = _read_note(parts)
     anew = found.pop(ANEW, False)
     if found == job and (anew or not overwrite):
@@ -56,7 +84,7 @@ def _read_note(parts: Path) -> dict[str, Any]:
     """
     try:
         found = json.loads((parts / NOTE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, *MALFORMED):
         found = None
     if isinstance(found, dict) and "style" in found and not parts.is_symlink():
         return found
@@ -79,7 +107,8 @@ def remove(parts: Path) -> None:
     if not parts.is_dir():
         return
     with path_errors(parts):
-        for path in filter(_is_ours, [*parts.iterdir()]):
+        # The note last: without it, a folder with segments is not known as impasto's.
+        for path in sorted(filter(_is_ours, parts.iterdir()), key=lambda path: path.name == NOTE):
             path.unlink()
         if not any(parts.iterdir()):
             parts.rmdir()

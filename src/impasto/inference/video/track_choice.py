@@ -1,6 +1,6 @@
 """Choose what an MP4 can hold of a video beside its pictures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -16,7 +16,7 @@ from impasto.inference.video.containers import NO_FILM, create_mp4, film_stream,
 from impasto.inference.video.subtitles import subtitle_openers
 from impasto.inference.video.tracks import Opener
 
-#: Packets of a track, of the first packets of a video, with which it is tried whether an MP4 holds it.
+#: Packets of a sound, among the first packets of a video, with which it is tried whether an MP4 holds it.
 TRIED, READ = 16, 4_000
 
 
@@ -37,10 +37,12 @@ def choose_tracks(video: Path) -> Tracks:
     lost: list[str] = []
     with open_input(video) as source:
         film = film_stream(source)
+        first = _first_packets(source, [stream.index for stream in source.streams.audio])
         for stream in source.streams:
             if stream is film or stream.discard == Discard.all:  # the titles of chapters, in QuickTime files
                 continue
-            opener = next((way for way in _ways(stream) if _is_held(video, stream.index, way)), None)
+            tried = first.get(stream.index, [])
+            opener = next((way for way in _ways(stream) if _is_held(video, stream.index, way, tried)), None)
             if opener is None:
                 lost.append(_name(source, stream))
             else:
@@ -56,22 +58,37 @@ def _ways(stream: Any) -> Iterator[Opener]:
         yield from subtitle_openers(stream)
 
 
-def _is_held(video: Path, number: int, opener: Opener) -> bool:
-    """Return whether the first packets of a stream can be written in that way; sound of which none is cannot."""
-    read = written = 0
+def _first_packets(source: InputContainer, numbers: Sequence[int]) -> dict[int, list[Any]]:
+    """Return the first packets of each of these streams, which are read once."""
+    found: dict[int, list[Any]] = {number: [] for number in numbers}
+    for packet in islice(packets(source), READ if numbers else 0):
+        number = packet.stream.index
+        if number in found and len(found[number]) < TRIED:
+            found[number].append(packet)
+            if all(len(each) == TRIED for each in found.values()):
+                break
+    return found
+
+
+def _is_held(video: Path, number: int, opener: Opener, first: Sequence[Any]) -> bool:
+    """Return whether an MP4 holds a stream if it is written in that way: the first packets cause no error, and at least
+    one packet is made from them, if there are any."""
+    moments = [(packet.pts, packet.dts, packet.duration, packet.time_base) for packet in first]
+    written = 0
     try:
         with open_input(video) as source, create_mp4(BytesIO()) as out:
             track = opener(source.streams[number], out)
             out.start_encoding()
-            first = (packet for packet in islice(packets(source), READ) if packet.stream.index == number)
-            for packet in (*islice(first, TRIED), None):
-                read += packet is not None
+            for packet in (*first, None):
                 for converted in track.convert(packet):
                     out.mux(converted)
                     written += 1
-            return written > 0 or read == 0 or track.source.type == "subtitle"
+            return written > 0 or not first
     except (av.FFmpegError, ValueError):
         return False
+    finally:  # the next way needs the packets as they were
+        for packet, moment in zip(first, moments, strict=True):
+            packet.pts, packet.dts, packet.duration, packet.time_base = moment
 
 
 def _name(source: InputContainer, stream: Any) -> str:

@@ -6,6 +6,8 @@ from typing import Any
 
 from av.container import OutputContainer
 
+#: Seconds by which packets of sound may overlap. Beyond, its clock was set back, as where recordings were joined.
+OVERLAP = 0.5
 #: Metadata of a stream that MP4 stores, and under which names other files have it.
 METADATA = {"language": "language", "handler_name": "handler_name", "name": "title", "title": "title"}
 
@@ -20,11 +22,15 @@ class Track:
     def __init__(self, source: Any, target: Any) -> None:
         self.source, self.target, self.damaged = source, target, 0
         self._last: int | None = None
+        self._end: int | None = None
+        self._offset = 0
         describe(target, source)
 
     def convert(self, packet: Any) -> Iterator[Any]:
         """Yield the packets that are made from the next one of ``source``, or those that follow the last (None), with
         strictly increasing timestamps, as MP4 requires."""
+        if packet is not None and self.source.type == "audio":
+            self._join(packet)
         for each in self._packets(packet) if packet is not None else self._rest():
             step = ceil(self.target.time_base / each.time_base)
             if self._last is not None and each.dts < self._last + step:
@@ -33,6 +39,15 @@ class Track:
                 each.pts = each.dts
             self._last, each.stream = each.dts, self.target
             yield each
+
+    def _join(self, packet: Any) -> None:
+        """Let a packet follow the last one if the clock was set back before it."""
+        if packet.dts is not None and self._end is not None:
+            back = self._end - packet.dts - self._offset
+            self._offset += back if back * packet.time_base > OVERLAP else 0
+        packet.pts, packet.dts = (None if each is None else each + self._offset for each in (packet.pts, packet.dts))
+        if packet.dts is not None:
+            self._end = packet.dts + (packet.duration or 0)
 
     def _packets(self, packet: Any) -> Iterator[Any]:
         raise NotImplementedError

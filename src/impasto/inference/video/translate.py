@@ -3,8 +3,10 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, cast
@@ -19,7 +21,7 @@ from impasto.errors import ImpastoError, printable
 from impasto.files import DiskFullError, atomic_write, exclusive
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import reserve
+from impasto.inference.output import require_other, reserve
 from impasto.inference.output_names import UniqueNames
 from impasto.inference.photo import side_by_side
 from impasto.inference.stroke_renderer import Mood
@@ -101,7 +103,7 @@ def paint_videos(
     and one whose painting is in the manifest is not painted again.
 
     Args:
-        paint: :func:`paint_video` without the video, its output and ``overwrite``.
+        paint: :func:`paint_video` without the video, its output, ``overwrite`` and ``complete``.
         videos: files that PyAV reads.
         folder: the output folder.
         manifest: of that folder.
@@ -119,11 +121,15 @@ def paint_videos(
             digest = _digest(video)
             if digest == known:
                 manifest.confirm(str(video))
+                if segments.remains(out):  # of a run that was killed before it deleted them
+                    with _lock(out):
+                        segments.remove(segments.folder(out))
                 yield VideoResult(video, out)
                 continue
             if out.resolve() in sources:
                 raise ImpastoError(f"{out} is one of the videos, which are not overwritten: choose another output.")
-            outcome = paint(video, out, overwrite=overwrite or bool(before))
+            record = partial(manifest.add, str(video), digest, name)
+            outcome = paint(video, out, overwrite=overwrite or bool(before), complete=record)
         except DiskFullError:
             raise
         except ImpastoError as reason:
@@ -131,7 +137,6 @@ def paint_videos(
         except MemoryError:
             yield VideoResult(video, out, reason=f"{video} takes more memory than there is")
         else:
-            manifest.add(str(video), digest, name)
             yield VideoResult(video, out, outcome)
 
 
@@ -144,6 +149,7 @@ def paint_video(
     options: PaintOptions,
     compare: bool = False,
     overwrite: bool = False,
+    complete: Callable[[], None] = lambda: None,
     progress: Progress | None = None,
 ) -> VideoOutcome:
     """Paint a video into ``out``, an MP4 of its size, with its timestamps and audio.
@@ -160,19 +166,20 @@ def paint_video(
         options: how it is painted.
         compare: put the video on the left of its painting.
         overwrite: replace ``out``, and start again.
+        complete: called when ``out`` is written, before the segments are deleted: until then, the same job may replace
+            ``out``.
         progress: called with the number of frames done, and the total if known.
 
     Raises:
         ImpastoError: the file is not a video or is HDR; ``out`` exists, another job was begun for it, or another
             process writes it; the disk is full.
     """
-    if out.resolve() == video.resolve():
-        raise ImpastoError(f"{video} is the video itself, which is not overwritten: choose another output.")
-    reserve(out, file=True, overwrite=overwrite)
+    require_other(out, video)
+    job = job | {"film": _digest(video)}
+    reserve(out, file=True, overwrite=overwrite or segments.is_begun(out, job))
     outcome, scene, done = VideoOutcome(), Scene(options), list[Path]()
-    busy = f"Another impasto process writes {out}: wait for it, or choose another output."
     with (
-        exclusive(out.with_name(f"{out.name}.lock"), busy),
+        _lock(out),
         media_errors(video, "painted"),
         open_video(video) as (source, stream),
     ):
@@ -183,17 +190,17 @@ def paint_video(
         shape = (2 * shape[0], shape[1]) if compare else shape
         tracks = choose_tracks(video)
         require_muxable(video, *shape, sideways=sideways, tracks=tracks)
-        parts = segments.begin(out, job | {"film": _digest(video)}, overwrite=overwrite)
+        parts = segments.begin(out, job, overwrite=overwrite)
         packets: list[EncodedFrame] = []
         while True:
             segment, key = parts / f"{len(done):05d}.npz", parts / f"{len(done):05d}-key.npz"
             last, packets = packets[-1:], []
             if segment.exists():
                 packets = segments.load_segment(segment)
-                outcome.before += len(list(islice(frames, len(packets))))
+                outcome.before += sum(1 for _ in islice(frames, len(packets)))  # one in memory at a time
                 scene = _load_scene(key, options) if key.exists() else scene  # the last segment has one
             else:
-                photos = ((to_rgb(frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
+                photos = ((_rgb(video, frame, width, height), int(frame.pts or 0)) for frame in islice(frames, SEGMENT))
                 painted = _paint(translator, photos, scene, compare)
                 counted = _counted(painted, outcome.frames, stream.frames or None, progress)
                 packets = encode_segment(counted, stream, sideways=sideways)
@@ -210,8 +217,14 @@ def paint_video(
             every_frame = (frame for segment in done for frame in segments.load_segment(segment))
             lost = mux(part, video, every_frame, decoder.end, *shape, sideways=sideways, tracks=tracks)
         outcome.damaged, outcome.lost = decoder.damaged + lost, tracks.lost
+        complete()
         segments.remove(parts)
     return outcome
+
+
+def _lock(out: Path) -> AbstractContextManager[None]:
+    busy = f"Another impasto process writes {out}: wait for it, or choose another output."
+    return exclusive(out.with_name(f"{out.name}.lock"), busy)
 
 
 def _first(video: Path, decoder: FrameDecoder) -> tuple[av.VideoFrame, Iterator[av.VideoFrame]]:
@@ -229,8 +242,13 @@ def _first(video: Path, decoder: FrameDecoder) -> tuple[av.VideoFrame, Iterator[
             f"{MIN_SIDE}×{MIN_SIDE}."
         )
     require_standard_range(video, first.color_trc)
-    to_rgb(first, first.width, first.height)
+    _rgb(video, first, first.width, first.height)
     return first, chain([first], frames)
+
+
+def _rgb(video: Path, frame: av.VideoFrame, width: int, height: int) -> Pixels:
+    with media_errors(video, "painted", ValueError):
+        return to_rgb(frame, width, height)
 
 
 def _digest(video: Path) -> str:
