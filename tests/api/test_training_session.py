@@ -70,6 +70,21 @@ def test_callbacks_follow_a_training_and_the_loggers_of_a_run_are_remembered(tmp
     assert '"tensorboard"' in (run / "run.json").read_text()
 
 
+def test_a_run_without_checkpoints_resumes_from_the_newest_state_to_roll_back_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.training.schedule.RECOVERY_SPACING", 2)
+    monkeypatch.setattr(TrainingSession, "_evaluate", lambda session: None)
+    monkeypatch.setattr("impasto.api.training_session.write_report", lambda run: None)
+    run = tmp_path / "run"
+    train.train(GAN, "sample:paintings", run, budget="3steps", progress=False)
+    for path in checkpoint.steps(run / "checkpoints"):
+        path.unlink()
+    recorder = Recorder()
+    train.resume(run, callbacks=[recorder], progress=False)
+    assert recorder.steps == [3]
+
+
 def test_an_observer_ends_a_training_without_evaluation_and_report(tmp_path: Path) -> None:
     progress: list[float] = []
 

@@ -188,6 +188,18 @@ def test_a_training_that_fails_and_is_stopped_equals_one_that_only_fails_bit_for
     assert cards[0].steps == cards[1].steps and cards[0].scores == cards[1].scores
 
 
+def test_a_rollback_past_several_checkpoints_leaves_that_of_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t = failing(tmp_path / "run", at=(47,), saves=(30, 34, 38, 42))
+    left: list[int] = []
+    monkeypatch.setattr(
+        t.callbacks, "on_event", lambda *_: left.extend(map(checkpoint.step_of, checkpoint.steps(t.run.checkpoints)))
+    )
+    assert t.train().finished
+    assert left == [25]
+
+
 def test_a_killed_process_leaves_no_later_state_to_roll_back_to(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="60steps")
     t.train()

@@ -108,18 +108,25 @@ class TrainingSession:
             self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer
         )
         # Last, as a tracker that was opened has to be closed.
-        resumed = bool(checkpoint.steps(self.run.checkpoints))
+        resumed = self._resumed_from() is not None
         trainer.callbacks.callbacks[:0] = open_loggers(self.run, self.run.facts.get("loggers", ()), resumed)
         return trainer
 
+    def _resumed_from(self) -> Path | None:
+        """Return the folder to resume from: of the checkpoints, or else of the states to roll back to; None for a run
+        that has neither."""
+        folders = (self.run.checkpoints, self.run.recovery)
+        return next((folder for folder in folders if checkpoint.steps(folder)), None)
+
     def _restore(self, trainer: Trainer) -> None:
         """Restore the newest checkpoint; without one, load the weights that the training starts from, if any."""
-        if not checkpoint.steps(self.run.checkpoints):
+        folder = self._resumed_from()
+        if folder is None:
             start = self.run.facts.get("start")
             if start:
                 trainer.state.load_weights(start, *_start_weights(start))
             return
-        state, damaged = checkpoint.newest(self.run.checkpoints)
+        state, damaged = checkpoint.newest(folder)
         for path in damaged:
             _log.warning("%s is damaged; an older checkpoint is used.", path)
         trainer.resume(state)

@@ -25,7 +25,8 @@ class DamagedError(ImpastoError):
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write ``state`` as the checkpoint of ``step``, and delete all but the newest ones.
+    """Write ``state`` as the checkpoint of ``step``, and delete all but the newest ones up to it. Those of later steps
+    stay: after a rollback they are deleted once this one is written.
 
     It is serialised in memory first, since torch's own writer aborts on a full disk.
 
@@ -38,8 +39,7 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     path = folder / f"step-{step:08d}.pt"
     with atomic_write(path) as part:
         part.write_bytes(buffer.getbuffer())
-    for old in steps(folder)[:-_KEEP]:
-        old.unlink()
+    _prune(folder, step)
     return path
 
 
@@ -52,7 +52,12 @@ def keep(path: Path, folder: Path) -> None:
             os.link(path, part)
         except OSError:
             shutil.copyfile(path, part)
-    for old in steps(folder)[:-_KEEP]:
+    _prune(folder, step_of(path))
+
+
+def _prune(folder: Path, step: int) -> None:
+    """Delete all but the newest checkpoints up to ``step``."""
+    for old in [path for path in steps(folder) if step_of(path) <= step][:-_KEEP]:
         old.unlink()
 
 
