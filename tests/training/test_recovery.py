@@ -234,4 +234,4 @@ def test_a_rollback_to_the_start_keeps_the_number_of_steps_of_a_time_budget(tmp_
     before_step(t, break_once)
     assert t.train().finished
     assert "Rolled back to step 0" in str(events(t))
-    assert t.step == t.schedule.total == t.run.facts["total_steps"] == 116
+    assert t.step == t.schedule.total == t.run.facts["total_steps"] == 115

@@ -260,17 +260,20 @@ class Trainer:
         return Overhead(sample, PROBE * score, save * amount / _clamp(amount / SAVES, *SAVE_EVERY))
 
     def _measure_speed(self, progress: float, seconds: float) -> float:
-        """Return the seconds of a step at ``progress``, 0…1, from steps of about so many seconds in all."""
+        """Return the seconds of a step at ``progress``, 0…1, from steps of about so many seconds in all, two at least,
+        after one that also allocates memory and compiles kernels."""
+        self._probe_step(progress)
         steps, begun = 0, self.timer.elapsed
-        measured = begun
-        while not steps or self.timer.elapsed - begun < seconds:
-            _, losses = self._update(progress)
-            for value in losses.values():
-                value.item()  # wait for the device
+        while steps < 2 or self.timer.elapsed - begun < seconds:
+            self._probe_step(progress)
             steps += 1
-            if steps == 1:  # it also allocates memory and compiles kernels
-                measured, first = self.timer.elapsed, self.timer.elapsed - begun
-        return max((self.timer.elapsed - measured) / (steps - 1) if steps > 1 else first, 1e-9)
+        return max((self.timer.elapsed - begun) / steps, 1e-9)
+
+    def _probe_step(self, progress: float) -> None:
+        """Make one update at ``progress``, 0…1, and wait for the device."""
+        _, losses = self._update(progress)
+        for value in losses.values():
+            value.item()
 
     def _change_speed(self) -> None:
         """Measure the speed, the average and the best style anew: from here on the steps are others."""
