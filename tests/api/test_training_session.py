@@ -149,9 +149,14 @@ def test_a_generator_that_replays_its_training_images_is_not_the_best_style(
     assert choice.sentence() in caplog.text and choice.sentence() in (run / "report.html").read_text()
 
 
-def test_heldout_images_choose_and_score_where_there_are_enough(tmp_path: Path) -> None:
+def test_heldout_images_choose_and_score_where_there_are_enough(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run = tmp_path / "run"
-    train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
+    with caplog.at_level(logging.INFO, "impasto"):
+        train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
+    assert "Evaluating on images that also chose the best style" in caplog.text
+    assert "Some of these images also chose the best style" in (run / "report.html").read_text()
     choice = Style.load(run).card.choice
     assert choice is not None and choice.decided_by == "KID[efficientnet-lite0] 16 v 24 held-out"
     row = json.loads((run / "log.jsonl").read_text().splitlines()[-1])

@@ -148,8 +148,13 @@ class TrainingSession:
             tile(images, columns=8).save(part, format="JPEG", quality=92, subsampling=0)
 
     def _evaluate(self) -> None:
-        """Evaluate the style on images that did not choose it, add the scores to its card and log them."""
-        _log.info("Evaluating on images that were not used to choose the best style …")
+        """Evaluate the style, if there are enough on images that did not choose it; add the scores to its card and log
+        them."""
+        if self.data.disjoint:
+            _log.info("Evaluating on images that were not used to choose the best style …")
+        else:
+            _log.info("Evaluating on images that also chose the best style, as too few are held out …")
+        self.run.note(disjoint=self.data.disjoint)
         path = self._style_file()
         style = Style.load(path)
         evaluation = self._measure(style)
