@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from impasto.device import memory_used
 from impasto.errors import ImpastoError
-from impasto.style import Style
+from impasto.style import Card, Style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
@@ -296,10 +297,21 @@ class Trainer:
             part.load_state_dict(state)
         self.callbacks.on_rewind(self.step)
         self.run.remove_samples_after(self.step)
-        if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
-            self.run.best.unlink()
-            self.evaluator.best = None
+        self._restore_best()
         self._note_best()
+
+    def _restore_best(self) -> None:
+        """Replace a best style of later steps by that of the checkpoint; remove it if none was kept, as by earlier
+        versions."""
+        best, folders = self.run.best, (self.run.checkpoints, self.run.recovery)
+        if best.exists() and Card.load(best).steps <= self.step:
+            return
+        kept = (checkpoint.best_style(checkpoint.file_of(folder, self.step)) for folder in folders)
+        if (found := next(filter(Path.exists, kept), None)) is not None:
+            checkpoint.link(found, best)
+        else:
+            best.unlink(missing_ok=True)
+            self.evaluator.best = None
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue from the checkpoint of an earlier process."""
@@ -322,7 +334,7 @@ class Trainer:
             self._roll_back(NOT_FINITE)
             return
         with self.timer.paused():
-            path = checkpoint.save(self.run.checkpoints, self.step, self.state_dict())
+            path = checkpoint.save(self.run.checkpoints, self.step, self.state_dict(), self.run.best)
             if recovery and self.recovery.detector.healthy:
                 checkpoint.keep(path, self.run.recovery)
             self.style().save(self.run.last)
