@@ -58,8 +58,13 @@ class Candidate(BaseModel, frozen=True):
         return self.scores.row() | {self.decided_by: self.value, f"copies {self.scores.counts}": self.copies}
 
 
+#: Reals that are scored beforehand, to compute what metrics derive from all reals; more than any metric's neighbours.
+WARM_UP = 8
+
+
 class CandidateScorer:
-    """Scores generated images as those of a candidate.
+    """Scores generated images as those of a candidate. What is derived from the reals alone is computed beforehand, so
+    that the time of a score depends on the fakes.
 
     Args:
         network: of a family that the model is not trained against.
@@ -77,6 +82,9 @@ class CandidateScorer:
         self._originals = self._reals
         if memorisation.name != network.name:
             self._originals = FeatureSet(reals.features(memorisation), memorisation, reals.size)
+        for each in filter(None, (self._reals, self._unseen)):
+            score(FeatureComparison(each.features[:WARM_UP], each))
+        find_memorisation(FeatureComparison(self._originals.features[:WARM_UP], self._originals))
 
     def __call__(self, images: Pixels) -> Candidate:
         """Score images, uint8 (N, S, S, 3), N ≥ 2."""
