@@ -143,7 +143,7 @@ def test_the_speed_changes_after_the_part_at_half_the_size(tmp_path: Path) -> No
     before_step(t, lambda _: steps.append(len(sizes)))
     t.train()
     assert [sizes[first] for first in steps] == [32] * 6 + [64] * 8  # 6/14 is the first beyond 0.4
-    assert t.schedule.speed_changed_at == 6
+    assert t.schedule.speed_changed_at(t.step) == 6
 
 
 # Budgets in time.
@@ -323,7 +323,7 @@ def test_each_size_of_a_progressive_model_has_half_of_a_time_budget(tmp_path: Pa
     before_step(t, lambda batch: clock.advance(0.25 if batch.progress < 0.5 else 1.0))
     t.train()
     assert t.step == t.schedule.total
-    assert t.schedule.speed_changed_at == pytest.approx((60 - 1.25 - 3) / 2 / 0.25, abs=1)  # without the measurement
+    assert t.schedule.speed_changed_at(t.step) == pytest.approx((60 - 1.25 - 3) / 2 / 0.25, abs=1)  # without the measurement
     assert t.timer.elapsed == pytest.approx(60, rel=0.05)
 
 
@@ -335,7 +335,7 @@ def test_the_best_style_of_a_progressive_model_has_the_largest_size(
     t = growing(tmp_path / "run", "40steps", scorer=lambda images: kid_scores(next(values)))
     t.train()
     assert t.evaluator.best is not None and t.evaluator.best.value >= 0.2
-    assert Style.load(tmp_path / "run" / "best.safetensors").card.steps > t.schedule.speed_changed_at
+    assert Style.load(tmp_path / "run" / "best.safetensors").card.steps > t.schedule.speed_changed_at(t.step)
 
 
 def test_a_progressive_model_resumes_bit_for_bit_while_a_size_fades_in(tmp_path: Path) -> None:

@@ -162,10 +162,9 @@ class Trainer:
         batch = self.data.train.batch(self.step, attempt, progress)  # paintings, photos: (B, 3, S, S)
         self.state.seed_step(attempt)
         losses = self.state.method.step(batch)  # scalars by name, on the device
+        since = self.schedule.speed_changed_at(self.step)
         self.state.step += 1
-        since = self.schedule.speed_changed_at
-        seen = (self.step - (since if since < self.step else 0)) * self.recipe.batch
-        self.state.update_averages(seen)
+        self.state.update_averages((self.step - since) * self.recipe.batch)
         return lr, losses
 
     def _progress(self) -> float:
@@ -277,8 +276,8 @@ class Trainer:
             value.item()
 
     def _change_speed(self) -> None:
-        """Measure the speed, the average and the best style anew: from here on the steps are others."""
-        self.schedule.speed_changed_at, self.evaluator.best = self.step, None
+        """Measure the speed and choose the best style anew: from here on the steps are others."""
+        self.evaluator.best = None
         self.timer.invalidate()
 
     # Saving, resuming and recovery.
