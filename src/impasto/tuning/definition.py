@@ -43,7 +43,7 @@ class StudyDefinition:
 
     def require_valid(self) -> None:
         """Raise ImpastoError if no study can be made of it."""
-        Budget.parse(self.budget)
+        Budget.parse(self.budget).require_parts(len(self.recipe.speed_changes) + 1)
         if self.seeds < 1:
             raise ImpastoError("A trial needs at least one seed.")
         if not self.recipe.tune:
