@@ -29,7 +29,8 @@ class StudyDefinition:
         objectives: names from :data:`impasto.tuning.objectives.OBJECTIVES`.
         start: name of the style or run to fine-tune.
         crop_frames: whether frames are cropped off the paintings.
-        unseen: whether the score is that against held-out images; see :func:`impasto.tuning.study.scores_unseen`.
+        unseen: whether the score is that against held-out images. It is decided when the study is created; see
+            :func:`impasto.tuning.study.scores_unseen`.
     """
 
     recipe: Recipe
