@@ -50,12 +50,12 @@ def test_sparse_quantities_keep_their_steps(tmp_path: Path) -> None:
     assert log.series("no such measure")[0].size == 0
 
 
-def test_the_best_is_the_lowest(tmp_path: Path) -> None:
+def test_the_lowest_score_has_its_step(tmp_path: Path) -> None:
     values = {10: 0.6, 20: 0.5, 30: 0.3, 40: 0.4}
     run = invented.begin(tmp_path / "run")
     invented.write_log(run, [{"step": step, invented.KID: value} for step, value in values.items()])
-    assert RunRecord.read(run).log.best(invented.KID) == (30, 0.3)
-    assert RunRecord.read(run).log.best("no such measure") is None
+    assert RunRecord.read(run).log.lowest(invented.KID) == (30, 0.3)
+    assert RunRecord.read(run).log.lowest("no such measure") is None
 
 
 def test_rows_discarded_by_a_rewind_are_left_out(tmp_path: Path) -> None:
