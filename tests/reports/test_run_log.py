@@ -40,6 +40,12 @@ def test_values_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     assert columns.keys() == {"step", "KID", "loss"} and np.isnan(columns["loss"][0]) and columns["loss"][1] == 3
 
 
+def test_a_step_that_is_a_text_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": "5", "KID": 0.5}\n{"step": 6, "KID": 0.4}\n')
+    assert read_log(log).columns["step"].tolist() == [5, 6]
+
+
 def test_sparse_quantities_keep_their_steps(tmp_path: Path) -> None:
     invented.write_log(tmp_path, invented.log_rows(100, every=25))
     log = read_log(tmp_path / "log.jsonl")

@@ -323,7 +323,9 @@ def test_each_size_of_a_progressive_model_has_half_of_a_time_budget(tmp_path: Pa
     before_step(t, lambda batch: clock.advance(0.25 if batch.progress < 0.5 else 1.0))
     t.train()
     assert t.step == t.schedule.total
-    assert t.schedule.speed_changed_at(t.step) == pytest.approx((60 - 1.25 - 3) / 2 / 0.25, abs=1)  # without the measurement
+    assert t.schedule.speed_changed_at(t.step) == pytest.approx(
+        (60 - 1.25 - 3) / 2 / 0.25, abs=1
+    )  # without the measurement
     assert t.timer.elapsed == pytest.approx(60, rel=0.05)
 
 

@@ -107,7 +107,9 @@ class ComparedRun(BaseModel, frozen=True):
         for name in log.scores:
             lowest = log.lowest(name)
             last = float(log.series(name)[1][-1])
-            during.append(TrainingScore(measure=name, lowest=lowest and lowest[1], step=lowest and lowest[0], last=last))
+            during.append(
+                TrainingScore(measure=name, lowest=lowest and lowest[1], step=lowest and lowest[0], last=last)
+            )
         return cls(
             name=entry.name,
             folder=str(record.folder),

@@ -88,7 +88,9 @@ def _incomparable(runs: Sequence[ComparedRun]) -> Iterator[str]:
         else:
             groups.append([run])
     for others in groups[1:]:
-        pairs = product(*([each for each in ranking_conditions(group[0]) if not each.unseen] for group in (groups[0], others)))
+        pairs = product(
+            *([each for each in ranking_conditions(group[0]) if not each.unseen] for group in (groups[0], others))
+        )
         first, condition = min(pairs, key=lambda pair: len(pair[0].differences(pair[1])))
         yield (
             f"The scores of {join_words([run.name for run in groups[0]])} ({first}) and of "

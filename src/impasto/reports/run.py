@@ -162,7 +162,9 @@ def _score(record: RunRecord, name: str) -> tuple[str, str]:
         others = [f"best style: {format_number(value)} at step {best.step:,}"]
     else:
         others = []
-    others.append("the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}")
+    others.append(
+        "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
+    )
     return format_number(lowest), f"{name}: lowest, at step {step:,} ({'; '.join(others)})"
 
 

@@ -89,6 +89,7 @@ def read_log(path: Path) -> Log:
             row = migrations.log_row(json.loads(line))
             step = int(row["step"])
             numbers = {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
+            numbers["step"] = step  # which may be a text
         except MALFORMED as error:
             if number == len(lines):
                 break
