@@ -204,7 +204,7 @@ def test_a_rollback_past_several_checkpoints_leaves_that_of_its_step(
 def test_the_best_style_of_a_state_is_restored_where_a_later_one_has_replaced_it(
     tmp_path: Path, killed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best one is of step 22; a better one, of step 39, is lost in a rollback to step 25, or with a killed process."""
+    """The best one is of step 22; a better one, of step 39, is lost in a rollback or with a process, to step 25."""
     monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 100)
     values = iter([3.0, 2.0, 1.0])
 

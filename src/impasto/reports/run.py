@@ -156,15 +156,13 @@ def _score(record: RunRecord, name: str) -> tuple[str, str]:
     steps, values = record.log.series(name)
     step, lowest = int(steps[values.argmin()]), float(values.min())
     best = record.facts.best
+    last = "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
     if best is not None and best.step == step:
-        others = ["the best style"]
+        others = ["the best style", last]
     elif best is not None and (value := record.log.at(name, best.step)) is not None:
-        others = [f"best style: {format_number(value)} at step {best.step:,}"]
+        others = [f"best style: {format_number(value)} at step {best.step:,}", last]
     else:
-        others = []
-    others.append(
-        "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
-    )
+        others = [last]
     return format_number(lowest), f"{name}: lowest, at step {step:,} ({'; '.join(others)})"
 
 
