@@ -237,16 +237,6 @@ def test_the_speed_is_measured_by_steps_that_are_undone(tmp_path: Path) -> None:
     assert [progress for _, progress in steps[5:]] == [step / 115 for step in range(115)]
 
 
-def test_a_slow_first_step_does_not_become_the_speed(tmp_path: Path) -> None:
-    """It may compile kernels for longer than the speed is measured."""
-    clock = FakeClock()
-    t = trainer(tmp_path / "run", "100s", clock=clock)
-    seconds = iter([30.0])
-    before_step(t, lambda _: clock.advance(next(seconds, 1.0)))
-    t.train()
-    assert t.schedule.total == 100 - 30 - 3
-
-
 def test_a_process_that_is_killed_while_the_speed_is_measured_leaves_a_run_that_resumes(tmp_path: Path) -> None:
     def stop(batch: Any) -> None:
         if batch.step == 2:
