@@ -70,8 +70,9 @@ def test_callbacks_follow_a_training_and_the_loggers_of_a_run_are_remembered(tmp
     assert '"tensorboard"' in (run / "run.json").read_text()
 
 
-def test_a_run_without_checkpoints_resumes_from_the_newest_state_to_roll_back_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_run_without_readable_checkpoints_resumes_from_the_newest_state_to_roll_back_to(
+    tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("impasto.training.schedule.RECOVERY_SPACING", 2)
     monkeypatch.setattr(TrainingSession, "_evaluate", lambda session: None)
@@ -79,7 +80,9 @@ def test_a_run_without_checkpoints_resumes_from_the_newest_state_to_roll_back_to
     run = tmp_path / "run"
     train.train(GAN, "sample:paintings", run, budget="3steps", progress=False)
     for path in checkpoint.steps(run / "checkpoints"):
-        path.unlink()
+        path.unlink()  # which may be the same file as a state to roll back to
+        if damaged:
+            path.touch()
     recorder = Recorder()
     train.resume(run, callbacks=[recorder], progress=False)
     assert recorder.steps == [3]

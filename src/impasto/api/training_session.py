@@ -108,27 +108,25 @@ class TrainingSession:
             self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer
         )
         # Last, as a tracker that was opened has to be closed.
-        resumed = self._resumed_from() is not None
+        resumed = any(map(checkpoint.steps, self._folders))
         trainer.callbacks.callbacks[:0] = open_loggers(self.run, self.run.facts.get("loggers", ()), resumed)
         return trainer
 
-    def _resumed_from(self) -> Path | None:
-        """Return the folder to resume from: of the checkpoints, or else of the states to roll back to; None for a run
-        that has neither."""
-        folders = (self.run.checkpoints, self.run.recovery)
-        return next((folder for folder in folders if checkpoint.steps(folder)), None)
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """Where to resume from: the checkpoints, or else the states to roll back to."""
+        return self.run.checkpoints, self.run.recovery
 
     def _restore(self, trainer: Trainer) -> None:
         """Restore the newest checkpoint; without one, load the weights that the training starts from, if any."""
-        folder = self._resumed_from()
-        if folder is None:
+        if not any(map(checkpoint.steps, self._folders)):
             start = self.run.facts.get("start")
             if start:
                 trainer.state.load_weights(start, *_start_weights(start))
             return
-        state, damaged = checkpoint.newest(folder)
+        state, damaged = checkpoint.newest(*self._folders)
         for path in damaged:
-            _log.warning("%s is damaged; an older checkpoint is used.", path)
+            _log.warning("%s is damaged; another checkpoint is used.", path)
         trainer.resume(state)
         if trainer.schedule.total is not None and trainer.step >= trainer.schedule.total:
             _log.info("Finished at step %d; a larger --budget continues the training.", trainer.step)

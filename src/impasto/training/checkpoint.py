@@ -138,16 +138,17 @@ def step_of(path: Path) -> int:
     return int(path.stem.removeprefix("step-"))
 
 
-def newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
-    """Load the newest readable checkpoint; return it with the damaged newer ones, renamed to ``.damaged``.
+def newest(*folders: Path) -> tuple[dict[str, Any], list[Path]]:
+    """Load the newest readable checkpoint of the first folder that has one; return it with the damaged ones before it,
+    renamed to ``.damaged``.
 
     Raises:
         ImpastoError: no checkpoint can be read, or as :func:`load`.
     """
     damaged: list[Path] = []
-    for path in reversed(steps(folder)):
+    for path in (path for folder in folders for path in reversed(steps(folder))):
         try:
             return load(path), damaged
         except DamagedError:
             damaged.append(path.replace(path.with_suffix(".damaged")))
-    raise ImpastoError(f"No checkpoint in {folder} can be read: start the training again.")
+    raise ImpastoError(f"No checkpoint in {folders[0]} can be read: start the training again.")
