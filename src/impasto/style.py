@@ -49,6 +49,7 @@ class Card(BaseModel):
     seconds: float
     seed: int
     budget: str = ""  #: of the whole training, of which this style may have taken only a part; "" if unknown
+    plan: str = ""  #: the budget in steps that repeats the training; "" if none does, or of an earlier version
     created: str  #: ISO 8601, UTC
     impasto: str  #: the version that wrote it
     scores: list[Scores] = []  #: one per feature extractor

@@ -44,6 +44,22 @@ def test_half_of_many_held_out_photos_chooses_and_the_other_half_evaluates() -> 
     assert data.photos.names() == [names[index] for index in heldout[1::2]]
 
 
+@pytest.mark.parametrize(("heldout", "disjoint"), [(0.2, False), (0.4, False), (0.7, True)])
+@pytest.mark.parametrize("recipe", [GAN, CUT])
+def test_the_best_style_is_chosen_and_evaluated_by_disjoint_images_only_where_enough_are_held_out(
+    recipe: Recipe, heldout: float, disjoint: bool
+) -> None:
+    """12, 24 and 42 of 60 images are held out; of the five photos too few are."""
+    recipe = recipe.replace([f"heldout={heldout}"])
+    photos = "sample:paintings" if recipe.translates else None
+    data = split_stores(open_stores(recipe, "sample:paintings", photos), recipe, 0, CPU)
+    assert data.disjoint is disjoint
+    if data.choosing is not None:
+        assert set(data.choosing.names()).isdisjoint(data.heldout.names()) is disjoint
+    if recipe.translates:
+        assert not split_stores(open_stores(recipe, "sample:paintings", "sample:photos"), recipe, 0, CPU).disjoint
+
+
 def test_with_few_photos_all_are_sampled_and_evaluated() -> None:
     recipe = CUT.replace(["heldout=0.2"])
     data = split_stores(open_stores(recipe, "sample:paintings", "sample:photos"), recipe, 0, CPU)

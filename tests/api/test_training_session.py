@@ -70,6 +70,24 @@ def test_callbacks_follow_a_training_and_the_loggers_of_a_run_are_remembered(tmp
     assert '"tensorboard"' in (run / "run.json").read_text()
 
 
+@pytest.mark.parametrize("damaged", [False, True])
+def test_a_run_without_readable_checkpoints_resumes_from_the_newest_state_to_roll_back_to(
+    tmp_path: Path, damaged: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.training.schedule.RECOVERY_SPACING", 2)
+    monkeypatch.setattr(TrainingSession, "_evaluate", lambda session: None)
+    monkeypatch.setattr("impasto.api.training_session.write_report", lambda run: None)
+    run = tmp_path / "run"
+    train.train(GAN, "sample:paintings", run, budget="3steps", progress=False)
+    for path in checkpoint.steps(run / "checkpoints"):
+        path.unlink()  # which may be the same file as a state to roll back to
+        if damaged:
+            path.touch()
+    recorder = Recorder()
+    train.resume(run, callbacks=[recorder], progress=False)
+    assert recorder.steps == [3]
+
+
 def test_an_observer_ends_a_training_without_evaluation_and_report(tmp_path: Path) -> None:
     progress: list[float] = []
 
@@ -134,9 +152,14 @@ def test_a_generator_that_replays_its_training_images_is_not_the_best_style(
     assert choice.sentence() in caplog.text and choice.sentence() in (run / "report.html").read_text()
 
 
-def test_heldout_images_choose_and_score_where_there_are_enough(tmp_path: Path) -> None:
+def test_heldout_images_choose_and_score_where_there_are_enough(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run = tmp_path / "run"
-    train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
+    with caplog.at_level(logging.INFO, "impasto"):
+        train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
+    assert "Evaluating on images that also chose the best style" in caplog.text
+    assert "Some of these images also chose the best style" in (run / "report.html").read_text()
     choice = Style.load(run).card.choice
     assert choice is not None and choice.decided_by == "KID[efficientnet-lite0] 16 v 24 held-out"
     row = json.loads((run / "log.jsonl").read_text().splitlines()[-1])

@@ -109,10 +109,10 @@ def _run(arguments: list[str], folder: Path, log: Path, trouble: Trouble) -> Non
     from impasto.cli import main
     from impasto.inference import image_sets
     from impasto.interop import kaggle_submission
-    from impasto.training import evaluator, trainer
+    from impasto.training import evaluator, plan
 
     image_sets.GENERATED = evaluator.SCORE_IMAGES = training_data.MAX_REALS = 24
-    trainer.SAVE_EVERY = (0.3, 0.3)
+    plan.SAVE_EVERY = (0.3, 0.3)
     kaggle_submission.FEWEST = 700
     if trouble.memory is not None:
         limit = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE") + trouble.memory

@@ -1,6 +1,8 @@
 """A model that replays its training images scores best, and is found out."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image, ImageFilter
 
 from impasto.config.types import Pixels
 from impasto.data.pixel_store import PixelStore, load_images
+from impasto.metrics.base import FeatureSet
 from impasto.metrics.candidates import Candidate, CandidateScorer
 from impasto.metrics.feature_extractors import FeatureExtractor, open_feature_extractor
 from impasto.metrics.image_sets import StoreImages
@@ -69,6 +72,22 @@ def test_copies_are_found_through_a_network_of_their_own(store: PixelStore, netw
     reals = StoreImages(store, SIZE, indices=TRAINED)
     found = CandidateScorer(alexnet, reals, None, network)(store.pixels[np.resize(TRAINED, 24)])
     assert found.decided_by == "KID[alexnet] 24 v 20" and found.memorisation.level == "memorised"
+
+
+def test_what_is_derived_from_the_reals_is_computed_before_the_first_score(
+    store: PixelStore, network: FeatureExtractor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared, fakes = scorer(store, network, unseen=True), store.pixels[:12]
+    derived, lengths = FeatureSet.derived, list[int]()
+
+    def recorded(images: FeatureSet, compute: Callable[..., Any]) -> Any:
+        if compute not in images._derived:
+            lengths.append(len(images))
+        return derived(images, compute)
+
+    monkeypatch.setattr(FeatureSet, "derived", recorded)
+    compared(fakes)
+    assert set(lengths) == {len(fakes)}
 
 
 def test_a_candidate_is_restored_from_a_checkpoint(

@@ -1,8 +1,18 @@
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from impasto.metrics import memorisation
-from impasto.metrics.memorisation import memorisation_distance, mifid, nearest_neighbours, nearest_other_distances
+from impasto.metrics.base import FeatureComparison, FeatureSet
+from impasto.metrics.memorisation import (
+    measure_memorisation,
+    memorisation_distance,
+    mifid,
+    nearest_neighbours,
+    nearest_other_distances,
+)
 
 
 def features(seed: int, count: int) -> np.ndarray:
@@ -26,6 +36,15 @@ def test_d_is_that_of_the_competition() -> None:
     fakes, reals = features(1, 23), features(2, 17)
     assert d(fakes, reals) == pytest.approx(competition(fakes, reals))
     assert d(fakes, reals) != pytest.approx(d(reals, fakes), rel=1e-3)  # over the fakes, not over the reals
+
+
+def test_memorisation_is_measured_by_distances_as_they_are() -> None:
+    fakes, reals = features(1, 23), features(2, 17)
+    network: Any = SimpleNamespace(name="net")
+    found = measure_memorisation(FeatureComparison(fakes, FeatureSet(reals, network, 64)))
+    assert found.fakes == nearest_neighbours(fakes, reals)[0][:, 0].tolist()
+    assert found.reals == nearest_other_distances(reals).tolist()
+    assert (found.network, found.suspects) == ("net", [])
 
 
 def test_all_zero_features_are_ignored() -> None:

@@ -18,6 +18,12 @@ def test_the_frechet_distance_of_the_fid_network_alone_is_called_fid() -> None:
     assert scores("vgg16").label("FD") == "FD[vgg16]"
 
 
+def test_distances_are_rounded_only_where_they_are_written() -> None:
+    found = Memorisation(network="net", fakes=[1 / 3], reals=[2 / 3], suspects=[])
+    assert (found.fakes, found.model_dump()["reals"]) == ([1 / 3], [2 / 3])
+    assert '"fakes":[0.3333333],"reals":[0.6666667]' in found.model_dump_json()
+
+
 def test_the_memorisation_threshold_is_the_5th_percentile_of_the_reals() -> None:
     found = Memorisation(network="net", fakes=[], reals=[k / 100 for k in range(100, 0, -1)], suspects=[])
     assert found.threshold == 0.06

@@ -75,8 +75,9 @@ def test_no_run_is_ranked_by_a_network_of_a_family_that_it_is_trained_against(tm
     recipe = Recipe.load("projected-64").without_search().values()
     a, b = (replace(each, record=replace(each.record, recipe=recipe)) for each in (a, b))
     c, d = entry(tmp_path / "c", invented.evaluation(0.05)), entry(tmp_path / "d", invented.evaluation(0.09))
-    verdict, _ = compared(a, c)
+    verdict, warnings = compared(a, c)
     assert verdict == "No two of these runs have comparable scores."
+    assert "different network. --against PICTURES scores all runs alike." in warnings
     assert compared(a, c, d)[0].startswith("c has the best score. KID[efficientnet-lite0]")
     assert compared(a, b)[0].startswith("No significant difference between the runs. KID[alexnet]")
     marked = {block.caption: any(any(line.best or []) for line in block.lines) for block in _blocks(a, c)}
@@ -113,6 +114,27 @@ def test_runs_are_ranked_by_the_network_that_most_have_in_common(tmp_path: Path)
     assert "not comparable" not in warnings
     few = invented.evaluation(0.02, fakes=128)
     assert "b (efficientnet-lite0, 256 v 270, 64×64 px" in compared(b, entry(tmp_path / "d", few))[1]
+
+
+def test_runs_are_ranked_by_held_out_images_where_those_are_the_same(tmp_path: Path) -> None:
+    """Runs of different seeds hold out different images."""
+
+    def scored(name: str, kid: float, heldout_kid: float, **facts: Any) -> Entry:
+        found, held_out = invented.evaluation(kid), invented.evaluation(heldout_kid, reals=30).scores[0]
+        return entry(tmp_path / name, found.model_copy(update={"unseen": held_out}), **facts)
+
+    a, b, c = scored("a", 0.05, 0.09), scored("b", 0.09, 0.05), scored("c", 0.02, 0.02, seed=1)
+    assert compared(a, b)[0].startswith("b has the best score. KID[efficientnet-lite0], 256 fakes v 30 reals: b 0.0500")
+    assert compared(a, c)[0].startswith("c has the best score. KID[efficientnet-lite0], 256 fakes v 270 reals")
+    assert len({block.caption for block in _blocks(a, c)}) == len(_blocks(a, c))
+
+
+def test_a_run_with_scores_through_its_own_family_alone_has_none_to_rank_by(tmp_path: Path) -> None:
+    found = invented.evaluation()
+    own = found.model_copy(update={"scores": found.scores[:1]})
+    a, b = entry(tmp_path / "a", own), entry(tmp_path / "b", found)
+    a = replace(a, record=replace(a.record, recipe=Recipe.load("projected-64").without_search().values()))
+    assert "a has no scores to rank by: --against PICTURES" in compared(a, b)[1]
 
 
 def test_scores_against_different_training_sets_are_not_comparable(tmp_path: Path) -> None:

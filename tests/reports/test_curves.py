@@ -2,6 +2,7 @@
 
 import io
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from fixtures import invented_runs as invented
+from impasto.metrics.choice import Choice
 from impasto.reports.curves import draw_curves, group_losses, needs_log_scale
 from impasto.reports.figure_style import DARK, LIGHT, png
 from impasto.reports.run_log import Event, Log
@@ -93,17 +95,26 @@ def test_panels_and_their_axis_labels(tmp_path: Path) -> None:
     assert all(axes.get_ylabel() for axes in drawn.axes)
 
 
-def test_each_score_has_a_panel_with_the_best_value_marked(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("best", "step", "name", "values"),
+    [(None, 300, "lowest", (0.2, 0.4)), (250, 250, "best style", (0.4, 0.8)), (7, 300, "lowest", (0.2, 0.4))],
+)
+def test_each_score_has_a_panel_with_the_best_style_marked_or_the_lowest_value(
+    tmp_path: Path, best: int | None, step: int, name: str, values: tuple[float, float]
+) -> None:
+    """Another step than the lowest may be the best style: one that does not reproduce training images."""
     other = "KID[$net$] 128 v 30"
     rows: list[dict[str, Any]] = [{"step": step, "pictures": step} for step in range(1, 401)]
-    for step, value in {100: 0.5, 250: 0.4, 300: 0.2, 400: 0.3}.items():
-        rows[step - 1] |= {invented.KID: value, other: 2 * value}
-    drawn = draw_curves(record(tmp_path, rows), LIGHT)
+    for scored, value in {100: 0.5, 250: 0.4, 300: 0.2, 400: 0.3}.items():
+        rows[scored - 1] |= {invented.KID: value, other: 2 * value}
+    run = record(tmp_path, rows)
+    choice = best and Choice(step=best, decided_by=invented.KID, value=0.4, memorisation="none", copies=0.0)
+    drawn = draw_curves(replace(run, facts=run.facts.model_copy(update={"best": choice})), LIGHT)
     assert titles(drawn) == [invented.KID, other]
-    for axes, best in zip(drawn.axes, (0.2, 0.4), strict=True):
+    for axes, value in zip(drawn.axes, values, strict=True):
         (ring,) = [line for line in axes.lines if line.get_markersize() == 10]
-        assert (ring.get_xdata(), ring.get_ydata()) == ([300], [best])
-        assert any(f"{best:.3g}" in text.get_text() for text in axes.texts)
+        assert (ring.get_xdata(), ring.get_ydata()) == ([step], [value])
+        assert any(f"{name}: {value:.3g}" == text.get_text() for text in axes.texts)
 
 
 def test_100_000_steps_are_read_and_drawn_within_5_cpu_seconds(tmp_path: Path) -> None:

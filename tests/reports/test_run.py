@@ -82,7 +82,22 @@ def test_the_page_states_the_key_figures(page: Page) -> None:
     )
     assert "6,400 (24 epochs)" in text
     assert "51.6 images/s" in text
-    assert re.search(rf"{re.escape(invented.KID)}: best, at step \d+", text)
+    assert re.search(rf"{re.escape(invented.KID)}: lowest, at step \d+", text)
+
+
+def test_the_key_figures_name_the_lowest_score_and_that_of_the_best_style(tmp_path: Path) -> None:
+    run = invented.begin(tmp_path / "run")
+    values = {10: 0.6, 20: 0.5, 30: 0.3, 40: 0.4}
+    invented.write_log(run, [{"step": step, "pictures": step, invented.KID: value} for step, value in values.items()])
+    choice = {"decided_by": invented.KID, "value": 0.5, "memorisation": "none", "copies": 0.0}
+    for best, told in (
+        (None, "lowest, at step 30 (last: 0.400 at step 40)"),
+        (20, "lowest, at step 30 (best style: 0.500 at step 20; last: 0.400 at step 40)"),
+        (30, "lowest, at step 30 (the best style; last: 0.400 at step 40)"),
+    ):
+        facts = invented.FACTS | {"best": best and choice | {"step": best}}
+        (run / "run.json").write_text(json.dumps(facts))
+        assert told in plain(Page(write_report(run)).text)
 
 
 @pytest.fixture(scope="module")

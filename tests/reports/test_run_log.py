@@ -40,6 +40,12 @@ def test_values_that_are_no_numbers_are_left_out(tmp_path: Path) -> None:
     assert columns.keys() == {"step", "KID", "loss"} and np.isnan(columns["loss"][0]) and columns["loss"][1] == 3
 
 
+def test_a_step_that_is_a_text_is_read(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"step": "5", "KID": 0.5}\n{"step": 6, "KID": 0.4}\n')
+    assert read_log(log).columns["step"].tolist() == [5, 6]
+
+
 def test_sparse_quantities_keep_their_steps(tmp_path: Path) -> None:
     invented.write_log(tmp_path, invented.log_rows(100, every=25))
     log = read_log(tmp_path / "log.jsonl")
@@ -50,12 +56,12 @@ def test_sparse_quantities_keep_their_steps(tmp_path: Path) -> None:
     assert log.series("no such measure")[0].size == 0
 
 
-def test_the_best_is_the_lowest(tmp_path: Path) -> None:
+def test_the_lowest_score_has_its_step(tmp_path: Path) -> None:
     values = {10: 0.6, 20: 0.5, 30: 0.3, 40: 0.4}
     run = invented.begin(tmp_path / "run")
     invented.write_log(run, [{"step": step, invented.KID: value} for step, value in values.items()])
-    assert RunRecord.read(run).log.best(invented.KID) == (30, 0.3)
-    assert RunRecord.read(run).log.best("no such measure") is None
+    assert RunRecord.read(run).log.lowest(invented.KID) == (30, 0.3)
+    assert RunRecord.read(run).log.lowest("no such measure") is None
 
 
 def test_rows_discarded_by_a_rewind_are_left_out(tmp_path: Path) -> None:

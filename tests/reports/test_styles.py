@@ -47,7 +47,9 @@ def test_the_training_command_gives_the_same_recipe() -> None:
     given = dict(zip(words[3::2], words[4::2], strict=True))
     assert (given["--paintings"], given["--photos"]) == ("photos", "monets")  # it learned to make the photos of monets
     assert (given["--from"], given["--seed"], given["--budget"]) == ("my style", "3", "1234steps")
-    assert "--budget 2h" in str(training_command(card.model_copy(update={"budget": "2h"})))
+    timed = card.model_copy(update={"budget": "2h"})
+    assert "--budget 2h" in str(training_command(timed))
+    assert "--budget 900+300steps" in str(training_command(timed.model_copy(update={"plan": "900+300steps"})))
     told = [value for option, value in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
     assert Recipe.load("monet").replace(told).values() == trained.values() and len(told) == len(settings)
 

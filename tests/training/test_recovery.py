@@ -188,6 +188,45 @@ def test_a_training_that_fails_and_is_stopped_equals_one_that_only_fails_bit_for
     assert cards[0].steps == cards[1].steps and cards[0].scores == cards[1].scores
 
 
+def test_a_rollback_past_several_checkpoints_leaves_that_of_its_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    t = failing(tmp_path / "run", at=(47,), saves=(30, 34, 38, 42))
+    left: list[int] = []
+    monkeypatch.setattr(
+        t.callbacks, "on_event", lambda *_: left.extend(map(checkpoint.step_of, checkpoint.steps(t.run.checkpoints)))
+    )
+    assert t.train().finished
+    assert left == [25]
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_the_best_style_of_a_state_is_restored_where_a_later_one_has_replaced_it(
+    tmp_path: Path, killed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best one is of step 22; a better one, of step 39, is lost in a rollback or with a process, to step 25."""
+    monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 100)
+    values = iter([3.0, 2.0, 1.0])
+
+    def lose(_: Batch) -> None:
+        if t.step == 40 and not t.recovery.rollbacks:
+            assert Style.load(t.run.best).card.steps == 39
+            if killed:
+                raise KeyboardInterrupt
+            break_weights(t, float("nan"))
+
+    t = trainer(tmp_path / "run", "60steps", scorer=lambda images: kid_scores(next(values, 3.0)))
+    before_step(t, lose)
+    if killed:
+        with pytest.raises(KeyboardInterrupt):
+            t.train()
+        t = trainer(tmp_path / "run", "60steps", scorer=lambda images: kid_scores(3.0))
+        t.resume(checkpoint.newest(t.run.checkpoints)[0])
+        assert t.step == 25
+    assert t.train().finished and t.recovery.rollbacks == (not killed)
+    assert Style.load(t.run.best).card.steps == t.run.facts["best"]["step"] == 22
+
+
 def test_a_killed_process_leaves_no_later_state_to_roll_back_to(tmp_path: Path) -> None:
     t = trainer(tmp_path / "run", budget="60steps")
     t.train()
@@ -222,4 +261,4 @@ def test_a_rollback_to_the_start_keeps_the_number_of_steps_of_a_time_budget(tmp_
     before_step(t, break_once)
     assert t.train().finished
     assert "Rolled back to step 0" in str(events(t))
-    assert t.step == t.schedule.total == t.run.facts["total_steps"] == 116
+    assert t.step == t.schedule.total == t.run.facts["total_steps"] == 115

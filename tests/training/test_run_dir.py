@@ -36,7 +36,7 @@ def test_only_one_process_trains_a_run(run: RunDir) -> None:
 def test_partial_files_of_a_killed_process_are_deleted(run: RunDir) -> None:
     kept = [run.samples / "step-00000005.jpg", run.path / "report.html.7-8.part", run.samples / "holiday.part"]
     left = [run.samples / "step-00000009.jpg.7-8.part", run.checkpoints / "step.pt.7-8.part"]
-    left.append(run.path / "best.safetensors.7-8.part")
+    left += [run.path / "best.safetensors.7-8.part", run.checkpoints / "step.safetensors.7-8.part"]
     for file in (*kept, *left):
         file.touch()
     with run.lock():

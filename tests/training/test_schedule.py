@@ -25,6 +25,16 @@ def test_samples_are_denser_at_the_beginning_and_end_with_the_last_step(total: i
         assert steps[1] - steps[0] < steps[-1] - steps[-2]
 
 
+def test_the_step_of_the_last_change_of_speed_follows_from_the_step() -> None:
+    """Also after a rollback to a step before it, and where no part begins with it."""
+    for budget, changes in (("40+20+60steps", (40, 60)), ("120steps", (48, 96)), ("119steps", (48, 96))):
+        schedule = StepSchedule(Budget.parse(budget), batch=4, epoch=100, speed_changes=(0.4, 0.8))
+        assert [step for step in range(121) if schedule.speed_changes_at(step)] == list(changes)
+        for step in range(121):
+            assert schedule.speed_changed_at(step) == max((change for change in changes if change <= step), default=0)
+    assert StepSchedule(Budget.parse("1h"), batch=4, epoch=100, speed_changes=(0.4,)).speed_changed_at(7) == 0
+
+
 def test_an_observer_chooses_where_to_score() -> None:
     schedule = StepSchedule(Budget.parse("90steps"), batch=4, epoch=100, score_at=(1 / 9, 1 / 3, 1.0))
     assert [step for step in range(1, 91) if schedule.due(step)[1]] == [10, 30, 90]

@@ -17,4 +17,10 @@ def test_the_card_has_the_license_of_the_run_and_no_folder_of_this_machine(tmp_p
     t.run.note(paintings={"spec": "/home/somebody/monets.zip"}, start="/home/somebody/run")
     card = trained_style(t.run, t.state, seconds=1.26, candidate=None).card
     assert (card.license, card.target_data["spec"], card.start) == ("CC0-1.0", "monets.zip", "run")
-    assert (card.seconds, card.scores, card.task) == (1.3, [], "generation")
+    assert (card.seconds, card.scores, card.task, card.plan) == (1.3, [], "generation", "")
+
+
+def test_the_card_has_the_plan_that_repeats_the_training(tmp_path: Path) -> None:
+    t = trainer(tmp_path / "run", budget="2epochs")
+    t.train()
+    assert (t.style().card.budget, t.style().card.plan) == ("2epochs", "6steps")

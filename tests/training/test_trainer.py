@@ -143,7 +143,7 @@ def test_the_speed_changes_after_the_part_at_half_the_size(tmp_path: Path) -> No
     before_step(t, lambda _: steps.append(len(sizes)))
     t.train()
     assert [sizes[first] for first in steps] == [32] * 6 + [64] * 8  # 6/14 is the first beyond 0.4
-    assert t.schedule.speed_changed_at == 6
+    assert t.schedule.speed_changed_at(t.step) == 6
 
 
 # Budgets in time.
@@ -161,8 +161,8 @@ def test_a_time_budget_becomes_a_number_of_steps_that_is_restored(tmp_path: Path
     t = within(tmp_path / "run", "30s", 0.25)
     assert t.train().finished
     state = checkpoint.newest(t.run.checkpoints)[0]
-    assert t.schedule.total == state["step"] == t.run.facts["total_steps"] == 116  # 30 s without 1 s of measurement
-    assert t.run.facts["plan"] == "116steps"
+    assert t.schedule.total == state["step"] == t.run.facts["total_steps"] == 115  # 30 s without 1.25 s of measurement
+    assert t.run.facts["plan"] == "115steps"
     assert state["seconds"] == pytest.approx(30)
     again = trainer(tmp_path / "run", budget="30s")
     again.resume(state)
@@ -233,8 +233,8 @@ def test_the_speed_is_measured_by_steps_that_are_undone(tmp_path: Path) -> None:
     before_step(t, lambda batch: steps.append((batch.step, batch.progress)))
     t.train()
     made = [step for step, _ in steps]
-    assert made[:4] == [0, 1, 2, 3] and made[4:] == list(range(116))
-    assert [progress for _, progress in steps[4:]] == [step / 116 for step in range(116)]
+    assert made[:5] == list(range(5)) and made[5:] == list(range(115))
+    assert [progress for _, progress in steps[5:]] == [step / 115 for step in range(115)]
 
 
 def test_a_process_that_is_killed_while_the_speed_is_measured_leaves_a_run_that_resumes(tmp_path: Path) -> None:
@@ -313,7 +313,9 @@ def test_each_size_of_a_progressive_model_has_half_of_a_time_budget(tmp_path: Pa
     before_step(t, lambda batch: clock.advance(0.25 if batch.progress < 0.5 else 1.0))
     t.train()
     assert t.step == t.schedule.total
-    assert t.schedule.speed_changed_at == pytest.approx(30 / 0.25, rel=0.05)
+    assert t.schedule.speed_changed_at(t.step) == pytest.approx(
+        (60 - 1.25 - 3) / 2 / 0.25, abs=1
+    )  # without the measurement
     assert t.timer.elapsed == pytest.approx(60, rel=0.05)
 
 
@@ -325,7 +327,7 @@ def test_the_best_style_of_a_progressive_model_has_the_largest_size(
     t = growing(tmp_path / "run", "40steps", scorer=lambda images: kid_scores(next(values)))
     t.train()
     assert t.evaluator.best is not None and t.evaluator.best.value >= 0.2
-    assert Style.load(tmp_path / "run" / "best.safetensors").card.steps > t.schedule.speed_changed_at
+    assert Style.load(tmp_path / "run" / "best.safetensors").card.steps > t.schedule.speed_changed_at(t.step)
 
 
 def test_a_progressive_model_resumes_bit_for_bit_while_a_size_fades_in(tmp_path: Path) -> None:

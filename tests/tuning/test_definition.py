@@ -1,9 +1,11 @@
 """Definitions of studies are checked, and compared by their content."""
 
+import pytest
 import yaml
 
 from fixtures.studies import small_recipe
 from impasto.config.recipe import Recipe
+from impasto.errors import ImpastoError
 from impasto.tuning.definition import StudyDefinition, list_differences, recipe_differences
 
 
@@ -13,6 +15,11 @@ def test_a_stored_definition_is_compared_by_its_settings_and_not_by_its_text() -
     shuffled = dict(reversed(yaml.safe_load(stored["recipe"]).items()))
     del shuffled["penalty"]  # a setting with a default, which an earlier version may not have written
     assert definition.differences(stored | {"recipe": yaml.safe_dump(shuffled)}) == []
+
+
+def test_a_budget_with_other_parts_than_a_training_is_refused() -> None:
+    with pytest.raises(ImpastoError, match=r"budget 2\+3steps has 2 parts and the training 1"):
+        StudyDefinition(small_recipe(), "2+3steps").require_valid()
 
 
 def test_a_recipe_of_the_version_before_is_the_same_recipe() -> None:

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 
-from fixtures.studies import ask, open_small, small_recipe
+from fixtures.studies import open_small, small_definition, small_recipe
 from impasto.errors import ImpastoError
+from impasto.tuning.storage import open_storage
 from impasto.tuning.study import require_name, require_same_data, scores_unseen
 
 
@@ -51,11 +53,15 @@ def test_other_names_are_accepted(name: str) -> None:
     require_name(name)
 
 
-def test_all_trials_of_a_study_are_scored_against_the_same_images(tmp_path: Path) -> None:
+def test_all_trials_of_a_study_are_scored_against_the_images_that_it_was_created_for(tmp_path: Path) -> None:
     for name, enough in (("a", True), ("b", False)):
-        study = open_small(tmp_path / name, journal=True)
-        assert scores_unseen(study, enough) is enough
-        assert scores_unseen(open_small(tmp_path / name, journal=True), not enough) is enough
-    begun = open_small(tmp_path / "earlier", journal=True)
-    ask(begun)
-    assert scores_unseen(begun, True) is False
+        assert scores_unseen(open_small(tmp_path / name, journal=True, unseen=enough)) is enough
+        assert scores_unseen(open_small(tmp_path / name, journal=True, unseen=not enough)) is enough
+
+
+def test_a_study_of_an_earlier_version_is_scored_against_the_training_images(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path / "study.log"))
+    earlier = optuna.create_study(storage=storage, study_name="s")
+    earlier.set_user_attr("definition", small_definition().to_json())
+    again = open_small(tmp_path, journal=True, unseen=True)
+    assert scores_unseen(again) is False and "unseen" not in again.user_attrs

@@ -133,6 +133,7 @@ class DataSplits:
         reals: training images of the target domain.
         choosing: held-out images of the target domain to choose the best style by; None if there are too few.
         heldout: held-out images of the target domain to evaluate the best style by; they may be too few.
+        disjoint: whether the best style is evaluated by held-out images none of which chose it.
         photos: images of the source domain to evaluate by; None for unconditional models.
         source_reals: training images of the source domain, to score the reverse direction against.
     """
@@ -141,6 +142,7 @@ class DataSplits:
     reals: StoreImages
     choosing: StoreImages | None
     heldout: StoreImages
+    disjoint: bool
     photos: StoreImages | None = None
     source_reals: StoreImages | None = None
 
@@ -164,11 +166,12 @@ def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device
     heldout_batches = Batches(loader(target, heldout, "epoch")) if len(heldout) else None
     reals = StoreImages(target, recipe.sample_size, MAX_REALS, train)
     choose, evaluate = _halves(heldout)
+    disjoint = _enough_for_both(heldout)
     choosing = StoreImages(target, recipe.sample_size, indices=choose) if len(heldout) >= FEW_HELDOUT else None
     heldout_images = StoreImages(target, recipe.sample_size, indices=evaluate)
     if source is None:
         training = TrainingData(Batches(loader(target, train, "epoch")), heldout_batches)
-        return DataSplits(training, reals, choosing, heldout_images)
+        return DataSplits(training, reals, choosing, heldout_images, disjoint)
     source_train, source_heldout = split(len(source.pixels), recipe.heldout, seed)
     choose = evaluate = np.arange(len(source.pixels))
     if len(source_heldout) >= FEW_HELDOUT:
@@ -179,6 +182,7 @@ def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device
         reals,
         choosing,
         heldout_images,
+        disjoint and _enough_for_both(source_heldout),
         StoreImages(source, recipe.sample_size, image_sets.GENERATED, evaluate),
         StoreImages(source, recipe.sample_size, image_sets.GENERATED, source_train),
     )
@@ -190,7 +194,12 @@ def enough_heldout(stores: Stores, recipe: Recipe) -> bool:
     return len(split(len(target.pixels), recipe.heldout, 0)[1]) >= FEW_HELDOUT
 
 
+def _enough_for_both(heldout: np.ndarray) -> bool:
+    """Return whether one half of the images can choose and the other evaluate."""
+    return len(heldout) >= 2 * FEW_HELDOUT
+
+
 def _halves(heldout: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the images to choose by and those to evaluate by: halves, or all for both if they are too few to
     divide."""
-    return (heldout[::2], heldout[1::2]) if len(heldout) >= 2 * FEW_HELDOUT else (heldout, heldout)
+    return (heldout[::2], heldout[1::2]) if _enough_for_both(heldout) else (heldout, heldout)

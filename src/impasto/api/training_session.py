@@ -108,20 +108,25 @@ class TrainingSession:
             self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer
         )
         # Last, as a tracker that was opened has to be closed.
-        resumed = bool(checkpoint.steps(self.run.checkpoints))
+        resumed = any(map(checkpoint.steps, self._folders))
         trainer.callbacks.callbacks[:0] = open_loggers(self.run, self.run.facts.get("loggers", ()), resumed)
         return trainer
 
+    @property
+    def _folders(self) -> tuple[Path, Path]:
+        """Where to resume from: the checkpoints, or else the states to roll back to."""
+        return self.run.checkpoints, self.run.recovery
+
     def _restore(self, trainer: Trainer) -> None:
         """Restore the newest checkpoint; without one, load the weights that the training starts from, if any."""
-        if not checkpoint.steps(self.run.checkpoints):
+        if not any(map(checkpoint.steps, self._folders)):
             start = self.run.facts.get("start")
             if start:
                 trainer.state.load_weights(start, *_start_weights(start))
             return
-        state, damaged = checkpoint.newest(self.run.checkpoints)
+        state, damaged = checkpoint.newest(*self._folders)
         for path in damaged:
-            _log.warning("%s is damaged; an older checkpoint is used.", path)
+            _log.warning("%s is damaged; another checkpoint is used.", path)
         trainer.resume(state)
         if trainer.schedule.total is not None and trainer.step >= trainer.schedule.total:
             _log.info("Finished at step %d; a larger --budget continues the training.", trainer.step)
@@ -141,8 +146,13 @@ class TrainingSession:
             tile(images, columns=8).save(part, format="JPEG", quality=92, subsampling=0)
 
     def _evaluate(self) -> None:
-        """Evaluate the style on images that did not choose it, add the scores to its card and log them."""
-        _log.info("Evaluating on images that were not used to choose the best style …")
+        """Evaluate the style, if there are enough on images that did not choose it; add the scores to its card and log
+        them."""
+        if self.data.disjoint:
+            _log.info("Evaluating on images that were not used to choose the best style …")
+        else:
+            _log.info("Evaluating on images that also chose the best style, as too few are held out …")
+        self.run.note(disjoint=self.data.disjoint)
         path = self._style_file()
         style = Style.load(path)
         evaluation = self._measure(style)

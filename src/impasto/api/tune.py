@@ -104,9 +104,11 @@ def tune(
     stores = open_stores(base, paintings, photos, crop_frames)
     data = {"paintings": stores.paintings, "photos": stores.photos}
     fingerprints = {kind: store.fingerprint for kind, store in data.items() if store is not None}
-    opened = open_study(open_storage(url), name, definition)
+    opened_storage = open_storage(url)
+    with sqlite_lock(url):
+        opened = open_study(opened_storage, name, replace(definition, unseen=enough_heldout(stores, base)))
     require_same_data(opened, fingerprints)
-    definition = replace(definition, unseen=scores_unseen(opened, enough_heldout(stores, base)))
+    definition = replace(definition, unseen=scores_unseen(opened))
     _log.info("Objectives: %s.", " and ".join(definition.labels))
     count = f"{trials} trials" if trials > 1 else "1 trial"
     _log.info("Study '%s' in %s: %d settings, %s of %s.", name, without_password(url), len(base.tune), count, budget)

@@ -153,7 +153,7 @@ class Recipe(Config):
 
     @property
     def feature_families(self) -> frozenset[str]:
-        """The families of pretrained networks whose features its networks and losses use."""
+        """The families of pretrained networks whose features its generator and discriminator use."""
         families = self.generator.feature_family, self.discriminator.feature_family
         return frozenset(family for family in families if family is not None)
 

@@ -8,9 +8,9 @@ from impasto.metrics.choice import Choice
 from impasto.metrics.feature_extractors import FeatureExtractor
 from impasto.metrics.features import extract
 from impasto.metrics.image_sets import ImageSet
-from impasto.metrics.memorisation import nearest_other_distances, nearest_reals
+from impasto.metrics.memorisation import measure_memorisation
 from impasto.metrics.memorisation_finding import MemorisationFinding, assess_memorisation
-from impasto.metrics.results import DECIDING_METRIC, Memorisation, Scores
+from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.metrics.scoring import score
 
 
@@ -58,8 +58,13 @@ class Candidate(BaseModel, frozen=True):
         return self.scores.row() | {self.decided_by: self.value, f"copies {self.scores.counts}": self.copies}
 
 
+#: Reals that are scored beforehand, to compute what metrics derive from all reals; more than any metric's neighbours.
+WARM_UP = 8
+
+
 class CandidateScorer:
-    """Scores generated images as those of a candidate.
+    """Scores generated images as those of a candidate. What is derived from the reals alone is computed beforehand, so
+    that the time of a score depends on the fakes.
 
     Args:
         network: of a family that the model is not trained against.
@@ -77,6 +82,9 @@ class CandidateScorer:
         self._originals = self._reals
         if memorisation.name != network.name:
             self._originals = FeatureSet(reals.features(memorisation), memorisation, reals.size)
+        for each in filter(None, (self._reals, self._unseen)):
+            score(FeatureComparison(each.features[:WARM_UP], each))
+        measure_memorisation(FeatureComparison(self._originals.features[:WARM_UP], self._originals))
 
     def __call__(self, images: Pixels) -> Candidate:
         """Score images, uint8 (N, S, S, 3), N ≥ 2."""
@@ -85,17 +93,5 @@ class CandidateScorer:
         if self._originals is not self._reals:
             copied = FeatureComparison(extract(self._memorisation, images), self._originals)
         unseen = None if self._unseen is None else score(FeatureComparison(fakes, self._unseen))
-        return Candidate(scores=score(comparison), unseen=unseen, memorisation=find_memorisation(copied))
-
-
-def find_memorisation(comparison: FeatureComparison) -> MemorisationFinding:
-    """Return whether the fakes reproduce the reals."""
-    fakes = comparison.derived(nearest_reals)[0][:, 0]
-    reals = comparison.reals.derived(_distances_between)
-    return assess_memorisation(
-        Memorisation(network=comparison.extractor.name, fakes=fakes.tolist(), reals=reals, suspects=[])
-    )
-
-
-def _distances_between(images: FeatureSet) -> list[float]:
-    return [float(distance) for distance in nearest_other_distances(images.features)]
+        memorisation = assess_memorisation(measure_memorisation(copied))
+        return Candidate(scores=score(comparison), unseen=unseen, memorisation=memorisation)

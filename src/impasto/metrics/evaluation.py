@@ -21,7 +21,7 @@ from impasto.metrics.content_preservation import content_preservation, smallest_
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor
 from impasto.metrics.features import CPU_BLOCK
 from impasto.metrics.image_sets import FileImages, ImageSet
-from impasto.metrics.memorisation import NEIGHBOURS, nearest_other_distances, nearest_reals
+from impasto.metrics.memorisation import NEIGHBOURS, measure_memorisation, nearest_reals
 from impasto.metrics.results import Evaluation, Memorisation, NearestReals, Scores, Value
 from impasto.metrics.scoring import add_floors, add_intervals, score
 
@@ -127,17 +127,11 @@ def _memorisation(comparison: FeatureComparison, fakes: ImageSet, reals: ImageSe
     distances, indices = comparison.derived(nearest_reals)
     order = select_suspects(distances[:, 0], indices[:, 0])
     fake_names, real_names = fakes.names(), reals.names()
-    found = Memorisation(
-        network=comparison.extractor.name,
-        fakes=_rounded(distances[:, 0]),
-        reals=_rounded(nearest_other_distances(comparison.reals.features)),
-        suspects=[
-            NearestReals(
-                fake=fake_names[i], reals=[real_names[j] for j in indices[i]], distances=_rounded(distances[i])
-            )
-            for i in order
-        ],
-    )
+    suspects = [
+        NearestReals(fake=fake_names[i], reals=[real_names[j] for j in indices[i]], distances=distances[i].tolist())
+        for i in order
+    ]
+    found = measure_memorisation(comparison).model_copy(update={"suspects": suspects})
     rows = np.full((len(order), 1 + NEIGHBOURS, fakes.size, fakes.size, 3), 255, np.uint8)
     rows[:, 0] = fakes.pick(order)
     count = indices.shape[1]
@@ -158,10 +152,6 @@ def select_suspects(distances: Values, nearest: NDArray[np.intp]) -> NDArray[np.
             chosen_for[nearest[fake]] += 1
             chosen.append(fake)
     return np.array(chosen[:SUSPECTS])
-
-
-def _rounded(values: Values) -> list[float]:
-    return [round(float(value), 5) for value in values]
 
 
 def _contact_sheet(images: ImageSet) -> Image.Image:

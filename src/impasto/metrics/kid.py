@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.config.types import Values
-from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric
+from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric, FeatureSet
 from impasto.metrics.results import Value
 
 BLOCK = 1024  #: rows of the kernel matrix in memory at a time
@@ -26,7 +26,8 @@ class KernelDistance(FeatureMetric):
     order = 10
 
     def compute(self, comparison: FeatureComparison) -> Value:
-        value, error = kernel_distance(comparison.fakes.values, comparison.reals.values)
+        fakes, reals = comparison.fakes, comparison.reals
+        value, error = _distance(fakes.values, reals.values, fakes.derived(_within), reals.derived(_within))
         return Value(value=value, error=error if isfinite(error) else None)
 
 
@@ -36,7 +37,10 @@ def kernel_distance(fakes: NDArray[np.floating], reals: NDArray[np.floating]) ->
     The error is the jackknife's, over all subsets that leave one image out; NaN for fewer than 3 rows.
     """
     x, y = fakes.astype(np.float64, copy=False), reals.astype(np.float64, copy=False)
-    within_x, within_y = _row_sums(x, x) - _diagonal(x), _row_sums(y, y) - _diagonal(y)
+    return _distance(x, y, _others(x), _others(y))
+
+
+def _distance(x: Values, y: Values, within_x: Values, within_y: Values) -> tuple[float, float]:
     across_x, across_y = _row_sums(x, y), _row_sums(y, x)
     n, m = len(x), len(y)
     xx, yy, xy = within_x.sum(), within_y.sum(), across_x.sum()
@@ -51,6 +55,15 @@ def kernel_distance(fakes: NDArray[np.floating], reals: NDArray[np.floating]) ->
     )  # (M,)
     variance = (n - 1) * without_x.var() + (m - 1) * without_y.var()
     return float(value), float(np.sqrt(variance))
+
+
+def _within(images: FeatureSet) -> Values:
+    return _others(images.values)
+
+
+def _others(x: Values) -> Values:
+    """Return, for each row of x, the kernel summed over all other rows."""
+    return _row_sums(x, x) - _diagonal(x)
 
 
 def _row_sums(x: Values, y: Values) -> Values:

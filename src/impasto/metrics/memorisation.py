@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.config.types import Values
-from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric, standard_error
+from impasto.metrics.base import METRICS, FeatureComparison, FeatureMetric, FeatureSet, standard_error
 from impasto.metrics.fid import bootstrap_interval, frechet
-from impasto.metrics.results import FID_NETWORK, Value
+from impasto.metrics.results import FID_NETWORK, Memorisation, Value
 
 THRESHOLD, EPSILON = 0.1, 1e-15
 #: Reals found for each fake.
@@ -52,6 +52,13 @@ def nearest_reals(comparison: FeatureComparison) -> tuple[Values, NDArray[np.int
     return nearest_neighbours(comparison.fakes.features, comparison.reals.features, NEIGHBOURS)
 
 
+def measure_memorisation(comparison: FeatureComparison) -> Memorisation:
+    """Return the distances that tell whether the fakes reproduce the reals, without suspects."""
+    fakes = comparison.derived(nearest_reals)[0][:, 0]
+    reals = comparison.reals.derived(_distances_between)
+    return Memorisation(network=comparison.extractor.name, fakes=fakes.tolist(), reals=reals.tolist(), suspects=[])
+
+
 def nearest_neighbours(
     fakes: NDArray[np.floating], reals: NDArray[np.floating], count: int = 1
 ) -> tuple[Values, NDArray[np.intp]]:
@@ -77,6 +84,10 @@ def memorisation_distance(distances: Values, fakes: NDArray[np.floating]) -> flo
 def mifid(fid: float, d: float) -> float:
     """Return the competition's score: FID / d where d is below 0.1, and FID elsewhere."""
     return fid / ((d if d < THRESHOLD else 1.0) + EPSILON)
+
+
+def _distances_between(images: FeatureSet) -> Values:
+    return nearest_other_distances(images.features)
 
 
 def _distance(comparison: FeatureComparison) -> float:

@@ -1,13 +1,17 @@
 """Results of an evaluation. Every number comes with its network and the numbers of images."""
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PlainSerializer
 
 #: The network whose Fréchet distance is the FID of the literature.
 FID_NETWORK = "inception-2015"
 #: The metric by which a training chooses its best style, and a comparison the best run; lower is better.
 DECIDING_METRIC = "KID"
+
+#: A cosine distance, rounded where it is written: beyond these decimals are rounding errors of the features.
+Distance = Annotated[float, PlainSerializer(lambda distance: round(distance, 7), when_used="json")]
 
 
 class Value(BaseModel, frozen=True):
@@ -60,15 +64,15 @@ class NearestReals(BaseModel, frozen=True):
 
     fake: str
     reals: list[str]
-    distances: list[float]
+    distances: list[Distance]
 
 
 class Memorisation(BaseModel, frozen=True):
     """Distances of the fakes to their nearest reals, and of the reals to each other."""
 
     network: str
-    fakes: list[float]  #: distance of each fake to its nearest real: 1 − |cosine| of the features
-    reals: list[float]  #: distance of each real to its nearest other real
+    fakes: list[Distance]  #: distance of each fake to its nearest real: 1 − |cosine| of the features
+    reals: list[Distance]  #: distance of each real to its nearest other real
     suspects: list[NearestReals]  #: the fakes with the smallest distances, nearest first
 
     @property

@@ -105,9 +105,11 @@ class ComparedRun(BaseModel, frozen=True):
         _, memory = log.series("memory")
         during = []
         for name in log.scores:
-            best = log.best(name)
+            lowest = log.lowest(name)
             last = float(log.series(name)[1][-1])
-            during.append(TrainingScore(measure=name, lowest=best and best[1], step=best and best[0], last=last))
+            during.append(
+                TrainingScore(measure=name, lowest=lowest and lowest[1], step=lowest and lowest[0], last=last)
+            )
         return cls(
             name=entry.name,
             folder=str(record.folder),

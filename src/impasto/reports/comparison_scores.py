@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from impasto.config.scoring import network_family
 from impasto.metrics.base import better
 from impasto.metrics.formatting import SIGNIFICANT
-from impasto.metrics.results import ImageSetSummary, Scores, Value
+from impasto.metrics.results import DECIDING_METRIC, ImageSetSummary, Scores, Value
 from impasto.reports.comparison_results import ComparedRun
 from impasto.reports.record_text import base_name
 
@@ -21,10 +21,15 @@ class Condition:
     size: int
     reals: str
     fingerprint: str  #: of the training images, where those are the reals
-    unseen: bool  #: whether the reals are held-out images
+    heldout: tuple[int, int] | None  #: seed and number of the held-out images, where those are the reals
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the reals are held-out images."""
+        return self.heldout is not None
 
     def __str__(self) -> str:
-        kind = ", held-out images" if self.unseen else ""
+        kind = f", held-out images (seed {self.heldout[0]})" if self.heldout else ""
         return f"{self.network}, {self.counts}, {self.size}×{self.size} px, against {self.reals}{kind}"
 
     def differences(self, other: "Condition") -> list[str]:
@@ -33,25 +38,40 @@ class Condition:
             "network": self.network != other.network,
             "counts": self.counts != other.counts,
             "size": self.size != other.size,
-            "real images": (self.reals, self.fingerprint) != (other.reals, other.fingerprint),
+            "real images": (self.reals, self.fingerprint, self.heldout)
+            != (other.reals, other.fingerprint, other.heldout),
         }
         return [name for name, found in differs.items() if found]
 
 
 def conditions(run: ComparedRun) -> dict[Condition, Scores]:
-    """Return a run's scores by condition; none if it was not evaluated."""
+    """Return a run's scores by condition; none if it was not evaluated.
+
+    Runs of different seeds hold out different images. They share nearly all training images, so those count as the
+    same.
+    """
     if run.evaluation is None:
         return {}
     reals = _reals(run.evaluation.reals)
     fingerprint = "" if run.afresh else run.fingerprint
 
-    def condition(scores: Scores, unseen: bool) -> Condition:
-        return Condition(scores.network, scores.counts, scores.size, reals, fingerprint, unseen)
+    def condition(scores: Scores, heldout: tuple[int, int] | None) -> Condition:
+        return Condition(scores.network, scores.counts, scores.size, reals, fingerprint, heldout)
 
-    found = {condition(each, False): each for each in run.evaluation.scores}
+    found = {condition(each, None): each for each in run.evaluation.scores}
     if run.evaluation.unseen is not None:
-        found[condition(run.evaluation.unseen, True)] = run.evaluation.unseen
+        found[condition(run.evaluation.unseen, (run.seed, run.heldout))] = run.evaluation.unseen
     return found
+
+
+def ranking_conditions(run: ComparedRun) -> dict[Condition, Scores]:
+    """Return the scores that may rank a run: those with the deciding metric, not through a network of a family that it
+    is trained against."""
+    return {
+        condition: scores
+        for condition, scores in conditions(run).items()
+        if DECIDING_METRIC in scores.values and not trained_against([run], condition.network)
+    }
 
 
 def trained_against(runs: Sequence[ComparedRun], network: str) -> list[str]:

@@ -8,13 +8,14 @@ from impasto.metrics.formatting import format_value, join_words
 from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import DECIDING_METRIC, Scores
 from impasto.reports.comparison_results import ComparedRun
-from impasto.reports.comparison_scores import Condition, conditions, mark_best, trained_against
+from impasto.reports.comparison_scores import Condition, mark_best, ranking_conditions
 from impasto.reports.evaluation_text import format_sets
 
 
 def conclude(runs: Sequence[ComparedRun]) -> str:
-    """Return which run is best by the deciding metric, under the condition that most runs share. Runs that reproduce
-    training images are not ranked, and no run by a network of a family that it is trained against."""
+    """Return which run is best by the deciding metric, under the condition that most runs share; of several such, one
+    with held-out images. Runs that reproduce training images are not ranked, and no run by a network of a family that
+    it is trained against."""
     if len(runs) == 1:
         return "There is only one run, so nothing is compared."
     copying = [run.name for run in runs if _memorises(run)]
@@ -25,10 +26,9 @@ def conclude(runs: Sequence[ComparedRun]) -> str:
         return f"{copies.strip()}{honest} So the scores do not tell which is best."
     scored: dict[Condition, list[tuple[ComparedRun, Scores]]] = {}
     for run in ranked:
-        for each, scores in conditions(run).items():
-            if DECIDING_METRIC in scores.values and not trained_against([run], each.network):
-                scored.setdefault(each, []).append((run, scores))
-    condition, shared = max(scored.items(), key=lambda item: len(item[1]), default=(None, []))
+        for each, scores in ranking_conditions(run).items():
+            scored.setdefault(each, []).append((run, scores))
+    condition, shared = max(scored.items(), key=lambda item: (len(item[1]), item[0].unseen), default=(None, []))
     if condition is None or len(shared) < 2:
         return f"No two of these runs have comparable scores.{copies}"
     shared.sort(key=lambda pair: pair[1].values[DECIDING_METRIC].value, reverse=better(DECIDING_METRIC) == "higher")
@@ -52,10 +52,10 @@ def warnings(runs: Sequence[ComparedRun]) -> Iterator[str]:
         if run.status != "finished":
             state = "still running" if run.status == "running" else "stopped"
             yield f"{run.name} is not finished: {state} at step {run.steps:,}{run.remaining}."
-    missing = [run.name for run in runs if run.evaluation is None]
+    missing = [run.name for run in runs if not ranking_conditions(run)]
     if missing:
         lacks = "has" if len(missing) == 1 else "have"
-        yield f"{join_words(missing)} {lacks} no scores: --against PICTURES scores all runs alike."
+        yield f"{join_words(missing)} {lacks} no scores to rank by: --against PICTURES scores all runs alike."
     yield from _incomparable(runs)
     if len({run.fingerprint for run in runs}) > 1:
         yield "The runs were trained on different paintings."
@@ -79,16 +79,18 @@ def _memorises(run: ComparedRun) -> bool:
 
 
 def _incomparable(runs: Sequence[ComparedRun]) -> Iterator[str]:
-    """Yield the runs that share no condition with the first evaluated one, and why."""
+    """Yield the runs that share no condition that may rank them with the first evaluated one, and why."""
     groups: list[list[ComparedRun]] = []
-    for run in filter(conditions, runs):
-        shared = (group for group in groups if conditions(group[0]).keys() & conditions(run).keys())
+    for run in filter(ranking_conditions, runs):
+        shared = (group for group in groups if ranking_conditions(group[0]).keys() & ranking_conditions(run).keys())
         if (group := next(shared, None)) is not None:
             group.append(run)
         else:
             groups.append([run])
     for others in groups[1:]:
-        pairs = product(*([each for each in conditions(group[0]) if not each.unseen] for group in (groups[0], others)))
+        pairs = product(
+            *([each for each in ranking_conditions(group[0]) if not each.unseen] for group in (groups[0], others))
+        )
         first, condition = min(pairs, key=lambda pair: len(pair[0].differences(pair[1])))
         yield (
             f"The scores of {join_words([run.name for run in groups[0]])} ({first}) and of "

@@ -44,7 +44,7 @@ class Panel:
     unit: str = ""
     shown: tuple[float, ...] = ()
     """Values that the axis always includes."""
-    mark_best: bool = False
+    mark_lowest: bool = False
     """Whether the lowest value is circled."""
 
 
@@ -58,7 +58,7 @@ def overlay_panels(records: Sequence[RunRecord]) -> list[Panel]:
     logged = [name for log in logs for names in group_losses(log).values() for name in names]
     shared = [name for name in dict.fromkeys(logged) if len(logs) == 1 or logged.count(name) > 1]
     found = [
-        Panel(name, name, along, f"{better(DECIDING_METRIC)} is better", (0,), mark_best=True)
+        Panel(name, name, along, f"{better(DECIDING_METRIC)} is better", (0,), mark_lowest=True)
         for name in scores
         for along in ("pictures", "seconds")  # progress per image, and per hour
     ]
@@ -115,11 +115,11 @@ def _draw(axes: Axes, panel: Panel, records: Sequence[RunRecord], theme: Theme) 
             axes.fill_between(centres, smooth(low, SMOOTHING), smooth(high, SMOOTHING), color=colour, alpha=0.1, lw=0)
         axes.plot(centres, smoothed, color=colour, lw=1.8, ls=dash, marker="o" if few else "", ms=3.5)
         extent += [smoothed.min(), smoothed.max(), *np.quantile(values, (0.02, 0.98))]
-        best = record.log.best(panel.column) if panel.mark_best else None
-        if best is not None:
-            place = places[int(np.abs(values - best[1]).argmin())]
-            axes.plot([place], [best[1]], "o", color=colour, ms=10, mfc="none", mec=colour, mew=1.6, clip_on=False)
-            extent.append(best[1])
+        lowest = record.log.lowest(panel.column) if panel.mark_lowest else None
+        if lowest is not None:
+            place = places[int(np.abs(values - lowest[1]).argmin())]
+            axes.plot([place], [lowest[1]], "o", color=colour, ms=10, mfc="none", mec=colour, mew=1.6, clip_on=False)
+            extent.append(lowest[1])
     style_axes(axes, theme, panel.title, x_label=name, y_label=panel.unit, title_size=10.5)
     set_y_scale(axes, min(extent), max(extent))
     if panel.unit == "%":

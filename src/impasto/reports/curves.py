@@ -55,8 +55,8 @@ class Panel:
     """Values that the axis always includes."""
     reference: tuple[float, str] | None = None
     """A value to compare with, and its meaning."""
-    best: tuple[int, float] | None = None
-    """Step and value of the best style."""
+    mark: tuple[int, float, str] | None = None
+    """Step, value and name of a circled point."""
     log: bool = False
     """Whether the axis may be logarithmic."""
 
@@ -111,7 +111,19 @@ def _panels(record: RunRecord) -> Iterator[Panel]:
         reference=(1, f"as diverse as the real {target}"),
     )
     for name in log.scores:  # one panel each: other networks or counts are not comparable
-        yield Panel(name, f"{better(DECIDING_METRIC)} is better", (Line(name, name),), shown=(0,), best=log.best(name))
+        yield Panel(
+            name, f"{better(DECIDING_METRIC)} is better", (Line(name, name),), shown=(0,), mark=_mark(record, name)
+        )
+
+
+def _mark(record: RunRecord, score: str) -> tuple[int, float, str] | None:
+    """Return where to circle a score: at the best style, or at the lowest value if that is not known."""
+    chosen = record.facts.best
+    value = None if chosen is None else record.log.at(score, chosen.step)
+    if chosen is not None and value is not None:
+        return chosen.step, value, "best style"
+    lowest = record.log.lowest(score)
+    return lowest and (*lowest, "lowest")
 
 
 def group_losses(log: Log) -> dict[str, list[str]]:
@@ -163,9 +175,9 @@ def _draw(axes: Axes, panel: Panel, log: Log, theme: Theme) -> None:
             va="top", fontsize=8, color=theme.ink, alpha=0.75,
         )  # fmt: skip
         extent.append(value)
-    if panel.best is not None:
-        _mark_best(axes, *panel.best, theme)
-        extent.append(panel.best[1])
+    if panel.mark is not None:
+        _circle(axes, *panel.mark, theme, right=panel.mark[0] < log.columns["step"][-1] / 2)
+        extent.append(panel.mark[1])
     style_axes(axes, theme, panel.title, y_label=panel.unit)
     logarithmic = panel.log and needs_log_scale([log.series(line.column)[1] for line in panel.lines])
     set_y_scale(axes, min(extent), max(extent), log=logarithmic)
@@ -182,12 +194,12 @@ def needs_log_scale(lines: Sequence[Values]) -> bool:
     return len(medians) > 1 and positive and max(medians) > LOG_SCALE_RATIO * min(medians)
 
 
-def _mark_best(axes: Axes, step: int, value: float, theme: Theme) -> None:
-    """Circle the best style's score and write it above."""
+def _circle(axes: Axes, step: int, value: float, name: str, theme: Theme, right: bool) -> None:
+    """Circle a score and write it above, to the right or to the left."""
     axes.plot([step], [value], "o", ms=10, mfc="none", mec=theme.ink, mew=1.4, zorder=4, clip_on=False)
     axes.annotate(
-        f"best: {value:.3g}", (step, value), (0, 14), textcoords="offset points",
-        ha="right", va="bottom", fontsize=9, color=theme.ink,
+        f"{name}: {value:.3g}", (step, value), (0, 14), textcoords="offset points",
+        ha="left" if right else "right", va="bottom", fontsize=9, color=theme.ink,
     )  # fmt: skip
 
 

@@ -148,10 +148,22 @@ def _key_figures(record: RunRecord, found: Diagnostics) -> Iterator[KeyFigure]:
         meaning = f"diversity ratio: pixel standard deviation, fakes / real {found.target}"
         yield KeyFigure(f"{found.diversity_ratio:.2f}", meaning)
     for name in record.log.scores:
-        steps, values = record.log.series(name)
-        step, lowest = int(steps[values.argmin()]), float(values.min())
-        last = "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
-        yield KeyFigure(format_number(lowest), f"{name}: best, at step {step:,} ({last})")
+        yield KeyFigure(*_score(record, name))
+
+
+def _score(record: RunRecord, name: str) -> tuple[str, str]:
+    """Return the lowest value of a score during training, and a text with those of the best and the last style."""
+    steps, values = record.log.series(name)
+    step, lowest = int(steps[values.argmin()]), float(values.min())
+    best = record.facts.best
+    last = "the last one" if step == steps[-1] else f"last: {format_number(values[-1])} at step {steps[-1]:,.0f}"
+    if best is not None and best.step == step:
+        others = ["the best style", last]
+    elif best is not None and (value := record.log.at(name, best.step)) is not None:
+        others = [f"best style: {format_number(value)} at step {best.step:,}", last]
+    else:
+        others = [last]
+    return format_number(lowest), f"{name}: lowest, at step {step:,} ({'; '.join(others)})"
 
 
 def _details(record: RunRecord) -> Iterator[tuple[str, str]]:

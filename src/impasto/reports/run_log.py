@@ -51,7 +51,13 @@ class Log:
         """The columns of the deciding metric: ``KID[network] 256 v 270``."""
         return [name for name in self.columns if name.startswith(f"{DECIDING_METRIC}[") and len(self.series(name)[0])]
 
-    def best(self, name: str) -> tuple[int, float] | None:
+    def at(self, name: str, step: int) -> float | None:
+        """Return the value of a quantity at a step; None if it was not logged there."""
+        steps, values = self.series(name)
+        rows = np.flatnonzero(steps == step)
+        return float(values[rows[0]]) if len(rows) else None
+
+    def lowest(self, name: str) -> tuple[int, float] | None:
         """Return step and value of the lowest score; None without values."""
         steps, values = self.series(name)
         if not len(values):
@@ -83,6 +89,7 @@ def read_log(path: Path) -> Log:
             row = migrations.log_row(json.loads(line))
             step = int(row["step"])
             numbers = {name: float(value) for name, value in row.items() if isinstance(value, int | float)}
+            numbers["step"] = step  # which may be a text
         except MALFORMED as error:
             if number == len(lines):
                 break

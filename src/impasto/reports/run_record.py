@@ -54,6 +54,7 @@ class Facts(BaseModel):
     total_steps: int | None = None
     plan: str | None = None  #: the budget in steps that repeats the training
     best: Choice | None = None  #: which style is the best one, and why
+    disjoint: bool | None = None  #: whether none of the images that evaluated it chose it; None if unknown
     paintings: RecordedData
     photos: RecordedData | None = None  #: of image-to-image translation; None for unconditional generation
     start: str | None = None  #: the style or run whose weights it started from

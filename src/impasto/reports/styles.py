@@ -66,7 +66,7 @@ def training_command(card: Card) -> str | None:
     words += [part for change in changes for part in ("--set", change)]
     words += ["--crop-frames"] if paintings.get("crop_frames") else []
     words += ["--seed", str(card.seed)] if card.seed else []
-    return shlex.join([*words, "--budget", card.budget or f"{card.steps}steps", "--out", "run"])
+    return shlex.join([*words, "--budget", card.plan or card.budget or f"{card.steps}steps", "--out", "run"])
 
 
 def _reproduces(changes: Sequence[str], recipe: Recipe) -> bool:

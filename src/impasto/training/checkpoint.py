@@ -1,4 +1,7 @@
-"""Checkpoints: the complete state of a training in one file, written atomically; the newest three are kept."""
+"""Checkpoints: the complete state of a training in one file, written atomically; the newest three are kept.
+
+Beside each is the style that was the best one then, if there was one: ``step-00000025.safetensors``.
+"""
 
 import errno
 import io
@@ -24,10 +27,15 @@ class DamagedError(ImpastoError):
     """A file is damaged, or not a checkpoint."""
 
 
-def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
-    """Write ``state`` as the checkpoint of ``step``, and delete all but the newest ones.
+def save(folder: Path, step: int, state: dict[str, Any], best: Path | None = None) -> Path:
+    """Write ``state`` as the checkpoint of ``step``, and delete all but the newest ones up to it. Those of later steps
+    stay: after a rollback they are deleted once this one is written.
 
     It is serialised in memory first, since torch's own writer aborts on a full disk.
+
+    Args:
+        folder, step, state: see above.
+        best: the file of the best style, if there is one yet; it is kept too.
 
     Raises:
         DiskFullError: the disk is full; the older checkpoints are intact.
@@ -35,32 +43,62 @@ def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
     buffer = io.BytesIO()
     torch.save(state, buffer)
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"step-{step:08d}.pt"
+    path = file_of(folder, step)
+    if best is not None:
+        link(best, best_style(path))
     with atomic_write(path) as part:
         part.write_bytes(buffer.getbuffer())
-    for old in steps(folder)[:-_KEEP]:
-        old.unlink()
+    _prune(folder, step)
     return path
 
 
+def best_style(path: Path) -> Path:
+    """Return where the style is kept that was the best one at a checkpoint."""
+    return path.with_suffix(".safetensors")
+
+
 def keep(path: Path, folder: Path) -> None:
-    """Keep a checkpoint in another folder too, as a hard link where the file system has them."""
+    """Keep a checkpoint and its best style in another folder too."""
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_write(folder / path.name) as part:
-        part.unlink(missing_ok=True)
+    kept = folder / path.name
+    link(best_style(path), best_style(kept))
+    link(path, kept)
+    _prune(folder, step_of(path))
+
+
+def link(source: Path, target: Path) -> None:
+    """Make ``target`` the same file as ``source``: a hard link, or a copy where the file system has none. Remove it if
+    there is no ``source``."""
+    if not source.exists():
+        target.unlink(missing_ok=True)
+        return
+    if target.exists() and target.samefile(source):  # a link to itself cannot be replaced
+        return
+    with atomic_write(target) as part:
+        part.unlink()
         try:
-            os.link(path, part)
+            os.link(source, part)
         except OSError:
-            shutil.copyfile(path, part)
-    for old in steps(folder)[:-_KEEP]:
-        old.unlink()
+            shutil.copyfile(source, part)
+
+
+def remove(path: Path) -> None:
+    """Delete a checkpoint and its best style."""
+    path.unlink()
+    best_style(path).unlink(missing_ok=True)
+
+
+def _prune(folder: Path, step: int) -> None:
+    """Delete all but the newest checkpoints up to ``step``."""
+    for old in [path for path in steps(folder) if step_of(path) <= step][:-_KEEP]:
+        remove(old)
 
 
 def remove_after(folder: Path, step: int) -> None:
     """Delete the checkpoints of later steps."""
     for path in steps(folder):
         if step_of(path) > step:
-            path.unlink()
+            remove(path)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -90,21 +128,27 @@ def steps(folder: Path) -> list[Path]:
     return sorted((path for path in folder.glob("step-*.pt") if _NAME.fullmatch(path.name)), key=step_of)
 
 
+def file_of(folder: Path, step: int) -> Path:
+    """Return the file of the checkpoint of a step."""
+    return folder / f"step-{step:08d}.pt"
+
+
 def step_of(path: Path) -> int:
     """Return the step of a checkpoint, from its file name."""
     return int(path.stem.removeprefix("step-"))
 
 
-def newest(folder: Path) -> tuple[dict[str, Any], list[Path]]:
-    """Load the newest readable checkpoint; return it with the damaged newer ones, renamed to ``.damaged``.
+def newest(*folders: Path) -> tuple[dict[str, Any], list[Path]]:
+    """Load the newest readable checkpoint of the first folder that has one; return it with the damaged ones before it,
+    renamed to ``.damaged``.
 
     Raises:
         ImpastoError: no checkpoint can be read, or as :func:`load`.
     """
     damaged: list[Path] = []
-    for path in reversed(steps(folder)):
+    for path in (path for folder in folders for path in reversed(steps(folder))):
         try:
             return load(path), damaged
         except DamagedError:
             damaged.append(path.replace(path.with_suffix(".damaged")))
-    raise ImpastoError(f"No checkpoint in {folder} can be read: start the training again.")
+    raise ImpastoError(f"No checkpoint in {folders[0]} can be read: start the training again.")

@@ -75,7 +75,7 @@ class Recovery:
         """
         saved = checkpoint.steps(folder)
         if len(saved) > 1 and checkpoint.step_of(saved[-1]) == self._returned:
-            saved[-1].unlink()  # it led to a failure
+            checkpoint.remove(saved[-1])  # it led to a failure
         state, _ = checkpoint.newest(folder)
         return state
 

@@ -161,7 +161,7 @@ class RunDir:
         """
         with exclusive(self.path / ".lock", f"{self.path} is being trained by another process."):
             # Not of reports: other processes may write them.
-            for pattern in ("samples/*.jpg", "checkpoints/**/*.pt", "*.safetensors"):
+            for pattern in ("samples/*.jpg", "checkpoints/**/*.pt", "checkpoints/**/*.safetensors", "*.safetensors"):
                 for part in partial_files(self.path, pattern):
                     part.unlink()
             yield

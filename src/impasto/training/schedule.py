@@ -2,6 +2,7 @@
 to roll back to saved."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -35,7 +36,6 @@ class StepSchedule:
 
     Attributes:
         total: the number of steps; None for a time budget whose speed is not measured yet.
-        speed_changed_at: the step after which steps last began to take another time.
         replanned: whether steps were made by another budget than the present one.
     """
 
@@ -57,7 +57,7 @@ class StepSchedule:
         """
         self.budget, self.batch, self.score_at = budget, batch, score_at
         self.speed_changes = tuple(speed_changes)
-        self.speed_changed_at = self.sample_count = 0
+        self.sample_count = 0
         self.replanned = False
         self._knots: list[tuple[int, float]] = []  # (step, progress) between which progress is linear in steps
         if (total := budget.steps(batch, epoch)) is not None:
@@ -130,6 +130,12 @@ class StepSchedule:
         before, now = self.progress(step - 1), self.progress(step)
         return any(before < share <= now for share in self.speed_changes)
 
+    def speed_changed_at(self, step: int) -> int:
+        """Return the last step up to ``step`` after which steps took another time; 0 before the first such, and before
+        the total is known."""
+        passed = [] if self.total is None else [share for share in self.speed_changes if share <= self.progress(step)]
+        return bisect_left(range(step), passed[-1], key=self.progress) if passed else 0
+
     def due(self, step: int) -> tuple[bool, bool]:
         """Return whether to write samples, and whether to score, after ``step``."""
         before, now = self.progress(step - 1), self.progress(step)
@@ -148,7 +154,6 @@ class StepSchedule:
             "budget": self._budget(),
             "knots": [list(knot) for knot in self._knots],
             "samplings": self.sample_count,
-            "turned": self.speed_changed_at,
             "replanned": self.replanned,
         }
 
@@ -158,7 +163,7 @@ class StepSchedule:
         self.replanned = state["step"] > 0 and (other or state.get("replanned", True))  # or of an earlier version
         if other:
             return
-        self.sample_count, self.speed_changed_at = state["samplings"], state["turned"]
+        self.sample_count = state["samplings"]
         self._knots = [(int(step), float(progress)) for step, progress in state["knots"]]
 
     def _budget(self) -> list[Any]:

@@ -31,6 +31,7 @@ def trained_style(run: RunDir, state: TrainingState, seconds: float, candidate: 
         seconds=round(seconds, 1),
         seed=facts["seed"],
         budget=facts["budget"],
+        plan=facts.get("plan") or "",
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         impasto=facts["impasto"],
         scores=[candidate.scores] if candidate else [],

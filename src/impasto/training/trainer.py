@@ -1,25 +1,26 @@
 """The training loop, the same for every method."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from impasto.device import memory_used
 from impasto.errors import ImpastoError
-from impasto.style import Style
-from impasto.training import checkpoint
+from impasto.style import Card, Style
+from impasto.training import checkpoint, plan
 from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
 from impasto.training.evaluator import Evaluator, Scorer, TrainingData
 from impasto.training.interrupt import InterruptHandler
 from impasto.training.recovery import MAX_ROLLBACKS, Recovery
 from impasto.training.run_dir import RunDir
-from impasto.training.schedule import Overhead, StepSchedule
+from impasto.training.schedule import StepSchedule
 from impasto.training.state import TrainingState
 from impasto.training.throughput import StepTimer
 from impasto.training.trained_style import trained_style
@@ -31,14 +32,8 @@ _log = logging.getLogger(__name__)
 
 #: Seconds between two reads of the losses, each of which waits for the device.
 SYNC_EVERY = 0.5
-#: Checkpoints in a training, and bounds of the seconds between two.
-SAVES, SAVE_EVERY = 20, (10.0, 120.0)
-#: Seconds in which the speed of a training within a time is measured, and their largest share of the budget.
-PROBE_SECONDS, PROBE_SHARE = 10.0, 0.03
 #: Steps between two measurements of the discriminator on held-out paintings.
 HELDOUT_EVERY = 10
-#: Divisor of the scored images when only the time of an evaluation is measured.
-PROBE = 8
 #: The failure of weights that the losses do not show yet.
 NOT_FINITE = "the weights became NaN or infinite"
 
@@ -161,10 +156,9 @@ class Trainer:
         batch = self.data.train.batch(self.step, attempt, progress)  # paintings, photos: (B, 3, S, S)
         self.state.seed_step(attempt)
         losses = self.state.method.step(batch)  # scalars by name, on the device
+        since = self.schedule.speed_changed_at(self.step)
         self.state.step += 1
-        since = self.schedule.speed_changed_at
-        seen = (self.step - (since if since < self.step else 0)) * self.recipe.batch
-        self.state.update_averages(seen)
+        self.state.update_averages((self.step - since) * self.recipe.batch)
         return lr, losses
 
     def _progress(self) -> float:
@@ -237,44 +231,28 @@ class Trainer:
         the progress, from the first step on, depends on the steps alone."""
         begun, amount = self.step, self.schedule.budget.amount
         reached = min(self.timer.elapsed / amount, 1.0) if begun else 0.0
-        overhead = self._measure_overhead()
-        bounds = [0.0, *self.recipe.speed_changes, 1.0]
-        seconds = min(PROBE_SECONDS, PROBE_SHARE * amount) / (len(bounds) - 1)
-        speeds = [self._measure_speed((low + high) / 2, seconds) for low, high in pairwise(bounds)]
+        overhead = plan.measure_overhead(
+            self.timer,
+            amount,
+            sample=self._write_samples,
+            score=lambda: self.evaluator.score(plan.PROBE),
+            save=self._save,
+        )
+        speeds = plan.measure_speeds(self.timer, amount, self.recipe.speed_changes, self._probe_step)
         state, _ = checkpoint.newest(self.run.checkpoints)
         self.state.load_state_dict(state)
         self.schedule.set_total(begun, reached, amount - self.timer.elapsed, speeds, overhead)
         self._save()
 
-    def _measure_overhead(self) -> Overhead:
-        """Write samples, score a few images and save a checkpoint, to measure the time of each."""
-        times = [self.timer.elapsed]
-        self._write_samples()
-        times.append(self.timer.elapsed)
-        self.evaluator.score(PROBE)
-        times.append(self.timer.elapsed)
-        self._save()
-        times.append(self.timer.elapsed)
-        sample, score, save = (after - before for before, after in pairwise(times))
-        amount = self.schedule.budget.amount
-        return Overhead(sample, PROBE * score, save * amount / _clamp(amount / SAVES, *SAVE_EVERY))
-
-    def _measure_speed(self, progress: float, seconds: float) -> float:
-        """Return the seconds of a step at ``progress``, 0…1, from steps of about so many seconds in all."""
-        steps, begun = 0, self.timer.elapsed
-        measured = begun
-        while not steps or self.timer.elapsed - begun < seconds:
-            _, losses = self._update(progress)
-            for value in losses.values():
-                value.item()  # wait for the device
-            steps += 1
-            if steps == 1:  # it also allocates memory and compiles kernels
-                measured, first = self.timer.elapsed, self.timer.elapsed - begun
-        return max((self.timer.elapsed - measured) / (steps - 1) if steps > 1 else first, 1e-9)
+    def _probe_step(self, progress: float) -> None:
+        """Make one update at ``progress``, 0…1, and wait for the device."""
+        _, losses = self._update(progress)
+        for value in losses.values():
+            value.item()
 
     def _change_speed(self) -> None:
-        """Measure the speed, the average and the best style anew: from here on the steps are others."""
-        self.schedule.speed_changed_at, self.evaluator.best = self.step, None
+        """Measure the speed and choose the best style anew: from here on the steps are others."""
+        self.evaluator.best = None
         self.timer.invalidate()
 
     # Saving, resuming and recovery.
@@ -293,10 +271,21 @@ class Trainer:
             part.load_state_dict(state)
         self.callbacks.on_rewind(self.step)
         self.run.remove_samples_after(self.step)
-        if self.run.best.exists() and Style.load(self.run.best).card.steps > self.step:
-            self.run.best.unlink()
-            self.evaluator.best = None
+        self._restore_best()
         self._note_best()
+
+    def _restore_best(self) -> None:
+        """Replace a best style of later steps by that of the checkpoint; remove it if none was kept, as by earlier
+        versions."""
+        best, folders = self.run.best, (self.run.checkpoints, self.run.recovery)
+        if best.exists() and Card.load(best).steps <= self.step:
+            return
+        kept = (checkpoint.best_style(checkpoint.file_of(folder, self.step)) for folder in folders)
+        if (found := next(filter(Path.exists, kept), None)) is not None:
+            checkpoint.link(found, best)
+        else:
+            best.unlink(missing_ok=True)
+            self.evaluator.best = None
 
     def resume(self, state: Mapping[str, Any]) -> None:
         """Continue from the checkpoint of an earlier process."""
@@ -307,9 +296,8 @@ class Trainer:
 
     def _save_interval(self) -> float:
         """Return the seconds between two checkpoints."""
-        low, high = SAVE_EVERY
         total = self.schedule.total
-        return high if total is None else _clamp(total * self.timer.seconds_per_step / SAVES, low, high)
+        return plan.save_interval(math.inf if total is None else total * self.timer.seconds_per_step)
 
     def _save(self, recovery: bool = False) -> None:
         """Save a checkpoint and the last style, unless the training has failed; ``recovery``: also to roll back to."""
@@ -319,7 +307,7 @@ class Trainer:
             self._roll_back(NOT_FINITE)
             return
         with self.timer.paused():
-            path = checkpoint.save(self.run.checkpoints, self.step, self.state_dict())
+            path = checkpoint.save(self.run.checkpoints, self.step, self.state_dict(), self.run.best)
             if recovery and self.recovery.detector.healthy:
                 checkpoint.keep(path, self.run.recovery)
             self.style().save(self.run.last)
@@ -347,7 +335,3 @@ class Trainer:
         """Save everything, and the status in the run folder."""
         self._save()
         self.run.note(status=status, seconds=round(self.timer.elapsed, 1), steps=self.step)
-
-
-def _clamp(value: float, low: float, high: float) -> float:
-    return min(max(value, low), high)

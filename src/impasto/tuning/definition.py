@@ -29,7 +29,8 @@ class StudyDefinition:
         objectives: names from :data:`impasto.tuning.objectives.OBJECTIVES`.
         start: name of the style or run to fine-tune.
         crop_frames: whether frames are cropped off the paintings.
-        unseen: whether the score is that against held-out images; see :func:`impasto.tuning.study.scores_unseen`.
+        unseen: whether the score is that against held-out images. It is decided when the study is created; see
+            :func:`impasto.tuning.study.scores_unseen`.
     """
 
     recipe: Recipe
@@ -43,7 +44,7 @@ class StudyDefinition:
 
     def require_valid(self) -> None:
         """Raise ImpastoError if no study can be made of it."""
-        Budget.parse(self.budget)
+        Budget.parse(self.budget).require_parts(len(self.recipe.speed_changes) + 1)
         if self.seeds < 1:
             raise ImpastoError("A trial needs at least one seed.")
         if not self.recipe.tune:

@@ -29,7 +29,7 @@ def require_name(name: str) -> None:
 
 
 def open_study(storage: "optuna.storages.BaseStorage", name: str, definition: StudyDefinition) -> "optuna.Study":
-    """Open the study of that name, or create it.
+    """Open the study of that name, or create it. Hold :func:`impasto.tuning.storage.sqlite_lock` meanwhile.
 
     Raises:
         ImpastoError: it exists with another definition, or the storage cannot be read.
@@ -49,6 +49,7 @@ def open_study(storage: "optuna.storages.BaseStorage", name: str, definition: St
         raise ImpastoError(f"The storage of study '{name}' cannot be read: {error}. Choose another.") from error
     stored = study.user_attrs.get("definition")
     if stored is None:
+        study.set_user_attr("unseen", definition.unseen)  # first: a study with a definition is complete
         study.set_user_attr("definition", definition.to_json())
         return study
     try:
@@ -83,12 +84,10 @@ def require_same_data(study: "optuna.Study", fingerprints: Mapping[str, str]) ->
             )
 
 
-def scores_unseen(study: "optuna.Study", enough: bool) -> bool:
-    """Record in a new study whether its trials are scored against held-out images, if there are ``enough``; return what
-    an existing one does. Earlier versions scored against the training images."""
-    if "unseen" not in study.user_attrs:
-        study.set_user_attr("unseen", enough and not study.get_trials(deepcopy=False))
-    return bool(study.user_attrs["unseen"])
+def scores_unseen(study: "optuna.Study") -> bool:
+    """Return whether the trials of a study are scored against held-out images, as decided when it was created. Those of
+    earlier versions were scored against the training images."""
+    return bool(study.user_attrs.get("unseen", False))
 
 
 def needs_trial(study: "optuna.Study", trials: int) -> bool:
