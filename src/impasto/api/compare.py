@@ -50,7 +50,7 @@ def compare(
 
     Raises :class:`impasto.errors.ImpastoError` for wrong arguments and unreadable data.
     """
-    folder = Path(out)
+    folder = user_path(out)
     require_folder(folder)
     require_own(folder, OWN_FILES, RECORD)
     if count is not None and against is None:

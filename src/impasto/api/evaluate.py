@@ -10,7 +10,7 @@ import torch
 from impasto.config.types import Progress
 from impasto.device import choose_device
 from impasto.errors import ImpastoError
-from impasto.files import make_folder, require_folder
+from impasto.files import make_folder, require_folder, user_path
 from impasto.inference.image_sets import GENERATED, TranslatedImages, native_size, open_image_set, resolve
 from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
@@ -66,7 +66,7 @@ def evaluate(
 
     Raises :class:`impasto.errors.ImpastoError` for wrong arguments and unreadable data.
     """
-    folder = None if out is None else Path(out)
+    folder = None if out is None else user_path(out)
     if folder is not None:
         require_folder(folder)
         if (folder / "run.json").exists():

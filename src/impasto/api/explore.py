@@ -32,7 +32,7 @@ from impasto.exploration.similarity import (
 )
 from impasto.exploration.speed import SpeedEstimate, estimate_speed
 from impasto.exploration.watermarks import common_watermarks
-from impasto.files import make_folder, require_folder
+from impasto.files import make_folder, require_folder, user_path
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
@@ -84,7 +84,7 @@ def explore(
             that would be replaced and are not of an earlier exploration, or the disk is full.
     """
     start = time.perf_counter()
-    folder = Path(out)
+    folder = user_path(out)
     require_folder(folder)
     require_own(folder, OWN_FILES, RECORD)
     given_recipe = Recipe.load(recipe) if recipe is not None else None

@@ -12,7 +12,7 @@ from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
 from impasto.device import choose_device, choose_precision, open_fabric, restored_torch_state
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.style import Style, bundled_styles, find_style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -82,7 +82,7 @@ def train(
     Budget.parse(budget).require_parts(len(base.speed_changes) + 1)
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)
-    RunDir.require_free(Path(out))
+    RunDir.require_free(user_path(out))
     stores = open_stores(base, paintings, photos, crop_frames)
     require_memory(base, open_fabric(chosen_device, chosen_precision))
     facts = {
@@ -99,7 +99,7 @@ def train(
         "license": license,
         "loggers": loggers,
     }
-    run = RunDir.create(Path(out), base, facts)
+    run = RunDir.create(user_path(out), base, facts)
     with atomic_write(run.path / "pictures.json") as part:
         part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
     with run.lock(), restored_torch_state(chosen_device):
@@ -138,7 +138,7 @@ def resume(
         ImpastoError: the folder is not a run or has no readable checkpoint, the data sets differ, or as for
             :func:`train`.
     """
-    resumed = RunDir.open(Path(run))
+    resumed = RunDir.open(user_path(run))
     with resumed.lock():
         resumed.require_resumable()
         facts = resumed.facts

@@ -14,7 +14,7 @@ from impasto.api.training_data import enough_heldout, open_stores
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
-from impasto.files import DiskFullError, atomic_write, make_folder, require_folder
+from impasto.files import DiskFullError, atomic_write, make_folder, require_folder, user_path
 from impasto.reports.tuning import write_tuning
 from impasto.reports.tuning_figures import FIGURES
 from impasto.reports.tuning_results import Tuning, without_password
@@ -87,7 +87,7 @@ def tune(
         ImpastoError: wrong options or data, a folder or storage of another study, a full disk.
     """
     base = (recipe if isinstance(recipe, Recipe) else Recipe.load(recipe)).replace(changes)
-    folder, name = Path(out), study or base.name
+    folder, name = user_path(out), study or base.name
     chosen = (objectives,) if isinstance(objectives, str) else tuple(objectives)
     definition = StudyDefinition.create(
         base, start, budget=budget, seeds=seeds, seed=seed, objectives=chosen, crop_frames=crop_frames

@@ -100,7 +100,7 @@ def pack(
     Raises:
         ImpastoError: ``out`` exists, the disk is full, or the source has no usable image.
     """
-    folder = Path(out)
+    folder = user_path(out)
     with path_errors(folder):
         if folder.exists() or folder.is_symlink():
             raise ImpastoError(f"{out} already exists: choose another name or remove it.")

@@ -64,7 +64,7 @@ def import_style(
     Raises ImpastoError if the file holds no supported generator or ``out`` exists.
     """
     file = user_path(file)
-    out = Path("styles") / f"{_name(file)}.safetensors" if out is None else Path(out)
+    out = Path("styles") / f"{_name(file)}.safetensors" if out is None else user_path(out)
     if out.suffix != ".safetensors":
         raise ImpastoError(f"{out} is not a style file name: it must end in .safetensors.")
     require_name(out)

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from impasto.errors import ImpastoError, require
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.inference.output import reserve
 from impasto.interop.model_card import model_card, preview
 from impasto.style import Card, Style, find_style, require_name
@@ -102,7 +102,7 @@ def pull(
 
     repository, _, revision = repository.partition("@")
     name = _repository_name(repository)
-    out = Path("styles") / f"{name}.safetensors" if out is None else Path(out)
+    out = Path("styles") / f"{name}.safetensors" if out is None else user_path(out)
     require_name(out)
     reserve(out, file=True, overwrite=overwrite)
     with tempfile.TemporaryDirectory() as scratch, _hub_errors(repository):

@@ -19,7 +19,7 @@ from impasto.data.augment import to_float
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError, require
-from impasto.files import atomic_write
+from impasto.files import atomic_write, user_path
 from impasto.inference.output import require_free, reserve
 from impasto.inference.photo import pixels
 from impasto.inference.precision import convert_module
@@ -59,7 +59,7 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
     Raises ImpastoError if ``impasto[onnx]`` is not installed, ``out`` exists, or the outputs differ; no file is
     written then.
     """
-    out = Path(out)
+    out = user_path(out)
     if out.suffix != ".onnx":
         raise ImpastoError(f"{out} is not an ONNX file name: it must end in .onnx.")
     for module in ("onnx", "onnxscript", "onnxruntime"):
