@@ -134,6 +134,8 @@ def test_a_damaged_pack_is_an_error_in_one_line(pictures: Path, tmp_path: Path) 
         (later, good_pixels, "made by a later version"),
         (good_index, good_pixels[:-1], "damaged, pixels.npy is truncated"),
         (good_index, b"", "damaged, pixels.npy is truncated"),
+        (good_index, good_pixels.replace(b"(12, 8", b"(12 : 8"), "damaged, pixels.npy is truncated"),
+        (good_index, good_pixels.replace(b"{", b"(", 1), "damaged, pixels.npy is truncated"),
         (good_index, good_pixels.replace(b"(12, 8", b"(11, 8"), "pixels.npy and index.json disagree"),
     ):
         index.write_bytes(bad_index)

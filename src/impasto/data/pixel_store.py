@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Literal, Self
 
 import numpy as np
@@ -68,7 +69,7 @@ class PixelStore:
         inventory = _read_index(folder).inventory
         try:
             pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, EOFError, SyntaxError, TokenError, *MALFORMED) as error:  # of the header, which is Python
             raise ImpastoError(
                 f"The pack {path} is damaged, {PIXELS} is truncated or missing: pack it again."
             ) from error

@@ -3,10 +3,12 @@
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -139,5 +141,5 @@ def read_arrays(path: Path) -> Iterator[Any]:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as saved:
             yield saved
-    except (OSError, EOFError, ValueError, LookupError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, SyntaxError, TokenError, zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
         raise ImpastoError(f"{path} is damaged: delete {path.parent} to start the video again.") from error
