@@ -12,7 +12,8 @@ from campaign.rounds import play, references
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's signals, limits and file systems")
 def test_a_few_rounds_of_the_campaign_are_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
-    quick = [job for job in jobs(steps=12) if job.name in ("train dcgan-64", "paint zip", "submit", "pack")]
+    quick = [job for job in jobs(steps=12) if job.name in ("train dcgan-64", "paint zip")]
     known = references(tmp_path, quick)
-    lines = [play(number, 1, tmp_path, known) for number in range(1, 6)]
+    failures = ["SIGKILL", "SIGTERM", "out of memory", "read-only"]
+    lines = [play(number, 1, tmp_path, known, failures) for number in range(1, 4)]
     assert [line for line in lines if not line.endswith("equal")] == []
