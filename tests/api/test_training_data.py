@@ -44,6 +44,13 @@ def test_half_of_many_held_out_photos_chooses_and_the_other_half_evaluates() -> 
     assert data.photos.names() == [names[index] for index in heldout[1::2]]
 
 
+def test_paintings_that_are_the_photos_are_reported(caplog: pytest.LogCaptureFixture) -> None:
+    open_stores(CUT, "sample:paintings", "sample:photos")
+    assert "the same images" not in caplog.text
+    open_stores(CUT, "sample:photos", "sample:photos")
+    assert "The paintings and the photos are the same images" in caplog.text
+
+
 @pytest.mark.parametrize(("heldout", "disjoint"), [(0.2, False), (0.4, False), (0.7, True)])
 @pytest.mark.parametrize("recipe", [GAN, CUT])
 def test_the_best_style_is_chosen_and_evaluated_by_disjoint_images_only_where_enough_are_held_out(

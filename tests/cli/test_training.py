@@ -111,6 +111,14 @@ def test_a_finished_run_continues_with_a_larger_budget(trained: Path, impasto: I
     assert [row["step"] for row in log_of(run)] == list(range(1, 61))
 
 
+@pytest.mark.parametrize(("budget", "done"), [("10steps", "steps"), ("8pictures", "steps"), ("0.001s", "s")])
+def test_a_smaller_budget_than_was_trained_is_refused(trained: Path, impasto: Impasto, budget: str, done: str) -> None:
+    before = (trained / "run.json").read_bytes()
+    said = one_line(impasto("train", "--resume", trained, "--budget", budget, check=False))
+    assert re.search(rf"has trained for \d+ {done} already: give a larger --budget", said)
+    assert (trained / "run.json").read_bytes() == before
+
+
 def test_other_images_than_those_of_the_run_are_refused(trained: Path, impasto: Impasto) -> None:
     done = impasto("train", "--resume", trained, "--paintings", "sample:photos", check=False)
     assert "does not hold the images" in one_line(done)

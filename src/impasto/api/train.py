@@ -147,7 +147,7 @@ def resume(
         loggers = list(dict.fromkeys((*facts.get("loggers", ()), *added)))
         require_loggers(added)
         if budget is not None:
-            Budget.parse(budget).require_parts(len(resumed.recipe.speed_changes) + 1)
+            _require_longer(resumed, Budget.parse(budget))
         stores = reopen_stores(resumed, paintings, photos)
         for name, moved in (("paintings", paintings), ("photos", photos)):
             if moved is not None:
@@ -165,6 +165,17 @@ def resume(
                 resumed, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress
             )
             return session.train()
+
+
+def _require_longer(run: RunDir, budget: Budget) -> None:
+    """Raise ImpastoError if a budget does not fit a run's recipe, or the run has trained for longer already."""
+    budget.require_parts(len(run.recipe.speed_changes) + 1)
+    seconds, saved = run.facts.get("seconds", 0.0), checkpoint.steps(run.checkpoints)
+    made = checkpoint.step_of(saved[-1]) if saved else 0
+    if budget.unit == "seconds" and budget.amount < seconds:
+        raise ImpastoError(f"{run.path} has trained for {seconds:.0f} s already: give a larger --budget.")
+    if budget.unit in ("steps", "pictures") and (budget.steps(run.recipe.batch, 1) or 0) < made:
+        raise ImpastoError(f"{run.path} has trained for {made:,} steps already: give a larger --budget.")
 
 
 def _base_recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -> Recipe:

@@ -48,7 +48,10 @@ def open_stores(
         _log.warning(
             "Few paintings (%d): the model will reproduce them. Use a few hundred if you can.", len(opened.pixels)
         )
-    return Stores(opened, None if photos is None else _open(photos, recipe, crop_frames=False))
+    stores = Stores(opened, None if photos is None else _open(photos, recipe, crop_frames=False))
+    if stores.photos is not None and stores.photos.fingerprint == opened.fingerprint:
+        _log.warning("The paintings and the photos are the same images, so there is nothing to learn.")
+    return stores
 
 
 def require_photos(recipe: Recipe, photos: str | Path | None) -> None:

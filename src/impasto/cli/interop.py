@@ -13,7 +13,7 @@ from impasto.terminal import print_lines
 @app.command("import", rich_help_panel=SHARE)
 def import_(
     file: Annotated[Path, typer.Argument(help="Generator checkpoint, such as latest_net_G.pth.")],
-    out: Annotated[Path | None, typer.Option(help="Style file to write [default: styles/NAME.safetensors].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Style file to write; styles/NAME.safetensors by default.")] = None,
     source: Annotated[str, typer.Option(help="Source domain, such as 'horses'.")] = "images",
     target: Annotated[str, typer.Option(help="Target domain, such as 'zebras'.")] = "images",
     turns: Annotated[str, typer.Option(hidden=True, help="Former form: 'horses into zebras'.")] = "",
@@ -88,7 +88,7 @@ def push(
 @app.command(rich_help_panel=SHARE)
 def pull(
     repository: Annotated[str, typer.Argument(help="OWNER/NAME, or OWNER/NAME@REVISION.")],
-    out: Annotated[Path | None, typer.Option(help="Style file to write [default: styles/NAME.safetensors].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Style file to write; styles/NAME.safetensors by default.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
     """Download a style from the Hugging Face Hub."""
