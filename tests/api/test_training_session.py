@@ -158,8 +158,8 @@ def test_heldout_images_choose_and_score_where_there_are_enough(
     run = tmp_path / "run"
     with caplog.at_level(logging.INFO, "impasto"):
         train.train(GAN, "sample:paintings", run, budget="1steps", settings=["heldout=0.4"], progress=False)
-    assert "Evaluating on images that also chose the best style" in caplog.text
-    assert "Some of these images also chose the best style" in (run / "report.html").read_text()
+    assert "Evaluating against images that the best style was chosen by" in caplog.text
+    assert "The best style was chosen by some of these images" in (run / "report.html").read_text()
     choice = Style.load(run).card.choice
     assert choice is not None and choice.decided_by == "KID[efficientnet-lite0] 16 v 24 held-out"
     row = json.loads((run / "log.jsonl").read_text().splitlines()[-1])

@@ -151,7 +151,7 @@ class TrainingSession:
         if self.data.disjoint:
             _log.info("Evaluating on images that were not used to choose the best style …")
         else:
-            _log.info("Evaluating on images that also chose the best style, as too few are held out …")
+            _log.info("Evaluating against images that the best style was chosen by, as too few are held out …")
         self.run.note(disjoint=self.data.disjoint)
         path = self._style_file()
         style = Style.load(path)
