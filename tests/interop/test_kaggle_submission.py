@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fixtures.submissions import colour, good, jpeg
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
 from impasto.interop.kaggle_submission import SIZE, check_submission
 
 
@@ -107,6 +109,14 @@ def test_a_kind_of_jpeg_that_cannot_be_decoded_is_named(bits: int, side: int, fa
     data[place + 4 : place + 9] = bytes([bits, *side.to_bytes(2, "big"), *side.to_bytes(2, "big")])
     _, problem = check_submission(zipped(tmp_path / "images.zip", [("a.jpg", bytes(data))])).problems
     assert problem.startswith(f"1 file is {fault}")
+
+
+def test_an_empty_name_is_reported(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "images.zip", [("a.jpg", good(0))])
+    path.write_bytes(path.read_bytes().replace(b"a.jpg", b"\0.jpg"))
+    assert any("not named .jpg" in problem for problem in check_submission(path).problems)
+    with pytest.raises(ImpastoError, match="is empty"):
+        open_source(str(path)).__enter__()
 
 
 def test_duplicate_file_names_are_reported(tmp_path: Path) -> None:

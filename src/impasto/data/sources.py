@@ -220,7 +220,7 @@ def _open_zip(name: str, path: Path | Traversable) -> ImageSource:
             archive = zipfile.ZipFile(undo.enter_context(path.open("rb")))
         except ZIP_ERRORS as error:
             raise ImpastoError(f"The zip {name} is damaged ({error}): download or create it again.") from error
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = [member for member in archive.infolist() if not member.filename.endswith("/")]  # may be empty
         images = [(inside, member) for inside, member in zip(member_names(members), members, strict=True)]
         images = [(inside, member) for inside, member in images if not is_junk(inside)]
         if not images:

@@ -94,7 +94,7 @@ def _inspect(archive: ZipFile, entry: ZipInfo) -> _Finding:
     if _is_junk(name):
         return _Finding(("system files: remove them",))
     placed = ("in a folder: the zip must be flat",) if "/" in name or "\\" in name else ()
-    if entry.is_dir():
+    if name.endswith("/"):
         return _Finding(placed)
     named = () if PurePosixPath(name).suffix.lower() in (".jpg", ".jpeg") else ("not named .jpg or .jpeg",)
     picture = _inspect_picture(archive, entry)
