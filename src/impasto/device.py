@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 Precision = Literal["bf16-mixed", "32-true"]
 
 #: Texts of RuntimeErrors that mean out of memory: of torch's CPU allocator (also on Windows), MPS, CUDA's libraries,
-#: oneDNN, and Python's threads, whose stacks need some.
+#: oneDNN, and threads of Python and ONNX Runtime, whose stacks need some.
 FULL = (
-    "can't allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED", "could not create a primitive",
-    "can't start new thread",
+    "can't allocate memory", "Cannot allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED",
+    "could not create a primitive", "can't start new thread",
 )  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def test_a_lack_of_memory_is_one_line() -> None:
         RuntimeError("can't start new thread"),
         RuntimeError("could not create a primitive"),
         SystemError("error return without exception set"),
-        SystemError("<built-in function f> returned NULL without setting an exception"),
+        RuntimeError("PosixThread pthread_create failed, error code: 12 error msg: Cannot allocate memory"),
+        ImportError("onnxruntime.so: failed to map segment from shared object"),
     ],
 )
 def test_errors_that_lack_of_memory_causes_are_recognised(error: Exception) -> None:
@@ -42,7 +43,13 @@ def test_errors_that_lack_of_memory_causes_are_recognised(error: Exception) -> N
 
 @pytest.mark.parametrize(
     "error",
-    [RuntimeError("shapes differ"), OSError("cannot identify image file"), KeyError("x"), SystemError("bad argument")],
+    [
+        RuntimeError("shapes differ"),
+        OSError("cannot identify image file"),
+        KeyError("x"),
+        ImportError("x"),
+        SystemError("f returned NULL without setting an exception"),
+    ],
 )
 def test_errors_of_the_program_are_not_hidden(error: Exception) -> None:
     with pytest.raises(type(error)), system_errors_explained():

@@ -21,7 +21,7 @@ def system_errors_explained() -> Iterator[None]:
             raise
         place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
         raise ImpastoError(f"{place}{error.strerror} (--debug shows where).") from error
-    except (MemoryError, RuntimeError, SystemError) as error:
+    except (MemoryError, RuntimeError, SystemError, ImportError) as error:
         if str(error).startswith("Symlink loop"):  # of Path.resolve()
             raise ImpastoError(f"{error}: correct the links.") from error
         if not _out_of_memory(error):
@@ -29,9 +29,11 @@ def system_errors_explained() -> Iterator[None]:
         raise ImpastoError("There is too little memory: close other programs, or take smaller images.") from error
 
 
-def _out_of_memory(error: MemoryError | RuntimeError | SystemError) -> bool:
+def _out_of_memory(error: Exception) -> bool:
     if isinstance(error, SystemError):  # C code that could not allocate memory and raised nothing
-        return "exception set" in str(error) or "setting an exception" in str(error)
+        return str(error) == "error return without exception set"
+    if isinstance(error, ImportError):  # of a shared library
+        return "failed to map segment" in str(error) or "cannot allocate memory" in str(error).lower()
     if isinstance(error, MemoryError):
         return True
     if "torch" not in sys.modules:  # to import it for this takes a second
