@@ -119,6 +119,15 @@ def test_a_smaller_budget_than_was_trained_is_refused(trained: Path, impasto: Im
     assert (trained / "run.json").read_bytes() == before
 
 
+def test_a_run_that_took_longer_than_its_own_budget_can_be_resumed(
+    trained: Path, impasto: Impasto, tmp_path: Path
+) -> None:
+    run = shutil.copytree(trained, tmp_path / "run")
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"budget": "1s", "seconds": 2.0}))
+    assert "already" not in impasto("train", "--resume", run, "--budget", "1s", check=False).stderr
+
+
 def test_other_images_than_those_of_the_run_are_refused(trained: Path, impasto: Impasto) -> None:
     done = impasto("train", "--resume", trained, "--paintings", "sample:photos", check=False)
     assert "does not hold the images" in one_line(done)

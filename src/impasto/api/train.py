@@ -168,8 +168,11 @@ def resume(
 
 
 def _require_longer(run: RunDir, budget: Budget) -> None:
-    """Raise ImpastoError if a budget does not fit a run's recipe, or the run has trained for longer already."""
+    """Raise ImpastoError if a budget does not fit a run's recipe, or is not the run's own and the run has trained for
+    longer already."""
     budget.require_parts(len(run.recipe.speed_changes) + 1)
+    if budget == Budget.parse(run.facts["budget"]):  # of which the last steps may take more time than was left
+        return
     seconds, saved = run.facts.get("seconds", 0.0), checkpoint.steps(run.checkpoints)
     made = checkpoint.step_of(saved[-1]) if saved else 0
     if budget.unit == "seconds" and budget.amount < seconds:
