@@ -50,23 +50,21 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
         cells = np.floor(composition / CELL_SIDE + shift).astype(np.int64)
         keys = cells @ (64 ** np.arange(axes, dtype=np.int64))  # cell numbers are below 32 in magnitude
         # Within a cell, similar details are neighbours.
-        order = np.lexsort((detail[compared] @ random.standard_normal(detail.shape[1], np.float32), keys))
-        keys = keys[order]
+        order = np.lexsort((detail @ random.standard_normal(detail.shape[1], np.float32), keys))
+        keys, compositions, details = keys[order], composition[order], detail[order]
         for step in range(1, min(len(order), 1 + MAX_COMPARED)):  # images of one cell are adjacent when sorted
-            shared = np.flatnonzero(keys[step:] == keys[:-step])
-            if not len(shared):
+            one = np.flatnonzero(keys[step:] == keys[:-step])
+            if not len(one):
                 break
-            one, other = order[shared], order[shared + step]
-            close = np.abs(composition[one] - composition[other]).max(axis=1) <= MAX_DIFFERENCE
-            one, other = compared[one[close]], compared[other[close]]
-            agree = np.einsum("ij,ij->i", detail[one], detail[other]) >= MIN_CORRELATION
-            found.append(np.stack([one[agree], other[agree]], axis=1))
+            one = one[np.abs(compositions[one] - compositions[one + step]).max(axis=1) <= MAX_DIFFERENCE]
+            one = one[np.einsum("ij,ij->i", details[one], details[one + step]) >= MIN_CORRELATION]
+            found.append(compared[np.stack([order[one], order[one + step]], axis=1)])
     pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
     return [(int(first), int(second)) for first, second in pairs]
 
 
 def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
-    """Return compositions (M, 8), unit-length details (N, 247), and the indices (M,) of images with detail."""
+    """Return compositions (M, 8), unit-length details (M, 247), and the indices (M,) of images with detail."""
     place = np.arange(SIDE)
     waves = np.sqrt(2 / SIDE) * np.cos(np.pi / SIDE * (place[None] + 0.5) * place[:, None])
     waves[0] /= np.sqrt(2)
@@ -78,7 +76,6 @@ def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], N
     low[0, 0] = False
     strength = np.linalg.norm(detail, axis=1)
     compared = np.flatnonzero(strength >= MIN_DETAIL * SIDE)
-    detail /= np.maximum(strength, 1e-6)[:, None]
-    composition = spectrum[:, low]
-    contrast = np.sqrt(strength**2 + (composition**2).sum(axis=1))
-    return composition[compared] / contrast[compared, None], detail, compared
+    strength, composition, detail = strength[compared, None], spectrum[compared][:, low], detail[compared]
+    contrast = np.sqrt(strength**2 + (composition**2).sum(axis=1, keepdims=True))
+    return composition / contrast, detail / strength, compared
