@@ -46,6 +46,22 @@ def test_the_first_signal_interrupts_and_later_ones_do_not_disturb_the_cleanup(
     assert signal.getsignal(number) is before
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_in_a_finalizer_is_not_lost(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python prints and drops what ``__del__`` raises."""
+
+    class Interrupted:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else SystemExit), stop_signals_interrupt():
+        Interrupted()
+        for _ in range(1000):
+            time.sleep(0.001)
+        raise AssertionError("The interruption was dropped.")
+    assert "Traceback" not in capsys.readouterr().err
+
+
 def test_an_ignored_hangup_stays_ignored() -> None:
     """As under nohup."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

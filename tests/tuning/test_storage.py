@@ -27,6 +27,23 @@ def test_a_storage_that_cannot_be_opened_is_refused(tmp_path: Path) -> None:
             open_storage(url)
 
 
+def test_an_interruption_while_a_connection_is_returned_prints_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SQLAlchemy logs its traceback and raises it."""
+    import sqlalchemy
+
+    storage = open_storage(f"sqlite:///{tmp_path / 'study.db'}")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    sqlalchemy.event.listen(storage.engine, "reset", interrupt)  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        storage.get_all_studies()
+    assert not caplog.records
+
+
 def test_one_process_at_a_time_asks_sqlite_for_a_trial(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'study.db'}"
     with sqlite_lock(url), pytest.raises(Timeout), FileLock(tmp_path / "study.db.lock", timeout=0):

@@ -1,5 +1,6 @@
 """Storages of studies: databases and journal files that several processes share."""
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def open_storage(url: str) -> "optuna.storages.BaseStorage":
     sqlite = url.startswith("sqlite")
     if url.startswith("sqlite:///"):
         make_folder(Path(url.removeprefix("sqlite:///")).parent)
+    # It prints the traceback of an interruption while a connection is returned, before raising it.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     options = {"connect_args": {"timeout": SQLITE_TIMEOUT}} if sqlite else {}
     attempt = 0
     while True:
