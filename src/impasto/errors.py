@@ -44,14 +44,16 @@ def shorten(text: str, length: int) -> str:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the most similar known one, or all of them. For dotted names
-    the last parts are compared too."""
+    """Return the end of a message about an unknown name: the most similar known one, or all of them. Of dotted names
+    the last parts are compared too; several may end in the same part."""
     known = list(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    last = name.rpartition(".")[2]
+    close = [full for full in known if full.endswith(f".{last}")] if "." not in name else []
+    close = close or difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if not close:
-        last = {full.rpartition(".")[2]: full for full in known}
-        close = [last[part] for part in difflib.get_close_matches(name.rpartition(".")[2], last, n=1, cutoff=0.6)]
-    return f"; did you mean '{close[0]}'?" if close else f": there are {', '.join(known)}."
+        ends = {full.rpartition(".")[2]: full for full in known}
+        close = [ends[part] for part in difflib.get_close_matches(last, ends, n=1, cutoff=0.6)]
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else f": there are {', '.join(known)}."
 
 
 #: The packages, as they are imported, of each extra in pyproject.toml.

@@ -265,4 +265,4 @@ def find_style(name: str | Path) -> Path:
 
 
 def _within(folder: Path) -> dict[str, Path]:
-    return {file.stem: file for file in sorted(folder.glob("*.safetensors"))}
+    return dict(sorted((file.stem, file) for file in folder.glob("*.safetensors")))

@@ -123,6 +123,8 @@ def test_nearest_training_images_are_shown_next_to_each_sample(tmp_path: Path) -
     """With the samples as training images, the nearest one is the sample itself."""
     generate(STYLE, tmp_path / "files", count=5)
     message = generate(STYLE, tmp_path / "beside.png", count=2, start=1, nearest=tmp_path / "files")
+    with pytest.raises(ImpastoError, match="is an input of this command and is not overwritten"):
+        generate(STYLE, tmp_path / "beside.png", nearest=tmp_path / "beside.png", overwrite=True)
     rows = cells(tmp_path / "beside.png").astype(int)
     assert rows.shape[:2] == (2, 4) and "nearest" in message
     for row in rows:

@@ -156,6 +156,7 @@ def test_1e_4_is_a_number() -> None:
     [
         ("dcgan-64", "generator.widht=96", "did you mean 'generator.width'"),
         ("dcgan-64", "latnet=96", "did you mean 'latent'"),
+        ("dcgan-64", "lr=0.1", "did you mean 'generator.lr' or 'discriminator.lr'"),
         ("dcgan-64", "betas=[0.5,0.9]", "betas'"),
         ("dcgan-64", "generator=5", "There is no setting 'generator'"),
         ("dcgan-64", "generator.width=many", "generator.width = 'many'"),

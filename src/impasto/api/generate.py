@@ -14,7 +14,7 @@ from impasto.errors import ImpastoError
 from impasto.files import atomic_write, user_path
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
-from impasto.inference.output import encode, open_output, require_present, reserve
+from impasto.inference.output import encode, open_output, require_other, require_present, reserve
 from impasto.inference.output_names import NOT_WRITTEN
 from impasto.inference.sampler import Sampler
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
@@ -74,6 +74,8 @@ def generate(
     place = user_path(out)
     suffix = place.suffix.lower()
     _require_consistent(place, count, show, nearest, truncation, interpolate, seconds)
+    if nearest is not None:
+        require_other(place, user_path(nearest))
     sampler = load_sampler(style, device)
     numbers = range(start, start + count) if suffix in (*VIDEO_SUFFIXES, *SHEET_SUFFIXES) else ()
     latents = [truncated(sampler.latent(seed, number), truncation) for number in numbers]

@@ -66,7 +66,7 @@ PREVIEW = {
     "projected-64": ReferenceRun(250, 16, "projected-64 on 315 Chinese landscapes"),
     "projected-128": ReferenceRun(190, 32, "projected-128 on 315 Chinese landscapes"),
     "projected-256": ReferenceRun(170, 32, "projected-256 on 270 Monets"),
-    "fsesim": ReferenceRun(70, 4, "7 minutes of monet at half size on 285 Monets and 6,677 photos"),
+    "fsesim": ReferenceRun(70, 4, "monet on 285 Monets and 6,677 photos: 7 minutes, at half size"),
     "cut": ReferenceRun(7_000, 1, "one epoch of the Kaggle competition's photos, not measured"),
     "cyclegan": ReferenceRun(3_000, 1, "the competition's tutorial, 10 epochs of 300 photos"),
     "unconstrained": ReferenceRun(229, 7, "cnn at 128 pixels on 100 photos, 20 epochs, not converged"),
