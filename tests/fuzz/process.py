@@ -35,7 +35,8 @@ def _guided(name: str, seconds: int, seed: int) -> None:
             print(run, flush=True)
             os._exit(0)  # libFuzzer never returns
 
-    corpus = Path(tempfile.mkdtemp(prefix="corpus-"))
+    corpus = Path(tempfile.gettempdir()) / f"corpus-{name}"  # which the next process of this target continues
+    corpus.mkdir(exist_ok=True)
     for number, data in enumerate(TARGETS[name].corpus()):
         (corpus / str(number)).write_bytes(data)
     options = [f"-seed={seed + 1}", "-max_len=20000", "-timeout=60", "-rss_limit_mb=6000", "-verbosity=0"]
