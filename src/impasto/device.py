@@ -25,6 +25,10 @@ FULL = (
 )  # fmt: skip
 
 
+class InsufficientMemoryError(ImpastoError):
+    """There is too little memory for a training."""
+
+
 def choose_device(name: str) -> torch.device:
     """Return the device of that name: ``auto`` is CUDA, else MPS, else the CPU; other names are torch's, such as
     ``cuda:1``. ImpastoError if this machine has none."""

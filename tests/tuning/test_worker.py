@@ -12,6 +12,7 @@ import pytest
 
 from fixtures.studies import open_small, small_definition
 from impasto.config.recipe import Recipe
+from impasto.device import InsufficientMemoryError
 from impasto.errors import ImpastoError
 from impasto.files import DiskFullError
 from impasto.metrics.candidates import Candidate
@@ -147,9 +148,14 @@ def test_a_pruned_trial_is_reported_with_the_rung_at_which_it_was_pruned(
     assert "Trial 1 was pruned at 1/9 of its budget: KID[efficientnet-lite0] 0.9000" in caplog.messages
 
 
-@pytest.mark.parametrize("stop", ["signal", "disk", "bug"])
+@pytest.mark.parametrize("stop", ["signal", "disk", "memory", "bug"])
 def test_an_interrupted_trial_is_resumed_from_its_checkpoint_as_a_new_trial(tmp_path: Path, stop: str) -> None:
-    errors = {"signal": None, "disk": DiskFullError("The disk is full."), "bug": ZeroDivisionError()}
+    errors = {
+        "signal": None,
+        "disk": DiskFullError("The disk is full."),
+        "memory": InsufficientMemoryError("The memory is too small."),  # the first trial has the recipe's own settings
+        "bug": ZeroDivisionError(),
+    }
     train = FakeTraining(signal=2, error=errors[stop])
     one = worker(tmp_path, train)
     trial = one.begin_trial(30)
@@ -166,12 +172,14 @@ def test_an_interrupted_trial_is_resumed_from_its_checkpoint_as_a_new_trial(tmp_
 
 
 def test_a_trial_whose_settings_cannot_be_trained_fails_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    train = FakeTraining(error=ImpastoError("There is not enough memory."))
+    train = FakeTraining()
     one = worker(tmp_path, train)
+    run_next(one)
+    train.error = InsufficientMemoryError("There is not enough memory.")
     failed = run_next(one)
     assert failed.state.name == "FAIL" and trial_attributes(failed)["error"] == "There is not enough memory."
-    assert caplog.messages == ["Trial 0 failed: There is not enough memory."]
-    assert len(one.study.trials) == 1
+    assert caplog.messages == ["Trial 1 failed: There is not enough memory."]
+    assert len(one.study.trials) == 2
 
 
 def test_a_score_that_is_not_finite_fails_the_trial(tmp_path: Path) -> None:

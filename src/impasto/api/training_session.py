@@ -13,8 +13,7 @@ from impasto.api.training_data import DataSplits, Stores, split_stores
 from impasto.data.augment import to_pixels
 from impasto.data.image_grid import tile
 from impasto.data.loader import FEW_HELDOUT
-from impasto.device import open_fabric, out_of_memory
-from impasto.errors import ImpastoError
+from impasto.device import InsufficientMemoryError, open_fabric, out_of_memory
 from impasto.files import DiskFullError, atomic_write
 from impasto.inference.image_sets import GeneratedImages, TranslatedImages
 from impasto.inference.load import for_task
@@ -204,7 +203,7 @@ class TrainingSession:
                 raise
             half = self.recipe.batch // 2
             smaller = f"batch={half}" if half >= self.recipe.min_batch else f"size={self.recipe.size // 2}"
-            raise ImpastoError(
+            raise InsufficientMemoryError(
                 f"The memory of {self.device} is too small for this recipe: try --set {smaller}."
             ) from error
 

@@ -13,8 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batch
-from impasto.device import available, choose_layout
-from impasto.errors import ImpastoError
+from impasto.device import InsufficientMemoryError, available, choose_layout
 from impasto.methods.base import Method
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
     )
     batch = fitting(recipe, fabric, need, free)
     if batch is None:
-        raise ImpastoError(f"{wrong}, too little for any batch: set a smaller size or width.")
-    raise ImpastoError(f"{wrong}: --set batch={batch} fits.")
+        raise InsufficientMemoryError(f"{wrong}, too little for any batch: set a smaller size or width.")
+    raise InsufficientMemoryError(f"{wrong}: --set batch={batch} fits.")
 
 
 def needed(recipe: "Recipe", fabric: "Fabric") -> int:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
+from impasto.device import InsufficientMemoryError
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import DiskFullError
 from impasto.metrics.formatting import format_percent
@@ -85,6 +86,7 @@ class Worker:
 
         Raises:
             DiskFullError: which every other trial would meet too.
+            InsufficientMemoryError: likewise, as long as no trial is complete; later it may be due to the settings.
         """
         settings = trial_settings(trial, self.definition.recipe.tune)
         shown = ", ".join(f"{name} {format_setting(value)}" for name, value in settings.items())
@@ -99,6 +101,11 @@ class Worker:
             requeue(self.study, trial)
             raise
         except ImpastoError as error:
+            if isinstance(error, InsufficientMemoryError) and not any(
+                each.state.name == "COMPLETE" for each in self.study.get_trials(deepcopy=False)
+            ):
+                requeue(self.study, trial)
+                raise
             trial.set_user_attr("error", str(error))
             _log.warning("Trial %d failed: %s", trial.number, error)
             finish_trial(self.study, trial, "FAIL")
