@@ -84,10 +84,20 @@ def _attempt(fail: Failure, reference: Reference, rng: random.Random, share: flo
         foreign |= dict(_plant(folder, [each for each in FOREIGN if "/" in each]))
         if ended.code:
             problems += _run_again(job, folder)
-        if not problems and job.result(folder) != reference.result:
-            problems += [f"differs: {_difference(job.result(folder), reference.result)}"]
+        if not problems:
+            problems += _differences(job, folder, reference)
         problems += [f"{path} was changed" for path, data in foreign.items() if _digest(folder / path) != data]
     return ended.code != 0, f"{ended.code:>4} after {ended.seconds:5.1f} s  {' | '.join(problems) or 'equal'}"
+
+
+def _differences(job: Job, folder: Path, reference: Reference) -> Iterator[str]:
+    try:
+        result = job.result(folder)
+    except OSError as error:
+        yield f"no result: {error}"
+        return
+    if result != reference.result:
+        yield f"differs: {_difference(result, reference.result)}"
 
 
 def _run_again(job: Job, folder: Path) -> Iterator[str]:

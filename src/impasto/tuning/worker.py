@@ -101,9 +101,8 @@ class Worker:
             requeue(self.study, trial)
             raise
         except ImpastoError as error:
-            if isinstance(error, InsufficientMemoryError) and not any(
-                each.state.name == "COMPLETE" for each in self.study.get_trials(deepcopy=False)
-            ):
+            complete = any(each.state.name == "COMPLETE" for each in self.study.get_trials(deepcopy=False))
+            if isinstance(error, InsufficientMemoryError) and not complete:
                 requeue(self.study, trial)
                 raise
             trial.set_user_attr("error", str(error))
