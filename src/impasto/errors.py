@@ -77,6 +77,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "ray": ("fsspec", "ray"),
+    "studio": ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "trackio": ("trackio",),

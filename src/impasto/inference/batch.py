@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -22,6 +23,7 @@ from impasto.inference.ordered_map import ordered_map
 from impasto.inference.output import ImageWriter, encode, require_other, reserve
 from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
+from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.translator import Translator
 
 #: Lines about single photos in a summary.
@@ -158,8 +160,10 @@ def paint_one(
     compare: bool,
     format: Format,
     known_digest: str = "",
+    settings: Mapping[str, Any] | None = None,
 ) -> Painted:
-    """Read, paint and encode one photo, unless its file has the digest ``known_digest``. Thread-safe."""
+    """Read, paint and encode one photo, unless its file has the digest ``known_digest``. The ``settings`` are written
+    into the painting. Thread-safe."""
     try:
         data = entry.read()
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -176,7 +180,8 @@ def paint_one(
             del photo  # free the memory of large photos early
             image = Image.fromarray(painting)
             del painting
-            return Painted(digest, suffix, encode(f"painting{suffix}", image))
+            xmp = None if settings is None else settings_xmp(settings)
+            return Painted(digest, suffix, encode(f"painting{suffix}", image, xmp))
     except MemoryError:
         return Painted(reason="takes more memory than there is")
     except (UnreadableError, TooLargeError) as reason:

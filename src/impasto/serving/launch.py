@@ -1,0 +1,128 @@
+"""Start the studio: database, workers and web server in one call."""
+
+import ipaddress
+import secrets
+import socket
+import webbrowser
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import uvicorn
+
+from impasto.errors import ImpastoError
+from impasto.files import exclusive, make_folder, user_path
+from impasto.serving.app import create_app
+from impasto.serving.database import Database, migrate
+from impasto.serving.guard import LOOPBACK
+from impasto.serving.jobs import JobQueue
+from impasto.serving.library import Library
+from impasto.serving.limits import Limits
+from impasto.serving.supervisor import Supervisor
+
+#: Seconds that open connections get when the server ends.
+DRAIN = 5
+
+
+def studio(
+    folder: str | Path = "studio",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    database: str | None = None,
+    device: str = "auto",
+    token: str | None = None,
+    keep_days: float | None = None,
+    open_browser: bool = False,
+    announce: Callable[[str], None] = print,
+) -> None:
+    """Serve the studio until it is stopped by a signal.
+
+    Args:
+        folder: of all files, runs and styles, and of the SQLite database; created if needed.
+        host: address to listen on. On any but a loopback address a token is required.
+        port: TCP port; 0 for a free one.
+        database: SQLAlchemy URL, such as that of a PostgreSQL shared by several servers; default SQLite.
+        device: see :func:`impasto.device.choose_device`.
+        token: the token; by default a random one where it is required.
+        keep_days: days after which files that are no favourites are deleted; default never.
+        open_browser: open the page.
+        announce: called with the address of the page once the server listens.
+
+    Raises:
+        ImpastoError: the port is taken, the database cannot be opened, or another server uses the folder.
+    """
+    place = user_path(folder)
+    make_folder(place)
+    loopback = is_loopback(host)
+    token = token or (None if loopback else secrets.token_urlsafe(24))
+    url = database or f"sqlite:///{place.resolve() / 'studio.db'}"
+    limits = replace(Limits(), keep_days=keep_days)
+    with _listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
+        migrate(url)
+        opened = Database(url)
+        library = Library(place.resolve(), opened, limits)
+        queue = JobQueue(opened, library, limits)
+        supervisor = Supervisor(queue, library, limits, database=url, device=device)
+        hosts = (*LOOPBACK, host) if loopback else ()
+        app = create_app(library, queue, supervisor=supervisor, token=token, hosts=hosts, device=device)
+        address = page_address(host, listener.getsockname()[1], token)
+        server = _Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, limit_concurrency=limits.connections,
+                timeout_graceful_shutdown=DRAIN, server_header=False, proxy_headers=True,
+            ),
+            lambda: _announce(address, announce, open_browser),
+        )  # fmt: skip
+        try:
+            server.run([listener])
+        finally:
+            opened.close()
+        if not server.started:
+            raise ImpastoError("The studio could not start: see the message above.")
+
+
+class _Server(uvicorn.Server):
+    """A server that tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._listening()
+
+
+def _announce(address: str, announce: Callable[[str], None], open_browser: bool) -> None:
+    announce(address)
+    if open_browser:
+        webbrowser.open(address)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def page_address(host: str, port: int, token: str | None) -> str:
+    """Return the address of the page, with the token if there is one."""
+    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    name = f"[{name}]" if ":" in name else name
+    return f"http://{name}:{port}/" + (f"?token={token}" if token is not None else "")
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises ImpastoError if the port is taken or the address is not this machine's."""
+    try:
+        return socket.create_server(
+            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
+        )
+    except OSError as error:
+        raise ImpastoError(
+            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port or --host."
+        ) from error

@@ -1,0 +1,146 @@
+"""Upload, browse and download files."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict
+
+from impasto.inference.settings_metadata import SEARCHED, read_settings
+from impasto.serving.guard import FILE_POLICY
+from impasto.serving.library import Library, NotFoundError
+from impasto.serving.routes import Studio, studio_of
+from impasto.serving.tables import StoredFile
+from impasto.serving.views import FilesView, FileView
+
+router = APIRouter(prefix="/v1/files", tags=["files"])
+
+FileId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
+InStudio = Annotated[Studio, Depends(studio_of)]
+#: Of raw bodies, for the OpenAPI document.
+BINARY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
+
+class Marks(BaseModel):
+    """What can be changed of a file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    favourite: bool
+
+
+async def receive(request: Request, library: Library, name: str) -> StoredFile:
+    """Stream the body of a request to disk, and add it to the library as an upload."""
+    length = request.headers.get("content-length", "0")
+    library.require_space(int(length) if length.isdecimal() else 0)
+    handle, text = tempfile.mkstemp(dir=library.work, suffix=".upload")
+    path = Path(text)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            async for chunk in request.stream():
+                file.write(chunk)
+        library.require_space(path.stat().st_size)
+        return library.add(name, path, kind="upload")
+    finally:
+        with suppress(FileNotFoundError):
+            path.unlink()
+
+
+@router.post("", status_code=201, openapi_extra=BINARY, summary="Upload a file")
+async def upload(request: Request, studio: InStudio, name: Annotated[str, Query(max_length=1000)]) -> FileView:
+    """Send the bytes as the body: a photo, a zip of images, a film, a style or a checkpoint."""
+    return FileView.of(await receive(request, studio.library, name))
+
+
+@router.get("", summary="Browse files")
+def browse(
+    studio: InStudio,
+    kind: Literal["upload", "result"] | None = None,
+    query: Annotated[str, Query(max_length=200)] = "",
+    favourite: bool = False,
+    before: Annotated[str | None, Query(pattern=r"^[0-9]{1,12}\.[0-9]{1,9}-[0-9a-f]{32}$")] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 60,
+) -> FilesView:
+    """Newest first; ``query`` is searched in names and settings."""
+    cursor = None
+    if before is not None:
+        moment, _, identifier = before.partition("-")
+        cursor = float(moment), identifier
+    found = studio.library.browse(kind=kind, query=query, favourite=favourite, before=cursor, limit=limit)
+    following = f"{found[-1].created:.6f}-{found[-1].id}" if len(found) == limit else None
+    return FilesView(files=[FileView.of(file) for file in found], next=following)
+
+
+@router.get("/{file}", summary="Describe a file")
+def describe(studio: InStudio, file: FileId) -> FileView:
+    return FileView.of(studio.library.file(file))
+
+
+@router.patch("/{file}", summary="Mark a file as a favourite, or not")
+def mark(studio: InStudio, file: FileId, marks: Marks) -> FileView:
+    return FileView.of(studio.library.mark(file, favourite=marks.favourite))
+
+
+@router.delete("/{file}", status_code=204, summary="Delete a file")
+def delete(studio: InStudio, file: FileId) -> Response:
+    studio.library.delete(file)
+    return Response(status_code=204)
+
+
+@router.get("/{file}/content", response_class=FileResponse, summary="Download a file")
+def content(studio: InStudio, file: FileId, download: bool = False) -> FileResponse:
+    """The bytes, whole or a range of them."""
+    found = studio.library.file(file)
+    path = studio.library.path(found)
+    if not path.is_file():
+        raise NotFoundError(f"The file {found.name} is gone.")
+    kind = "attachment" if download else "inline"
+    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=31536000, immutable"}
+    return FileResponse(
+        path, headers=headers, media_type=found.media, filename=found.name, content_disposition_type=kind
+    )
+
+
+@router.get("/{file}/thumbnail", response_class=FileResponse, summary="A small image of a result")
+def thumbnail(studio: InStudio, file: FileId) -> FileResponse:
+    """A JPEG of at most 480 pixels; the image itself if it is no larger."""
+    found = studio.library.file(file)
+    small = found.kind == "result" and found.media.startswith("image/") and not found.thumbnail
+    path = studio.library.path(found) if small else studio.library.thumbnail(found)
+    if not path.is_file():
+        raise NotFoundError(f"The file {found.name} has no thumbnail.")
+    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=31536000, immutable"}
+    return FileResponse(path, headers=headers, media_type=found.media if small else "image/jpeg")
+
+
+@router.get("/{file}/settings", summary="How a painting was made")
+def settings(studio: InStudio, file: FileId) -> dict[str, Any]:
+    """The settings that are written in a painting, also in one that was uploaded again."""
+    found = studio.library.file(file)
+    made = found.settings or _written(studio.library.path(found))
+    if made is None:
+        raise NotFoundError(f"The file {found.name} holds no settings of impasto.")
+    return made
+
+
+def _written(path: Path) -> dict[str, Any] | None:
+    """Return the settings in a file, whose beginning and end are searched."""
+    try:
+        with path.open("rb") as file:
+            found = read_settings(file.read(SEARCHED))
+            if found is None and path.stat().st_size > SEARCHED:
+                file.seek(-SEARCHED, os.SEEK_END)
+                found = read_settings(file.read())
+    except OSError:
+        return None
+    return found

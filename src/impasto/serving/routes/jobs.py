@@ -1,0 +1,177 @@
+"""Follow, cancel, pause and resume jobs, and download their results."""
+
+import zipfile
+from collections.abc import AsyncIterator, Iterator
+from typing import IO, Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import StreamingResponse
+
+from impasto.errors import ImpastoError
+from impasto.inference.output_names import UniqueNames
+from impasto.serving.jobs import ENDED
+from impasto.serving.routes import Studio, studio_of
+from impasto.serving.tables import Job
+from impasto.serving.views import JobsView, JobView, job_view
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+JobId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
+InStudio = Annotated[Studio, Depends(studio_of)]
+#: Jobs that are not shown: the studio makes them itself.
+HIDDEN = ("example",)
+#: Seconds between two signs of life of an event stream.
+PING_EVERY = 15.0
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Events"}}
+
+
+@router.get("/jobs", summary="List jobs")
+def jobs(
+    studio: InStudio,
+    state: Annotated[str, Query(pattern=r"^[a-z,]*$", max_length=100, description="States, with commas.")] = "",
+    kind: Annotated[str | None, Query(max_length=40)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+) -> JobsView:
+    states = [each for each in state.split(",") if each]
+    found = [job for job in studio.queue.jobs(states=states, kind=kind, limit=limit) if job.kind not in HIDDEN]
+    return JobsView(jobs=[job_view(job, studio.queue, studio.library) for job in found])
+
+
+@router.get("/jobs/{job}", summary="Describe a job")
+def describe(studio: InStudio, job: JobId) -> JobView:
+    return job_view(studio.queue.job(job), studio.queue, studio.library)
+
+
+@router.delete("/jobs/{job}", status_code=204, summary="Delete an ended job with its results")
+def delete(studio: InStudio, job: JobId) -> Response:
+    if studio.queue.job(job).state not in ENDED:
+        raise ImpastoError("This job has not ended: cancel it first.")
+    studio.library.delete_job(job)
+    return Response(status_code=204)
+
+
+@router.post("/jobs/{job}/cancel", summary="Cancel a job")
+def cancel(studio: InStudio, job: JobId) -> JobView:
+    return job_view(studio.queue.cancel(job), studio.queue, studio.library)
+
+
+@router.post("/jobs/{job}/pause", summary="Pause a training")
+def pause(studio: InStudio, job: JobId) -> JobView:
+    if studio.queue.job(job).kind != "train":
+        raise ImpastoError("Only trainings can be paused.")
+    return job_view(studio.queue.pause(job), studio.queue, studio.library)
+
+
+@router.post("/jobs/{job}/resume", summary="Resume a paused training")
+def resume(studio: InStudio, job: JobId) -> JobView:
+    return job_view(studio.queue.resume(job), studio.queue, studio.library)
+
+
+@router.get("/jobs/{job}/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow a job")
+def follow(studio: InStudio, job: JobId) -> StreamingResponse:
+    """Server-sent events named ``job`` with the job as JSON, until it has ended."""
+    first = studio.queue.job(job)
+
+    async def events() -> AsyncIterator[bytes]:
+        yield _event(first, studio)
+        if first.state in ENDED:
+            return
+        listening = False
+        async for changed in studio.changes.all(PING_EVERY):
+            if changed is None:
+                if listening:
+                    yield b"event: ping\ndata: {}\n\n"
+                    continue
+                listening, changed = True, studio.queue.job(job)
+            if changed.id == job:
+                yield _event(changed, studio)
+                if changed.state in ENDED:
+                    return
+
+    return _stream(events())
+
+
+@router.get("/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow all jobs")
+def follow_all(studio: InStudio) -> StreamingResponse:
+    """First the jobs that have not ended, then every change."""
+
+    async def events() -> AsyncIterator[bytes]:
+        listening = False
+        async for changed in studio.changes.all(PING_EVERY):
+            if changed is not None:
+                if changed.kind not in HIDDEN:
+                    yield _event(changed, studio)
+                continue
+            if listening:
+                yield b"event: ping\ndata: {}\n\n"
+                continue
+            listening = True
+            for job in reversed(studio.queue.jobs(states=("queued", "running", "paused"), limit=500)):
+                if job.kind not in HIDDEN:
+                    yield _event(job, studio)
+
+    return _stream(events())
+
+
+def _event(job: Job, studio: Studio) -> bytes:
+    return b"event: job\ndata: " + job_view(job, studio.queue, studio.library).model_dump_json().encode() + b"\n\n"
+
+
+def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+
+
+@router.get("/jobs/{job}/archive", response_class=StreamingResponse, summary="Download all results as a zip")
+def archive(studio: InStudio, job: JobId) -> StreamingResponse:
+    _, results = studio.queue.files(studio.queue.job(job).id)
+    shown = [file for file in results if file.shown]
+    if not shown:
+        raise ImpastoError("This job has no results yet.")
+
+    def chunks() -> Iterator[bytes]:
+        """Write the zip into a buffer that is emptied as it grows."""
+        buffer, names = _Buffer(), UniqueNames()
+        with zipfile.ZipFile(cast(IO[bytes], buffer), "w") as target:
+            for file in shown:
+                stem, dot, suffix = file.name.rpartition(".")
+                name, _ = names.assign(stem if dot else suffix, f"{dot}{suffix}" if dot else "")
+                try:
+                    source = studio.library.path(file).open("rb")
+                except FileNotFoundError:
+                    continue  # it was deleted meanwhile
+                with source, target.open(name, "w", force_zip64=True) as member:
+                    while chunk := source.read(1 << 20):
+                        member.write(chunk)
+                        yield buffer.take()
+        yield buffer.take()
+
+    headers = {"content-disposition": f'attachment; filename="impasto-{job[:8]}.zip"'}
+    return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+
+
+class _Buffer:
+    """A file that can only be appended to, and gives up what was written."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._written = 0
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        self._written += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        return self._written
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        raise OSError("not seekable")  # so that zipfile writes sizes behind the data
+
+    def take(self) -> bytes:
+        taken, self._parts = b"".join(self._parts), []
+        return taken

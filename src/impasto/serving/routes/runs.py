@@ -1,0 +1,97 @@
+"""Training runs: curves, samples, scores, reports, and their best styles."""
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from impasto.errors import ImpastoError
+from impasto.files import atomic_write
+from impasto.reports.run import write_report
+from impasto.serving.guard import FILE_POLICY
+from impasto.serving.library import NotFoundError
+from impasto.serving.routes import Studio, studio_of
+from impasto.serving.shelf import new_style_file, styles
+from impasto.serving.tables import Job
+from impasto.serving.tasks import TASKS
+from impasto.serving.tasks.sharing import ExampleRequest
+from impasto.serving.views import RunsView, RunView, StyleView, run_view
+
+router = APIRouter(prefix="/v1/runs", tags=["runs"])
+
+RunId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
+InStudio = Annotated[Studio, Depends(studio_of)]
+
+
+class NewStyle(BaseModel):
+    """The name under which a run's best style is kept."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")
+
+
+def _training(studio: Studio, run: str) -> Job:
+    job = studio.queue.job(run)
+    if job.kind != "train":
+        raise NotFoundError(f"There is no run {run}.")
+    return job
+
+
+@router.get("", summary="List runs")
+def runs(studio: InStudio) -> RunsView:
+    found = studio.queue.jobs(kind="train", limit=200)
+    return RunsView(runs=[run_view(job, studio.queue, studio.library, curves=False) for job in found])
+
+
+@router.get("/{run}", summary="Describe a run with its curves")
+def describe(studio: InStudio, run: RunId) -> RunView:
+    return run_view(_training(studio, run), studio.queue, studio.library, curves=True)
+
+
+@router.get("/{run}/samples/{step}.jpg", response_class=FileResponse, summary="Samples at a step")
+def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> FileResponse:
+    """A grid, always of the same noise or photos."""
+    folder = studio.library.runs / _training(studio, run).id / "samples"
+    found = [path for path in folder.glob("step-*.jpg") if _step(path) == step]
+    if not found:
+        raise NotFoundError(f"There are no samples of step {step}.")
+    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=3600"}
+    return FileResponse(found[0], headers=headers, media_type="image/jpeg")
+
+
+def _step(path: Path) -> int | None:
+    number = path.stem.removeprefix("step-")
+    return int(number) if number.isdecimal() else None
+
+
+@router.get("/{run}/report", response_class=FileResponse, summary="The report of a run")
+def report(studio: InStudio, run: RunId) -> FileResponse:
+    """An HTML page that stands by itself; of an unfinished run it is written anew."""
+    folder = studio.library.runs / _training(studio, run).id
+    if not (folder / "report.html").exists():
+        if not (folder / "run.json").exists():
+            raise NotFoundError("The training has not begun.")
+        write_report(folder)
+    return FileResponse(
+        folder / "report.html", headers={"content-security-policy": FILE_POLICY}, media_type="text/html"
+    )
+
+
+@router.post("/{run}/style", status_code=201, summary="Keep the best style of a run")
+def keep(studio: InStudio, run: RunId, style: NewStyle) -> StyleView:
+    """Copy it among the styles of the studio."""
+    best = studio.library.runs / _training(studio, run).id / "best.safetensors"
+    out = new_style_file(studio.library, style.name)
+    if not best.is_file():
+        raise ImpastoError("This run has no style yet.")
+    with atomic_write(out) as part:
+        shutil.copy(best, part)
+    task, request = TASKS["example"], ExampleRequest(style=style.name)
+    studio.queue.submit(task.name, task.lane, request.model_dump(), [], priority=request.priority())
+    found = next(each for each in styles(studio.library) if each.name == style.name)
+    return StyleView.of(found, studio.library)

@@ -1,0 +1,103 @@
+"""The page, health, metrics, and what the studio can do."""
+
+import importlib.util
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from pydantic import BaseModel
+
+from impasto._version import __version__
+from impasto.data.decode import MAX_PIXELS
+from impasto.serving.library import NotFoundError
+from impasto.serving.routes import Studio, studio_of
+
+router = APIRouter(tags=["studio"])
+
+InStudio = Annotated[Studio, Depends(studio_of)]
+PAGE = Path(str(files("impasto.serving"))) / "page"
+#: Media types of the page's files.
+MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+
+
+class About(BaseModel):
+    """What the studio is and can do."""
+
+    version: str
+    device: str
+    limits: dict[str, float | None]
+    extras: dict[str, bool]
+
+
+class Health(BaseModel):
+    """Whether something works."""
+
+    status: str
+
+
+@router.get("/", include_in_schema=False)
+def page() -> FileResponse:
+    return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"}, media_type="text/html")
+
+
+@router.get("/assets/{path:path}", include_in_schema=False)
+def asset(path: Annotated[str, PathParameter(pattern=r"^[a-z0-9/_.-]{1,100}$")]) -> FileResponse:
+    found = (PAGE / path).resolve()
+    if not found.is_relative_to(PAGE.resolve()) or not found.is_file() or found.suffix not in MEDIA:
+        raise NotFoundError("The page has no such file.")
+    return FileResponse(found, headers={"cache-control": "no-cache"}, media_type=MEDIA[found.suffix])
+
+
+@router.get("/v1/about", summary="Version, device and limits")
+def about(studio: InStudio) -> About:
+    limits = studio.limits
+    return About(
+        version=__version__,
+        device=studio.device,
+        limits={
+            "upload_bytes": limits.upload_bytes,
+            "stored_bytes": limits.stored_bytes,
+            "pixels": MAX_PIXELS,
+            "images": limits.images,
+            "queued": limits.queued,
+            "keep_days": limits.keep_days,
+        },
+        extras={
+            extra: importlib.util.find_spec(module) is not None
+            for extra, module in {"hub": "huggingface_hub", "onnx": "onnxruntime"}.items()
+        },
+    )
+
+
+@router.get("/v1/health", summary="Whether the server lives")
+def health() -> Health:
+    return Health(status="alive")
+
+
+@router.get("/v1/ready", summary="Whether the database answers and all workers run")
+def ready(studio: InStudio, response: Response) -> Health:
+    studio.queue.counts()
+    if studio.supervisor is not None and not studio.supervisor.ready:
+        response.status_code = 503
+        return Health(status="starting")
+    return Health(status="ready")
+
+
+@router.get("/v1/openapi.json", include_in_schema=False)
+def document(request: Request) -> Response:
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request, studio: InStudio) -> Response:
+    """Counters of requests, and jobs by kind and state, for Prometheus."""
+    jobs = CollectorRegistry()
+    gauge = Gauge("impasto_jobs", "Jobs by kind and state", ["kind", "state"], registry=jobs)
+    for (kind, state), count in studio.queue.counts().items():
+        gauge.labels(kind, state).set(count)
+    data = generate_latest(request.app.state.registry) + generate_latest(jobs)
+    return Response(data, media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,91 @@
+"""Begin jobs, one call a task; and paint one photo directly."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from pydantic import Field
+
+from impasto.errors import ImpastoError
+from impasto.serving.guard import FILE_POLICY
+from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.files import BINARY, receive
+from impasto.serving.tables import Job
+from impasto.serving.tasks import TASKS, Task, TaskRequest
+from impasto.serving.tasks.painting import DIRECT_PRIORITY, PaintRequest, PaintSettings
+from impasto.serving.views import JobView, job_view
+
+router = APIRouter(prefix="/v1", tags=["tasks"])
+
+InStudio = Annotated[Studio, Depends(studio_of)]
+
+
+def begin(studio: Studio, task: Task, request: TaskRequest, priority: int | None = None) -> Job:
+    """Queue a job. Raises ImpastoError for styles, recipes and files that do not exist."""
+    request.require(studio.library)
+    identifiers = request.files_read()
+    files = studio.library.all(identifiers)
+    return studio.queue.submit(
+        task.name,
+        task.lane,
+        request.model_dump(mode="json"),
+        identifiers,
+        priority=request.priority() if priority is None else priority,
+        light=task.light(request, files),
+    )
+
+
+def _call(task: Task) -> Callable[..., JobView]:
+    """Return the function of a call, with the task's request in its signature."""
+
+    def call(studio: InStudio, request: TaskRequest, response: Response) -> JobView:
+        job = begin(studio, task, request)
+        response.headers["location"] = f"/v1/jobs/{job.id}"
+        return job_view(job, studio.queue, studio.library)
+
+    call.__annotations__["request"] = task.request
+    return call
+
+
+for _task in TASKS.values():
+    if _task.path:
+        router.add_api_route(
+            _task.path, _call(_task), methods=["POST"], status_code=202, response_model=JobView,
+            summary=_task.summary, name=_task.name, description=_task.request.__doc__,
+        )  # fmt: skip
+
+
+class PhotoQuery(PaintSettings):
+    """How one photo is painted."""
+
+    name: str = Field("photo", max_length=1000, description="Of the photo.")
+    wait: float = Field(30.0, ge=0, le=60, description="Seconds after which the job is answered instead.")
+
+
+PAINTING: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}, "description": "The painting"},
+    202: {"model": JobView, "description": "It takes longer: the job"},
+}
+
+
+@router.post(
+    "/paint/photo", response_class=FileResponse, response_model=None, responses=PAINTING, openapi_extra=BINARY,
+    summary="Paint one photo and answer with the painting",
+)  # fmt: skip
+async def paint_photo(request: Request, studio: InStudio, query: Annotated[PhotoQuery, Query()]) -> Response:
+    """Send the bytes of the photo as the body, and settings in the query."""
+    photo = await receive(request, studio.library, query.name)
+    settings = PaintRequest(files=[photo.id], **query.model_dump(exclude={"name", "wait"}))
+    job = await asyncio.to_thread(begin, studio, TASKS["paint"], settings, DIRECT_PRIORITY)
+    job = await studio.changes.ended(job.id, query.wait)
+    if job.state == "failed":
+        raise ImpastoError(job.error or "This photo cannot be painted.")
+    if job.state != "done":
+        shown = await asyncio.to_thread(job_view, job, studio.queue, studio.library)
+        return JSONResponse(shown.model_dump(mode="json"), 202, {"location": f"/v1/jobs/{job.id}"})
+    _, results = await asyncio.to_thread(studio.queue.files, job.id)
+    headers = {"content-security-policy": FILE_POLICY, "location": f"/v1/jobs/{job.id}"}
+    painting = results[0]
+    return FileResponse(studio.library.path(painting), headers=headers, media_type=painting.media)

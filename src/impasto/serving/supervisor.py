@@ -1,0 +1,129 @@
+"""Starts the worker processes of this server, and ends and replaces those that hang, grow too large or die."""
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+
+import psutil
+
+from impasto.serving.jobs import JobQueue
+from impasto.serving.library import Library
+from impasto.serving.limits import Limits
+from impasto.serving.worker import is_alive
+
+#: Seconds between two looks at the workers.
+LOOK_EVERY = 0.5
+#: Seconds within which a worker obeys a wish to cancel or pause, and within which it ends, before it is killed.
+PATIENCE = {"paint": 10.0, "train": 120.0}
+#: Niceness of trainings, so that painting goes first and they still get the idle time.
+TRAIN_NICE = 7
+#: Seconds after which a worker that died is started again.
+RESTART_AFTER = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Child:
+    """A worker process."""
+
+    lane: str
+    process: subprocess.Popen[bytes]
+    name: str
+    started: float
+
+
+class Supervisor:
+    """The workers of this server: one for painting, one for training."""
+
+    def __init__(self, queue: JobQueue, library: Library, limits: Limits, *, database: str, device: str) -> None:
+        self._queue, self._library, self._limits = queue, library, limits
+        self._database, self._device = database, device
+        self._children: dict[str, _Child] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._memory = limits.worker_bytes or psutil.virtual_memory().total * 3 // 4
+
+    def start(self) -> None:
+        """Take back the jobs of workers that are gone, and start workers."""
+        self._release_dead()
+        for lane in ("paint", "train"):
+            self._start(lane)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask the workers to end, and wait; kill those that do not."""
+        self._stopping.set()
+        self._thread.join()
+        for child in self._children.values():
+            child.process.terminate()
+        for child in self._children.values():
+            try:
+                child.process.wait(PATIENCE[child.lane])
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+            self._queue.release(child.name, _reason(self._limits.attempts))
+
+    @property
+    def ready(self) -> bool:
+        """Whether all workers run."""
+        return len(self._children) == 2 and all(each.process.poll() is None for each in self._children.values())
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """Process identifiers of the workers, by lane."""
+        return {lane: child.process.pid for lane, child in self._children.items()}
+
+    def _start(self, lane: str) -> None:
+        command = [sys.executable, "-m", "impasto.serving.worker", "--folder", str(self._library.folder)]
+        command += ["--lane", lane, "--device", self._device, "--child"]
+        command += ["--nice", str(TRAIN_NICE)] if lane == "train" else []
+        environment = os.environ | {"IMPASTO_DATABASE": self._database}  # not in the list of processes
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
+        created = psutil.Process(process.pid).create_time()
+        name = f"{os.uname().nodename}/{process.pid}/{created:.2f}/{lane}"
+        self._children[lane] = _Child(lane, process, name, time.monotonic())
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(LOOK_EVERY):
+            for lane, child in list(self._children.items()):
+                try:
+                    if child.process.poll() is not None:
+                        self._replace(lane, child)
+                    else:
+                        self._limit(child)
+                except Exception:  # the database may be away for a moment
+                    _log.exception("The worker for %s cannot be watched", lane)
+
+    def _replace(self, lane: str, child: _Child) -> None:
+        _log.warning("The worker for %s ended with %d; its jobs go on in a new one.", lane, child.process.returncode)
+        self._queue.release(child.name, _reason(self._limits.attempts))
+        self._stopping.wait(max(0.0, RESTART_AFTER - (time.monotonic() - child.started)))
+        self._start(lane)
+
+    def _limit(self, child: _Child) -> None:
+        """Kill a worker that does not obey, runs a job for too long or takes too much memory."""
+        now, jobs = time.time(), self._queue.running(child.name)
+        for job in jobs:
+            if job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]:
+                child.process.kill()
+            elif child.lane != "train" and now - (job.started or now) > self._limits.job_seconds:
+                self._queue.fail(job.id, f"This took longer than {self._limits.job_seconds / 3600:.1f} hours.")
+                child.process.kill()
+        if jobs and psutil.Process(child.process.pid).memory_info().rss > self._memory:
+            _log.warning("The worker for %s takes more than %d bytes and is ended.", child.lane, self._memory)
+            child.process.kill()
+
+    def _release_dead(self) -> None:
+        for worker in self._queue.workers():
+            if is_alive(worker) is False:
+                self._queue.release(worker, _reason(self._limits.attempts))
+
+
+def _reason(attempts: int) -> str:
+    return f"This ended its worker process {attempts} times: it takes too much memory, or is damaged."

@@ -1,0 +1,57 @@
+"""Score a style, or images, against real paintings."""
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from impasto.api.evaluate import evaluate as evaluate_images
+from impasto.metrics.formatting import format_value
+from impasto.reports.evaluation_text import summarise
+from impasto.serving.shelf import style_file
+from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+
+
+class EvaluateRequest(TaskRequest):
+    """A style or images, and the real images to compare them with."""
+
+    style: StyleName | None = None
+    files: list[FileId] = Field([], max_length=10_000, description="Images to score, instead of a style.")
+    against: list[FileId] = Field(min_length=1, max_length=10_000, description="Real images, or a zip of them.")
+    photos: list[FileId] = Field([], max_length=10_000, description="Photos that a translation style translates.")
+    count: int | None = Field(None, ge=2, le=10_000)
+
+    def files_read(self) -> list[str]:
+        return [*self.files, *self.against, *self.photos]
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "EvaluateRequest":
+        if (self.style is None) == (not self.files):
+            raise ValueError("give either a style or files to score")
+        return self
+
+
+@task("evaluate", EvaluateRequest, summary="Score a style or images against real paintings")
+def evaluate(request: EvaluateRequest, context: TaskContext) -> dict[str, Any]:
+    """Store the report; return scores and the lines of the summary."""
+    if request.style is not None:
+        fakes = style_file(context.library, request.style)
+    else:
+        fakes = context.folder_of("fakes", request.files)
+    out = context.folder / "evaluation"
+    found = evaluate_images(
+        fakes,
+        context.folder_of("against", request.against),
+        out,
+        photos=context.folder_of("photos", request.photos) if request.photos else None,
+        count=request.count,
+        device=context.device,
+        progress=lambda done, total: context.progress(done, total, "images"),
+    )
+    text = context.library.hide_paths((out / "evaluation.html").read_text(encoding="utf-8"))
+    context.result("evaluation.html", text.encode(), shown=False)
+    scores = [
+        {"label": scores.label(name), "value": value.value, "detail": f"{format_value(value)} ({scores.counts})"}
+        for scores in found.scores
+        for name, value in scores.values.items()
+    ]
+    return {"scores": scores, "verdict": [context.library.hide_paths(line) for line in summarise(found)]}

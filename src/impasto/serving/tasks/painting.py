@@ -1,0 +1,237 @@
+"""Paint photos, zips of photos and films; and previews at screen size."""
+
+import io
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from PIL import Image
+from pydantic import Field
+
+from impasto.data.decode import decode
+from impasto.data.entry import Entry, UnreadableError
+from impasto.data.sources import open_source
+from impasto.errors import ImpastoError
+from impasto.inference.batch import BENCHMARK_FROM, Painted, paint_one
+from impasto.inference.manifest import describe_job
+from impasto.inference.options import BROADEST, FINEST, PaintOptions
+from impasto.inference.ordered_map import ordered_map
+from impasto.inference.output import encode
+from impasto.inference.output_names import VIDEOS
+from impasto.inference.photo import pixels
+from impasto.inference.translator import Translator
+from impasto.inference.video.containers import media_errors
+from impasto.serving.tables import StoredFile
+from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+
+#: Longest side of a preview in pixels.
+PREVIEW = 800
+#: Largest photo in bytes that is painted beside others.
+LIGHT_BYTES = 8_000_000
+#: Priority of previews, and of photos that somebody waits for.
+PREVIEW_PRIORITY, DIRECT_PRIORITY = 2, 1
+
+
+class PaintSettings(TaskRequest):
+    """How photos are painted."""
+
+    style: StyleName = "monet"
+    strength: float = Field(1.0, ge=0, le=1, description="Blend from the photo (0) to the painting (1).")
+    brush: float = Field(1.0, ge=FINEST, le=BROADEST, description="Relative size of the brush strokes.")
+    keep_colour: bool = Field(False, description="Keep the photo's colours.")
+    mood: list[int] = Field([], max_length=20, description="Numbers of training paintings whose light to use.")
+    reverse: bool = Field(False, description="Paintings to photos, with a style that has both directions.")
+    format: Literal["keep", "jpg", "png"] = "keep"
+
+
+class PaintRequest(PaintSettings):
+    """Photos, zips of photos and films to paint."""
+
+    files: list[FileId] = Field(min_length=1, max_length=10_000)
+    like: list[FileId] = Field([], max_length=20, description="Images whose light and palette to use.")
+    preview: bool = Field(False, description="Paint the first photo at screen size, before all other jobs.")
+
+    def files_read(self) -> list[str]:
+        return [*self.files, *self.like]
+
+    def priority(self) -> int:
+        return PREVIEW_PRIORITY if self.preview else 0
+
+
+def _is_light(request: PaintRequest, files: list[StoredFile]) -> bool:
+    return len(files) == 1 and files[0].suffix not in (".zip", *VIDEOS) and files[0].bytes <= LIGHT_BYTES
+
+
+@task("paint", PaintRequest, summary="Paint photos and films", light=_is_light)
+def paint(request: PaintRequest, context: TaskContext) -> dict[str, Any] | None:
+    """Paint every photo and film; those that cannot be painted are listed in the outcome."""
+    translator = context.models.translator(request.style, reverse=request.reverse)
+    references = [context.library.path(file) for file in context.files(request.like)]
+    options = PaintOptions(
+        request.strength, request.brush, request.keep_colour, translator.mood(request.mood, references)
+    )
+    files = context.files(request.files)
+    if request.preview:
+        return _preview(files[0], request, translator, options, context)
+    films = [file for file in files if file.suffix in VIDEOS]
+    photos = [file for file in files if file.suffix not in VIDEOS]
+    before = context.queue.files(context.job.id)[1]
+    left_out = _paint_photos(photos, request, translator, options, context, before)
+    left_out += _paint_films(films, request, translator, options, context, before)
+    if left_out and not context.queue.files(context.job.id)[1]:
+        first = left_out[0]
+        raise ImpastoError(f"Nothing could be painted ({first['name']}: {first['reason']}).")
+    return {"left_out": left_out}
+
+
+def settings_of(request: PaintSettings) -> dict[str, Any]:
+    """Return what is written into a painting, and restores the controls of the page."""
+    shown = {"style", "strength", "brush", "keep_colour", "mood", "reverse"}
+    return request.model_dump(include=shown, exclude_defaults=True) | {"style": request.style}
+
+
+def _paint_photos(
+    files: list[StoredFile],
+    request: PaintRequest,
+    translator: Translator,
+    options: PaintOptions,
+    context: TaskContext,
+    before: "Any",
+) -> list[dict[str, str]]:
+    """Paint photos, those in zips too; return those that were left out, with the reason."""
+    painted_before = {(file.source, (file.settings or {}).get("photo")) for file in before}
+    made, left_out = settings_of(request), list[dict[str, str]]()
+
+    def work(item: tuple[StoredFile, Entry]) -> Painted | None:
+        file, entry = item
+        context.check()
+        if (file.id, entry.name) in painted_before:
+            return None
+        return paint_one(translator, entry, options=options, compare=False, format=request.format, settings=made)
+
+    with ExitStack() as stack:
+        items, total = _entries(files, stack, context.library)
+        if total is not None and total > context.library.limits.images:
+            raise ImpastoError(f"{total:,} photos are too many for one job: give {context.library.limits.images:,}.")
+        many = (total or 0) >= BENCHMARK_FROM
+        workers = translator.workers() if many else 1
+        for done, ((file, entry), painted) in enumerate(ordered_map(work, items, workers, threads=1), 1):
+            if painted is not None and painted.data is not None:
+                name = f"{PurePosixPath(entry.name).stem}{painted.suffix}"
+                with Image.open(io.BytesIO(painted.data)) as image:
+                    context.result(
+                        name, painted.data, source=file.id, settings=made | {"photo": entry.name}, size=image.size,
+                        image=image,
+                    )  # fmt: skip
+            elif painted is not None:
+                left_out.append({"name": entry.name, "reason": painted.reason or "unknown"})
+            if done > context.library.limits.images:
+                raise ImpastoError(f"One job paints {context.library.limits.images:,} photos at most.")
+            context.progress(done, total, "photos")
+    return left_out
+
+
+def _entries(
+    files: list[StoredFile], stack: ExitStack, library: Any
+) -> tuple[Iterator[tuple[StoredFile, Entry]], int | None]:
+    """Return all images of the files with the upload that holds them, and their number if it is known."""
+    sources = [
+        (file, stack.enter_context(open_source(library.path(file))) if file.suffix in ("", ".zip") else None)
+        for file in files
+    ]
+    totals = [1 if source is None else source.total for _, source in sources]
+
+    def each() -> Iterator[tuple[StoredFile, Entry]]:
+        for file, source in sources:
+            if source is None:
+                yield file, Entry(file.name, _reader(library.path(file)), file.bytes)
+            else:
+                for entry in source.entries():
+                    yield file, replace(entry, name=file.name if file.suffix == "" else entry.name)
+
+    known = [total for total in totals if total is not None]
+    return each(), sum(known) if len(known) == len(totals) else None
+
+
+def _reader(path: Any) -> Any:
+    def read() -> bytes:
+        try:
+            return bytes(path.read_bytes())
+        except OSError as error:
+            raise UnreadableError(error.strerror or str(error)) from error
+
+    return read
+
+
+def _paint_films(
+    files: list[StoredFile],
+    request: PaintRequest,
+    translator: Translator,
+    options: PaintOptions,
+    context: TaskContext,
+    before: "Any",
+) -> list[dict[str, str]]:
+    """Paint films, each resumed where its last worker stopped; return those that were left out, with the reason."""
+    if not files:
+        return []
+    from impasto.inference.video.translate import VideoResult, paint_video
+
+    description, left_out = describe_job(translator.style, options, compare=False, format="keep"), []
+    painted_before = {file.source for file in before}
+    for file in files:
+        if file.id in painted_before:
+            continue
+        path, out = context.library.path(file), context.folder / f"{file.id}.mp4"
+
+        def progress(done: int, total: int | None) -> None:
+            context.progress(done, total, "frames")
+
+        try:
+            outcome = paint_video(
+                translator, path, out, job=description, options=options, overwrite=out.exists(), progress=progress
+            )
+        except ImpastoError as error:
+            left_out.append({"name": file.name, "reason": context.explain(error)})
+            continue
+        result = VideoResult(path, out, outcome)
+        if result.is_incomplete:
+            left_out.append({"name": file.name, "reason": context.library.hide_paths(result.summary(), [file])})
+        name, image = f"{PurePosixPath(file.name).stem}.mp4", _first_frame(out)
+        context.result(name, out, source=file.id, settings=settings_of(request), size=image.size, image=image)
+    return left_out
+
+
+def _first_frame(path: Path) -> Image.Image:
+    import av
+
+    with media_errors(path, "painted"), av.open(str(path)) as film:
+        return Image.fromarray(next(film.decode(video=0)).to_ndarray(format="rgb24"))
+
+
+def _preview(
+    file: StoredFile, request: PaintRequest, translator: Translator, options: PaintOptions, context: TaskContext
+) -> dict[str, Any]:
+    """Paint one photo, or the first of a zip, at screen size."""
+    with ExitStack() as stack:
+        if file.suffix in VIDEOS:
+            image = _first_frame(context.library.path(file))
+        else:
+            first = next(_entries([file], stack, context.library)[0], None)
+            if first is None:
+                raise ImpastoError(f"{file.name} holds no photo.")
+            try:
+                image = decode(first[1].read(), PREVIEW).image
+            except UnreadableError as reason:
+                raise ImpastoError(f"{file.name} cannot be painted: {reason}.") from reason
+    whole = image.size
+    image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
+    scale = image.width / whole[0]
+    # Strokes look as in the painting at full size, seen from afar.
+    finer = replace(options, brush=max(FINEST, options.brush * scale))
+    context.check()
+    painting = Image.fromarray(translator.paint_pixels(pixels(image)[None], finer)[0])
+    for name, shown in (("photo.jpg", image), ("preview.jpg", painting)):
+        context.result(name, encode(name, shown), source=file.id, size=shown.size, shown=False)
+    return {"width": whole[0], "height": whole[1]}
