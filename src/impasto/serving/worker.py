@@ -8,7 +8,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -165,7 +164,7 @@ def _end_with_parent(stop: Callable[[], None]) -> None:
     """Stop when the pipe from the server closes: it has ended, however it did."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(1):
+        while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
             pass
         stop()
         time.sleep(20)
