@@ -1,0 +1,77 @@
+/** Train on your own paintings: inspect them, start a training, follow the runs. */
+
+import { urls } from "../api.js";
+import { createJobList } from "../components/job-list.js";
+import { createUploads } from "../components/uploads.js";
+import { errorLine, guard, h } from "../dom.js";
+import { store } from "../store.js";
+import { compareView } from "./compare.js";
+import { runView } from "./run.js";
+import { createRuns } from "./runs.js";
+import { createTrainForm } from "./train-form.js";
+
+const ACCEPT = "image/*,.zip,.tif,.tiff";
+
+/** @returns {import("../router.js").View} */
+export function learnView() {
+  const message = errorLine();
+  const paintings = createUploads({
+    label: "Paintings", hint: "A folder or a zip of at least a few dozen.", accept: ACCEPT, folders: true, noun: "painting", key: "paintings",
+  });
+  const photos = createUploads({
+    label: "Photos", hint: "Only to train photo → painting.", accept: ACCEPT, folders: true, noun: "photo", key: "training-photos",
+  });
+  const data = () => ({ paintings: paintings.ids, photos: photos.ids });
+  const training = createTrainForm({ data });
+  const runs = createRuns();
+
+  const explore = h("button", {
+    type: "button", class: "primary",
+    onclick: () => guard(explore, message, async () => {
+      if (!paintings.ids.length) throw new Error("Add paintings first.");
+      await store.run("explore", { ...data(), recipe: null, crop_frames: false });
+    }),
+  }, "Explore");
+
+  /** The report and what it recommends. @param {import("../api.js").Job} job */
+  function findings(job) {
+    const report = job.results.find((file) => file.type.startsWith("text/html"));
+    const advice = (job.outcome?.recommendations ?? []).map(({ title, reason, train }) => {
+      const fill = train && h("button", {
+        type: "button",
+        onclick: () => {
+          if (!paintings.ids.length) paintings.set(job.inputs.filter((file) => job.settings.paintings.includes(file.id)));
+          if (!photos.ids.length) photos.set(job.inputs.filter((file) => job.settings.photos.includes(file.id)));
+          training.fill(train);
+        },
+      }, `Train ${train.recipe} for ${train.budget}`);
+      return h("li", {}, h("h4", {}, title), h("p", {}, reason), fill);
+    });
+    return h("div", { class: "findings" }, h("ul", { class: "advice", role: "list" }, advice),
+      report && h("iframe", { sandbox: "", src: urls.content(report.id), title: "Report on the paintings", class: "report" }));
+  }
+
+  const explorations = createJobList({ accepts: (job) => job.kind === "explore", shown: 1, extra: findings });
+  const overview = h("div", { class: "view" },
+    h("h1", {}, "Train your own style"),
+    h("section", {}, h("h2", {}, "1. Inspect the data"),
+      h("div", { class: "pair" }, paintings.element, photos.element),
+      h("div", { class: "row" }, explore), message, explorations.element),
+    h("section", {}, h("h2", {}, "2. Train"), training.element),
+    h("section", {}, h("h2", {}, "3. Runs"), runs.element));
+
+  const element = h("div", {});
+  /** @type {?{element: HTMLElement, close: () => void}} */
+  let page = null;
+  return {
+    element,
+    show([part, id]) {
+      page?.close();
+      page = null;
+      if (part === "run" && id) page = runView(id);
+      if (part === "compare" && id) page = compareView(id.split(","));
+      if (!page) runs.load();
+      element.replaceChildren(page?.element ?? overview);
+    },
+  };
+}

@@ -1,0 +1,153 @@
+/** One run: curves, samples and scores while it trains, and the style it leaves. */
+
+import { api } from "../api.js";
+import { field } from "../components/controls.js";
+import { createJobStatus } from "../components/job-status.js";
+import { createLineChart } from "../components/line-chart.js";
+import { errorLine, guard, h } from "../dom.js";
+import { duration, number } from "../format.js";
+import { store } from "../store.js";
+
+const BETWEEN = 2000;
+
+/**
+ * @param {string} id
+ * @returns {{element: HTMLElement, close: () => void}}
+ */
+export function runView(id) {
+  const message = errorLine();
+  const heading = h("h1", {}, "Run");
+  const facts = h("p", { class: "hint" });
+  const controls = h("div");
+  const chart = createLineChart({ label: "Training curves" });
+  const samples = createSamples();
+  const scores = h("div", { class: "table" });
+  const keep = createKeep(id, load);
+  const report = h("p", { class: "row" });
+  const element = h("div", { class: "view" }, h("p", {}, h("a", { href: "#learn" }, "All runs")), heading, facts, message,
+    controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
+    h("section", {}, h("h2", {}, "Scores"), scores), keep.element, report);
+  /** @type {?ReturnType<typeof createJobStatus>} */
+  let status = null;
+  let job = "";
+  let timer = 0;
+
+  async function load() {
+    timer = 0;
+    try {
+      show(await api.run(id));
+      message.textContent = "";
+    } catch (error) {
+      message.textContent = error.message;
+    }
+  }
+
+  /** @param {import("../api.js").Run} run */
+  function show(run) {
+    job = run.job.id;
+    heading.textContent = run.name;
+    facts.textContent = `${run.recipe} · step ${run.step.toLocaleString()}${run.steps ? ` of ${run.steps.toLocaleString()}` : ""} · ${duration(run.seconds)}`;
+    if (!status) controls.append((status = createJobStatus(run.job)).element);
+    status.update(store.jobs.get(job) ?? run.job);
+    chart.show(Object.entries(run.curves).map(([name, points]) => ({ name, points })));
+    samples.show(run.samples);
+    scores.replaceChildren(scoreTable(run.scores));
+    keep.show(run);
+    if (run.report && !report.firstChild) {
+      report.append(h("a", { class: "button", href: run.report, target: "_blank", rel: "noopener" }, "Open the report"));
+    }
+  }
+
+  const follow = ({ detail }) => {
+    if (detail.id !== job) return;
+    status?.update(detail);
+    timer ||= setTimeout(load, BETWEEN);
+  };
+  store.addEventListener("job", follow);
+  load();
+  return {
+    element,
+    close() {
+      clearTimeout(timer);
+      store.removeEventListener("job", follow);
+    },
+  };
+}
+
+/** @param {import("../api.js").Run["scores"]} scores */
+function scoreTable(scores) {
+  if (!scores.length) return h("p", { class: "empty" }, "No scores yet.");
+  const labels = [...new Set(scores.flatMap((score) => Object.keys(score.values)))];
+  const show = (value) => (typeof value === "number" ? number(value) : value ?? "–");
+  return h("table", {},
+    h("caption", { class: "visually-hidden" }, "Scores by step"),
+    h("thead", {}, h("tr", {}, ["step", ...labels].map((label) => h("th", { scope: "col" }, label)))),
+    h("tbody", {}, scores.map(({ step, values }) => h("tr", {}, h("th", { scope: "row" }, step.toLocaleString()),
+      labels.map((label) => h("td", {}, show(values[label])))))));
+}
+
+/** Samples over the steps: the newest, until somebody moves the slider. */
+function createSamples() {
+  let samples = [];
+  let following = true;
+  const image = h("img", { class: "samples" });
+  const input = h("input", {
+    type: "range", min: 0, step: 1,
+    oninput: () => {
+      following = Number(input.value) === samples.length - 1;
+      draw();
+    },
+  });
+  const slider = field("Step", input);
+  const output = h("output", { class: "value" });
+  slider.firstChild.append(output);
+  const element = h("section", { hidden: true }, h("h2", {}, "Samples"), slider, image);
+
+  function draw() {
+    const { step, url } = samples[Number(input.value)];
+    output.textContent = step.toLocaleString();
+    input.ariaValueText = `step ${step}`;
+    image.alt = `Samples at step ${step}`;
+    if (image.getAttribute("src") !== url) image.src = url;
+  }
+
+  return {
+    element,
+    /** @param {{step: number, url: string}[]} next */
+    show(next) {
+      samples = next;
+      element.hidden = !samples.length;
+      if (!samples.length) return;
+      input.max = String(samples.length - 1);
+      if (following) input.value = input.max;
+      draw();
+    },
+  };
+}
+
+/** Keep the best checkpoint of a run as a style. @param {string} id @param {() => Promise<void>} done */
+function createKeep(id, done) {
+  const message = errorLine();
+  const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: false });
+  const submit = h("button", { type: "submit", class: "primary" }, "Keep the best as a style");
+  const kept = h("p", { class: "hint", role: "status" });
+  const form = h("form", {
+    class: "row end",
+    onsubmit: (event) => {
+      event.preventDefault();
+      guard(submit, message, async () => {
+        await api.keepStyle(id, name.value.trim());
+        await store.loadStyles();
+        await done();
+      });
+    },
+  }, field("Name of the style", name), submit);
+  return {
+    element: h("section", {}, h("h2", {}, "Style"), form, message, kept),
+    /** @param {import("../api.js").Run} run */
+    show(run) {
+      name.value ||= run.style ?? run.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+      kept.textContent = run.style ? `Kept as the style ${run.style}.` : "";
+    },
+  };
+}

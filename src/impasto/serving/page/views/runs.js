@@ -1,0 +1,67 @@
+/** The list of runs, with a choice of several to compare. */
+
+import { api } from "../api.js";
+import { errorLine, h } from "../dom.js";
+import { duration } from "../format.js";
+import { hasEnded, store } from "../store.js";
+import { createJobStatus } from "../components/job-status.js";
+
+/** Runs in their order; `load` asks the server again. */
+export function createRuns() {
+  const message = errorLine();
+  const list = h("ul", { class: "runs", role: "list" });
+  const compare = h("a", { class: "button", hidden: true }, "Compare");
+  /** @type {Set<string>} */
+  const chosen = new Set();
+  /** @type {Map<string, (job: import("../api.js").Job) => void>} */
+  const live = new Map();
+
+  function mark() {
+    compare.hidden = chosen.size < 2;
+    compare.href = `#learn/compare/${[...chosen].map(encodeURIComponent).join(",")}`;
+    compare.textContent = `Compare ${chosen.size} runs`;
+  }
+
+  /** @param {import("../api.js").Run} run */
+  function row(run) {
+    const box = h("input", {
+      type: "checkbox", ariaLabel: `Compare ${run.name}`, checked: chosen.has(run.id),
+      onchange: () => {
+        if (box.checked) chosen.add(run.id);
+        else chosen.delete(run.id);
+        mark();
+      },
+    });
+    const last = run.samples.at(-1);
+    const facts = `${run.recipe} · step ${run.step.toLocaleString()}${run.steps ? ` of ${run.steps.toLocaleString()}` : ""} · ${duration(run.seconds)}`;
+    const status = createJobStatus(run.job);
+    live.set(run.job.id, status.update);
+    const cover = last ? h("img", { src: last.url, alt: "", loading: "lazy" }) : h("span", { class: "no-example" });
+    return h("li", { class: "run" }, h("label", { class: "check" }, box), cover,
+      h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name), h("p", { class: "hint" }, facts),
+        status.element));
+  }
+
+  async function load() {
+    try {
+      const runs = await api.runs();
+      message.textContent = "";
+      live.clear();
+      list.replaceChildren(...runs.map(row));
+      if (!runs.length) list.append(h("li", { class: "empty" }, "No runs yet."));
+    } catch (error) {
+      message.textContent = error.message;
+    }
+  }
+
+  const known = new Set(store.list().filter((job) => job.outcome?.run || hasEnded(job)).map((job) => job.id));
+  store.addEventListener("job", ({ detail: job }) => {
+    if (job.kind !== "train") return;
+    live.get(job.id)?.(job);
+    const settled = Boolean(job.outcome?.run) || hasEnded(job);
+    if (!settled || (known.has(job.id) && live.has(job.id))) return;
+    known.add(job.id);
+    load();
+  });
+  return { element: h("div", {}, h("div", { class: "row" }, compare), message, list), load };
+}

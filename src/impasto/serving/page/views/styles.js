@@ -1,0 +1,99 @@
+/** Styles: their facts; import, pull, export, push and delete. */
+
+import { api, urls } from "../api.js";
+import { text } from "../components/controls.js";
+import { confirm, openDialog } from "../components/dialog.js";
+import { createJobList } from "../components/job-list.js";
+import { example } from "../components/style-cards.js";
+import { createUploads } from "../components/uploads.js";
+import { errorLine, guard, h } from "../dom.js";
+import { size } from "../format.js";
+import { isStyleJob, store } from "../store.js";
+
+/** A form of one task: fields, a button, a sentence if it fails. */
+function taskForm(title, action, content, run) {
+  const message = errorLine();
+  const submit = h("button", { type: "submit", class: "primary" }, action);
+  return h("form", {
+    class: "panel flat",
+    onsubmit: (event) => {
+      event.preventDefault();
+      guard(submit, message, run);
+    },
+  }, h("h3", {}, title), content, h("div", { class: "row" }, submit), message);
+}
+
+function importForm() {
+  const file = createUploads({
+    label: "Drop a .pth or .safetensors file here", accept: ".pth,.pt,.safetensors", multiple: false, noun: "file",
+    onchange: () => {
+      const [chosen] = file.files;
+      if (chosen && !name.value) name.value = chosen.name.replace(/\.[^.]+$/, "").toLowerCase();
+    },
+  });
+  const name = text({ label: "Name" });
+  const key = text({ label: "Key", hint: "Only if the checkpoint contains several networks." });
+  return taskForm("Import a checkpoint", "Import", [file.element, h("div", { class: "fields" }, name.element, key.element)], async () => {
+    if (!file.ids.length) throw new Error("Add a checkpoint first.");
+    await store.run("styles/import", { file: file.ids[0], name: name.value, key: key.value || null });
+  });
+}
+
+function pullForm() {
+  const repository = text({ label: "Repository", placeholder: "owner/name" });
+  const name = text({ label: "Name" });
+  return taskForm("Pull from the Hugging Face Hub", "Pull", h("div", { class: "fields" }, repository.element, name.element),
+    () => store.run("styles/pull", { repository: repository.value, name: name.value || repository.value.split("/").at(-1) }));
+}
+
+/** @param {import("../api.js").Style} style */
+function askPush(style) {
+  const repository = text({ label: "Repository", placeholder: "owner/name" });
+  const license = text({ label: "License", value: style.license.split(";")[0], hint: "An SPDX identifier, such as apache-2.0." });
+  const form = taskForm("", "Push", [repository.element, license.element], async () => {
+    await store.run(`styles/${encodeURIComponent(style.name)}/push`, { repository: repository.value, license: license.value });
+    dialog.close();
+  });
+  form.firstChild.remove();
+  const dialog = openDialog(`Push ${style.name} to the Hugging Face Hub`, form);
+  dialog.classList.add("small");
+}
+
+/** @param {import("../api.js").Style} style */
+function card(style) {
+  const { extras } = store.about;
+  const message = errorLine();
+  const button = (label, run) => {
+    const element = h("button", {
+      type: "button", class: "quiet", ariaLabel: `${label}: ${style.name}`, onclick: () => guard(element, message, run),
+    }, label);
+    return element;
+  };
+  const remove = async () => {
+    if (!(await confirm(`Delete the style ${style.name}?`, "Delete"))) return;
+    await api.deleteStyle(style.name);
+    await store.loadStyles();
+  };
+  return h("li", { class: "style-entry" }, h("div", { class: "cover" }, example(style)),
+    h("div", {}, h("h3", {}, style.name),
+      style.description.map((line) => h("p", { class: "hint" }, line)),
+      h("p", { class: "hint" }, `${style.license} · ${size(style.bytes)} · ${style.origin}`),
+      h("div", { class: "row" },
+        h("a", { class: "button quiet", href: urls.style(style.name), download: "", ariaLabel: `Download ${style.name}` }, "Download"),
+        extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),
+        extras.hub && button("Push", async () => askPush(style)),
+        style.origin !== "bundled" && button("Delete", remove)),
+      message));
+}
+
+export function stylesSection() {
+  const list = h("ul", { class: "style-list", role: "list" });
+  const draw = () => list.replaceChildren(...store.styles.map(card));
+  store.addEventListener("styles", draw);
+  draw();
+  const jobs = createJobList({ accepts: isStyleJob, shown: 4 });
+  return {
+    element: h("div", {}, jobs.element, list,
+      h("div", { class: "pair" }, importForm(), store.about.extras.hub && pullForm())),
+  };
+}
