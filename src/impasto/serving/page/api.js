@@ -17,6 +17,7 @@
  */
 
 const BASE = "/v1";
+const SHOWABLE = /^image\/(jpeg|png|gif|webp|avif|bmp)/;
 const UNREACHABLE = "The server does not answer. Check that impasto studio is still running.";
 
 /** A request that failed; the message is one sentence for people. */
@@ -98,6 +99,8 @@ export const urls = {
   events: `${BASE}/events`,
   /** @param {string} id */
   content: (id) => `${BASE}/files/${enc(id)}/content`,
+  /** What an image shows: browsers cannot show TIFF and the like. @param {File} file */
+  picture: (file) => (SHOWABLE.test(file.type) || file.kind === "upload" ? urls.content(file.id) : urls.thumbnail(file.id)),
   /** @param {string} id */
   download: (id) => `${BASE}/files/${enc(id)}/content?download=true`,
   /** @param {string} id */

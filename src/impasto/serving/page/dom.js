@@ -62,27 +62,6 @@ export function brushStroke() {
 }
 
 /**
- * Run `task`; while it runs the button is disabled, and a failure is shown as one sentence in `message`.
- * @param {HTMLButtonElement} button
- * @param {HTMLElement} message
- * @param {() => Promise<any>} task
- */
-export async function guard(button, message, task) {
-  message.textContent = "";
-  button.disabled = true;
-  try {
-    return await task();
-  } catch (error) {
-    message.textContent = error.message;
-  } finally {
-    button.disabled = false;
-  }
-}
-
-/** An empty place for one sentence about a failure. */
-export const errorLine = () => h("p", { class: "error", role: "alert" });
-
-/**
  * @param {(...args: any[]) => void} action
  * @param {number} milliseconds
  */

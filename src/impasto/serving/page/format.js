@@ -49,11 +49,17 @@ export function standing(job) {
     queued: [place],
     running: [count || job.message || "working", left],
     paused: ["paused", count],
-    done: [count && job.done < job.total ? `done: ${count}` : "done"],
+    done: [count && job.done < job.total ? `done: ${count}` : ""],
     failed: ["failed"],
     cancelled: ["cancelled", count],
   }[job.state];
   return parts.filter(Boolean).join(" · ");
+}
+
+/** One line on a run. @param {import("./api.js").Run} run */
+export function runFacts(run) {
+  const steps = run.steps ? ` of ${run.steps.toLocaleString()}` : "";
+  return `${run.recipe} · step ${run.step.toLocaleString()}${steps} · ${duration(run.seconds)}`;
 }
 
 /** The settings of a picture as pairs of label and text. @param {Record<string, any>} settings */

@@ -16,7 +16,7 @@ const current = () => location.hash.slice(1).split("/").map(decodeURIComponent);
 export function route(main, views, shown) {
   /** @type {Map<string, View>} */
   const made = new Map();
-  const go = () => {
+  const go = (moved) => {
     const [name, ...parts] = current();
     if (!views[name]) return location.replace("#paint");
     if (!made.has(name)) made.set(name, views[name]());
@@ -24,10 +24,12 @@ export function route(main, views, shown) {
     if (view.element.parentElement !== main) main.replaceChildren(view.element);
     view.show?.(parts);
     shown(name);
+    // What had the focus may be gone with the view before.
+    if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
   };
   addEventListener("hashchange", () => {
-    go();
+    go(true);
     scrollTo(0, 0);
   });
-  go();
+  go(false);
 }

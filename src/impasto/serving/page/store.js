@@ -5,6 +5,7 @@ import { api, urls } from "./api.js";
 const ENDED = new Set(["done", "failed", "cancelled"]);
 const TASKS = new Set(["paint", "generate", "explore", "train", "evaluate"]);
 const RETRY = 3000;
+const RECENT = 50;
 
 /** @param {import("./api.js").Job} job */
 export const hasEnded = (job) => ENDED.has(job.state);
@@ -67,16 +68,20 @@ class Store extends EventTarget {
    * The job when it has ended.
    * @param {string} id
    * @returns {Promise<import("./api.js").Job>}
+   * @throws {Error} if the server has forgotten it
    */
   ended(id) {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const watch = new AbortController();
       const look = () => {
         const job = this.jobs.get(id);
-        if (!job || !hasEnded(job)) return;
-        this.removeEventListener("job", look);
-        resolve(job);
+        if (job && !hasEnded(job)) return;
+        watch.abort();
+        if (job) resolve(job);
+        else reject(new Error("The server was restarted: try again."));
       };
-      this.addEventListener("job", look);
+      this.addEventListener("job", look, watch);
+      this.addEventListener("removed", look, watch);
       look();
     });
   }
@@ -134,12 +139,13 @@ class Store extends EventTarget {
 
   /** Events of jobs that ended while the page was not connected are lost: ask for them. */
   async #synchronise() {
-    const recent = await api.jobs({ limit: 50 });
+    const recent = await api.jobs({ limit: RECENT });
     const known = new Set(recent.map((job) => job.id));
     recent.reverse().forEach((job) => this.put(job));
-    for (const job of this.jobs.values()) {
-      if (hasEnded(job) || known.has(job.id)) continue;
-      await api.job(job.id).then((fresh) => this.put(fresh), () => this.forget(job.id));
+    for (const job of [...this.jobs.values()]) {
+      if (known.has(job.id)) continue;
+      if (recent.length < RECENT) this.forget(job.id);
+      else if (!hasEnded(job)) await api.job(job.id).then((fresh) => this.put(fresh), () => this.forget(job.id));
     }
   }
 }

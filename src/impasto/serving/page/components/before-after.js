@@ -13,7 +13,7 @@ class BeforeAfter extends HTMLElement {
 
   connectedCallback() {
     if (this.canvas) return;
-    this.before = h("img", { class: "before", alt: "", draggable: false });
+    this.before = h("img", { class: "before", alt: "", draggable: false, onerror: () => this.#alone() });
     this.after = h("img", { class: "after", alt: "", draggable: false, onload: () => this.#fit() });
     this.handle = h("div", {
       class: "handle", role: "slider", tabIndex: 0, ariaLabel: "Boundary between photo and painting",
@@ -35,11 +35,15 @@ class BeforeAfter extends HTMLElement {
    * @param {string} name for the text alternative
    */
   show(before, after, name) {
-    const both = Boolean(before && after);
-    this.classList.toggle("single", !both);
-    this.handle.hidden = this.before.hidden = !both;
     this.#set(this.after, after || before, after ? `${name}, painted` : name);
-    if (both) this.#set(this.before, before, `${name}, the photo`);
+    this.handle.hidden = this.before.hidden = false;
+    if (before && after) this.#set(this.before, before, `${name}, the photo`);
+    else this.#alone();
+  }
+
+  /** There is nothing to compare, or the browser cannot show the photo. */
+  #alone() {
+    this.handle.hidden = this.before.hidden = true;
   }
 
   #set(image, source, alt) {

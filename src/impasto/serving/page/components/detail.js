@@ -1,10 +1,11 @@
 /** One result in a dialog: the picture beside its source, its settings, and what can be done with it. */
 
 import { urls } from "../api.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { date, facts, size } from "../format.js";
 import { give } from "../handover.js";
 import { store } from "../store.js";
+import { actionButton, errorLine } from "./actions.js";
 import "./before-after.js";
 import { confirm, openDialog } from "./dialog.js";
 import { describe, favouriteButton } from "./pictures.js";
@@ -21,7 +22,7 @@ function display(file) {
   if (file.type === "text/html") return h("iframe", { sandbox: "", src: content, title: file.name, class: "report" });
   if (!file.type.startsWith("image/")) return null;
   const pair = document.createElement("before-after");
-  queueMicrotask(() => pair.show(file.source && urls.content(file.source), content, describe(file)));
+  queueMicrotask(() => pair.show(file.source && urls.content(file.source), urls.picture(file), describe(file)));
   return pair;
 }
 
@@ -37,21 +38,17 @@ function home(file) {
  */
 export function openDetail(file, actions = []) {
   const message = errorLine();
-  const button = (label, run, kind = "") => {
-    const element = h("button", { type: "button", class: kind, onclick: () => guard(element, message, run) }, label);
-    return element;
-  };
   const remove = async () => {
     if (!(await confirm(`Delete ${file.name}?`, "Delete"))) return;
     await store.deleteFile(file.id);
     dialog.close();
   };
-  const own = actions.filter((action) => action.fits(file)).map((action) => button(action.label, async () => {
+  const own = actions.filter((action) => action.fits(file)).map((action) => actionButton(action.label, message, async () => {
     await action.run(file);
     dialog.close();
   }));
   const view = home(file);
-  const again = view && button("Use these settings", async () => {
+  const again = view && actionButton("Use these settings", message, () => {
     dialog.close();
     give(view, file.settings);
   });
@@ -60,7 +57,7 @@ export function openDetail(file, actions = []) {
   const dialog = openDialog(file.name, display(file),
     h("div", { class: "row" }, favouriteButton(file),
       h("a", { class: "button", href: urls.download(file.id), download: file.name }, "Download"), own, again,
-      button("Delete", remove, "quiet")),
+      actionButton("Delete", message, remove, { class: "quiet" })),
     message,
     h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));
 }

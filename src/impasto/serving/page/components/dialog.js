@@ -2,16 +2,19 @@
 
 import { h, icon } from "../dom.js";
 
+let count = 0;
+
 /**
  * @param {string} title
  * @param {...any} content
  * @returns {HTMLDialogElement} open; it is removed from the page when it closes
  */
 export function openDialog(title, ...content) {
+  const id = `dialog-title-${++count}`;
   const close = h("button", { type: "button", class: "icon", ariaLabel: "Close", onclick: () => dialog.close() }, icon("close"));
-  const heading = h("h2", { id: "dialog-title" }, title);
+  const heading = h("h2", { id }, title);
   const dialog = h("dialog", {
-    "aria-labelledby": "dialog-title",
+    "aria-labelledby": id,
     onclose: () => dialog.remove(),
     onclick: (event) => event.target === dialog && dialog.close(),
   }, h("div", { class: "dialog-body" }, h("div", { class: "dialog-head" }, heading, close), ...content));

@@ -1,9 +1,10 @@
 /** The newest jobs of a kind with their progress and results, live. */
 
 import { urls } from "../api.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { date, title } from "../format.js";
 import { hasEnded, isPreview, store } from "../store.js";
+import { actionButton, errorLine } from "./actions.js";
 import { confirm } from "./dialog.js";
 import { createJobStatus } from "./job-status.js";
 import { createGrid } from "./pictures.js";
@@ -61,14 +62,10 @@ function createSection(first, options, extra) {
   const message = errorLine();
   const after = h("div", { class: "extra" });
   const archive = h("a", { class: "button quiet", href: urls.archive(first.id), download: "" }, "Download all");
-  const remove = h("button", {
-    type: "button", class: "quiet",
-    onclick: () => guard(remove, message, async () => {
-      const sure = !grid.size || (await confirm("Delete these results?", "Delete"));
-      if (sure) await store.deleteJob(first.id);
-    }),
-  }, "Remove");
-  remove.ariaLabel = `Remove ${title(first)}`;
+  const remove = actionButton("Remove", message, async () => {
+    const sure = !grid.size || (await confirm("Delete these results?", "Delete"));
+    if (sure) await store.deleteJob(first.id);
+  }, { class: "quiet", ariaLabel: `Remove: ${title(first)}` });
   const heading = h("h3", {}, title(first), h("time", { class: "hint", dateTime: first.created }, date(first.created)));
   const element = h("section", { class: "job" },
     h("div", { class: "job-head" }, heading, h("div", { class: "row" }, archive, remove)),

@@ -1,9 +1,10 @@
 /** Where a job stands: a bar, one line of text, and the buttons to pause and cancel it. */
 
 import { api } from "../api.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { standing, title } from "../format.js";
 import { hasEnded, store } from "../store.js";
+import { actionButton, errorLine } from "./actions.js";
 
 /** @param {import("../api.js").Job} first */
 export function createJobStatus(first) {
@@ -11,16 +12,12 @@ export function createJobStatus(first) {
   const bar = h("progress", { max: 1, ariaLabel: `Progress of ${title(job)}` });
   const line = h("p", { class: "hint standing" });
   const message = errorLine();
-  const button = (label, run) => {
-    const element = h("button", {
-      type: "button", class: "quiet", ariaLabel: `${label}: ${title(job)}`, onclick: () => guard(element, message, run),
-    }, label);
-    return element;
-  };
-  const act = (action) => async () => store.put(await api.act(job.id, action));
-  const pause = button("Pause", act("pause"));
-  const resume = button("Resume", act("resume"));
-  const cancel = button(job.kind === "train" ? "Stop" : "Cancel", act("cancel"));
+  const button = (label, action) => actionButton(label, message, async () => store.put(await api.act(job.id, action)), {
+    class: "quiet", ariaLabel: `${label}: ${title(job)}`,
+  });
+  const pause = button("Pause", "pause");
+  const resume = button("Resume", "resume");
+  const cancel = button(job.kind === "train" ? "Stop" : "Cancel", "cancel");
   const buttons = h("div", { class: "row" }, pause, resume, cancel);
   const element = h("div", { class: "job-status" }, line, bar, buttons, message);
 

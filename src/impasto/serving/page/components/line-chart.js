@@ -5,6 +5,7 @@
 
 import { h, svg } from "../dom.js";
 import { number } from "../format.js";
+import { table } from "./table.js";
 
 const HEIGHT = 280;
 const EDGE = { left: 56, right: 12, top: 12, bottom: 32 };
@@ -34,8 +35,8 @@ export function createLineChart({ label }) {
   const plot = h("div", { class: "plot", role: "slider", tabIndex: 0, ariaLabel: `${label}: values at step`, ariaValueMin: "0" });
   const readout = h("p", { class: "hint readout" });
   const legend = h("div", { class: "legend", role: "group", ariaLabel: `Lines of ${label}` });
-  const table = h("table");
-  const element = h("div", { class: "chart" }, legend, plot, readout, h("div", { class: "visually-hidden" }, table));
+  const values = h("div", { class: "visually-hidden" });
+  const element = h("div", { class: "chart" }, legend, plot, readout, values);
   let scale = (step, value) => [step, value];
 
   function draw() {
@@ -57,7 +58,7 @@ export function createLineChart({ label }) {
         return [svg("line", { class: "rule", x1: EDGE.left, x2: width - EDGE.right, y1: y, y2: y }),
           svg("text", { x: EDGE.left - 8, y: y + 4, "text-anchor": "end" }, number(value))];
       }),
-      ...ticks(left, right, Math.max(2, width / 140)).map((step) => {
+      ...ticks(left, right, Math.max(3, width / 140)).map((step) => {
         const x = scale(step, low)[0];
         return [svg("text", { x, y: HEIGHT - 10, "text-anchor": "middle" }, step.toLocaleString())];
       }),
@@ -74,16 +75,16 @@ export function createLineChart({ label }) {
   /** Show the values at the cursor. */
   function point() {
     const step = steps[cursor];
-    const values = series.filter((line) => !hidden.has(line.name)).map((line) => [line, valueAt(line.points, step)])
+    const here = series.filter((line) => !hidden.has(line.name)).map((line) => [line, valueAt(line.points, step)])
       .filter(([, value]) => Number.isFinite(value));
-    const words = values.map(([line, value]) => `${line.name} ${number(value)}`).join(" · ");
+    const words = here.map(([line, value]) => `${line.name} ${number(value)}`).join(" · ");
     readout.textContent = `Step ${step.toLocaleString()}: ${words}`;
     plot.ariaValueNow = String(cursor);
     plot.ariaValueText = readout.textContent;
     const x = scale(step, 0)[0];
     plot.querySelector(".mark")?.replaceChildren(
       svg("line", { class: "cursor", x1: x, x2: x, y1: EDGE.top, y2: HEIGHT - EDGE.bottom }),
-      ...values.map(([line, value]) => svg("circle", {
+      ...here.map(([line, value]) => svg("circle", {
         class: `dot c${series.indexOf(line) % COLOURS}`, cx: x, cy: scale(step, value)[1], r: 4,
       })));
   }
@@ -124,10 +125,8 @@ export function createLineChart({ label }) {
   function drawTable() {
     const every = Math.ceil(steps.length / TABLE_ROWS) || 1;
     const rows = steps.filter((_, index) => index % every === 0 || index === steps.length - 1);
-    const cell = (line, step) => h("td", {}, number(valueAt(line.points, step) ?? NaN));
-    table.replaceChildren(h("caption", {}, label),
-      h("thead", {}, h("tr", {}, ["step", ...series.map((line) => line.name)].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, rows.map((step) => h("tr", {}, h("th", { scope: "row" }, step), series.map((line) => cell(line, step))))));
+    values.replaceChildren(table(label, ["step", ...series.map((line) => line.name)],
+      rows.map((step) => [step, ...series.map((line) => number(valueAt(line.points, step) ?? NaN))])));
   }
 
   return {

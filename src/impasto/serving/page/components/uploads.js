@@ -1,9 +1,10 @@
 /** Files that somebody drops or chooses, uploaded at once, with progress; the page keeps their ids. */
 
 import { api, upload } from "../api.js";
-import { errorLine, h } from "../dom.js";
+import { h } from "../dom.js";
 import { plural, size } from "../format.js";
 import { ui } from "../store.js";
+import { errorLine } from "./actions.js";
 import { dropZone } from "./drop-zone.js";
 
 const AT_ONCE = 3;

@@ -1,9 +1,10 @@
 /** Everything made, newest first, and the styles. */
 
 import { api } from "../api.js";
+import { errorLine } from "../components/actions.js";
 import { checkbox, text } from "../components/controls.js";
 import { createGrid } from "../components/pictures.js";
-import { debounce, errorLine, h } from "../dom.js";
+import { debounce, h } from "../dom.js";
 import { isPreview, store } from "../store.js";
 import { stylesSection } from "./styles.js";
 

@@ -1,12 +1,13 @@
 /** Generate paintings from noise, and explore what lies around them. */
 
 import { urls } from "../api.js";
+import { actionButton, actionForm, errorLine } from "../components/actions.js";
 import { number } from "../components/controls.js";
 import { openDialog } from "../components/dialog.js";
 import { createJobList } from "../components/job-list.js";
 import { styleCards } from "../components/style-cards.js";
 import { createUploads } from "../components/uploads.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { take } from "../handover.js";
 import { store, ui } from "../store.js";
 
@@ -24,7 +25,7 @@ export function generateView() {
     label: "Truncation", min: 0.1, step: 0.1, value: saved.truncation, placeholder: "off",
     hint: "Lower is more typical and less diverse (try 1.5).", onchange: save,
   });
-  const seconds = number({ label: "Seconds between images", min: 0.5, step: 0.5, value: 2, hint: "For a loop film." });
+  const seconds = number({ label: "Seconds between images", min: 0.5, step: 0.5, value: 2, hint: "Of a loop film through these images." });
 
   /** @type {?import("../api.js").File} */
   let first = null;
@@ -75,14 +76,11 @@ export function generateView() {
     const against = createUploads({
       label: "Drop the training paintings here", hint: "A folder or a zip.", accept: "image/*,.zip", folders: true, noun: "painting",
     });
-    const button = h("button", {
-      type: "button", class: "primary",
-      onclick: () => guard(button, problem, async () => {
-        if (!against.ids.length) throw new Error("Add the training paintings first.");
-        await generate({ ...same(file), show: "nearest", count: 1, against: against.ids });
-        dialog.close();
-      }),
-    }, "Find the nearest");
+    const button = actionButton("Find the nearest", problem, async () => {
+      if (!against.ids.length) throw new Error("Add the training paintings first.");
+      await generate({ ...same(file), show: "nearest", count: 1, against: against.ids });
+      dialog.close();
+    }, { class: "primary" });
     const dialog = openDialog("Nearest training pictures", against.element, button, problem);
   }
 
@@ -108,15 +106,9 @@ export function generateView() {
     accepts: (job) => job.kind === "generate", empty: "Generated images appear here.", grid: { actions, pick }, extra: nearest,
   });
   const submit = h("button", { type: "submit", class: "primary" }, "Generate");
-  const filmButton = h("button", { type: "button", onclick: () => guard(filmButton, message, () => film({})) }, "Loop film of these");
-  const form = h("form", {
-    class: "panel flat",
-    onsubmit: (event) => {
-      event.preventDefault();
-      guard(submit, message, () => generate({}));
-    },
-  }, cards.element, h("div", { class: "fields" }, count.element, seed.element, truncation.element, seconds.element),
-  h("div", { class: "row" }, submit, filmButton), message);
+  const form = actionForm(submit, message, () => generate({}), "panel flat", cards.element,
+    h("div", { class: "fields" }, count.element, seed.element, truncation.element, seconds.element),
+    h("div", { class: "row" }, submit, actionButton("Loop film", message, () => film({}))), message);
   const element = h("div", { class: "view" },
     h("h1", {}, "Generate from noise"), form,
     h("section", { class: "results wall", ariaLabel: "Generated images" }, h("h2", {}, "Images"), pickNotice, jobs.element));

@@ -1,9 +1,10 @@
 /** Train on your own paintings: inspect them, start a training, follow the runs. */
 
 import { urls } from "../api.js";
+import { actionButton, errorLine } from "../components/actions.js";
 import { createJobList } from "../components/job-list.js";
 import { createUploads } from "../components/uploads.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { store } from "../store.js";
 import { compareView } from "./compare.js";
 import { runView } from "./run.js";
@@ -25,26 +26,20 @@ export function learnView() {
   const training = createTrainForm({ data });
   const runs = createRuns();
 
-  const explore = h("button", {
-    type: "button", class: "primary",
-    onclick: () => guard(explore, message, async () => {
-      if (!paintings.ids.length) throw new Error("Add paintings first.");
-      await store.run("explore", { ...data(), recipe: null, crop_frames: false });
-    }),
-  }, "Explore");
+  const explore = actionButton("Explore", message, async () => {
+    if (!paintings.ids.length) throw new Error("Add paintings first.");
+    await store.run("explore", { ...data(), recipe: null, crop_frames: false });
+  }, { class: "primary" });
 
   /** The report and what it recommends. @param {import("../api.js").Job} job */
   function findings(job) {
     const report = job.results.find((file) => file.type.startsWith("text/html"));
     const advice = (job.outcome?.recommendations ?? []).map(({ title, reason, train }) => {
-      const fill = train && h("button", {
-        type: "button",
-        onclick: () => {
-          if (!paintings.ids.length) paintings.set(job.inputs.filter((file) => job.settings.paintings.includes(file.id)));
-          if (!photos.ids.length) photos.set(job.inputs.filter((file) => job.settings.photos.includes(file.id)));
-          training.fill(train);
-        },
-      }, `Train ${train.recipe} for ${train.budget}`);
+      const fill = train && actionButton(`Train ${train.recipe} for ${train.budget}`, message, () => {
+        if (!paintings.ids.length) paintings.set(job.inputs.filter((file) => job.settings.paintings.includes(file.id)));
+        if (!photos.ids.length) photos.set(job.inputs.filter((file) => job.settings.photos.includes(file.id)));
+        training.fill(train);
+      });
       return h("li", {}, h("h4", {}, title), h("p", {}, reason), fill);
     });
     return h("div", { class: "findings" }, h("ul", { class: "advice", role: "list" }, advice),

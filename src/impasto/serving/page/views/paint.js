@@ -1,11 +1,12 @@
 /** Paint photos, zips and films with a style: preview, settings, results. */
 
 import { api, urls } from "../api.js";
+import { actionForm, errorLine } from "../components/actions.js";
 import "../components/before-after.js";
 import { acceptDrops } from "../components/drop-zone.js";
 import { createJobList } from "../components/job-list.js";
 import { createUploads } from "../components/uploads.js";
-import { errorLine, guard, h, icon } from "../dom.js";
+import { h, icon } from "../dom.js";
 import { plural } from "../format.js";
 import { take } from "../handover.js";
 import { store } from "../store.js";
@@ -29,7 +30,10 @@ export function paintView() {
   const submit = h("button", { type: "submit", class: "primary wide" }, "Paint");
 
   const preview = createPreview({
-    show: (file, result) => pair.show(urls.content(file.id), result && urls.content(result.id), file.name),
+    show: (file, result) => {
+      pair.hidden = !file.type.startsWith("image/");
+      if (!pair.hidden) pair.show(urls.content(file.id), result && urls.content(result.id), file.name);
+    },
     say: (text) => {
       state.textContent = text;
     },
@@ -102,13 +106,7 @@ export function paintView() {
   }
 
   const jobs = createJobList({ accepts: (job) => job.kind === "paint", empty: "Your paintings appear here." });
-  const form = h("form", {
-    class: "panel",
-    onsubmit: (event) => {
-      event.preventDefault();
-      guard(submit, message, paint);
-    },
-  }, settings.element, h("div", { class: "submit" }, submit, message));
+  const form = actionForm(submit, message, paint, "panel", settings.element, h("div", { class: "submit" }, submit, message));
   const element = h("div", { class: "view" },
     h("h1", {}, "Paint your photos"),
     h("div", { class: "workbench" }, h("div", { class: "easel" }, notice, stage, strip, uploads.element), form),

@@ -1,11 +1,13 @@
 /** One run: curves, samples and scores while it trains, and the style it leaves. */
 
 import { api } from "../api.js";
+import { actionForm, errorLine } from "../components/actions.js";
 import { field } from "../components/controls.js";
 import { createJobStatus } from "../components/job-status.js";
 import { createLineChart } from "../components/line-chart.js";
-import { errorLine, guard, h } from "../dom.js";
-import { duration, number } from "../format.js";
+import { table, tablePlace } from "../components/table.js";
+import { h } from "../dom.js";
+import { number, runFacts } from "../format.js";
 import { store } from "../store.js";
 
 const BETWEEN = 2000;
@@ -21,10 +23,10 @@ export function runView(id) {
   const controls = h("div");
   const chart = createLineChart({ label: "Training curves" });
   const samples = createSamples();
-  const scores = h("div", { class: "table" });
+  const scores = tablePlace("Scores");
   const keep = createKeep(id, load);
   const report = h("p", { class: "row" });
-  const element = h("div", { class: "view" }, h("p", {}, h("a", { href: "#learn" }, "All runs")), heading, facts, message,
+  const element = h("div", { class: "view" }, h("a", { href: "#learn", class: "back" }, "All runs"), heading, facts, message,
     controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
     h("section", {}, h("h2", {}, "Scores"), scores), keep.element, report);
   /** @type {?ReturnType<typeof createJobStatus>} */
@@ -46,7 +48,7 @@ export function runView(id) {
   function show(run) {
     job = run.job.id;
     heading.textContent = run.name;
-    facts.textContent = `${run.recipe} · step ${run.step.toLocaleString()}${run.steps ? ` of ${run.steps.toLocaleString()}` : ""} · ${duration(run.seconds)}`;
+    facts.textContent = runFacts(run);
     if (!status) controls.append((status = createJobStatus(run.job)).element);
     status.update(store.jobs.get(job) ?? run.job);
     chart.show(Object.entries(run.curves).map(([name, points]) => ({ name, points })));
@@ -79,11 +81,8 @@ function scoreTable(scores) {
   if (!scores.length) return h("p", { class: "empty" }, "No scores yet.");
   const labels = [...new Set(scores.flatMap((score) => Object.keys(score.values)))];
   const show = (value) => (typeof value === "number" ? number(value) : value ?? "–");
-  return h("table", {},
-    h("caption", { class: "visually-hidden" }, "Scores by step"),
-    h("thead", {}, h("tr", {}, ["step", ...labels].map((label) => h("th", { scope: "col" }, label)))),
-    h("tbody", {}, scores.map(({ step, values }) => h("tr", {}, h("th", { scope: "row" }, step.toLocaleString()),
-      labels.map((label) => h("td", {}, show(values[label])))))));
+  return table("Scores by step", ["step", ...labels],
+    scores.map(({ step, values }) => [step.toLocaleString(), ...labels.map((label) => show(values[label]))]));
 }
 
 /** Samples over the steps: the newest, until somebody moves the slider. */
@@ -131,17 +130,11 @@ function createKeep(id, done) {
   const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: false });
   const submit = h("button", { type: "submit", class: "primary" }, "Keep the best as a style");
   const kept = h("p", { class: "hint", role: "status" });
-  const form = h("form", {
-    class: "row end",
-    onsubmit: (event) => {
-      event.preventDefault();
-      guard(submit, message, async () => {
-        await api.keepStyle(id, name.value.trim());
-        await store.loadStyles();
-        await done();
-      });
-    },
-  }, field("Name of the style", name), submit);
+  const form = actionForm(submit, message, async () => {
+    await api.keepStyle(id, name.value.trim());
+    await store.loadStyles();
+    await done();
+  }, "row end", field("Name of the style", name), submit);
   return {
     element: h("section", {}, h("h2", {}, "Style"), form, message, kept),
     /** @param {import("../api.js").Run} run */

@@ -1,10 +1,11 @@
 /** The list of runs, with a choice of several to compare. */
 
 import { api } from "../api.js";
-import { errorLine, h } from "../dom.js";
-import { duration } from "../format.js";
-import { hasEnded, store } from "../store.js";
+import { errorLine } from "../components/actions.js";
 import { createJobStatus } from "../components/job-status.js";
+import { h } from "../dom.js";
+import { runFacts } from "../format.js";
+import { hasEnded, store } from "../store.js";
 
 /** Runs in their order; `load` asks the server again. */
 export function createRuns() {
@@ -33,12 +34,11 @@ export function createRuns() {
       },
     });
     const last = run.samples.at(-1);
-    const facts = `${run.recipe} · step ${run.step.toLocaleString()}${run.steps ? ` of ${run.steps.toLocaleString()}` : ""} · ${duration(run.seconds)}`;
     const status = createJobStatus(run.job);
     live.set(run.job.id, status.update);
     const cover = last ? h("img", { src: last.url, alt: "", loading: "lazy" }) : h("span", { class: "no-example" });
     return h("li", { class: "run" }, h("label", { class: "check" }, box), cover,
-      h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name), h("p", { class: "hint" }, facts),
+      h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name), h("p", { class: "hint" }, runFacts(run)),
         status.element));
   }
 

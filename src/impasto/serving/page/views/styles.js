@@ -1,12 +1,13 @@
 /** Styles: their facts; import, pull, export, push and delete. */
 
 import { api, urls } from "../api.js";
+import { actionButton, actionForm, errorLine } from "../components/actions.js";
 import { text } from "../components/controls.js";
 import { confirm, openDialog } from "../components/dialog.js";
 import { createJobList } from "../components/job-list.js";
 import { example } from "../components/style-cards.js";
 import { createUploads } from "../components/uploads.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { size } from "../format.js";
 import { isStyleJob, store } from "../store.js";
 
@@ -14,13 +15,7 @@ import { isStyleJob, store } from "../store.js";
 function taskForm(title, action, content, run) {
   const message = errorLine();
   const submit = h("button", { type: "submit", class: "primary" }, action);
-  return h("form", {
-    class: "panel flat",
-    onsubmit: (event) => {
-      event.preventDefault();
-      guard(submit, message, run);
-    },
-  }, h("h3", {}, title), content, h("div", { class: "row" }, submit), message);
+  return actionForm(submit, message, run, "panel flat", title && h("h3", {}, title), content, h("div", { class: "row" }, submit), message);
 }
 
 function importForm() {
@@ -54,7 +49,6 @@ function askPush(style) {
     await store.run(`styles/${encodeURIComponent(style.name)}/push`, { repository: repository.value, license: license.value });
     dialog.close();
   });
-  form.firstChild.remove();
   const dialog = openDialog(`Push ${style.name} to the Hugging Face Hub`, form);
   dialog.classList.add("small");
 }
@@ -63,12 +57,7 @@ function askPush(style) {
 function card(style) {
   const { extras } = store.about;
   const message = errorLine();
-  const button = (label, run) => {
-    const element = h("button", {
-      type: "button", class: "quiet", ariaLabel: `${label}: ${style.name}`, onclick: () => guard(element, message, run),
-    }, label);
-    return element;
-  };
+  const button = (label, run) => actionButton(label, message, run, { class: "quiet", ariaLabel: `${label}: ${style.name}` });
   const remove = async () => {
     if (!(await confirm(`Delete the style ${style.name}?`, "Delete"))) return;
     await api.deleteStyle(style.name);
@@ -81,7 +70,7 @@ function card(style) {
       h("div", { class: "row" },
         h("a", { class: "button quiet", href: urls.style(style.name), download: "", ariaLabel: `Download ${style.name}` }, "Download"),
         extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),
-        extras.hub && button("Push", async () => askPush(style)),
+        extras.hub && button("Push", () => askPush(style)),
         style.origin !== "bundled" && button("Delete", remove)),
       message));
 }
@@ -93,7 +82,7 @@ export function stylesSection() {
   draw();
   const jobs = createJobList({ accepts: isStyleJob, shown: 4 });
   return {
-    element: h("div", {}, jobs.element, list,
+    element: h("div", {}, h("h2", { class: "visually-hidden" }, "Styles"), jobs.element, list,
       h("div", { class: "pair" }, importForm(), store.about.extras.hub && pullForm())),
   };
 }

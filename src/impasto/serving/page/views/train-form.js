@@ -1,7 +1,8 @@
 /** The form that starts a training. */
 
+import { actionForm, errorLine } from "../components/actions.js";
 import { checkbox, number, select, text } from "../components/controls.js";
-import { errorLine, guard, h } from "../dom.js";
+import { h } from "../dom.js";
 import { store } from "../store.js";
 
 /** @param {{data: () => {paintings: string[], photos: string[]}}} options */
@@ -21,7 +22,7 @@ export function createTrainForm({ data }) {
   function describe() {
     const one = chosen();
     summary.textContent = one
-      ? `${one.summary} ${one.size} × ${one.size} pixels; ${one.translates ? "needs paintings and photos" : "needs paintings only"}.` : "";
+      ? [one.summary, `${one.size} × ${one.size} pixels`, one.translates ? "needs paintings and photos" : "needs paintings only"].join(" · ") : "";
     const task = one?.translates ? "translation" : "generation";
     const styles = store.styles.filter((style) => style.task === task && style.recipe === one?.name);
     start.fill([["", "No: from scratch"], ...styles.map((style) => [style.name, style.name])]);
@@ -32,24 +33,18 @@ export function createTrainForm({ data }) {
     const translates = chosen()?.translates;
     if (!paintings.length) throw new Error("Add paintings first.");
     if (translates && !photos.length) throw new Error(`${recipe.value} trains photo → painting: add photos too.`);
-    const job = await store.run("train", {
+    await store.run("train", {
       paintings, photos: translates ? photos : [], recipe: recipe.value, budget: budget.value,
       settings: settings.value.split(/\s+/).filter(Boolean), crop_frames: crop.value, seed: seed.value ?? 0,
       start: start.value || null, name: name.value || recipe.value,
     });
-    message.textContent = "";
-    return job;
   }
 
-  const element = h("form", {
-    class: "panel flat",
-    onsubmit: (event) => {
-      event.preventDefault();
-      guard(submit, message, train);
-    },
-  }, h("div", { class: "fields" }, recipe.element, start.element, budget.element, name.element), summary,
-  h("details", { class: "more" }, h("summary", {}, "More settings"), h("div", { class: "fields" }, settings.element, seed.element), crop.element),
-  h("div", { class: "row" }, submit), message);
+  const element = actionForm(submit, message, train, "panel flat",
+    h("div", { class: "fields" }, recipe.element, start.element, budget.element, name.element), summary,
+    h("details", { class: "more" }, h("summary", {}, "More settings"),
+      h("div", { class: "fields" }, settings.element, seed.element), crop.element),
+    h("div", { class: "row" }, submit), message);
   if (!store.about.extras.train) {
     submit.disabled = true;
     message.textContent = "Training is not installed: pip install 'impasto[train]'.";
