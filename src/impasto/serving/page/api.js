@@ -78,7 +78,11 @@ export const api = {
   act: (id, action) => request("POST", `/jobs/${enc(id)}/${action}`),
   /** @param {string} id */
   deleteJob: (id) => request("DELETE", `/jobs/${enc(id)}`),
-  /** @param {string} task such as "paint" or "styles/import" @param {Record<string, any>} settings @returns {Promise<Job>} */
+  /**
+   * @param {string} task such as "paint" or "styles/import"
+   * @param {Record<string, any>} settings
+   * @returns {Promise<Job>}
+   */
   start: (task, settings) => request("POST", `/${task}`, settings),
   /** @param {Record<string, any>} query @returns {Promise<{files: File[], next: ?string}>} */
   files: (query) => request("GET", `/files?${new URLSearchParams(query)}`),
@@ -100,7 +104,9 @@ export const urls = {
   /** @param {string} id */
   content: (id) => `${BASE}/files/${enc(id)}/content`,
   /** What an image shows: browsers cannot show TIFF and the like. @param {File} file */
-  picture: (file) => (SHOWABLE.test(file.type) || file.kind === "upload" ? urls.content(file.id) : urls.thumbnail(file.id)),
+  picture(file) {
+    return SHOWABLE.test(file.type) || file.kind === "upload" ? urls.content(file.id) : urls.thumbnail(file.id);
+  },
   /** @param {string} id */
   download: (id) => `${BASE}/files/${enc(id)}/content?download=true`,
   /** @param {string} id */

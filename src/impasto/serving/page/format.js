@@ -4,7 +4,8 @@
 export function size(bytes) {
   if (bytes < 1000) return `${bytes} bytes`;
   const power = Math.min(3, Math.floor(Math.log10(bytes) / 3));
-  return `${(bytes / 1000 ** power).toLocaleString(undefined, { maximumFractionDigits: 1 })} ${["", "kB", "MB", "GB"][power]}`;
+  const value = (bytes / 1000 ** power).toLocaleString(undefined, { maximumFractionDigits: 1 });
+  return `${value} ${["", "kB", "MB", "GB"][power]}`;
 }
 
 /** @param {number} seconds */
@@ -65,7 +66,7 @@ export function runFacts(run) {
 /** The settings of a picture as pairs of label and text. @param {Record<string, any>} settings */
 export function facts(settings) {
   return Object.entries(settings)
-    .filter(([, value]) => !(value === null || value === "" || value === false || (Array.isArray(value) && !value.length)))
+    .filter(([, value]) => value === 0 || (value?.length !== 0 && Boolean(value)))
     .map(([key, value]) => [key.replaceAll("_", " "), value === true ? "yes" : [value].flat().map(text).join(", ")]);
 }
 

@@ -17,8 +17,8 @@ export function route(main, views, shown) {
   /** @type {Map<string, View>} */
   const made = new Map();
   const go = (moved) => {
+    if (!views[current()[0]]) history.replaceState(null, "", "#paint");
     const [name, ...parts] = current();
-    if (!views[name]) return location.replace("#paint");
     if (!made.has(name)) made.set(name, views[name]());
     const view = made.get(name);
     if (view.element.parentElement !== main) main.replaceChildren(view.element);

@@ -18,7 +18,8 @@ import { describe, favouriteButton } from "./pictures.js";
 /** @param {File} file */
 function display(file) {
   const content = urls.content(file.id);
-  if (file.type.startsWith("video/")) return h("video", { controls: true, loop: true, playsInline: true, src: content });
+  const film = file.type.startsWith("video/");
+  if (film) return h("video", { controls: true, loop: true, playsInline: true, src: content });
   if (file.type === "text/html") return h("iframe", { sandbox: "", src: content, title: file.name, class: "report" });
   if (!file.type.startsWith("image/")) return null;
   const pair = document.createElement("before-after");
@@ -43,8 +44,8 @@ export function openDetail(file, actions = []) {
     await store.deleteFile(file.id);
     dialog.close();
   };
-  const own = actions.filter((action) => action.fits(file)).map((action) => actionButton(action.label, message, async () => {
-    await action.run(file);
+  const own = actions.filter((action) => action.fits(file)).map(({ label, run }) => actionButton(label, message, async () => {
+    await run(file);
     dialog.close();
   }));
   const view = home(file);

@@ -11,7 +11,8 @@ let count = 0;
  */
 export function openDialog(title, ...content) {
   const id = `dialog-title-${++count}`;
-  const close = h("button", { type: "button", class: "icon", ariaLabel: "Close", onclick: () => dialog.close() }, icon("close"));
+  const close = h("button", { type: "button", class: "icon", ariaLabel: "Close", onclick: () => dialog.close() });
+  close.append(icon("close"));
   const heading = h("h2", { id }, title);
   const dialog = h("dialog", {
     "aria-labelledby": id,
@@ -32,7 +33,11 @@ export function openDialog(title, ...content) {
 export function confirm(question, action) {
   return new Promise((resolve) => {
     let answer = false;
-    const yes = h("button", { type: "button", class: "primary", onclick: () => { answer = true; dialog.close(); } }, action);
+    const agree = () => {
+      answer = true;
+      dialog.close();
+    };
+    const yes = h("button", { type: "button", class: "primary", onclick: agree }, action);
     const no = h("button", { type: "button", onclick: () => dialog.close() }, "Keep");
     const dialog = openDialog(question, h("div", { class: "row" }, yes, no));
     dialog.classList.add("small");

@@ -10,7 +10,11 @@ import { table } from "./table.js";
 const HEIGHT = 280;
 const EDGE = { left: 56, right: 12, top: 12, bottom: 32 };
 const COLOURS = 6;
+const HINT = "Move the pointer over the chart, or use the arrow keys.";
 const TABLE_ROWS = 20;
+const MOVES = {
+  ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity,
+};
 
 /** Round numbers that cover a range. @param {number} low @param {number} high @param {number} count */
 function ticks(low, high, count) {
@@ -32,7 +36,9 @@ export function createLineChart({ label }) {
   let steps = [];
   let cursor = -1;
   const hidden = new Set();
-  const plot = h("div", { class: "plot", role: "slider", tabIndex: 0, ariaLabel: `${label}: values at step`, ariaValueMin: "0" });
+  const plot = h("div", {
+    class: "plot", role: "slider", tabIndex: 0, ariaLabel: `${label}: values at step`, ariaValueMin: "0",
+  });
   const readout = h("p", { class: "hint readout" });
   const legend = h("div", { class: "legend", role: "group", ariaLabel: `Lines of ${label}` });
   const values = h("div", { class: "visually-hidden" });
@@ -42,10 +48,10 @@ export function createLineChart({ label }) {
   function draw() {
     const width = plot.clientWidth;
     const lines = series.filter((line) => !hidden.has(line.name));
-    const points = lines.flatMap((line) => line.points).filter(([, value]) => Number.isFinite(value));
-    if (!width || !points.length) return plot.replaceChildren();
+    const heights = lines.flatMap((line) => line.points.map(([, value]) => value)).filter(Number.isFinite);
+    if (!width || !heights.length) return plot.replaceChildren();
     const [left, right] = [Math.min(...steps), Math.max(...steps)];
-    let [low, high] = points.reduce(([a, b], [, value]) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
+    let [low, high] = heights.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
     if (low === high) [low, high] = [low - 1, high + 1];
     const inner = { width: width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
     scale = (step, value) => [
@@ -63,9 +69,9 @@ export function createLineChart({ label }) {
         return [svg("text", { x, y: HEIGHT - 10, "text-anchor": "middle" }, step.toLocaleString())];
       }),
     ].flat();
+    const places = (line) => line.points.filter(([, value]) => Number.isFinite(value)).map((one) => scale(...one).join(","));
     const paths = lines.map((line) => svg("polyline", {
-      class: `line c${series.indexOf(line) % COLOURS}`,
-      points: line.points.filter(([, value]) => Number.isFinite(value)).map((point) => scale(...point).join(",")).join(" "),
+      class: `line c${series.indexOf(line) % COLOURS}`, points: places(line).join(" "),
     }));
     const mark = svg("g", { class: "mark" });
     plot.replaceChildren(svg("svg", { width, height: HEIGHT, "aria-hidden": "true" }, ...axes, ...paths, mark));
@@ -97,10 +103,9 @@ export function createLineChart({ label }) {
     point();
   });
   plot.addEventListener("keydown", (event) => {
-    const moves = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
-    if (!(event.key in moves) || !steps.length) return;
+    if (!(event.key in MOVES) || !steps.length) return;
     event.preventDefault();
-    cursor = Math.min(steps.length - 1, Math.max(0, cursor + moves[event.key]));
+    cursor = Math.min(steps.length - 1, Math.max(0, cursor + MOVES[event.key]));
     point();
   });
   new ResizeObserver(draw).observe(plot);
@@ -138,7 +143,7 @@ export function createLineChart({ label }) {
       cursor = Math.min(cursor, steps.length - 1);
       plot.ariaValueMax = String(Math.max(0, steps.length - 1));
       plot.ariaValueNow ??= "0";
-      readout.textContent ||= steps.length ? "Move the pointer over the chart, or use the arrow keys." : "No values yet.";
+      if (cursor < 0) readout.textContent = steps.length ? HINT : "No values yet.";
       drawLegend();
       drawTable();
       draw();

@@ -22,8 +22,9 @@ export function favouriteButton(file) {
 
 /** A link that downloads a file. @param {import("../api.js").File} file */
 export function downloadLink(file) {
-  const label = `Download ${file.name}`;
-  return h("a", { class: "icon button", href: urls.download(file.id), download: file.name, ariaLabel: label }, icon("download"));
+  return h("a", {
+    class: "icon button", href: urls.download(file.id), download: file.name, ariaLabel: `Download ${file.name}`,
+  }, icon("download"));
 }
 
 /** The small picture of a result, or its name where there is none. @param {import("../api.js").File} file */

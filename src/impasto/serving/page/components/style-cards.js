@@ -31,10 +31,12 @@ export function styleCards({ task, onchange }) {
     if (!styles.some((style) => style.name === chosen)) chosen = styles[0]?.name ?? "";
     cards.replaceChildren(...styles.map((style) => {
       const input = h("input", {
-        type: "radio", name: group, value: style.name, checked: style.name === chosen, onchange: () => choose(style.name),
+        type: "radio", name: group, value: style.name, checked: style.name === chosen,
+        onchange: () => choose(style.name),
       });
       return h("label", { class: "style-card" }, input, example(style),
-        h("span", { class: "style-name" }, style.name), h("span", { class: "hint" }, style.description[0] ?? style.recipe));
+        h("span", { class: "style-name" }, style.name),
+        h("span", { class: "hint" }, style.description[0] ?? style.recipe));
     }));
     if (!styles.length) cards.append(h("p", { class: "hint" }, "There is no such style yet: train or import one."));
     onchange();

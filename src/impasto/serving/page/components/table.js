@@ -8,7 +8,8 @@ import { h } from "../dom.js";
  * @param {any[][]} rows the first cell of each is its heading
  */
 export function table(caption, head, rows) {
-  const row = ([first, ...cells]) => h("tr", {}, h("th", { scope: "row" }, first), cells.map((cell) => h("td", {}, cell)));
+  const row = ([first, ...cells]) =>
+    h("tr", {}, h("th", { scope: "row" }, first), cells.map((cell) => h("td", {}, cell)));
   return h("table", {}, h("caption", { class: "visually-hidden" }, caption),
     h("thead", {}, h("tr", {}, head.map((cell) => h("th", { scope: "col" }, cell)))), h("tbody", {}, rows.map(row)));
 }

@@ -36,8 +36,10 @@ export function galleryView() {
 function createPictures() {
   const message = errorLine();
   const grid = createGrid();
-  const nothing = h("p", { class: "empty", role: "status" });
-  const query = text({ label: "Search", type: "search", placeholder: "file, style …", onchange: debounce(reload, TYPING) });
+  const nothing = h("p", { class: "empty", role: "status", hidden: true });
+  const query = text({
+    label: "Search", type: "search", placeholder: "file, style …", onchange: debounce(reload, TYPING),
+  });
   const favourites = checkbox({ label: "Favourites only", onchange: reload });
   const more = h("button", { type: "button", class: "wide", hidden: true, onclick: load }, "Show more");
   /** @type {?string} */
@@ -64,7 +66,8 @@ function createPictures() {
     more.disabled = false;
     more.hidden = !next;
     const filtered = query.value || favourites.value;
-    nothing.textContent = grid.size ? "" : filtered ? "Nothing matches." : "Nothing is made yet. Paint a photo, or generate images.";
+    nothing.textContent = filtered ? "Nothing matches." : "Nothing is made yet. Paint a photo, or generate images.";
+    nothing.hidden = grid.size > 0;
   }
 
   function reload() {
@@ -74,9 +77,11 @@ function createPictures() {
   }
 
   // Further pages come by scrolling; the button is for the keyboard, and where there is no observer.
-  new IntersectionObserver(([entry]) => entry.isIntersecting && !more.disabled && next && load(), { rootMargin: "600px" }).observe(more);
+  const ahead = ([entry]) => entry.isIntersecting && !more.disabled && next && load();
+  new IntersectionObserver(ahead, { rootMargin: "600px" }).observe(more);
   store.addEventListener("file", ({ detail }) => grid.update(detail));
   store.addEventListener("ended", ({ detail }) => !isPreview(detail) && element.isConnected && reload());
-  const element = h("div", {}, h("div", { class: "row end" }, query.element, favourites.element), message, grid.element, nothing, more);
+  const filters = h("div", { class: "row end" }, query.element, favourites.element);
+  const element = h("div", {}, filters, message, grid.element, nothing, more);
   return { element, reload };
 }

@@ -20,12 +20,16 @@ export function generateView() {
   const cards = styleCards({ task: "generation", onchange: () => {} });
   const save = () => ui.set("generate", { seed: seed.value, count: count.value, truncation: truncation.value });
   const count = number({ label: "Number of images", min: 1, value: saved.count ?? 16, onchange: save });
-  const seed = number({ label: "Seed", min: 0, value: saved.seed ?? 0, hint: "The same seed gives the same images.", onchange: save });
+  const seed = number({
+    label: "Seed", min: 0, value: saved.seed ?? 0, hint: "The same seed gives the same images.", onchange: save,
+  });
   const truncation = number({
     label: "Truncation", min: 0.1, step: 0.1, value: saved.truncation, placeholder: "off",
     hint: "Lower is more typical and less diverse (try 1.5).", onchange: save,
   });
-  const seconds = number({ label: "Seconds between images", min: 0.5, step: 0.5, value: 2, hint: "Of a loop film through these images." });
+  const seconds = number({
+    label: "Seconds between images", min: 0.5, step: 0.5, value: 2, hint: "Of a loop film through these images.",
+  });
 
   /** @type {?import("../api.js").File} */
   let first = null;
@@ -74,7 +78,8 @@ export function generateView() {
   function askNearest(file) {
     const problem = errorLine();
     const against = createUploads({
-      label: "Drop the training paintings here", hint: "A folder or a zip.", accept: "image/*,.zip", folders: true, noun: "painting",
+      label: "Drop the training paintings here", hint: "A folder or a zip.", accept: "image/*,.zip", folders: true,
+      noun: "painting",
     });
     const button = actionButton("Find the nearest", problem, async () => {
       if (!against.ids.length) throw new Error("Add the training paintings first.");
@@ -97,13 +102,15 @@ export function generateView() {
   /** Each image beside its nearest training pictures. @param {import("../api.js").Job} job */
   function nearest(job) {
     if (!job.outcome?.nearest) return null;
+    const picture = (id, alt) => h("img", { src: urls.content(id), alt });
     return h("ul", { class: "nearest", role: "list" }, job.outcome.nearest.map(({ image, neighbours }) => h("li", {},
-      h("img", { src: urls.content(image), alt: "Generated image" }),
-      neighbours.map((id, index) => h("img", { src: urls.content(id), alt: `Nearest training picture, rank ${index + 1}` })))));
+      picture(image, "Generated image"),
+      neighbours.map((id, index) => picture(id, `Nearest training picture, rank ${index + 1}`)))));
   }
 
   const jobs = createJobList({
-    accepts: (job) => job.kind === "generate", empty: "Generated images appear here.", grid: { actions, pick }, extra: nearest,
+    accepts: (job) => job.kind === "generate", empty: "Generated images appear here.", grid: { actions, pick },
+    extra: nearest,
   });
   const submit = h("button", { type: "submit", class: "primary" }, "Generate");
   const form = actionForm(submit, message, () => generate({}), "panel flat", cards.element,
@@ -111,7 +118,8 @@ export function generateView() {
     h("div", { class: "row" }, submit, actionButton("Loop film", message, () => film({}))), message);
   const element = h("div", { class: "view" },
     h("h1", {}, "Generate from noise"), form,
-    h("section", { class: "results wall", ariaLabel: "Generated images" }, h("h2", {}, "Images"), pickNotice, jobs.element));
+    h("section", { class: "results wall", ariaLabel: "Generated images" },
+      h("h2", {}, "Images"), pickNotice, jobs.element));
   cards.draw();
 
   return {

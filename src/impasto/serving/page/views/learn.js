@@ -16,11 +16,12 @@ const ACCEPT = "image/*,.zip,.tif,.tiff";
 /** @returns {import("../router.js").View} */
 export function learnView() {
   const message = errorLine();
+  const kind = { accept: ACCEPT, folders: true };
   const paintings = createUploads({
-    label: "Paintings", hint: "A folder or a zip of at least a few dozen.", accept: ACCEPT, folders: true, noun: "painting", key: "paintings",
+    label: "Paintings", hint: "A folder or a zip of at least a few dozen.", noun: "painting", key: "paintings", ...kind,
   });
   const photos = createUploads({
-    label: "Photos", hint: "Only to train photo → painting.", accept: ACCEPT, folders: true, noun: "photo", key: "training-photos",
+    label: "Photos", hint: "Only to train photo → painting.", noun: "photo", key: "training-photos", ...kind,
   });
   const data = () => ({ paintings: paintings.ids, photos: photos.ids });
   const training = createTrainForm({ data });
@@ -31,19 +32,26 @@ export function learnView() {
     await store.run("explore", { ...data(), recipe: null, crop_frames: false });
   }, { class: "primary" });
 
+  /** Without a new choice, a recommendation is for the files that were explored. */
+  const restore = (uploads, job, ids) => {
+    if (!uploads.ids.length) uploads.set(job.inputs.filter((file) => ids.includes(file.id)));
+  };
+
   /** The report and what it recommends. @param {import("../api.js").Job} job */
   function findings(job) {
     const report = job.results.find((file) => file.type.startsWith("text/html"));
     const advice = (job.outcome?.recommendations ?? []).map(({ title, reason, train }) => {
       const fill = train && actionButton(`Train ${train.recipe} for ${train.budget}`, message, () => {
-        if (!paintings.ids.length) paintings.set(job.inputs.filter((file) => job.settings.paintings.includes(file.id)));
-        if (!photos.ids.length) photos.set(job.inputs.filter((file) => job.settings.photos.includes(file.id)));
+        restore(paintings, job, job.settings.paintings);
+        restore(photos, job, job.settings.photos ?? []);
         training.fill(train);
       });
       return h("li", {}, h("h4", {}, title), h("p", {}, reason), fill);
     });
-    return h("div", { class: "findings" }, h("ul", { class: "advice", role: "list" }, advice),
-      report && h("iframe", { sandbox: "", src: urls.content(report.id), title: "Report on the paintings", class: "report" }));
+    const frame = report && h("iframe", {
+      sandbox: "", src: urls.content(report.id), title: "Report on the paintings", class: "report",
+    });
+    return h("div", {}, h("ul", { class: "advice", role: "list" }, advice), frame);
   }
 
   const explorations = createJobList({ accepts: (job) => job.kind === "explore", shown: 1, extra: findings });

@@ -12,7 +12,9 @@ const FORMATS = [["keep", "As the photo"], ["jpg", "JPEG"], ["png", "PNG"]];
 export function createPaintSettings({ onchange }) {
   const saved = ui.get("paint", {});
   const changed = () => {
-    ui.set("paint", { strength: strength.value, brush: brush.value, keep_colour: keepColour.value, format: format.value });
+    ui.set("paint", {
+      strength: strength.value, brush: brush.value, keep_colour: keepColour.value, format: format.value,
+    });
     onchange();
   };
   const percent = (value) => `${Math.round(value * 100)} %`;
@@ -21,7 +23,8 @@ export function createPaintSettings({ onchange }) {
     label: "Strength", min: 0, max: 1, step: 0.05, value: saved.strength ?? 1, text: percent, onchange: changed,
   });
   const brush = range({
-    label: "Brush", min: 0.5, max: 4, step: 0.25, value: saved.brush ?? 1, text: (value) => `× ${value}`, onchange: changed,
+    label: "Brush", min: 0.5, max: 4, step: 0.25, value: saved.brush ?? 1, text: (value) => `× ${value}`,
+    onchange: changed,
   });
   const keepColour = checkbox({ label: "Keep the colours of the photo", value: saved.keep_colour, onchange: changed });
   const reverse = checkbox({ label: "Reverse: paintings → photos", onchange: changed });
@@ -32,7 +35,8 @@ export function createPaintSettings({ onchange }) {
   });
   const format = select({ label: "Format", options: FORMATS, value: saved.format ?? "keep", onchange: changed });
   const moodHint = h("p", { class: "hint" });
-  const moods = h("details", { class: "more" }, h("summary", {}, "Light and palette"), moodHint, mood.element, like.element);
+  const moods = h("details", { class: "more" },
+    h("summary", {}, "Light and palette"), moodHint, mood.element, like.element);
 
   /** Show the controls that the chosen style has. */
   function fit() {

@@ -16,6 +16,9 @@ import { createPreview } from "./preview.js";
 const LOOKED_INTO = 5;
 const ACCEPT = "image/*,video/*,.zip,.tif,.tiff,.heic";
 
+/** @param {import("../api.js").File} file */
+const isImage = (file) => file.type.startsWith("image/");
+
 /** @returns {import("../router.js").View} */
 export function paintView() {
   /** @type {?import("../api.js").File} */
@@ -31,7 +34,7 @@ export function paintView() {
 
   const preview = createPreview({
     show: (file, result) => {
-      pair.hidden = !file.type.startsWith("image/");
+      pair.hidden = !isImage(file);
       if (!pair.hidden) pair.show(urls.content(file.id), result && urls.content(result.id), file.name);
     },
     say: (text) => {
@@ -41,12 +44,13 @@ export function paintView() {
   const refresh = () => preview.request(selected, settings.values());
   const settings = createPaintSettings({ onchange: refresh });
   const uploads = createUploads({
-    label: "Drop photos, zips or films here", hint: "Or paste a picture. Any size.", accept: ACCEPT, key: "photos", onchange: changed,
+    label: "Drop photos, zips or films here", hint: "Or paste a picture. Any size.", accept: ACCEPT, key: "photos",
+    onchange: changed,
   });
 
   function changed() {
     const files = uploads.files;
-    if (!files.includes(selected)) selected = files.findLast((file) => file.type.startsWith("image/")) ?? files.at(-1) ?? null;
+    if (!files.includes(selected)) selected = files.findLast(isImage) ?? files.at(-1) ?? null;
     uploads.element.classList.toggle("compact", files.length > 0);
     stage.hidden = !files.length;
     submit.textContent = files.length ? `Paint ${plural(files.length, "file")}` : "Paint";
@@ -58,7 +62,7 @@ export function paintView() {
   function drawStrip() {
     strip.replaceChildren(...uploads.files.map((file) => {
       const name = h("span", { class: "file-name" }, file.name);
-      const image = file.type.startsWith("image/")
+      const image = isImage(file)
         ? h("img", { alt: file.name, onerror: () => image.replaceWith(name), src: urls.content(file.id) }) : name;
       const choose = h("button", {
         type: "button", class: "thumb", ariaPressed: String(file === selected),
@@ -78,7 +82,7 @@ export function paintView() {
 
   /** A painting that impasto made brings its settings; it is not painted again unless that is asked for. */
   async function recognise(files) {
-    const fresh = files.filter((file) => file.type.startsWith("image/") && !asked.has(file.id));
+    const fresh = files.filter((file) => isImage(file) && !asked.has(file.id));
     fresh.forEach((file) => asked.add(file.id));
     if (fresh.length > LOOKED_INTO) return;
     for (const file of fresh) {
@@ -106,7 +110,8 @@ export function paintView() {
   }
 
   const jobs = createJobList({ accepts: (job) => job.kind === "paint", empty: "Your paintings appear here." });
-  const form = actionForm(submit, message, paint, "panel", settings.element, h("div", { class: "submit" }, submit, message));
+  const form = actionForm(submit, message, paint, "panel",
+    settings.element, h("div", { class: "submit" }, submit, message));
   const element = h("div", { class: "view" },
     h("h1", {}, "Paint your photos"),
     h("div", { class: "workbench" }, h("div", { class: "easel" }, notice, stage, strip, uploads.element), form),

@@ -26,8 +26,8 @@ export function runView(id) {
   const scores = tablePlace("Scores");
   const keep = createKeep(id, load);
   const report = h("p", { class: "row" });
-  const element = h("div", { class: "view" }, h("a", { href: "#learn", class: "back" }, "All runs"), heading, facts, message,
-    controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
+  const element = h("div", { class: "view" }, h("a", { href: "#learn", class: "back" }, "All runs"), heading,
+    facts, message, controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
     h("section", {}, h("h2", {}, "Scores"), scores), keep.element, report);
   /** @type {?ReturnType<typeof createJobStatus>} */
   let status = null;
@@ -56,7 +56,8 @@ export function runView(id) {
     scores.replaceChildren(scoreTable(run.scores));
     keep.show(run);
     if (run.report && !report.firstChild) {
-      report.append(h("a", { class: "button", href: run.report, target: "_blank", rel: "noopener" }, "Open the report"));
+      const link = { class: "button", href: run.report, target: "_blank", rel: "noopener" };
+      report.append(h("a", link, "Open the report"));
     }
   }
 

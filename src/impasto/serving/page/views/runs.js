@@ -38,8 +38,8 @@ export function createRuns() {
     live.set(run.job.id, status.update);
     const cover = last ? h("img", { src: last.url, alt: "", loading: "lazy" }) : h("span", { class: "no-example" });
     return h("li", { class: "run" }, h("label", { class: "check" }, box), cover,
-      h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name), h("p", { class: "hint" }, runFacts(run)),
-        status.element));
+      h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name),
+        h("p", { class: "hint" }, runFacts(run)), status.element));
   }
 
   async function load() {

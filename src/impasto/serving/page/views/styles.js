@@ -15,7 +15,8 @@ import { isStyleJob, store } from "../store.js";
 function taskForm(title, action, content, run) {
   const message = errorLine();
   const submit = h("button", { type: "submit", class: "primary" }, action);
-  return actionForm(submit, message, run, "panel flat", title && h("h3", {}, title), content, h("div", { class: "row" }, submit), message);
+  const heading = title && h("h3", {}, title);
+  return actionForm(submit, message, run, "panel flat", heading, content, h("div", { class: "row" }, submit), message);
 }
 
 function importForm() {
@@ -28,25 +29,33 @@ function importForm() {
   });
   const name = text({ label: "Name" });
   const key = text({ label: "Key", hint: "Only if the checkpoint contains several networks." });
-  return taskForm("Import a checkpoint", "Import", [file.element, h("div", { class: "fields" }, name.element, key.element)], async () => {
+  const content = [file.element, h("div", { class: "fields" }, name.element, key.element)];
+  return taskForm("Import a checkpoint", "Import", content, async () => {
     if (!file.ids.length) throw new Error("Add a checkpoint first.");
     await store.run("styles/import", { file: file.ids[0], name: name.value, key: key.value || null });
+    file.set([]);
   });
 }
 
 function pullForm() {
   const repository = text({ label: "Repository", placeholder: "owner/name" });
   const name = text({ label: "Name" });
-  return taskForm("Pull from the Hugging Face Hub", "Pull", h("div", { class: "fields" }, repository.element, name.element),
-    () => store.run("styles/pull", { repository: repository.value, name: name.value || repository.value.split("/").at(-1) }));
+  const content = h("div", { class: "fields" }, repository.element, name.element);
+  return taskForm("Pull from the Hugging Face Hub", "Pull", content, () => store.run("styles/pull", {
+    repository: repository.value, name: name.value || repository.value.split("/").at(-1),
+  }));
 }
 
 /** @param {import("../api.js").Style} style */
 function askPush(style) {
   const repository = text({ label: "Repository", placeholder: "owner/name" });
-  const license = text({ label: "License", value: style.license.split(";")[0], hint: "An SPDX identifier, such as apache-2.0." });
+  const license = text({
+    label: "License", value: style.license.split(";")[0], hint: "An SPDX identifier, such as apache-2.0.",
+  });
   const form = taskForm("", "Push", [repository.element, license.element], async () => {
-    await store.run(`styles/${encodeURIComponent(style.name)}/push`, { repository: repository.value, license: license.value });
+    await store.run(`styles/${encodeURIComponent(style.name)}/push`, {
+      repository: repository.value, license: license.value,
+    });
     dialog.close();
   });
   const dialog = openDialog(`Push ${style.name} to the Hugging Face Hub`, form);
@@ -57,7 +66,10 @@ function askPush(style) {
 function card(style) {
   const { extras } = store.about;
   const message = errorLine();
-  const button = (label, run) => actionButton(label, message, run, { class: "quiet", ariaLabel: `${label}: ${style.name}` });
+  const button = (label, run) =>
+    actionButton(label, message, run, { class: "quiet", ariaLabel: `${label}: ${style.name}` });
+  const download = h("a", { class: "button quiet", href: urls.style(style.name), download: "" }, "Download");
+  download.ariaLabel = `Download: ${style.name}`;
   const remove = async () => {
     if (!(await confirm(`Delete the style ${style.name}?`, "Delete"))) return;
     await api.deleteStyle(style.name);
@@ -68,7 +80,7 @@ function card(style) {
       style.description.map((line) => h("p", { class: "hint" }, line)),
       h("p", { class: "hint" }, `${style.license} · ${size(style.bytes)} · ${style.origin}`),
       h("div", { class: "row" },
-        h("a", { class: "button quiet", href: urls.style(style.name), download: "", ariaLabel: `Download ${style.name}` }, "Download"),
+        download,
         extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),
         extras.hub && button("Push", () => askPush(style)),
         style.origin !== "bundled" && button("Delete", remove)),

@@ -12,17 +12,19 @@ export function createTrainForm({ data }) {
   const recipe = select({ label: "Recipe", options: [], onchange: describe });
   const budget = text({ label: "Budget", value: "1h", hint: "A time (30m, 2h) or steps (900steps)." });
   const name = text({ label: "Name of the run", placeholder: "my paintings" });
-  const start = select({ label: "Start from a style", options: [], hint: "Fine-tuning is faster than training from scratch." });
+  const start = select({ label: "Start from a style", options: [], hint: "Fine-tuning is faster." });
   const seed = number({ label: "Seed", min: 0, value: 0 });
-  const settings = text({ label: "Settings", placeholder: "generator.width=96 batch=8", hint: "NAME=VALUE, with spaces between." });
+  const settings = text({
+    label: "Settings", placeholder: "generator.width=96 batch=8", hint: "NAME=VALUE, with spaces between.",
+  });
   const crop = checkbox({ label: "Crop picture frames off the paintings" });
   const submit = h("button", { type: "submit", class: "primary" }, "Train");
   const chosen = () => store.recipes.find((one) => one.name === recipe.value);
 
   function describe() {
     const one = chosen();
-    summary.textContent = one
-      ? [one.summary, `${one.size} × ${one.size} pixels`, one.translates ? "needs paintings and photos" : "needs paintings only"].join(" · ") : "";
+    const data = one?.translates ? "needs paintings and photos" : "needs paintings only";
+    summary.textContent = one ? [one.summary, `${one.size} × ${one.size} pixels`, data].join(" · ") : "";
     const task = one?.translates ? "translation" : "generation";
     const styles = store.styles.filter((style) => style.task === task && style.recipe === one?.name);
     start.fill([["", "No: from scratch"], ...styles.map((style) => [style.name, style.name])]);
@@ -55,7 +57,10 @@ export function createTrainForm({ data }) {
 
   return {
     element,
-    /** Take over a recommendation. @param {{recipe: string, budget: string, settings: string[], crop_frames: boolean}} train */
+    /**
+     * Take over a recommendation.
+     * @param {{recipe: string, budget: string, settings: string[], crop_frames: boolean}} train
+     */
     fill(train) {
       recipe.value = train.recipe;
       budget.value = train.budget;
