@@ -121,16 +121,23 @@ export const urls = {
  * Upload one file. XMLHttpRequest, because fetch does not report the progress of an upload.
  * @param {globalThis.File} file
  * @param {(bytes: number) => void} progress called with the bytes sent so far
+ * @param {number} [attempts] if the server is asked too often, wait as it says and try again
  * @returns {Promise<File>}
  */
-export function upload(file, progress) {
+export function upload(file, progress, attempts = 10) {
   return new Promise((resolve, reject) => {
     const call = new XMLHttpRequest();
     call.open("POST", `${BASE}/files?name=${enc(file.name)}`);
     call.setRequestHeader("Content-Type", "application/octet-stream");
     call.responseType = "json";
     call.upload.onprogress = (event) => progress(event.loaded);
-    call.onload = () => (call.status < 300 ? resolve(call.response) : reject(failure(call.status, call.response)));
+    call.onload = () => {
+      const again = () => resolve(upload(file, progress, attempts - 1));
+      const wait = 1000 * (call.getResponseHeader("Retry-After") || 1);
+      if (call.status < 300) resolve(call.response);
+      else if (call.status === 429 && attempts > 1) setTimeout(again, wait);
+      else reject(failure(call.status, call.response));
+    };
     call.onerror = () => reject(new ApiError(UNREACHABLE, 0));
     call.send(file);
   });

@@ -6,6 +6,7 @@ const ENDED = new Set(["done", "failed", "cancelled"]);
 const TASKS = new Set(["paint", "generate", "explore", "train", "evaluate"]);
 const RETRY = 3000;
 const RECENT = 50;
+const LOOK_AGAIN = 10_000;
 
 /** @param {import("./api.js").Job} job */
 export const hasEnded = (job) => ENDED.has(job.state);
@@ -30,6 +31,8 @@ class Store extends EventTarget {
   recipes = [];
   about = { version: "", device: "", limits: {}, extras: { hub: false, onnx: false, train: false } };
 
+  #look = 0;
+
   /** Load everything, then follow the events of the server. */
   async start() {
     this.#connect();
@@ -38,9 +41,16 @@ class Store extends EventTarget {
     this.recipes = recipes;
   }
 
+  /** The examples of new styles are made in the background: while some are missing, look again. */
   async loadStyles() {
-    this.styles = await api.styles();
-    this.#emit("styles", this.styles);
+    clearTimeout(this.#look);
+    const styles = await api.styles();
+    if (styles.some((style) => !style.example)) {
+      this.#look = setTimeout(() => this.loadStyles().catch(() => {}), LOOK_AGAIN);
+    }
+    if (JSON.stringify(styles) === JSON.stringify(this.styles)) return;
+    this.styles = styles;
+    this.#emit("styles", styles);
   }
 
   /** Jobs, newest first, without previews. */

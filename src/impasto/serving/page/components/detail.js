@@ -44,10 +44,10 @@ export function openDetail(file, actions = []) {
     await store.deleteFile(file.id);
     dialog.close();
   };
-  const own = actions.filter((action) => action.fits(file)).map(({ label, run }) => actionButton(label, message, async () => {
+  const own = ({ label, run }) => actionButton(label, message, async () => {
     await run(file);
     dialog.close();
-  }));
+  });
   const view = home(file);
   const again = view && actionButton("Use these settings", message, () => {
     dialog.close();
@@ -57,7 +57,8 @@ export function openDetail(file, actions = []) {
   const rows = [...facts(file.settings ?? {}), ["file", measure + size(file.bytes)], ["made", date(file.created)]];
   const dialog = openDialog(file.name, display(file),
     h("div", { class: "row" }, favouriteButton(file),
-      h("a", { class: "button", href: urls.download(file.id), download: file.name }, "Download"), own, again,
+      h("a", { class: "button", href: urls.download(file.id), download: file.name }, "Download"),
+      actions.filter((action) => action.fits(file)).map(own), again,
       actionButton("Delete", message, remove, { class: "quiet" })),
     message,
     h("dl", { class: "facts" }, rows.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))));

@@ -61,6 +61,7 @@ function createSection(first, options, extra) {
   const grid = createGrid(options);
   const message = errorLine();
   const after = h("div", { class: "extra" });
+  const leftOut = h("ul", { class: "error" });
   const archive = h("a", { class: "button quiet", href: urls.archive(first.id), download: "" }, "Download all");
   const remove = actionButton("Remove", message, async () => {
     const sure = !grid.size || (await confirm("Delete these results?", "Delete"));
@@ -69,11 +70,13 @@ function createSection(first, options, extra) {
   const heading = h("h3", {}, title(first), h("time", { class: "hint", dateTime: first.created }, date(first.created)));
   const element = h("section", { class: "job" },
     h("div", { class: "job-head" }, heading, h("div", { class: "row" }, archive, remove)),
-    status.element, message, grid.element, after);
+    status.element, message, leftOut, grid.element, after);
 
   /** @param {Job} job */
   function update(job) {
     status.update(job);
+    const reasons = job.outcome?.left_out ?? [];
+    leftOut.replaceChildren(...reasons.map(({ name, reason }) => h("li", {}, `${name} was left out: ${reason}`)));
     const own = job.state === "done" && !after.firstChild && extra(job);
     if (own) after.append(own);
     grid.element.hidden = Boolean(after.firstChild) || !job.results.length;

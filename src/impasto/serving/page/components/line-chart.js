@@ -51,7 +51,7 @@ export function createLineChart({ label }) {
     const heights = lines.flatMap((line) => line.points.map(([, value]) => value)).filter(Number.isFinite);
     if (!width || !heights.length) return plot.replaceChildren();
     const [left, right] = [Math.min(...steps), Math.max(...steps)];
-    let [low, high] = heights.reduce(([a, b], value) => [Math.min(a, value), Math.max(b, value)], [Infinity, -Infinity]);
+    let [low, high] = [Math.min(...heights), Math.max(...heights)];
     if (low === high) [low, high] = [low - 1, high + 1];
     const inner = { width: width - EDGE.left - EDGE.right, height: HEIGHT - EDGE.top - EDGE.bottom };
     scale = (step, value) => [
@@ -69,7 +69,8 @@ export function createLineChart({ label }) {
         return [svg("text", { x, y: HEIGHT - 10, "text-anchor": "middle" }, step.toLocaleString())];
       }),
     ].flat();
-    const places = (line) => line.points.filter(([, value]) => Number.isFinite(value)).map((one) => scale(...one).join(","));
+    const finite = ([, value]) => Number.isFinite(value);
+    const places = (line) => line.points.filter(finite).map((one) => scale(...one).join(","));
     const paths = lines.map((line) => svg("polyline", {
       class: `line c${series.indexOf(line) % COLOURS}`, points: places(line).join(" "),
     }));

@@ -28,6 +28,7 @@ export function styleCards({ task, onchange }) {
   const mine = () => store.styles.filter((style) => style.task === task);
   const draw = () => {
     const styles = mine();
+    const focused = cards.contains(document.activeElement);
     if (!styles.some((style) => style.name === chosen)) chosen = styles[0]?.name ?? "";
     cards.replaceChildren(...styles.map((style) => {
       const input = h("input", {
@@ -38,6 +39,7 @@ export function styleCards({ task, onchange }) {
         h("span", { class: "style-name" }, style.name),
         h("span", { class: "hint" }, style.description[0] ?? style.recipe));
     }));
+    if (focused) cards.querySelector(":checked")?.focus();
     if (!styles.length) cards.append(h("p", { class: "hint" }, "There is no such style yet: train or import one."));
     onchange();
   };

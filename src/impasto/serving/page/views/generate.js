@@ -11,7 +11,7 @@ import { h } from "../dom.js";
 import { take } from "../handover.js";
 import { store, ui } from "../store.js";
 
-const MORE = 9;
+const NUMBERED = new Set(["images", "nearest"]);
 
 /** @returns {import("../router.js").View} */
 export function generateView() {
@@ -63,11 +63,11 @@ export function generateView() {
   function pick(file) {
     if (!first) return false;
     const [a, b] = [first.settings, file.settings ?? {}];
-    if (a.style !== b.style || a.seed !== b.seed || b.number === undefined) {
+    if (a.style !== b.style || a.seed !== b.seed || !fits(file)) {
       pickNotice.firstChild.textContent = "Both images need the same style and seed: choose another one. ";
       return true;
     }
-    generate({ ...same(first), show: "mixtures", second: b.number, count: 1 }).catch((error) => {
+    generate({ ...same(first), show: "mixtures", second: b.number }).catch((error) => {
       message.textContent = error.message;
     });
     endPick();
@@ -89,10 +89,11 @@ export function generateView() {
     const dialog = openDialog("Nearest training pictures", against.element, button, problem);
   }
 
-  const fits = (file) => file.settings?.number !== undefined;
+  /** Neighbours, mixtures and films have no number of their own. */
+  const fits = ({ settings }) => settings?.number !== undefined && NUMBERED.has(settings.show ?? "images");
   const mixes = (file) => fits(file) && store.styles.find((style) => style.name === file.settings.style)?.style_mixing;
   const actions = [
-    { label: "More like this", fits, run: (file) => generate({ ...same(file), show: "neighbours", count: MORE }) },
+    { label: "More like this", fits, run: (file) => generate({ ...same(file), show: "neighbours" }) },
     { label: "Mix with …", fits: mixes, run: beginPick },
     { label: "Nearest training pictures", fits, run: (file) => { queueMicrotask(() => askNearest(file)); } },
     { label: "Loop film from here", fits, run: (file) => film(same(file)) },

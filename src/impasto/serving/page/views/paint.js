@@ -33,9 +33,10 @@ export function paintView() {
   const submit = h("button", { type: "submit", class: "primary wide" }, "Paint");
 
   const preview = createPreview({
-    show: (file, result) => {
-      pair.hidden = !isImage(file);
-      if (!pair.hidden) pair.show(urls.content(file.id), result && urls.content(result.id), file.name);
+    show: (chosen, painting, photo) => {
+      const before = photo ?? chosen;
+      pair.hidden = !isImage(before) && !painting;
+      if (!pair.hidden) pair.show(urls.content(before.id), painting && urls.content(painting.id), chosen.name);
     },
     say: (text) => {
       state.textContent = text;

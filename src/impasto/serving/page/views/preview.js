@@ -8,7 +8,8 @@ const DELAY = 250;
 
 /**
  * @typedef {import("../api.js").File} File
- * @param {{show: (photo: File, result: ?File) => void, say: (text: string) => void}} output
+ * @param {{show: (chosen: File, painting: ?File, photo: ?File) => void, say: (text: string) => void}} output
+ *   `photo`: what was painted, if the server sends it too
  */
 export function createPreview({ show, say }) {
   let turn = 0;
@@ -36,8 +37,10 @@ export function createPreview({ show, say }) {
     if (mine !== turn) return;
     running = null;
     store.forget(job.id);
-    if (job.results.length) show(photo, job.results[0]);
-    say(job.results.length ? "Preview at screen size" : job.error?.detail ?? "");
+    const painting = job.results.find((file) => file.name.startsWith("preview")) ?? job.results.at(-1);
+    // Of a zip and of a film the server also sends what it painted: the first photo or frame.
+    if (painting) show(photo, painting, job.results.find((file) => file !== painting) ?? null);
+    say(painting ? "Preview at screen size" : job.error?.detail ?? "");
   }
 
   const start = debounce((photo, settings, mine) => {
@@ -50,11 +53,10 @@ export function createPreview({ show, say }) {
       turn += 1;
       cancel();
       if (!photo) return;
-      const image = photo.type.startsWith("image/");
-      if (photo.id !== shown) show(photo, null);
+      if (photo.id !== shown) show(photo, null, null);
       shown = photo.id;
-      say(image ? "" : `${photo.name} is painted without a preview.`);
-      if (image && settings.style) start(photo, settings, turn);
+      say("");
+      if (settings.style) start(photo, settings, turn);
     },
   };
 }

@@ -24,7 +24,7 @@ export function runView(id) {
   const chart = createLineChart({ label: "Training curves" });
   const samples = createSamples();
   const scores = tablePlace("Scores");
-  const keep = createKeep(id, load);
+  const keep = createKeep(id);
   const report = h("p", { class: "row" });
   const element = h("div", { class: "view" }, h("a", { href: "#learn", class: "back" }, "All runs"), heading,
     facts, message, controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
@@ -125,23 +125,23 @@ function createSamples() {
   };
 }
 
-/** Keep the best checkpoint of a run as a style. @param {string} id @param {() => Promise<void>} done */
-function createKeep(id, done) {
+/** Keep the best checkpoint of a run as a style. @param {string} id */
+function createKeep(id) {
   const message = errorLine();
   const name = h("input", { type: "text", required: true, autocomplete: "off", spellcheck: false });
   const submit = h("button", { type: "submit", class: "primary" }, "Keep the best as a style");
   const kept = h("p", { class: "hint", role: "status" });
   const form = actionForm(submit, message, async () => {
-    await api.keepStyle(id, name.value.trim());
+    const style = await api.keepStyle(id, name.value.trim());
+    kept.textContent = `Kept as the style ${style.name}.`;
     await store.loadStyles();
-    await done();
   }, "row end", field("Name of the style", name), submit);
   return {
     element: h("section", {}, h("h2", {}, "Style"), form, message, kept),
     /** @param {import("../api.js").Run} run */
     show(run) {
       name.value ||= run.style ?? run.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-      kept.textContent = run.style ? `Kept as the style ${run.style}.` : "";
+      if (run.style) kept.textContent = `Kept as the style ${run.style}.`;
     },
   };
 }

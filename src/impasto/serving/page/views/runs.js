@@ -7,6 +7,8 @@ import { h } from "../dom.js";
 import { runFacts } from "../format.js";
 import { hasEnded, store } from "../store.js";
 
+const BETWEEN = 500;
+
 /** Runs in their order; `load` asks the server again. */
 export function createRuns() {
   const message = errorLine();
@@ -16,6 +18,7 @@ export function createRuns() {
   const chosen = new Set();
   /** @type {Map<string, (job: import("../api.js").Job) => void>} */
   const live = new Map();
+  let timer = 0;
 
   function mark() {
     compare.hidden = chosen.size < 2;
@@ -43,6 +46,7 @@ export function createRuns() {
   }
 
   async function load() {
+    timer = 0;
     try {
       const runs = await api.runs();
       message.textContent = "";
@@ -54,14 +58,10 @@ export function createRuns() {
     }
   }
 
-  const known = new Set(store.list().filter((job) => job.outcome?.run || hasEnded(job)).map((job) => job.id));
   store.addEventListener("job", ({ detail: job }) => {
     if (job.kind !== "train") return;
     live.get(job.id)?.(job);
-    const settled = Boolean(job.outcome?.run) || hasEnded(job);
-    if (!settled || (known.has(job.id) && live.has(job.id))) return;
-    known.add(job.id);
-    load();
+    if (!live.has(job.id) || hasEnded(job)) timer ||= setTimeout(load, BETWEEN);
   });
   return { element: h("div", {}, h("div", { class: "row" }, compare), message, list), load };
 }

@@ -32,7 +32,7 @@ function importForm() {
   const content = [file.element, h("div", { class: "fields" }, name.element, key.element)];
   return taskForm("Import a checkpoint", "Import", content, async () => {
     if (!file.ids.length) throw new Error("Add a checkpoint first.");
-    await store.run("styles/import", { file: file.ids[0], name: name.value, key: key.value || null });
+    await store.run("styles/import", { file: file.ids[0], name: name.value, ...(key.value && { key: key.value }) });
     file.set([]);
   });
 }

@@ -47,7 +47,7 @@ export function createTrainForm({ data }) {
     h("details", { class: "more" }, h("summary", {}, "More settings"),
       h("div", { class: "fields" }, settings.element, seed.element), crop.element),
     h("div", { class: "row" }, submit), message);
-  if (!store.about.extras.train) {
+  if (store.about.extras.train === false) {
     submit.disabled = true;
     message.textContent = "Training is not installed: pip install 'impasto[train]'.";
   }
