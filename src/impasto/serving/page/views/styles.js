@@ -1,0 +1,100 @@
+/** Styles: their facts; import, pull, export, push and delete. */
+
+import { api, urls } from "../api.js";
+import { actionButton, actionForm, errorLine } from "../components/actions.js";
+import { text } from "../components/controls.js";
+import { confirm, openDialog } from "../components/dialog.js";
+import { createJobList } from "../components/job-list.js";
+import { example } from "../components/style-cards.js";
+import { createUploads } from "../components/uploads.js";
+import { h } from "../dom.js";
+import { size } from "../format.js";
+import { isStyleJob, store } from "../store.js";
+
+/** A form of one task: fields, a button, a sentence if it fails. */
+function taskForm(title, action, content, run) {
+  const message = errorLine();
+  const submit = h("button", { type: "submit", class: "primary" }, action);
+  const heading = title && h("h3", {}, title);
+  return actionForm(submit, message, run, "panel flat", heading, content, h("div", { class: "row" }, submit), message);
+}
+
+function importForm() {
+  const file = createUploads({
+    label: "Drop a .pth or .safetensors file here", accept: ".pth,.pt,.safetensors", multiple: false, noun: "file",
+    onchange: () => {
+      const [chosen] = file.files;
+      if (chosen && !name.value) name.value = chosen.name.replace(/\.[^.]+$/, "").toLowerCase();
+    },
+  });
+  const name = text({ label: "Name" });
+  const key = text({ label: "Key", hint: "Only if the checkpoint contains several networks." });
+  const content = [file.element, h("div", { class: "fields" }, name.element, key.element)];
+  return taskForm("Import a checkpoint", "Import", content, async () => {
+    if (!file.ids.length) throw new Error("Add a checkpoint first.");
+    await store.run("styles/import", { file: file.ids[0], name: name.value, ...(key.value && { key: key.value }) });
+    file.set([]);
+  });
+}
+
+function pullForm() {
+  const repository = text({ label: "Repository", placeholder: "owner/name" });
+  const name = text({ label: "Name" });
+  const content = h("div", { class: "fields" }, repository.element, name.element);
+  return taskForm("Pull from the Hugging Face Hub", "Pull", content, () => store.run("styles/pull", {
+    repository: repository.value, name: name.value || repository.value.split("/").at(-1),
+  }));
+}
+
+/** @param {import("../api.js").Style} style */
+function askPush(style) {
+  const repository = text({ label: "Repository", placeholder: "owner/name" });
+  const license = text({
+    label: "License", value: style.license.split(";")[0], hint: "An SPDX identifier, such as apache-2.0.",
+  });
+  const form = taskForm("", "Push", [repository.element, license.element], async () => {
+    await store.run(`styles/${encodeURIComponent(style.name)}/push`, {
+      repository: repository.value, license: license.value,
+    });
+    dialog.close();
+  });
+  const dialog = openDialog(`Push ${style.name} to the Hugging Face Hub`, form);
+  dialog.classList.add("small");
+}
+
+/** @param {import("../api.js").Style} style */
+function card(style) {
+  const { extras } = store.about;
+  const message = errorLine();
+  const button = (label, run) =>
+    actionButton(label, message, run, { class: "quiet", ariaLabel: `${label}: ${style.name}` });
+  const download = h("a", { class: "button quiet", href: urls.style(style.name), download: "" }, "Download");
+  download.ariaLabel = `Download: ${style.name}`;
+  const remove = async () => {
+    if (!(await confirm(`Delete the style ${style.name}?`, "Delete"))) return;
+    await api.deleteStyle(style.name);
+    await store.loadStyles();
+  };
+  return h("li", { class: "style-entry" }, h("div", { class: "cover" }, example(style)),
+    h("div", {}, h("h3", {}, style.name),
+      style.description.map((line) => h("p", { class: "hint" }, line)),
+      h("p", { class: "hint" }, `${style.license} · ${size(style.bytes)} · ${style.origin}`),
+      h("div", { class: "row" },
+        download,
+        extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),
+        extras.hub && button("Push", () => askPush(style)),
+        style.origin !== "bundled" && button("Delete", remove)),
+      message));
+}
+
+export function stylesSection() {
+  const list = h("ul", { class: "style-list", role: "list" });
+  const draw = () => list.replaceChildren(...store.styles.map(card));
+  store.addEventListener("styles", draw);
+  draw();
+  const jobs = createJobList({ accepts: isStyleJob, shown: 4 });
+  return {
+    element: h("div", {}, h("h2", { class: "visually-hidden" }, "Styles"), jobs.element, list,
+      h("div", { class: "pair" }, importForm(), store.about.extras.hub && pullForm())),
+  };
+}
