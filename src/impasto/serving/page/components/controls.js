@@ -106,6 +106,7 @@ export function select({ label, options, value, hint, onchange = () => {} }) {
   const input = h("select", { onchange });
   const fill = (choices) => {
     const before = input.value;
+    if (choices.join() === [...input.options].map((option) => [option.value, option.text]).join()) return;
     input.replaceChildren(...choices.map(([key, name]) => h("option", { value: key }, name)));
     if (choices.some(([key]) => key === before)) input.value = before;
   };

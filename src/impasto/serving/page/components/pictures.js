@@ -27,13 +27,14 @@ export function downloadLink(file) {
   }, icon("download"));
 }
 
-/** The small picture of a result, or its name where there is none. @param {import("../api.js").File} file */
+/** The small picture of a result; without one a film shows its first frame, and other files their name. */
 function thumbnail(file) {
   const name = () => h("span", { class: "file-name" }, file.name);
   if (!/^(image|video)\//.test(file.type)) return name();
+  const film = () => h("video", { muted: true, playsInline: true, preload: "metadata", src: urls.content(file.id) });
   const image = h("img", {
     alt: describe(file), loading: "lazy", width: file.width ?? 480, height: file.height ?? 480,
-    onerror: () => image.replaceWith(name()), src: urls.thumbnail(file.id),
+    onerror: () => image.replaceWith(file.type.startsWith("video/") ? film() : name()), src: urls.thumbnail(file.id),
   });
   return image;
 }

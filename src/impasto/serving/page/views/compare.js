@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { errorLine } from "../components/actions.js";
 import { select } from "../components/controls.js";
+import { groupCurves } from "../components/curve-charts.js";
 import { createLineChart } from "../components/line-chart.js";
 import { table, tablePlace } from "../components/table.js";
 import { h } from "../dom.js";
@@ -29,8 +30,9 @@ export function compareView(ids) {
 
   async function load() {
     runs = await Promise.all(ids.map(api.run));
-    const names = [...new Set(runs.flatMap((run) => Object.keys(run.curves)))];
-    curve.fill(names.map((name) => [name, name]));
+    const all = [...new Set(runs.flatMap((run) => Object.keys(run.curves)))];
+    const names = groupCurves(all).flatMap(([, members]) => members);
+    curve.fill(names.map((name) => [name, name.replaceAll("_", " ")]));
     draw();
     const scores = runs.map((run) => run.scores.at(-1)?.values ?? {});
     const labels = [...new Set(scores.flatMap((values) => Object.keys(values)))];

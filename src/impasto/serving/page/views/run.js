@@ -3,8 +3,8 @@
 import { api } from "../api.js";
 import { actionForm, errorLine } from "../components/actions.js";
 import { field } from "../components/controls.js";
+import { createCurveCharts } from "../components/curve-charts.js";
 import { createJobStatus } from "../components/job-status.js";
-import { createLineChart } from "../components/line-chart.js";
 import { table, tablePlace } from "../components/table.js";
 import { h } from "../dom.js";
 import { number, runFacts } from "../format.js";
@@ -21,13 +21,13 @@ export function runView(id) {
   const heading = h("h1", {}, "Run");
   const facts = h("p", { class: "hint" });
   const controls = h("div");
-  const chart = createLineChart({ label: "Training curves" });
+  const charts = createCurveCharts();
   const samples = createSamples();
   const scores = tablePlace("Scores");
   const keep = createKeep(id);
   const report = h("p", { class: "row" });
   const element = h("div", { class: "view" }, h("a", { href: "#learn", class: "back" }, "All runs"), heading,
-    facts, message, controls, h("section", {}, h("h2", {}, "Curves"), chart.element), samples.element,
+    facts, message, controls, h("section", {}, h("h2", {}, "Curves"), charts.element), samples.element,
     h("section", {}, h("h2", {}, "Scores"), scores), keep.element, report);
   /** @type {?ReturnType<typeof createJobStatus>} */
   let status = null;
@@ -51,7 +51,7 @@ export function runView(id) {
     facts.textContent = runFacts(run);
     if (!status) controls.append((status = createJobStatus(run.job)).element);
     status.update(store.jobs.get(job) ?? run.job);
-    chart.show(Object.entries(run.curves).map(([name, points]) => ({ name, points })));
+    charts.show(run.curves);
     samples.show(run.samples);
     scores.replaceChildren(scoreTable(run.scores));
     keep.show(run);

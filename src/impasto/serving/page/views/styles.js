@@ -77,8 +77,10 @@ function card(style) {
   };
   return h("li", { class: "style-entry" }, h("div", { class: "cover" }, example(style)),
     h("div", {}, h("h3", {}, style.name),
-      style.description.map((line) => h("p", { class: "hint" }, line)),
-      h("p", { class: "hint" }, `${style.license} · ${size(style.bytes)} · ${style.origin}`),
+      h("p", { class: "hint" }, style.description[0] ?? style.recipe),
+      h("p", { class: "hint" }, [style.license, size(style.bytes), style.origin].filter(Boolean).join(" · ")),
+      style.description.length > 1 && h("details", { class: "more" }, h("summary", {}, "Scores and training"),
+        style.description.slice(1).map((line) => h("p", { class: "hint" }, line))),
       h("div", { class: "row" },
         download,
         extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),

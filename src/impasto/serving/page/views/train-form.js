@@ -5,6 +5,9 @@ import { checkbox, number, select, text } from "../components/controls.js";
 import { h } from "../dom.js";
 import { store } from "../store.js";
 
+/** Recipe to begin with: it needs no photos, and learns from few paintings. */
+const FIRST = "projected-64";
+
 /** @param {{data: () => {paintings: string[], photos: string[]}}} options */
 export function createTrainForm({ data }) {
   const message = errorLine();
@@ -24,7 +27,7 @@ export function createTrainForm({ data }) {
   function describe() {
     const one = chosen();
     const data = one?.translates ? "needs paintings and photos" : "needs paintings only";
-    summary.textContent = one ? [one.summary, `${one.size} × ${one.size} pixels`, data].join(" · ") : "";
+    summary.textContent = one ? `${one.summary} · ${data}` : "";
     const task = one?.translates ? "translation" : "generation";
     const styles = store.styles.filter((style) => style.task === task && style.recipe === one?.name);
     start.fill([["", "No: from scratch"], ...styles.map((style) => [style.name, style.name])]);
@@ -52,6 +55,7 @@ export function createTrainForm({ data }) {
     message.textContent = "Training is not installed: pip install 'impasto[train]'.";
   }
   recipe.fill(store.recipes.map((one) => [one.name, one.name]));
+  if (store.recipes.some((one) => one.name === FIRST)) recipe.value = FIRST;
   describe();
   store.addEventListener("styles", describe);
 
