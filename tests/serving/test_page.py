@@ -1,0 +1,200 @@
+"""The page of the studio in a real browser: what people do, by mouse and by keyboard, on a desk and on a phone."""
+
+import io
+import json
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from fixtures.studio import Studio, running_studio, wait_for
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+VIEWS = ("paint", "generate", "learn", "gallery")
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def studio(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Iterator[Studio]:
+    with running_studio(impasto_command, tmp_path_factory.mktemp("page") / "studio") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, studio: Studio) -> Iterator[Page]:
+    """A page whose console must stay free of errors: a violated policy is one."""
+    context = browser.new_context(viewport={"width": 1200, "height": 900}, accept_downloads=True)
+    page, problems = context.new_page(), list[str]()
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    outside = list[str]()
+    page.on("request", lambda request: outside.append(request.url))
+    page.set_default_timeout(30_000)
+    yield page
+    context.close()
+    assert [text for text in problems if not text.startswith("Failed to load resource")] == []
+    assert [url for url in outside if not url.startswith((studio.url, "blob:"))] == []
+
+
+def photo(number: int, width: int = 96, height: int = 64) -> bytes:
+    pixels = np.random.default_rng(number).integers(0, 256, (height // 8, width // 8, 3), np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).resize((width, height), Image.Resampling.BICUBIC).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def choose(page: Page, label: str, *files: tuple[str, bytes, str]) -> None:
+    """Choose files with the input of that label."""
+    given: list[Any] = [{"name": name, "mimeType": kind, "buffer": data} for name, data, kind in files]
+    page.get_by_label(label).set_input_files(given)
+
+
+def choose_style(page: Page, name: str) -> None:
+    page.locator(f"input[type=radio][value={name}]").check(force=True)
+
+
+def test_a_photo_is_previewed_painted_compared_and_downloaded(page: Page, studio: Studio, tmp_path: Path) -> None:
+    page.goto(f"{studio.url}/#paint")
+    choose_style(page, "negative")
+    choose(page, "Drop photos, zips or films here: choose files", ("sea.png", photo(1), "image/png"))
+    expect(page.get_by_text("Preview at screen size")).to_be_visible()
+    slider = page.get_by_role("slider", name="Boundary between photo and painting")
+    slider.focus()
+    before = int(slider.get_attribute("aria-valuenow") or 0)
+    slider.press("ArrowRight")
+    assert int(slider.get_attribute("aria-valuenow") or 0) == before + 2
+    page.get_by_role("button", name="Paint 1 file").click()
+    results = page.get_by_role("region", name="Paintings")
+    with page.expect_download() as download:
+        results.get_by_role("link", name="Download sea.png").first.click()
+    download.value.save_as(tmp_path / "painted.png")
+    painted, original = np.asarray(Image.open(tmp_path / "painted.png")), np.asarray(Image.open(io.BytesIO(photo(1))))
+    assert np.abs(painted.astype(int) + original.astype(int) - 255).max() <= 2  # this style makes negatives
+
+    # A painting brings its settings back.
+    page.reload()
+    choose_style(page, "monet")
+    choose(
+        page,
+        "Drop photos, zips or films here: choose files",
+        ("painted.png", (tmp_path / "painted.png").read_bytes(), "image/png"),
+    )
+    expect(page.get_by_text("The settings are now those of painted.png")).to_be_visible()
+    expect(page.locator("input[type=radio][value=negative]")).to_be_checked()
+
+
+def test_many_photos_are_cancelled_and_a_bad_file_is_named(page: Page, studio: Studio) -> None:
+    page.goto(f"{studio.url}/#paint")
+    choose_style(page, "negative")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        for number in range(2000):
+            target.writestr(f"{number:04d}.png", photo(0))
+    choose(page, "Drop photos, zips or films here: choose files", ("many.zip", archive.getvalue(), "application/zip"))
+    page.get_by_role("button", name="Paint 1 file").click()
+    results = page.get_by_role("region", name="Paintings")
+    results.get_by_role("button", name="Cancel").first.click()
+    expect(results.get_by_text("Cancelled").first).to_be_visible()
+    page.get_by_role("button", name="Remove many.zip").click()
+    choose(page, "Drop photos, zips or films here: choose files", ("bad.png", b"no image", "image/png"))
+    page.get_by_role("button", name="Paint 1 file").click()
+    expect(results.get_by_text("bad.png").first).to_be_visible()
+
+
+def test_images_are_generated_marked_and_found_again(page: Page, studio: Studio) -> None:
+    page.goto(f"{studio.url}/#generate")
+    choose_style(page, "noise")
+    page.get_by_label("Number of images").fill("4")
+    page.get_by_role("button", name="Generate", exact=True).click()
+    images = page.get_by_role("region", name="Images")
+    expect(images.get_by_role("img")).to_have_count(4)
+    images.get_by_role("button", name="Favourite").first.click()
+    wait_for(lambda: len(studio.get("/v1/files?favourite=true")["files"]) == 1)
+    page.goto(f"{studio.url}/#gallery")
+    page.get_by_label("Favourites only").check()
+    expect(page.get_by_role("main").get_by_role("img")).to_have_count(1)
+    page.get_by_role("button", name="noise, number 0").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("noise")
+    dialog.press("Escape")
+    expect(dialog).to_be_hidden()
+
+
+def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: Page, studio: Studio) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        for number in range(30):
+            target.writestr(f"{number}.png", photo(number, 64, 64))
+    paintings = studio.upload("paintings.zip", archive.getvalue())
+    tiny = ["size=16", "batch=8", "generator.width=8", "generator.max_width=16",
+            "discriminator.width=8", "discriminator.max_width=16"]  # fmt: skip
+    job = studio.post("/v1/train", paintings=[paintings], recipe="dcgan-64", budget="100000steps", settings=tiny,
+                      name="long")  # fmt: skip
+    page.goto(f"{studio.url}/#learn/run/{job['id']}")
+    expect(page.get_by_role("heading", name="long")).to_be_visible()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["done"] > 5)
+    page.reload()
+    page.get_by_role("button", name="Pause").first.click()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "paused")
+    reached = studio.get(f"/v1/jobs/{job['id']}")["done"]
+    page.get_by_role("button", name="Resume").first.click()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["done"] > reached)
+    studio.stop()
+    studio.start()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "running")
+    page.get_by_role("button", name="Stop").first.click()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "cancelled")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
+    browser: Browser, studio: Studio, scheme: Any
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    for view in VIEWS:
+        page.goto(f"{studio.url}/#{view}")
+        page.get_by_role("heading", level=1).wait_for()
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], (view, json.dumps(found)[:2000])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
+    context.close()
+
+
+def test_a_photo_is_painted_with_the_keyboard_alone(page: Page, studio: Studio) -> None:
+    page.goto(f"{studio.url}/#paint")
+    choose(page, "Drop photos, zips or films here: choose files", ("key.png", photo(7), "image/png"))
+    page.locator("body").press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    for _ in range(60):
+        if page.evaluate("document.activeElement.textContent") == "Paint 1 file":
+            break
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.type") == "radio":
+            wanted = "negative"
+            for _ in range(12):
+                if page.evaluate("document.activeElement.value") == wanted:
+                    break
+                page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(
+        page.get_by_role("region", name="Paintings").get_by_role("link", name="Download key.png").first
+    ).to_be_visible()
