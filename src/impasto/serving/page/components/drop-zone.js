@@ -7,7 +7,7 @@ import { h } from "../dom.js";
  * @param {DataTransfer} transfer
  * @returns {Promise<File[]>}
  */
-export async function filesOf(transfer) {
+async function filesOf(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
   if (!entries.length) return [...transfer.files];
   return (await Promise.all(entries.map(walk))).flat();

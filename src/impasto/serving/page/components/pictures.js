@@ -21,7 +21,7 @@ export function favouriteButton(file) {
 }
 
 /** A link that downloads a file. @param {import("../api.js").File} file */
-export function downloadLink(file) {
+function downloadLink(file) {
   return h("a", {
     class: "icon button", href: urls.download(file.id), download: file.name, ariaLabel: `Download ${file.name}`,
   }, icon("download"));

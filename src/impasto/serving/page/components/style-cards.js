@@ -12,13 +12,14 @@ export function example(style) {
 }
 
 /**
- * @param {{task: "translation"|"generation", onchange: () => void}} options
+ * @param {{task: "translation"|"generation", first: string, onchange: () => void}} options
+ *   `first`: the style that is chosen until somebody chooses
  */
-export function styleCards({ task, onchange }) {
+export function styleCards({ task, first, onchange }) {
   const group = `style-${task}`;
   const cards = h("div", { class: "style-cards" });
   const element = h("fieldset", { class: "styles" }, h("legend", {}, "Style"), cards);
-  let chosen = ui.get(group, "");
+  let chosen = ui.get(group, first);
 
   const choose = (name) => {
     chosen = name;

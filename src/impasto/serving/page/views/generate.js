@@ -17,7 +17,7 @@ const NUMBERED = new Set(["images", "nearest"]);
 export function generateView() {
   const saved = ui.get("generate", {});
   const message = errorLine();
-  const cards = styleCards({ task: "generation", onchange: () => {} });
+  const cards = styleCards({ task: "generation", first: "monet-dream", onchange: () => {} });
   const save = () => ui.set("generate", { seed: seed.value, count: count.value, truncation: truncation.value });
   const count = number({ label: "Number of images", min: 1, value: saved.count ?? 16, onchange: save });
   const seed = number({

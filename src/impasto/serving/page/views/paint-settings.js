@@ -18,7 +18,7 @@ export function createPaintSettings({ onchange }) {
     onchange();
   };
   const percent = (value) => `${Math.round(value * 100)} %`;
-  const cards = styleCards({ task: "translation", onchange: fit });
+  const cards = styleCards({ task: "translation", first: "monet", onchange: fit });
   const strength = range({
     label: "Strength", min: 0, max: 1, step: 0.05, value: saved.strength ?? 1, text: percent, onchange: changed,
   });

@@ -51,6 +51,7 @@ export function paintView() {
 
   function changed() {
     const files = uploads.files;
+    notice.hidden = true;
     if (!files.includes(selected)) selected = files.findLast(isImage) ?? files.at(-1) ?? null;
     uploads.element.classList.toggle("compact", files.length > 0);
     stage.hidden = !files.length;
@@ -93,10 +94,7 @@ export function paintView() {
       uploads.set(uploads.files.filter((other) => other !== file));
       const again = h("button", {
         type: "button",
-        onclick: () => {
-          notice.hidden = true;
-          uploads.set([...uploads.files, file]);
-        },
+        onclick: () => uploads.set([...uploads.files, file]),
       }, "Paint this picture itself");
       notice.hidden = false;
       notice.replaceChildren(`The settings are now those of ${file.name}. Add photos to paint with them. `, again);
