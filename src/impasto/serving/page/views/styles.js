@@ -24,7 +24,7 @@ function importForm() {
     label: "Drop a .pth or .safetensors file here", accept: ".pth,.pt,.safetensors", multiple: false, noun: "file",
     onchange: () => {
       const [chosen] = file.files;
-      if (chosen && !name.value) name.value = chosen.name.replace(/\.[^.]+$/, "").toLowerCase();
+      if (chosen && !name.value) name.value = chosen.name.replace(/\.[^.]+$/, "").replace(/[^\w.-]+/g, "-");
     },
   });
   const name = text({ label: "Name" });
@@ -49,13 +49,8 @@ function pullForm() {
 /** @param {import("../api.js").Style} style */
 function askPush(style) {
   const repository = text({ label: "Repository", placeholder: "owner/name" });
-  const license = text({
-    label: "License", value: style.license.split(";")[0], hint: "An SPDX identifier, such as apache-2.0.",
-  });
-  const form = taskForm("", "Push", [repository.element, license.element], async () => {
-    await store.run(`styles/${encodeURIComponent(style.name)}/push`, {
-      repository: repository.value, license: license.value,
-    });
+  const form = taskForm("", "Push", [repository.element], async () => {
+    await store.run("styles/push", { style: style.name, repository: repository.value });
     dialog.close();
   });
   const dialog = openDialog(`Push ${style.name} to the Hugging Face Hub`, form);
@@ -83,7 +78,7 @@ function card(style) {
         style.description.slice(1).map((line) => h("p", { class: "hint" }, line))),
       h("div", { class: "row" },
         download,
-        extras.onnx && button("Export ONNX", () => store.run(`styles/${encodeURIComponent(style.name)}/export`, {})),
+        extras.onnx && button("Export ONNX", () => store.run("styles/export", { style: style.name })),
         extras.hub && button("Push", () => askPush(style)),
         style.origin !== "bundled" && button("Delete", remove)),
       message));
