@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +76,6 @@ def test_an_image_copies_files_and_installs_extras_that_exist(file: Path) -> Non
 
 
 def _project() -> dict[str, Any]:
-    import tomllib
-
     project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     return project
 
