@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
-from fixtures import noise_style
+from fixtures import invented_runs, noise_style
 from fixtures.command import ROOT
 from fixtures.studio_server import RunningStudio, running_studio
 from impasto.cli.serving import studio as studio_command
@@ -39,7 +39,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(folder / "holiday.zip", "w") as archive:
         archive.write(folder / "photo.jpg", "beach.jpg")
     (folder / "my-paintings").mkdir()
-    Image.effect_noise((64, 64), 60).convert("RGB").save(folder / "my-paintings" / "a.png")
+    for number in range(4):
+        Image.effect_noise((64, 64), 60).convert("RGB").save(folder / "my-paintings" / f"{number}.jpg")
     return folder
 
 
@@ -63,12 +64,9 @@ def path_of(command: str, document: dict[str, Any]) -> str:
     return f"{method} {min(fitting, key=lambda each: each.count('{'), default=path)}"
 
 
-def keep_run(running: RunningStudio, run: str) -> None:
+def keep_run(running: RunningStudio, run: str, paintings: Path) -> None:
     """Leave what a training leaves."""
-    folder = running.library.runs / run
-    (folder / "samples").mkdir(parents=True)
-    Image.new("RGB", (8, 8)).save(folder / "samples" / "step-000100.jpg")
-    (folder / "report.html").write_text("<html></html>")
+    folder = invented_runs.finish(running.library.runs / run, paintings, samples=4, count=2)
     noise_style.style().save(folder / "best.safetensors")
 
 
@@ -81,7 +79,7 @@ def test_every_call_is_made_as_it_is_written(running: RunningStudio, inputs: Pat
             running.worker.stop()
         if "$RUN" in command and "RUN" not in values:
             values["RUN"] = next(job.id for job in running.queue.jobs(kind="train"))
-            keep_run(running, values["RUN"])
+            keep_run(running, values["RUN"], inputs / "my-paintings")
         if "mine/example" in command:
             Image.new("RGB", (8, 8)).save(running.library.folder / "examples" / "mine.jpg")
         limited = command.replace("--max-time 60", "--max-time 1 ")
