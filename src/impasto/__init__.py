@@ -5,6 +5,7 @@
 >>> impasto.train("dcgan-64", paintings="monets/", out="run", budget="30m")
 >>> impasto.load("run").generate(16, seed=0)
 >>> impasto.evaluate("run", against="monets/")
+>>> impasto.Client("http://127.0.0.1:7860").paint("photo.jpg", out="painting.jpg")  # by a running `impasto studio`
 
 The functions are imported when they are first used, so that ``import impasto`` itself is fast.
 """
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from impasto.interop.hub import pull as pull
     from impasto.interop.hub import push as push
     from impasto.interop.onnx import export as export
+    from impasto.serving.client import Client as Client
 
 
 __all__ = [
+    "Client",
     "compare",
     "evaluate",
     "explore",
@@ -52,6 +55,7 @@ __all__ = [
 ]
 
 _VERBS = {
+    "Client": "impasto.serving.client",
     "compare": "impasto.api.compare",
     "evaluate": "impasto.api.evaluate",
     "explore": "impasto.api.explore",
@@ -73,9 +77,11 @@ _VERBS = {
 def __getattr__(name: str) -> Any:
     if name in _VERBS:
         with missing_extras_explained():  # while it is imported, and while it runs
-            function = missing_extras_explained()(getattr(import_module(_VERBS[name]), name))
-        globals()[name] = function
-        return function
+            found = getattr(import_module(_VERBS[name]), name)
+            if not isinstance(found, type):  # a class stays one
+                found = missing_extras_explained()(found)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'impasto' has no attribute '{name}'")
 
 

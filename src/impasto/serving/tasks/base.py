@@ -106,7 +106,7 @@ def task(
     """Register a function as a task."""
 
     def register(run: Run) -> Run:
-        TASKS[name] = Task(name, request, run, lane, summary, light, path or f"/{name}")
+        TASKS[name] = Task(name, request, run, lane, summary, light, f"/{name}" if path is None else path)
         return run
 
     return register
