@@ -43,7 +43,7 @@ class Exchange:
         self._receive, self._send, self._limit, self._idle = receive, send, limit, idle
         self._headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         self._ended = not self.length and b"transfer-encoding" not in given
-        self._waits = b"expect" in given  # the client sends its body only after it was asked to
+        self._waits = b"expect" in given  # the client sends nothing, here until it is asked to
         self._head, self._started = scope["method"] == "HEAD", False
         self._read, self._begun = 0, time.monotonic()
 
@@ -57,6 +57,7 @@ class Exchange:
         except TimeoutError as error:
             if self._started:
                 return {"type": "http.disconnect"}
+            self._waits = True
             raise HTTPException(408, "The body did not arrive in time.") from error
         if message["type"] == "http.request":
             self._waits = False

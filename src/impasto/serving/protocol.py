@@ -9,6 +9,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from impasto.serving.exchange import LINGER
 from impasto.serving.problems import MEDIA_TYPE, encoded
 
 
@@ -22,6 +23,7 @@ class Protocol(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._most, self.limit_concurrency = self.limit_concurrency or 0, None
+        self._refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -30,6 +32,10 @@ class Protocol(H11Protocol):
         if self._most and len(self.connections) > 2 * self._most:
             transport.abort()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._refused:
+            super().data_received(data)
 
     def _unset_keepalive_if_required(self) -> None:
         if self.conn.their_state is not h11.IDLE:  # else what arrives is a part of a head, whose time runs on
@@ -51,7 +57,9 @@ class Protocol(H11Protocol):
                 self.transport.write(self.conn.send(event) or b"")
         except h11.LocalProtocolError:
             pass  # an answer has begun, which ends here
-        self.transport.close()
+        self._refused = True
+        self.transport.write_eof()
+        self.loop.call_later(LINGER, self.transport.close)  # what is still sent would reset the connection
 
 
 def _headers(body: bytes) -> list[tuple[bytes, bytes]]:

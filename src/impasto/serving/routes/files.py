@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
 from pydantic import BaseModel, ConfigDict
 
@@ -61,6 +61,8 @@ async def receive(request: Request, studio: Studio, name: str) -> StoredFile:
             async for part in _parts(request.stream()):
                 await asyncio.to_thread(file.write, part)
                 arrived += len(part)
+        if not arrived:
+            raise HTTPException(422, "The body is empty: send the bytes of the file.")
         await asyncio.to_thread(library.require_space, arrived)
         return await asyncio.to_thread(library.add, name, path, kind="upload")
     except OSError as error:
