@@ -2,6 +2,7 @@
 
 import contextlib
 import ipaddress
+import os
 import re
 import secrets
 import socket
@@ -68,7 +69,7 @@ def studio(
         raise ImpastoError("The token has to be 16 to 200 letters, digits and . _ ~ - : leave it out for a random one.")
     url = database or f"sqlite:///{place.resolve() / 'studio.db'}"
     limits = replace(Limits(), keep_days=keep_days)
-    with _listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
+    with listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
         migrate(url)
         opened = Database(url)
         library = Library(place.resolve(), opened, limits)
@@ -139,12 +140,15 @@ def page_address(host: str, port: int, token: str | None) -> str:
     return f"http://{name}:{port}/" + (f"?token={token}" if token is not None else "")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises ImpastoError if the port is taken or the address is not this machine's."""
     try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
-        )
+        host.encode("idna")  # of a name that is none, create_server would leave its socket open
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.create_server((host, port), family=family, backlog=512)
     except (OSError, UnicodeError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "no such host"
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number is not None and number > 0 else "there is no such host"
         raise ImpastoError(f"Cannot listen on {host}:{port} ({reason}): choose another --port or --host.") from error
+    # Opened again, it knows that it is TCP; otherwise asyncio leaves Nagle's algorithm on, which delays each answer.
+    return socket.socket(fileno=made.detach())
