@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from impasto._version import __version__
 from impasto.serving.changes import Changes
-from impasto.serving.guard import LOOPBACK, Guard
+from impasto.serving.exchange import Message, Receive, Scope, Send
+from impasto.serving.guard import LOOPBACK, App, Guard
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
-from impasto.serving.problems import RESPONSES, add_handlers, problem
+from impasto.serving.problems import RESPONSES, add_handlers
 from impasto.serving.routes import Studio, files, jobs, runs, styles, system, tasks
 from impasto.serving.shelf import example_file, style_files
 from impasto.serving.supervisor import Supervisor
@@ -23,6 +24,8 @@ from impasto.serving.tasks import TASKS
 
 #: Seconds between two deletions of old files.
 CLEAN_EVERY = 3600.0
+#: Methods that are counted by name; clients may invent others.
+METHODS = ("GET", "POST", "PATCH", "DELETE")
 
 DESCRIPTION = "Paint photos and films, generate paintings from noise, explore data sets and train GANs."
 
@@ -35,6 +38,7 @@ def create_app(
     token: str | None = None,
     hosts: Collection[str] = LOOPBACK,
     device: str = "auto",
+    changes: Changes | None = None,
 ) -> Guard:
     """Return the guarded application of a studio.
 
@@ -45,8 +49,9 @@ def create_app(
         token: required of every request; None for none.
         hosts: names by which the server may be called; empty for any.
         device: of the workers, to show.
+        changes: the streams of events, for who wants to end them before the application ends.
     """
-    limits, changes = library.limits, Changes(queue)
+    limits, changes = library.limits, changes or Changes(queue)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -65,11 +70,12 @@ def create_app(
 
     app = FastAPI(
         title="impasto studio", version=__version__, description=DESCRIPTION, docs_url=None, redoc_url=None,
-        openapi_url=None, responses=RESPONSES, lifespan=lifespan, generate_unique_id_function=_operation,
+        openapi_url=None, redirect_slashes=False, responses=RESPONSES, lifespan=lifespan,
+        generate_unique_id_function=_operation,
     )  # fmt: skip
     app.state.studio = Studio(library, queue, changes, supervisor, limits, device)
     app.state.registry = CollectorRegistry()
-    _count_requests(app, app.state.registry)
+    app.add_middleware(_Measure, registry=app.state.registry)
     add_handlers(app)
     for module in (system, files, tasks, jobs, styles, runs):
         app.include_router(module.router)
@@ -81,25 +87,34 @@ def _operation(route: Any) -> str:
     return f"{route.tags[0]}_{route.name}"
 
 
-def _count_requests(app: FastAPI, registry: CollectorRegistry) -> None:
-    """Count and time requests by method and route, for Prometheus."""
-    count = Counter("impasto_requests", "Requests", ["method", "route", "status"], registry=registry)
-    seconds = Histogram("impasto_request_seconds", "Seconds of requests", ["method", "route"], registry=registry)
+class _Measure:
+    """ASGI middleware that counts and times requests by method and route, for Prometheus."""
 
-    @app.middleware("http")
-    async def measure(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        begun = time.perf_counter()
+    def __init__(self, app: App, registry: CollectorRegistry) -> None:
+        labels = ["method", "route"]
+        self._app = app
+        self._count = Counter("impasto_requests", "Requests", [*labels, "status"], registry=registry)
+        self._seconds = Histogram("impasto_request_seconds", "Seconds of requests", labels, registry=registry)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), "500"
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = str(message["status"])
+            await send(message)
+
         try:
-            response = await call_next(request)
-        except RuntimeError as error:  # of Starlette, when a client goes away
-            if "No response returned" not in str(error):
-                raise
-            response = problem(408, "The client went away.")
-        route: Any = request.scope.get("route")
-        path = getattr(route, "path", "none")
-        count.labels(request.method, path, str(response.status_code)).inc()
-        seconds.labels(request.method, path).observe(time.perf_counter() - begun)
-        return response
+            await self._app(scope, receive, watched)
+        finally:
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            route = getattr(scope.get("route"), "path", "none")
+            self._count.labels(method, route, status).inc()
+            self._seconds.labels(method, route).observe(time.perf_counter() - begun)
 
 
 def _order_examples(library: Library, queue: JobQueue) -> None:
@@ -115,5 +130,6 @@ def _order_examples(library: Library, queue: JobQueue) -> None:
 async def _clean(library: Library) -> None:
     while True:
         with contextlib.suppress(Exception):  # tried again
+            await asyncio.to_thread(files.remove_abandoned, library, time.time())
             await asyncio.to_thread(library.clean, time.time())
         await asyncio.sleep(CLEAN_EVERY)

@@ -2,15 +2,46 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from impasto.serving.jobs import ENDED, JobQueue
 from impasto.serving.tables import Job
 
 #: Seconds between two looks, and by how much a look reaches back, as other processes write with their own clocks.
 LOOK_EVERY, OVERLAP = 0.05, 2.0
-#: Changes that wait for a slow listener; it loses older ones.
-WAITING = 1_000
+#: Seconds after which who waits for the end of a job looks at it without having heard of it.
+AGAIN = 5.0
+
+
+class Listener:
+    """Changes that one reader has not seen yet; of each job the last, so that a slow reader needs no memory."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, Job] = {}
+        self._event = asyncio.Event()
+        self.closed = False
+
+    def put(self, job: Job) -> None:
+        """Add a change."""
+        self._waiting.pop(job.id, None)
+        self._waiting[job.id] = job
+        self._event.set()
+
+    def close(self) -> None:
+        """Tell the reader that nothing follows."""
+        self.closed = True
+        self._event.set()
+
+    async def next(self, patience: float) -> Job | None:
+        """Return the oldest change; None if there is none for so many seconds, or the server ends."""
+        if not self._waiting and not self.closed:
+            self._event.clear()
+            try:
+                await asyncio.wait_for(self._event.wait(), patience)
+            except TimeoutError:
+                return None
+        return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
 
 
 class Changes:
@@ -18,56 +49,62 @@ class Changes:
 
     def __init__(self, queue: JobQueue) -> None:
         self._queue = queue
-        self._listeners: set[asyncio.Queue[Job]] = set()
+        self._listeners: set[Listener] = set()
         self._seen: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def start(self) -> None:
         """Begin to look."""
         self._task = asyncio.create_task(self._look())
 
     async def stop(self) -> None:
-        """End looking."""
+        """End looking, and all streams."""
+        self.close()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def all(self, patience: float) -> AsyncIterator[Job | None]:
-        """Yield every job that changes from now on; None if none did for so many seconds."""
-        waiting: asyncio.Queue[Job] = asyncio.Queue(WAITING)
-        self._listeners.add(waiting)
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        for listener in self._listeners:
+            listener.close()
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return len(self._listeners)
+
+    @contextmanager
+    def listen(self) -> Iterator[Listener]:
+        """A listener that misses nothing from now on. It may hear of changes shortly before."""
+        listener = Listener()
+        if self._closed:
+            listener.close()
+        self._listeners.add(listener)
         self._wake.set()
         try:
-            yield None  # now nothing is missed
-            while True:
-                try:
-                    yield await asyncio.wait_for(waiting.get(), patience)
-                except TimeoutError:
-                    yield None
+            yield listener
         finally:
-            self._listeners.discard(waiting)
+            self._listeners.discard(listener)
 
     async def ended(self, identifier: str, seconds: float) -> Job:
         """Return a job once it has ended or is paused, or as it is after so many seconds. Raises NotFoundError."""
-        end = asyncio.get_running_loop().time() + seconds
-        changes = self.all(seconds)
-        try:
-            await anext(changes)
+        end = time.monotonic() + seconds
+        with self.listen() as listener:
             job = await asyncio.to_thread(self._queue.job, identifier)
-            while job.state not in (*ENDED, "paused"):
-                left = end - asyncio.get_running_loop().time()
+            while job.state not in (*ENDED, "paused") and not listener.closed:
+                left = end - time.monotonic()
                 if left <= 0:
                     break
-                try:
-                    changed = await asyncio.wait_for(anext(changes), left)
-                except TimeoutError:
-                    break
-                if changed is not None and changed.id == identifier:
+                changed = await listener.next(min(left, AGAIN))
+                if changed is None:
+                    job = await asyncio.to_thread(self._queue.job, identifier)
+                elif changed.id == identifier:
                     job = changed
-            return job
-        finally:
-            await changes.aclose()  # type: ignore[attr-defined]
+        return job
 
     async def _look(self) -> None:
         moment = time.time()
@@ -83,13 +120,8 @@ class Changes:
                 continue
             for job in changed:
                 if self._seen.get(job.id) != job.changed:
-                    self._publish(job)
+                    for listener in self._listeners:
+                        listener.put(job)
             self._seen = {job.id: job.changed for job in changed}
             moment = max([moment, *(job.changed for job in changed)])
             await asyncio.sleep(LOOK_EVERY)
-
-    def _publish(self, job: Job) -> None:
-        for waiting in self._listeners:
-            if waiting.full():
-                waiting.get_nowait()
-            waiting.put_nowait(job)

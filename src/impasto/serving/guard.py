@@ -5,32 +5,26 @@ rebinding). So the Host header must be one of ours, requests that change somethi
 no page at all, and cookies are SameSite=Strict.
 """
 
-import asyncio
 import hmac
-import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, MutableMapping
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
-from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
+from impasto.serving.exchange import AnsweredError, Exchange, Receive, Scope, Send
 from impasto.serving.limits import Limits
-from impasto.serving.problems import MEDIA_TYPE, RETRY_AFTER, TITLES
+from impasto.serving.problems import MEDIA_TYPE, encoded
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "impasto_token"
 #: Names of this machine for itself.
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 #: Clients whose rates are remembered.
 CLIENTS = 10_000
-#: Methods that change nothing.
-SAFE = ("GET", "HEAD", "OPTIONS")
 #: Calls that need no token: what tells whether the server lives.
 OPEN = ("/v1/health",)
 #: Uploads, whose size has a limit of its own.
@@ -51,6 +45,7 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=(), payment=()",
     "content-security-policy": PAGE_POLICY,
+    "cache-control": "no-store",
 }
 
 
@@ -81,31 +76,39 @@ class Guard:
     clock: Callable[[], float] = time.monotonic
     _buckets: "OrderedDict[str, _Bucket]" = field(default_factory=OrderedDict)
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        method, path = scope["method"], scope["path"]
-        if self.hosts and _host(headers.get("host", "")) not in self.hosts:
-            await _refuse(send, 403, "forbidden", "This name of the host is not one of the studio's.")
-        elif method not in SAFE and not _is_own_page(headers):
-            await _refuse(send, 403, "forbidden", "Pages of other sites may not use the studio.")
-        elif not self._may_go_on(scope, headers):
-            after = {"retry-after": str(RETRY_AFTER)}
-            await _refuse(send, 429, "too-many-requests", "This client sends too many requests.", after)
-        elif path == "/" and self._is_right(self._asked_token(scope)):
-            await self._log_in(send, scope)
-        elif path not in OPEN and not self._has_token(headers):
-            challenge = {"www-authenticate": "Bearer"}
-            await _refuse(send, 401, "unauthorized", "Open the studio by the address that it printed.", challenge)
-        else:
-            await self._limited(scope, receive, send, headers)
+        limit = self.limits.upload_bytes if scope["path"] in UPLOADS else self.limits.json_bytes
+        exchange = Exchange(scope, receive, send, limit=limit, idle=self.limits.idle_seconds, headers=HEADERS)
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        with suppress(AnsweredError):
+            await self._answer(asked, exchange, limit)
 
-    def _may_go_on(self, scope: MutableMapping[str, Any], headers: dict[str, str]) -> bool:
+    async def _answer(self, scope: Scope, exchange: Exchange, limit: int) -> None:
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        send = exchange.send
+        if self.hosts and _host(headers.get("host", "")) not in self.hosts:
+            await _refuse(send, 403, "This name of the host is not one of the studio's.")
+        elif not _is_own_page(headers, scope["method"]):
+            await _refuse(send, 403, "Pages of other sites may not use the studio.")
+        elif not self._may_go_on(scope):
+            await _refuse(send, 429, "This client sends too many requests.", {"retry-after": "1"})
+        elif scope["path"] == "/" and scope["method"] == "GET" and self._is_right(_asked_token(scope)):
+            await self._log_in(send, scope)
+        elif scope["path"] not in OPEN and not self._has_token(headers):
+            challenge = {"www-authenticate": "Bearer"}
+            await _refuse(send, 401, "Open the studio by the address that it printed.", challenge)
+        elif exchange.length > limit:
+            await _refuse(send, 413, f"The body has more than {limit:,} bytes.")
+        else:
+            await self.app(scope, exchange.receive, send)
+
+    def _may_go_on(self, scope: Scope) -> bool:
         """Take one request from the client's bucket, which fills up again at the sustained rate."""
         client = (scope.get("client") or ("",))[0]
         now = self.clock()
@@ -123,9 +126,6 @@ class Guard:
     def _is_right(self, given: str | None) -> bool:
         return self.token is not None and given is not None and hmac.compare_digest(given.encode(), self.token.encode())
 
-    def _asked_token(self, scope: MutableMapping[str, Any]) -> str | None:
-        return next(iter(parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [])), None)
-
     def _has_token(self, headers: dict[str, str]) -> bool:
         if self.token is None:
             return True
@@ -138,64 +138,21 @@ class Guard:
             return False
         return cookie is not None and self._is_right(cookie.value)
 
-    async def _log_in(self, send: Send, scope: MutableMapping[str, Any]) -> None:
+    async def _log_in(self, send: Send, scope: Scope) -> None:
         """Answer the printed address: set the cookie, and remove the token from the address."""
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000{secure}"
-        rest = {k: v for k, v in parse_qs(scope["query_string"].decode("latin-1")).items() if k != "token"}
+        rest = {name: values for name, values in _query(scope).items() if name != "token"}
         target = "/" + (f"?{urlencode(rest, doseq=True)}" if rest else "")
-        found = HEADERS | {"location": target, "set-cookie": cookie, "content-length": "0"}
-        await send({"type": "http.response.start", "status": 303, "headers": _encoded(found)})
-        await send({"type": "http.response.body", "body": b""})
-
-    async def _limited(
-        self, scope: MutableMapping[str, Any], receive: Receive, send: Send, headers: dict[str, str]
-    ) -> None:
-        """Pass a request on, with a limited and not too slow body, and add headers to its answer."""
-        limit = self.limits.upload_bytes if scope["path"] in UPLOADS else self.limits.json_bytes
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > limit:
-            await _refuse(send, 413, "too-large", f"The body has more than {limit:,} bytes.")
-            return
-        read, ended, started = 0, False, False
-
-        async def receive_limited() -> Message:
-            nonlocal read, ended
-            if ended:
-                return await receive()
-            try:
-                message = await asyncio.wait_for(receive(), self.limits.idle_seconds)
-            except TimeoutError as error:
-                raise _BodyError(408, "timeout", "Nothing more of the body arrived.") from error
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-                ended = not message.get("more_body", False)
-                if read > limit:
-                    raise _BodyError(413, "too-large", f"The body has more than {limit:,} bytes.")
-            return message
-
-        async def send_with_headers(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                given = {name.lower() for name, _ in message["headers"]}
-                more = [(name, value) for name, value in _encoded(HEADERS) if name not in given]
-                message = {**message, "headers": [*message["headers"], *more]}
-            await send(message)
-
-        try:
-            await self.app(scope, receive_limited, send_with_headers)
-        except _BodyError as error:
-            if not started:
-                await _refuse(send, error.status, error.kind, error.detail, {"connection": "close"})
+        await _send(send, 303, {"location": target, "set-cookie": cookie})
 
 
-class _BodyError(Exception):
-    """A body that is too large or too slow."""
+def _query(scope: Scope) -> dict[str, list[str]]:
+    return parse_qs(scope.get("query_string", b"").decode("latin-1"))
 
-    def __init__(self, status: int, kind: str, detail: str) -> None:
-        super().__init__(detail)
-        self.status, self.kind, self.detail = status, kind, detail
+
+def _asked_token(scope: Scope) -> str | None:
+    return next(iter(_query(scope).get("token", [])), None)
 
 
 def _host(header: str) -> str:
@@ -206,21 +163,27 @@ def _host(header: str) -> str:
         return ""
 
 
-def _is_own_page(headers: dict[str, str]) -> bool:
-    """Whether a request comes from our own page, or from a program that is no browser."""
+def _is_own_page(headers: dict[str, str], method: str) -> bool:
+    """Whether a request comes from our own page, or from a program that is no browser, or opens a page of ours.
+
+    Browsers send Sec-Fetch-Site and, with what is not GET, Origin. Other ports of this machine are "same-site".
+    """
     if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        return False
+        opens = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
+        return method == "GET" and opens
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    try:
+        return origin is None or urlsplit(origin).netloc == headers.get("host", "")
+    except ValueError:
+        return False
 
 
-def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+async def _refuse(send: Send, status: int, detail: str, headers: dict[str, str] | None = None) -> None:
+    await _send(send, status, {"content-type": MEDIA_TYPE} | (headers or {}), encoded(status, detail))
 
 
-async def _refuse(send: Send, status: int, kind: str, detail: str, headers: dict[str, str] | None = None) -> None:
-    body = {"type": f"urn:impasto:problem:{kind}", "title": TITLES[kind], "status": status, "detail": detail}
-    data = json.dumps(body).encode()
-    found = HEADERS | {"content-type": MEDIA_TYPE, "content-length": str(len(data))} | (headers or {})
-    await send({"type": "http.response.start", "status": status, "headers": _encoded(found)})
-    await send({"type": "http.response.body", "body": data})
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes = b"") -> None:
+    pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*pairs, length]})
+    await send({"type": "http.response.body", "body": body})

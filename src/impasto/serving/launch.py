@@ -1,8 +1,12 @@
 """Start the studio: database, workers and web server in one call."""
 
+import contextlib
 import ipaddress
+import os
+import re
 import secrets
 import socket
+import threading
 import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,15 +17,19 @@ import uvicorn
 from impasto.errors import ImpastoError
 from impasto.files import exclusive, make_folder, user_path
 from impasto.serving.app import create_app
+from impasto.serving.changes import Changes
 from impasto.serving.database import Database, migrate
-from impasto.serving.guard import LOOPBACK
+from impasto.serving.guard import LOOPBACK, Guard
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
 from impasto.serving.limits import Limits
+from impasto.serving.protocol import Protocol
 from impasto.serving.supervisor import Supervisor
 
 #: Seconds that open connections get when the server ends.
 DRAIN = 5
+#: Tokens that fit into an address, a header and a cookie as they are, and take long to guess.
+TOKEN = r"[A-Za-z0-9._~-]{16,200}"
 
 
 def studio(
@@ -44,61 +52,77 @@ def studio(
         port: TCP port; 0 for a free one.
         database: SQLAlchemy URL, such as that of a PostgreSQL shared by several servers; default SQLite.
         device: see :func:`impasto.device.choose_device`.
-        token: the token; by default a random one where it is required.
+        token: the token, of at least 16 letters, digits and ``._~-``; by default a random one where it is required.
         keep_days: days after which files that are no favourites are deleted; default never.
-        open_browser: open the page.
+        open_browser: open the page, unless that needs a token: other users see the addresses that browsers are given.
         announce: called with the address of the page once the server listens.
 
     Raises:
-        ImpastoError: the port is taken, the database cannot be opened, or another server uses the folder.
+        ImpastoError: the port is taken, the token is no such word, the database cannot be opened, or another server
+            uses the folder.
     """
     place = user_path(folder)
     make_folder(place)
     loopback = is_loopback(host)
     token = token or (None if loopback else secrets.token_urlsafe(24))
+    if token is not None and re.fullmatch(TOKEN, token) is None:
+        raise ImpastoError("The token has to be 16 to 200 letters, digits and . _ ~ - : leave it out for a random one.")
     url = database or f"sqlite:///{place.resolve() / 'studio.db'}"
     limits = replace(Limits(), keep_days=keep_days)
-    with _listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
+    with listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
         migrate(url)
         opened = Database(url)
         library = Library(place.resolve(), opened, limits)
         queue = JobQueue(opened, library, limits)
         supervisor = Supervisor(queue, library, limits, database=url, device=device)
         hosts = (*LOOPBACK, host) if loopback else ()
-        app = create_app(library, queue, supervisor=supervisor, token=token, hosts=hosts, device=device)
+        changes = Changes(queue)
+        app = create_app(
+            library, queue, supervisor=supervisor, token=token, hosts=hosts, device=device, changes=changes
+        )
         address = page_address(host, listener.getsockname()[1], token)
-        server = _Server(
-            uvicorn.Config(
-                app, log_level="warning", access_log=False, limit_concurrency=limits.connections,
-                timeout_graceful_shutdown=DRAIN, server_header=False, proxy_headers=True,
-            ),
-            lambda: _announce(address, announce, open_browser),
-        )  # fmt: skip
+
+        def listening() -> None:
+            announce(address)
+            if open_browser and token is None:
+                threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+
+        server = Server(configuration(app, limits), listening, changes.close)
         try:
-            server.run([listener])
+            with contextlib.suppress(SystemExit):  # after a message of uvicorn
+                server.run([listener])
         finally:
             opened.close()
         if not server.started:
             raise ImpastoError("The studio could not start: see the message above.")
 
 
-class _Server(uvicorn.Server):
-    """A server that tells when it listens."""
+def configuration(app: Guard, limits: Limits) -> uvicorn.Config:
+    """Return the configuration of a server: one protocol, no log of requests."""
+    return uvicorn.Config(
+        app, http=Protocol, ws="none", lifespan="on", log_level="warning", access_log=False, server_header=False,
+        limit_concurrency=limits.connections, timeout_keep_alive=max(1, round(limits.idle_seconds)),
+        timeout_graceful_shutdown=DRAIN,
+    )  # fmt: skip
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+
+class Server(uvicorn.Server):
+    """A server that calls ``listening`` once it does, and ``ending`` before it waits for open connections."""
+
+    def __init__(
+        self, config: uvicorn.Config, listening: Callable[[], None], ending: Callable[[], None] = lambda: None
+    ) -> None:
         super().__init__(config)
-        self._listening = listening
+        self._listening, self._ending = listening, ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             self._listening()
 
-
-def _announce(address: str, announce: Callable[[str], None], open_browser: bool) -> None:
-    announce(address)
-    if open_browser:
-        webbrowser.open(address)
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
 
 def is_loopback(host: str) -> bool:
@@ -111,18 +135,20 @@ def is_loopback(host: str) -> bool:
 
 def page_address(host: str, port: int, token: str | None) -> str:
     """Return the address of the page, with the token if there is one."""
-    name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
+    name = socket.gethostname() if host in ("", "0.0.0.0", "::") else host
     name = f"[{name}]" if ":" in name else name
     return f"http://{name}:{port}/" + (f"?token={token}" if token is not None else "")
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises ImpastoError if the port is taken or the address is not this machine's."""
     try:
-        return socket.create_server(
-            (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=512
-        )
-    except OSError as error:
-        raise ImpastoError(
-            f"{host}:{port} cannot be listened on ({error.strerror}): choose another --port or --host."
-        ) from error
+        host.encode("idna")  # of a name that is none, create_server would leave its socket open
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        made = socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, UnicodeError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number is not None and number > 0 else "there is no such host"
+        raise ImpastoError(f"Cannot listen on {host}:{port} ({reason}): choose another --port or --host.") from error
+    # Opened again, it knows that it is TCP; otherwise asyncio leaves Nagle's algorithm on, which delays each answer.
+    return socket.socket(fileno=made.detach())

@@ -1,13 +1,14 @@
 """Errors of the HTTP API, as problem details (RFC 9457)."""
 
+import json
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from impasto.errors import ImpastoError, printable, shorten
 from impasto.serving.jobs import QueueFullError
@@ -33,10 +34,13 @@ TITLES = {
     "unauthorized": "A token is required",
     "forbidden": "The request is not allowed",
     "not-found": "There is no such thing",
+    "method-not-allowed": "The method is not allowed here",
     "conflict": "This is not possible now",
     "too-large": "The body is too large",
     "timeout": "The client was too slow",
+    "range": "There is no such part of the file",
     "invalid": "The settings are wrong",
+    "failed": "The job failed",
     "queue-full": "The queue is full",
     "too-many-requests": "Too many requests",
     "full": "The studio is full",
@@ -45,59 +49,90 @@ TITLES = {
 }
 #: Type by status, where no other is meant.
 BY_STATUS = {
-    400: "bad-request", 401: "unauthorized", 403: "forbidden", 404: "not-found", 405: "bad-request", 408: "timeout",
-    409: "conflict", 413: "too-large", 415: "bad-request", 422: "invalid", 429: "too-many-requests",
-    503: "unavailable", 507: "full",
+    400: "bad-request", 401: "unauthorized", 403: "forbidden", 404: "not-found", 405: "method-not-allowed",
+    408: "timeout", 409: "conflict", 413: "too-large", 415: "bad-request", 416: "range", 422: "invalid",
+    429: "too-many-requests", 500: "error", 503: "unavailable", 507: "full",
 }  # fmt: skip
+#: What Starlette says in two words.
+DETAILS = {
+    404: "There is nothing under this address.",
+    405: "This address does not take this method: see the header Allow.",
+}
 
 
-def problem(status: int, detail: str, kind: str | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+def describe(status: int, detail: str, kind: str | None = None) -> Problem:
+    """Return problem details of a status, with the type ``kind`` or that of the status."""
+    name = kind or BY_STATUS.get(status, "error" if status >= 500 else "bad-request")
+    return Problem(type=f"urn:impasto:problem:{name}", title=TITLES[name], status=status, detail=detail)
+
+
+def encoded(status: int, detail: str, kind: str | None = None) -> bytes:
+    """Return problem details as JSON."""
+    return json.dumps(describe(status, detail, kind).model_dump()).encode()
+
+
+def problem(status: int, detail: str, kind: str | None = None, headers: dict[str, str] | None = None) -> Response:
     """Return a response with problem details."""
-    name = kind or BY_STATUS.get(status, "error")
-    body = Problem(type=f"urn:impasto:problem:{name}", title=TITLES[name], status=status, detail=detail)
-    return JSONResponse(body.model_dump(), status, headers, MEDIA_TYPE)
+    return Response(encoded(status, detail, kind), status, headers, MEDIA_TYPE)
 
 
 def add_handlers(app: FastAPI) -> None:
     """Answer every error with problem details."""
 
     @app.exception_handler(NotFoundError)
-    async def not_found(request: Request, error: NotFoundError) -> JSONResponse:
+    async def not_found(request: Request, error: NotFoundError) -> Response:
         return problem(404, str(error))
 
     @app.exception_handler(QueueFullError)
-    async def queue_full(request: Request, error: QueueFullError) -> JSONResponse:
+    async def queue_full(request: Request, error: QueueFullError) -> Response:
         return problem(429, str(error), "queue-full", {"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(FullError)
-    async def full(request: Request, error: FullError) -> JSONResponse:
+    async def full(request: Request, error: FullError) -> Response:
         return problem(507, str(error))
 
     @app.exception_handler(ImpastoError)
-    async def impossible(request: Request, error: ImpastoError) -> JSONResponse:
+    async def impossible(request: Request, error: ImpastoError) -> Response:
         return problem(409, str(error))
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         return problem(422, _first_error(error))
 
     @app.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> JSONResponse:
-        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    async def refused(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(app, request))
+        return problem(error.status_code, DETAILS.get(error.status_code, str(error.detail)), headers=headers)
 
     @app.exception_handler(SQLAlchemyError)
-    async def database(request: Request, error: SQLAlchemyError) -> JSONResponse:
+    async def database(request: Request, error: SQLAlchemyError) -> Response:
         return problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)})
+
+    @app.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> Response:
+        return problem(500, "The studio has a fault, which is in its log.")
+
+
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods of all routes of a path; Starlette names those of the first."""
+    asked = [{**request.scope, "method": method} for method in ("DELETE", "GET", "PATCH", "POST")]
+    found = [s["method"] for s in asked if any(route.matches(s)[0] == Match.FULL for route in app.routes)]
+    return sorted([*found, "HEAD"] if "GET" in found else found)
 
 
 def _first_error(error: RequestValidationError) -> str:
     first: dict[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return shorten(printable(f"{where}: {first['msg']}" if where else str(first["msg"])), 300)
+    return shorten(printable(f"{where or 'body'}: {first['msg']}"), 300)
 
 
-#: Errors that any call may answer, for the OpenAPI document.
+#: Errors that any call may answer, for the OpenAPI document. The schema is part of it as jobs hold problems.
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": TITLES[BY_STATUS[status]], "content": {MEDIA_TYPE: {}}}
-    for status in (400, 401, 403, 404, 408, 409, 413, 422, 429, 503, 507)
+    status: {
+        "description": TITLES[BY_STATUS[status]],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503, 507)
 }

@@ -3,22 +3,26 @@
 import contextlib
 import math
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
+from sqlalchemy import select
 
 from impasto.errors import ImpastoError
 from impasto.reports.run_record import RunRecord
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
-from impasto.serving.problems import TITLES, Problem
+from impasto.serving.problems import Problem, describe
 from impasto.serving.shelf import ShelvedStyle, example_file
-from impasto.serving.tables import Job, StoredFile
+from impasto.serving.tables import Job, JobInput, StoredFile
 
 State = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 #: Points of a curve.
 MAX_POINTS = 400
+#: Inputs of a job that are shown, the first ones; and results, the last ones. Its archive holds all.
+MAX_FILES = 500
 
 
 class FileView(BaseModel):
@@ -60,8 +64,8 @@ class JobView(BaseModel):
     kind: str
     state: State
     settings: dict[str, Any]
-    inputs: list[FileView]
-    results: list[FileView]
+    inputs: list[FileView] = Field(description=f"The first {MAX_FILES}.")
+    results: list[FileView] = Field(description=f"The last {MAX_FILES}; the archive holds all.")
     done: int
     total: int | None
     unit: str
@@ -180,20 +184,27 @@ class RunsView(BaseModel):
 
 def job_view(job: Job, queue: JobQueue, library: Library) -> JobView:
     """Return a job as the API shows it."""
-    inputs, results = queue.files(job.id)
+    inputs, results = _files(job.id, library)
     place = queue.place(job)
-    error = None
-    if job.error is not None:
-        detail = library.hide_paths(job.error, inputs)
-        error = Problem(type="urn:impasto:problem:conflict", title=TITLES["conflict"], status=409, detail=detail)
+    error = None if job.error is None else describe(422, library.hide_paths(job.error, inputs), "failed")
     return JobView(
         id=job.id, kind=job.kind, state=job.state, settings=job.settings,  # type: ignore[arg-type]
         inputs=[FileView.of(file) for file in inputs], results=[FileView.of(file) for file in results],
-        done=job.done, total=job.total, unit=job.unit, message=job.message, place=place,
+        done=job.done, total=job.total, unit=job.unit, message=library.hide_paths(job.message, inputs), place=place,
         seconds_left=_seconds_left(job, place, queue), created=_moment(job.created),
         started=None if job.started is None else _moment(job.started),
         finished=None if job.finished is None else _moment(job.finished), error=error, outcome=job.outcome,
     )  # fmt: skip
+
+
+def _files(job: str, library: Library) -> tuple[Sequence[StoredFile], Sequence[StoredFile]]:
+    """Return the first inputs and the last results of a job, both in their order."""
+    inputs = select(StoredFile).join(JobInput, JobInput.file == StoredFile.id).where(JobInput.job == job)
+    results = select(StoredFile).where(StoredFile.job == job)
+    with library.database.read() as session:
+        first = session.scalars(inputs.order_by(StoredFile.created, StoredFile.id).limit(MAX_FILES)).all()
+        last = session.scalars(results.order_by(StoredFile.created.desc(), StoredFile.id.desc()).limit(MAX_FILES)).all()
+    return first, last[::-1]
 
 
 def _seconds_left(job: Job, place: int | None, queue: JobQueue) -> float | None:
@@ -228,7 +239,8 @@ def run_view(job: Job, queue: JobQueue, library: Library, *, curves: bool) -> Ru
         for label, (steps, values) in named.items():
             if "[" in label:
                 for step, value in zip(steps, values, strict=True):
-                    scores.setdefault(int(step), {})[label] = float(value)
+                    if math.isfinite(value):
+                        scores.setdefault(int(step), {})[label] = float(value)
             if curves:
                 every = max(1, math.ceil(len(steps) / MAX_POINTS))
                 view.curves[label] = [

@@ -13,7 +13,7 @@ from impasto.serving.supervisor import Supervisor
 
 @dataclass
 class Studio:
-    """What the calls work with: one object of the application's state."""
+    """What the calls work with: one object of the application's state. ``arriving``: bytes of uploads in progress."""
 
     library: Library
     queue: JobQueue
@@ -21,6 +21,7 @@ class Studio:
     supervisor: Supervisor | None
     limits: Limits
     device: str
+    arriving: int = 0
 
 
 def studio_of(request: Request) -> Studio:

@@ -1,20 +1,22 @@
 """Upload, browse and download files."""
 
+import asyncio
 import os
 import tempfile
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict
 
+from impasto.files import FULL
 from impasto.inference.settings_metadata import SEARCHED, read_settings
-from impasto.serving.guard import FILE_POLICY
-from impasto.serving.library import Library, NotFoundError
+from impasto.serving.library import FullError, Library, NotFoundError
 from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.tables import StoredFile
 from impasto.serving.views import FilesView, FileView
 
@@ -22,6 +24,12 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 
 FileId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
 InStudio = Annotated[Studio, Depends(studio_of)]
+#: Suffix of uploads in progress, bytes that are written at once, and seconds after which nobody sends more.
+UPLOAD, PART, ABANDONED = ".upload", 1 << 20, 3600.0
+#: Databases hold no text with NUL.
+WITHOUT_NUL = r"^[^\x00]*$"
+#: Files never change.
+FOREVER = "private, max-age=31536000, immutable"
 #: Of raw bodies, for the OpenAPI document.
 BINARY: dict[str, Any] = {
     "requestBody": {
@@ -39,34 +47,64 @@ class Marks(BaseModel):
     favourite: bool
 
 
-async def receive(request: Request, library: Library, name: str) -> StoredFile:
-    """Stream the body of a request to disk, and add it to the library as an upload."""
+async def receive(request: Request, studio: Studio, name: str) -> StoredFile:
+    """Stream the body of a request to disk, and add it to the library as an upload. Raises FullError."""
+    library, arrived = studio.library, 0
     length = request.headers.get("content-length", "0")
-    library.require_space(int(length) if length.isdecimal() else 0)
-    handle, text = tempfile.mkstemp(dir=library.work, suffix=".upload")
+    expected = int(length) if length.isdecimal() else 0
+    await asyncio.to_thread(library.require_space, expected + studio.arriving)
+    studio.arriving += expected
+    handle, text = tempfile.mkstemp(dir=library.work, suffix=UPLOAD)
     path = Path(text)
     try:
         with os.fdopen(handle, "wb") as file:
-            async for chunk in request.stream():
-                file.write(chunk)
-        library.require_space(path.stat().st_size)
-        return library.add(name, path, kind="upload")
+            async for part in _parts(request.stream()):
+                await asyncio.to_thread(file.write, part)
+                arrived += len(part)
+        if not arrived:
+            raise HTTPException(422, "The body is empty: send the bytes of the file.")
+        await asyncio.to_thread(library.require_space, arrived)
+        return await asyncio.to_thread(library.add, name, path, kind="upload")
+    except OSError as error:
+        if error.errno in FULL:
+            raise FullError("The disk of the studio is full.") from error
+        raise
     finally:
+        studio.arriving -= expected
         with suppress(FileNotFoundError):
             path.unlink()
+
+
+async def _parts(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the chunks of a stream put together, since each is written by another thread."""
+    waiting = bytearray()
+    async for chunk in stream:
+        waiting += chunk
+        if len(waiting) >= PART:
+            yield bytes(waiting)
+            waiting.clear()
+    yield bytes(waiting)
+
+
+def remove_abandoned(library: Library, now: float) -> None:
+    """Remove the parts of uploads during which a server was killed."""
+    for path in library.work.glob(f"*{UPLOAD}"):
+        with suppress(FileNotFoundError):
+            if path.stat().st_mtime < now - ABANDONED:
+                path.unlink()
 
 
 @router.post("", status_code=201, openapi_extra=BINARY, summary="Upload a file")
 async def upload(request: Request, studio: InStudio, name: Annotated[str, Query(max_length=1000)]) -> FileView:
     """Send the bytes as the body: a photo, a zip of images, a film, a style or a checkpoint."""
-    return FileView.of(await receive(request, studio.library, name))
+    return FileView.of(await receive(request, studio, name))
 
 
 @router.get("", summary="Browse files")
 def browse(
     studio: InStudio,
     kind: Literal["upload", "result"] | None = None,
-    query: Annotated[str, Query(max_length=200)] = "",
+    query: Annotated[str, Query(max_length=200, pattern=WITHOUT_NUL)] = "",
     favourite: bool = False,
     before: Annotated[str | None, Query(pattern=r"^[0-9]{1,12}\.[0-9]{1,9}-[0-9a-f]{32}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 60,
@@ -97,30 +135,22 @@ def delete(studio: InStudio, file: FileId) -> Response:
     return Response(status_code=204)
 
 
-@router.get("/{file}/content", response_class=FileResponse, summary="Download a file")
-def content(studio: InStudio, file: FileId, download: bool = False) -> FileResponse:
+@router.get("/{file}/content", response_class=Response, responses=FILE, summary="Download a file")
+def content(studio: InStudio, file: FileId, download: bool = False) -> Download:
     """The bytes, whole or a range of them."""
     found = studio.library.file(file)
-    path = studio.library.path(found)
-    if not path.is_file():
-        raise NotFoundError(f"The file {found.name} is gone.")
-    kind = "attachment" if download else "inline"
-    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=31536000, immutable"}
-    return FileResponse(
-        path, headers=headers, media_type=found.media, filename=found.name, content_disposition_type=kind
-    )
+    return Download(studio.library.path(found), found.media, name=found.name, attachment=download, cache=FOREVER)
 
 
-@router.get("/{file}/thumbnail", response_class=FileResponse, summary="A small image of a result")
-def thumbnail(studio: InStudio, file: FileId) -> FileResponse:
+@router.get("/{file}/thumbnail", response_class=Response, responses=FILE, summary="A small image of a result")
+def thumbnail(studio: InStudio, file: FileId) -> Download:
     """A JPEG of at most 480 pixels; the image itself if it is no larger."""
     found = studio.library.file(file)
-    small = found.kind == "result" and found.media.startswith("image/") and not found.thumbnail
-    path = studio.library.path(found) if small else studio.library.thumbnail(found)
-    if not path.is_file():
+    if found.thumbnail:
+        return Download(studio.library.thumbnail(found), "image/jpeg", cache=FOREVER)
+    if found.kind != "result" or not found.media.startswith("image/"):
         raise NotFoundError(f"The file {found.name} has no thumbnail.")
-    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=31536000, immutable"}
-    return FileResponse(path, headers=headers, media_type=found.media if small else "image/jpeg")
+    return Download(studio.library.path(found), found.media, cache=FOREVER)
 
 
 @router.get("/{file}/settings", summary="How a painting was made")

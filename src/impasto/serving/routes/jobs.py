@@ -1,7 +1,9 @@
 """Follow, cancel, pause and resume jobs, and download their results."""
 
+import asyncio
 import zipfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from typing import IO, Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -10,7 +12,9 @@ from fastapi.responses import StreamingResponse
 
 from impasto.errors import ImpastoError
 from impasto.inference.output_names import UniqueNames
+from impasto.serving.exchange import Send
 from impasto.serving.jobs import ENDED
+from impasto.serving.library import NotFoundError
 from impasto.serving.routes import Studio, studio_of
 from impasto.serving.tables import Job
 from impasto.serving.views import JobsView, JobView, job_view
@@ -23,14 +27,23 @@ InStudio = Annotated[Studio, Depends(studio_of)]
 HIDDEN = ("example",)
 #: Seconds between two signs of life of an event stream.
 PING_EVERY = 15.0
-EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}, "description": "Events"}}
+PING = b"event: ping\ndata: {}\n\n"
+EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}, "description": "Events"}
+}
+ZIP: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The results",
+    }
+}
 
 
 @router.get("/jobs", summary="List jobs")
 def jobs(
     studio: InStudio,
     state: Annotated[str, Query(pattern=r"^[a-z,]*$", max_length=100, description="States, with commas.")] = "",
-    kind: Annotated[str | None, Query(max_length=40)] = None,
+    kind: Annotated[str | None, Query(pattern=r"^[a-z]{1,40}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobsView:
     states = [each for each in state.split(",") if each]
@@ -71,59 +84,80 @@ def resume(studio: InStudio, job: JobId) -> JobView:
 @router.get("/jobs/{job}/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow a job")
 def follow(studio: InStudio, job: JobId) -> StreamingResponse:
     """Server-sent events named ``job`` with the job as JSON, until it has ended."""
-    first = studio.queue.job(job)
+    studio.queue.job(job)
 
-    async def events() -> AsyncIterator[bytes]:
-        yield _event(first, studio)
-        if first.state in ENDED:
-            return
-        listening = False
-        async for changed in studio.changes.all(PING_EVERY):
-            if changed is None:
-                if listening:
-                    yield b"event: ping\ndata: {}\n\n"
-                    continue
-                listening, changed = True, studio.queue.job(job)
-            if changed.id == job:
-                yield _event(changed, studio)
-                if changed.state in ENDED:
-                    return
+    async def events() -> AsyncGenerator[bytes]:
+        with studio.changes.listen() as listener:
+            shown = await asyncio.to_thread(studio.queue.job, job)
+            yield await asyncio.to_thread(_event, shown, studio)
+            while shown.state not in ENDED and not listener.closed:
+                changed = await listener.next(PING_EVERY)
+                if changed is None:
+                    yield PING
+                    changed = await asyncio.to_thread(studio.queue.job, job)
+                if changed.id == job and changed.changed != shown.changed:
+                    shown = changed
+                    yield await asyncio.to_thread(_event, shown, studio)
 
-    return _stream(events())
+    return _Events(_until_deleted(events()))
 
 
 @router.get("/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow all jobs")
 def follow_all(studio: InStudio) -> StreamingResponse:
-    """First the jobs that have not ended, then every change."""
+    """First the jobs that have not ended, then every change; ``ping`` if there is none."""
 
-    async def events() -> AsyncIterator[bytes]:
-        listening = False
-        async for changed in studio.changes.all(PING_EVERY):
-            if changed is not None:
-                if changed.kind not in HIDDEN:
-                    yield _event(changed, studio)
-                continue
-            if listening:
-                yield b"event: ping\ndata: {}\n\n"
-                continue
-            listening = True
-            for job in reversed(studio.queue.jobs(states=("queued", "running", "paused"), limit=500)):
-                if job.kind not in HIDDEN:
-                    yield _event(job, studio)
+    def unfinished() -> list[Job]:
+        found = studio.queue.jobs(states=("queued", "running", "paused"), limit=500)
+        return [job for job in reversed(found) if job.kind not in HIDDEN]
 
-    return _stream(events())
+    async def events() -> AsyncGenerator[bytes]:
+        with studio.changes.listen() as listener:
+            first = {job.id: job for job in await asyncio.to_thread(unfinished)}
+            yield PING  # so that clients know that they are connected
+            for job in first.values():
+                yield await asyncio.to_thread(_event, job, studio)
+            while not listener.closed:
+                changed = await listener.next(PING_EVERY)
+                if changed is None:
+                    yield PING
+                elif changed.kind not in HIDDEN:
+                    before = first.get(changed.id)
+                    if before is None or changed.changed != before.changed:
+                        yield await asyncio.to_thread(_event, changed, studio)
+
+    return _Events(events())
+
+
+async def _until_deleted(events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield events until the job is deleted."""
+    async with aclosing(events):
+        try:
+            async for event in events:
+                yield event
+        except NotFoundError:
+            return
 
 
 def _event(job: Job, studio: Studio) -> bytes:
     return b"event: job\ndata: " + job_view(job, studio.queue, studio.library).model_dump_json().encode() + b"\n\n"
 
 
-def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
-    headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-    return StreamingResponse(events, media_type="text/event-stream", headers=headers)
+class _Events(StreamingResponse):
+    """Server-sent events, whose source is closed as soon as the client is gone."""
+
+    def __init__(self, events: AsyncGenerator[bytes]) -> None:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+        self._events = events
+
+    async def stream_response(self, send: Send) -> None:
+        async with aclosing(self._events):
+            await super().stream_response(send)
 
 
-@router.get("/jobs/{job}/archive", response_class=StreamingResponse, summary="Download all results as a zip")
+@router.get(
+    "/jobs/{job}/archive", responses=ZIP, response_class=StreamingResponse, summary="Download all results as a zip"
+)
 def archive(studio: InStudio, job: JobId) -> StreamingResponse:
     _, results = studio.queue.files(studio.queue.job(job).id)
     shown = [file for file in results if file.shown]

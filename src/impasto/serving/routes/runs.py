@@ -4,17 +4,19 @@ import shutil
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
+from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 from impasto.reports.run import write_report
 from impasto.serving.guard import FILE_POLICY
+from impasto.serving.jobs import ENDED
 from impasto.serving.library import NotFoundError
 from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.shelf import new_style_file, styles
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS
@@ -53,15 +55,14 @@ def describe(studio: InStudio, run: RunId) -> RunView:
     return run_view(_training(studio, run), studio.queue, studio.library, curves=True)
 
 
-@router.get("/{run}/samples/{step}.jpg", response_class=FileResponse, summary="Samples at a step")
-def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> FileResponse:
+@router.get("/{run}/samples/{step}.jpg", response_class=Response, responses=FILE, summary="Samples at a step")
+def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> Download:
     """A grid, always of the same noise or photos."""
     folder = studio.library.runs / _training(studio, run).id / "samples"
     found = [path for path in folder.glob("step-*.jpg") if _step(path) == step]
     if not found:
         raise NotFoundError(f"There are no samples of step {step}.")
-    headers = {"content-security-policy": FILE_POLICY, "cache-control": "private, max-age=3600"}
-    return FileResponse(found[0], headers=headers, media_type="image/jpeg")
+    return Download(found[0], "image/jpeg", cache="private, max-age=3600")
 
 
 def _step(path: Path) -> int | None:
@@ -69,17 +70,18 @@ def _step(path: Path) -> int | None:
     return int(number) if number.isdecimal() else None
 
 
-@router.get("/{run}/report", response_class=FileResponse, summary="The report of a run")
-def report(studio: InStudio, run: RunId) -> FileResponse:
+@router.get("/{run}/report", response_class=HTMLResponse, summary="The report of a run")
+def report(studio: InStudio, run: RunId) -> HTMLResponse:
     """An HTML page that stands by itself; of an unfinished run it is written anew."""
-    folder = studio.library.runs / _training(studio, run).id
-    if not (folder / "report.html").exists():
-        if not (folder / "run.json").exists():
-            raise NotFoundError("The training has not begun.")
+    job = _training(studio, run)
+    folder = studio.library.runs / job.id
+    if not (folder / "run.json").exists():
+        raise NotFoundError("The training has not begun.")
+    path = folder / "report.html"
+    if job.state not in ENDED or not path.exists():
         write_report(folder)
-    return FileResponse(
-        folder / "report.html", headers={"content-security-policy": FILE_POLICY}, media_type="text/html"
-    )
+    text = studio.library.hide_paths(path.read_text(encoding="utf-8"))
+    return HTMLResponse(text, headers={"content-security-policy": FILE_POLICY})
 
 
 @router.post("/{run}/style", status_code=201, summary="Keep the best style of a run")

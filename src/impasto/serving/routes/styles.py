@@ -4,13 +4,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
 
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
-from impasto.serving.guard import FILE_POLICY
 from impasto.serving.library import NotFoundError
 from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.shelf import example_file, remove_style, style_file, styles
 from impasto.serving.views import RecipesView, RecipeView, StylesView, StyleView
 
@@ -25,21 +24,21 @@ def list_styles(studio: InStudio) -> StylesView:
     return StylesView(styles=[StyleView.of(style, studio.library) for style in styles(studio.library)])
 
 
-@router.get("/styles/{style}/example", response_class=FileResponse, summary="An example image of a style")
-def example(studio: InStudio, style: StyleName) -> FileResponse:
+@router.get("/styles/{style}/example", response_class=Response, responses=FILE, summary="An example image of a style")
+def example(studio: InStudio, style: StyleName) -> Download:
     """A JPEG; it may not be made yet."""
     style_file(studio.library, style)
     path = example_file(studio.library, style)
     if not path.is_file():
         raise NotFoundError(f"The example of {style} is not made yet.")
-    return FileResponse(path, headers={"content-security-policy": FILE_POLICY}, media_type="image/jpeg")
+    return Download(path, "image/jpeg")
 
 
-@router.get("/styles/{style}/file", response_class=FileResponse, summary="Download a style")
-def download(studio: InStudio, style: StyleName) -> FileResponse:
+@router.get("/styles/{style}/file", response_class=Response, responses=FILE, summary="Download a style")
+def download(studio: InStudio, style: StyleName) -> Download:
     """A safetensors file for `impasto paint --style` and `impasto generate`."""
     path = style_file(studio.library, style)
-    return FileResponse(path, media_type="application/octet-stream", filename=f"{style}.safetensors")
+    return Download(path, "application/octet-stream", name=f"{style}.safetensors", attachment=True)
 
 
 @router.delete("/styles/{style}", status_code=204, summary="Delete a style that is not bundled")

@@ -6,22 +6,27 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel
 
 from impasto._version import __version__
 from impasto.data.decode import MAX_PIXELS
+from impasto.serving.guard import PAGE_POLICY
 from impasto.serving.library import NotFoundError
+from impasto.serving.problems import RETRY_AFTER, problem
 from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.downloads import Download
 
 router = APIRouter(tags=["studio"])
 
 InStudio = Annotated[Studio, Depends(studio_of)]
 PAGE = Path(str(files("impasto.serving"))) / "page"
 #: Media types of the page's files.
-MEDIA = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+MEDIA = {
+    ".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}  # fmt: skip
 
 
 class About(BaseModel):
@@ -29,7 +34,7 @@ class About(BaseModel):
 
     version: str
     device: str
-    limits: dict[str, float | None]
+    limits: dict[str, int | float | None]
     extras: dict[str, bool]
 
 
@@ -40,16 +45,16 @@ class Health(BaseModel):
 
 
 @router.get("/", include_in_schema=False)
-def page() -> FileResponse:
-    return FileResponse(PAGE / "index.html", headers={"cache-control": "no-cache"}, media_type="text/html")
+def page() -> Download:
+    return Download(PAGE / "index.html", MEDIA[".html"], policy=PAGE_POLICY)
 
 
 @router.get("/assets/{path:path}", include_in_schema=False)
-def asset(path: Annotated[str, PathParameter(pattern=r"^[a-z0-9/_.-]{1,100}$")]) -> FileResponse:
-    found = (PAGE / path).resolve()
-    if not found.is_relative_to(PAGE.resolve()) or not found.is_file() or found.suffix not in MEDIA:
+def asset(path: str) -> Download:
+    found = {each.relative_to(PAGE).as_posix(): each for each in PAGE.rglob("*") if each.suffix in MEDIA}.get(path)
+    if found is None:
         raise NotFoundError("The page has no such file.")
-    return FileResponse(found, headers={"cache-control": "no-cache"}, media_type=MEDIA[found.suffix])
+    return Download(found, MEDIA[found.suffix], policy=PAGE_POLICY)
 
 
 @router.get("/v1/about", summary="Version, device and limits")
@@ -68,7 +73,7 @@ def about(studio: InStudio) -> About:
         },
         extras={
             extra: importlib.util.find_spec(module) is not None
-            for extra, module in {"hub": "huggingface_hub", "onnx": "onnxruntime"}.items()
+            for extra, module in {"hub": "huggingface_hub", "onnx": "onnxruntime", "train": "lightning_fabric"}.items()
         },
     )
 
@@ -78,12 +83,11 @@ def health() -> Health:
     return Health(status="alive")
 
 
-@router.get("/v1/ready", summary="Whether the database answers and all workers run")
-def ready(studio: InStudio, response: Response) -> Health:
+@router.get("/v1/ready", response_model=Health, summary="Whether the database answers and all workers run")
+def ready(studio: InStudio) -> Health | Response:
     studio.queue.counts()
     if studio.supervisor is not None and not studio.supervisor.ready:
-        response.status_code = 503
-        return Health(status="starting")
+        return problem(503, "The workers are starting.", headers={"Retry-After": str(RETRY_AFTER)})
     return Health(status="ready")
 
 

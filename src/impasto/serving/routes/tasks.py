@@ -5,12 +5,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from impasto.errors import ImpastoError
-from impasto.serving.guard import FILE_POLICY
+from impasto.serving.library import NotFoundError
+from impasto.serving.problems import problem
 from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes.downloads import Download
 from impasto.serving.routes.files import BINARY, receive
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, Task, TaskRequest
@@ -71,21 +72,30 @@ PAINTING: dict[int | str, dict[str, Any]] = {
 
 
 @router.post(
-    "/paint/photo", response_class=FileResponse, response_model=None, responses=PAINTING, openapi_extra=BINARY,
+    "/paint/photo", response_class=Response, response_model=None, responses=PAINTING, openapi_extra=BINARY,
     summary="Paint one photo and answer with the painting",
 )  # fmt: skip
 async def paint_photo(request: Request, studio: InStudio, query: Annotated[PhotoQuery, Query()]) -> Response:
     """Send the bytes of the photo as the body, and settings in the query."""
-    photo = await receive(request, studio.library, query.name)
+    await asyncio.to_thread(query.require, studio.library)
+    photo = await receive(request, studio, query.name)
     settings = PaintRequest(files=[photo.id], **query.model_dump(exclude={"name", "wait"}))
-    job = await asyncio.to_thread(begin, studio, TASKS["paint"], settings, DIRECT_PRIORITY)
+    try:
+        job = await asyncio.to_thread(begin, studio, TASKS["paint"], settings, DIRECT_PRIORITY)
+    except BaseException:
+        await asyncio.to_thread(studio.library.delete, photo.id)
+        raise
     job = await studio.changes.ended(job.id, query.wait)
+    location = {"location": f"/v1/jobs/{job.id}"}
     if job.state == "failed":
-        raise ImpastoError(job.error or "This photo cannot be painted.")
+        reason = await asyncio.to_thread(studio.library.hide_paths, job.error or "", [photo])
+        return problem(422, reason or "This photo cannot be painted.", "failed", location)
     if job.state != "done":
         shown = await asyncio.to_thread(job_view, job, studio.queue, studio.library)
-        return JSONResponse(shown.model_dump(mode="json"), 202, {"location": f"/v1/jobs/{job.id}"})
+        return JSONResponse(shown.model_dump(mode="json"), 202, location)
     _, results = await asyncio.to_thread(studio.queue.files, job.id)
-    headers = {"content-security-policy": FILE_POLICY, "location": f"/v1/jobs/{job.id}"}
-    painting = results[0]
-    return FileResponse(studio.library.path(painting), headers=headers, media_type=painting.media)
+    if not results:
+        raise NotFoundError("The painting was deleted.")
+    painting = Download(studio.library.path(results[0]), results[0].media, name=results[0].name)
+    painting.headers.update(location)
+    return painting

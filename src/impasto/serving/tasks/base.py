@@ -76,7 +76,7 @@ class Task:
         lane: of the workers that take it.
         summary: of the call in the API.
         light: whether a request is small enough to run beside others; given the request and its files.
-        path: of the call below ``/v1``.
+        path: of the call below ``/v1``; empty if there is none.
     """
 
     name: str
