@@ -13,7 +13,7 @@ from impasto.serving.routes import system
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:  # type: ignore[arg-type]
+    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
         yield found
 
 
