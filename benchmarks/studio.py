@@ -173,9 +173,7 @@ def main() -> None:
             print(
                 f"  throughput {rate * command:.2f} of the command's without start-up, {whole / seconds:.2f} with its"
             )
-            print(
-                f"  latency of {arguments.clients} clients: p50 {statistics.median(latencies):.2f} s, p95 {cuts[-1]:.2f} s"
-            )
+            print(f"  latency: p50 {statistics.median(latencies):.2f} s, p95 {cuts[-1]:.2f} s")
             print(f"  {failures} failures; memory of server and workers {before} before, {memory(server)} after")
             before = memory(server)
             seconds, failures, held = small(address, arguments.requests)

@@ -64,7 +64,7 @@ def order(client: httpx.Client) -> str:
 def is_begun(client: httpx.Client, job: str) -> bool:
     found = client.get(f"/v1/jobs/{job}").json()
     assert found["state"] in ("queued", "running"), found
-    return bool(found["done"])
+    return found["state"] == "running" and bool(found["done"])
 
 
 @pytest.mark.usefixtures("default_signals")

@@ -12,7 +12,7 @@ from fixtures.http_studio import UNHURRIED, HttpStudio, serving
 from impasto.serving import exchange
 from impasto.serving.limits import Limits
 
-LIMITS = Limits(**UNHURRIED, idle_seconds=1, upload_bytes=300_000, json_bytes=2_000)  # type: ignore[arg-type]
+LIMITS = Limits(**UNHURRIED, idle_seconds=1, upload_bytes=300_000, json_bytes=2_000)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from fixtures.http_studio import UNHURRIED, HttpStudio, serving
 from impasto.serving.limits import Limits
 
 CONNECTIONS = 6
-LIMITS = Limits(**UNHURRIED, idle_seconds=1, connections=CONNECTIONS)  # type: ignore[arg-type]
+LIMITS = Limits(**UNHURRIED, idle_seconds=1, connections=CONNECTIONS)
 ASK = b"GET /v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 from PIL import Image
+from sqlalchemy import update
 
 from fixtures.http_studio import UNHURRIED, HttpStudio, serving
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.limits import Limits
 from impasto.serving.routes.files import ABANDONED, remove_abandoned
+from impasto.serving.tables import StoredFile
 
 
 @pytest.fixture(scope="module")
@@ -82,15 +84,16 @@ def test_nothing_in_a_file_runs(studio: HttpStudio, name: str, data: bytes, medi
 def test_pages_of_files_hold_each_file_once_newest_first(studio: HttpStudio) -> None:
     with studio.client() as client:
         sent = [client.post(f"/v1/files?name=page-{n}.png", content=b"x").json()["id"] for n in range(7)]
-        found, cursor = list[str](), None
-        while True:
-            page = client.get(
-                "/v1/files", params={"query": "page-", "limit": 3} | ({"before": cursor} if cursor else {})
-            )
-            found += [file["id"] for file in page.json()["files"]]
-            cursor = page.json()["next"]
-            if cursor is None:
-                break
+        with studio.database.write() as session:  # within one microsecond
+            for number, each in enumerate(sent):
+                created = 1796052228.2886801 + 2.5e-7 * (number // 2)
+                session.execute(update(StoredFile).where(StoredFile.id == each).values(created=created))
+        sent.sort(key=lambda each: (studio.library.file(each).created, each))
+        found, cursor = list[str](), ""
+        while cursor is not None:
+            page = client.get(f"/v1/files?query=page-&limit=3{cursor and f'&before={cursor}'}").json()
+            found += [file["id"] for file in page["files"]]
+            cursor = page["next"]
         assert found == sent[::-1]
         for wrong in ("x", "1.5", "1e9-" + "0" * 32, "9" * 400):
             assert client.get("/v1/files", params={"before": wrong}).status_code == 422
@@ -119,7 +122,7 @@ def test_an_empty_file_is_refused(studio: HttpStudio) -> None:
 
 
 def test_the_quota_counts_bytes_that_arrive_and_files(tmp_path_factory: pytest.TempPathFactory) -> None:
-    limits = Limits(**UNHURRIED, stored_bytes=1_000, stored_files=3)  # type: ignore[arg-type]
+    limits = Limits(**UNHURRIED, stored_bytes=1_000, stored_files=3)
     with serving(tmp_path_factory.mktemp("studio"), limits) as studio, studio.client() as client:
         for content in (b"x" * 1001, iter([b"x" * 1001])):
             answer = client.post("/v1/files?name=a.jpg", content=content)

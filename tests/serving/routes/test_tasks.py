@@ -15,7 +15,7 @@ from impasto.serving.limits import Limits
 
 @pytest.fixture(scope="module")
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED, queued=50), work=True) as found:  # type: ignore[arg-type]
+    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED, queued=50), work=True) as found:
         yield found
 
 
@@ -106,7 +106,7 @@ def test_a_photo_that_no_job_takes_is_not_kept(studio: HttpStudio, client: httpx
 
 
 def test_a_full_queue_is_told_and_keeps_no_photo(tmp_path_factory: pytest.TempPathFactory) -> None:
-    limits = Limits(**UNHURRIED, queued=2)  # type: ignore[arg-type]
+    limits = Limits(**UNHURRIED, queued=2)
     with serving(tmp_path_factory.mktemp("studio"), limits) as studio, studio.client() as client:
         answers = [client.post("/v1/paint/photo?style=negative&wait=0", content=photo()) for _ in range(3)]
         assert [answer.status_code for answer in answers] == [202, 202, 429]

@@ -115,7 +115,7 @@ def browse(
         moment, _, identifier = before.partition("-")
         cursor = float(moment), identifier
     found = studio.library.browse(kind=kind, query=query, favourite=favourite, before=cursor, limit=limit)
-    following = f"{found[-1].created:.6f}-{found[-1].id}" if len(found) == limit else None
+    following = f"{found[-1].created!r}-{found[-1].id}" if len(found) == limit else None
     return FilesView(files=[FileView.of(file) for file in found], next=following)
 
 
