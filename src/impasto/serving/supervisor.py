@@ -13,7 +13,7 @@ import psutil
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
 from impasto.serving.limits import Limits
-from impasto.serving.worker import is_alive
+from impasto.serving.worker import worker_name
 
 #: Seconds between two looks at the workers.
 LOOK_EVERY = 0.5
@@ -49,8 +49,7 @@ class Supervisor:
         self._memory = limits.worker_bytes or psutil.virtual_memory().total * 3 // 4
 
     def start(self) -> None:
-        """Take back the jobs of workers that are gone, and start workers."""
-        self._release_dead()
+        """Start workers. Jobs of workers that are gone are taken back when their leases expire."""
         for lane in ("paint", "train"):
             self._start(lane)
         self._thread.start()
@@ -66,8 +65,8 @@ class Supervisor:
                 child.process.wait(PATIENCE[child.lane])
             except subprocess.TimeoutExpired:
                 child.process.kill()
-                child.process.wait()
-            self._queue.release(child.name, _reason(self._limits.attempts))
+            _end(child)
+            self._queue.release(child.name, blame=False)
 
     @property
     def ready(self) -> bool:
@@ -83,10 +82,11 @@ class Supervisor:
         command = [sys.executable, "-m", "impasto.serving.worker", "--folder", str(self._library.folder)]
         command += ["--lane", lane, "--device", self._device, "--child"]
         command += ["--nice", str(TRAIN_NICE)] if lane == "train" else []
+        name = worker_name(lane)
+        command += ["--name", name]
         environment = os.environ | {"IMPASTO_DATABASE": self._database}  # not in the list of processes
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
-        created = psutil.Process(process.pid).create_time()
-        name = f"{os.uname().nodename}/{process.pid}/{created:.2f}/{lane}"
+        # In a session of its own: Ctrl-C in a terminal is for the server, which asks its workers to end.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
         self._children[lane] = _Child(lane, process, name, time.monotonic())
 
     def _watch(self) -> None:
@@ -102,7 +102,8 @@ class Supervisor:
 
     def _replace(self, lane: str, child: _Child) -> None:
         _log.warning("The worker for %s ended with %d; its jobs go on in a new one.", lane, child.process.returncode)
-        self._queue.release(child.name, _reason(self._limits.attempts))
+        _end(child)
+        self._queue.release(child.name)
         self._stopping.wait(max(0.0, RESTART_AFTER - (time.monotonic() - child.started)))
         self._start(lane)
 
@@ -112,18 +113,23 @@ class Supervisor:
         for job in jobs:
             if job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]:
                 child.process.kill()
-            elif child.lane != "train" and now - (job.started or now) > self._limits.job_seconds:
+            elif child.lane != "train" and now - (job.claimed or now) > self._limits.job_seconds:
                 self._queue.fail(job.id, f"This took longer than {self._limits.job_seconds / 3600:.1f} hours.")
                 child.process.kill()
-        if jobs and psutil.Process(child.process.pid).memory_info().rss > self._memory:
+        if jobs and _memory(child.process.pid) > self._memory:
             _log.warning("The worker for %s takes more than %d bytes and is ended.", child.lane, self._memory)
             child.process.kill()
 
-    def _release_dead(self) -> None:
-        for worker in self._queue.workers():
-            if is_alive(worker) is False:
-                self._queue.release(worker, _reason(self._limits.attempts))
+
+def _end(child: _Child) -> None:
+    """Wait for a process that has ended, or was killed."""
+    with child.process:
+        pass
 
 
-def _reason(attempts: int) -> str:
-    return f"This ended its worker process {attempts} times: it takes too much memory, or is damaged."
+def _memory(pid: int) -> int:
+    """Return the resident memory of a process in bytes; 0 once it has ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

@@ -29,6 +29,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String),
         sa.Column("outcome", sa.JSON),
         sa.Column("claim", sa.String),
+        sa.Column("claimed", sa.Float),
         sa.Column("worker", sa.String),
         sa.Column("lease", sa.Float),
         sa.Column("attempts", sa.Integer, nullable=False),
