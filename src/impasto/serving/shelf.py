@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
@@ -58,9 +58,9 @@ def styles(library: Library) -> list[ShelvedStyle]:
     for name, path in style_files(library).items():
         try:
             card = Card.load(path)
-        except (ImpastoError, OSError):
-            continue  # it is named where it is used
-        moods, reverse = _abilities(path, path.stat().st_mtime_ns)
+            moods, reverse = _abilities(path, path.stat().st_mtime_ns)
+        except (ImpastoError, SafetensorError, OSError):
+            continue  # it is named where it is used, or was deleted meanwhile
         found.append(ShelvedStyle(name, path, card, _origin(library, path, card), moods, reverse))
     return sorted(found, key=lambda style: (style.origin != "bundled", style.name))
 

@@ -250,7 +250,8 @@ class TaskContext:
     def explain(self, error: BaseException) -> str:
         """Return the message of an error without paths of this machine."""
         inputs, results = self.queue.files(self.job.id)
-        return _PATH.sub("", self.library.hide_paths(str(error), [*inputs, *results]))
+        text = str(error).replace(f"{self.library.work / self.job.id}/", "")
+        return _PATH.sub("", self.library.hide_paths(text, [*inputs, *results]))
 
 
 def _link(file: Path, target: Path, name: str) -> None:
