@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -40,9 +41,18 @@ class _Child:
 class Supervisor:
     """The workers of this server: one for painting, one for training."""
 
-    def __init__(self, queue: JobQueue, library: Library, limits: Limits, *, database: str, device: str) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        library: Library,
+        limits: Limits,
+        *,
+        database: str,
+        device: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._queue, self._library, self._limits = queue, library, limits
-        self._database, self._device = database, device
+        self._database, self._device, self._clock = database, device, clock
         self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -109,7 +119,7 @@ class Supervisor:
 
     def _limit(self, child: _Child) -> None:
         """Kill a worker that does not obey, runs a job for too long or takes too much memory."""
-        now, jobs = time.time(), self._queue.running(child.name)
+        now, jobs = self._clock(), self._queue.running(child.name)
         for job in jobs:
             if job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]:
                 child.process.kill()

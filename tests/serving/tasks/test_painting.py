@@ -123,7 +123,9 @@ def test_a_preview_is_first_and_small_and_not_in_the_gallery(store: Store) -> No
 def test_a_preview_of_what_is_no_photo_fails(store: Store) -> None:
     for name, data in (("bad.jpg", b"no"), ("bad.zip", b"no")):
         job = store.work("paint", files=[store.upload(name, data).id], style="negative", preview=True)
-        assert job.state == "failed" and name in (job.error or "") and str(store.library.folder) not in (job.error or "")
+        assert (
+            job.state == "failed" and name in (job.error or "") and str(store.library.folder) not in (job.error or "")
+        )
 
 
 def test_moods_and_references_need_a_style_that_has_them(store: Store) -> None:
@@ -166,7 +168,7 @@ def test_small_photos_are_light_and_nothing_else(store: Store) -> None:
     assert not light("a.jpg", "b.jpg") and not light("a.zip") and not light("a.mp4")
 
 
-def test_cancelling_ends_between_two_photos(store: Store) -> None:
+def test_cancelling_ends_between_two_photos(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     file = store.upload("a.zip", zipped(**{f"{number}__png": photo(number) for number in range(5)}))
     job = store.begin("paint", files=[file.id], style="negative")
     worker, cancelled = Worker(store.queue, store.library, "paint", "cpu"), store.claim()
@@ -177,10 +179,7 @@ def test_cancelling_ends_between_two_photos(store: Store) -> None:
             context.end("cancel")
         return add(*arguments, **options)  # type: ignore[arg-type]
 
-    store.library.add = first_then_cancel  # type: ignore[method-assign, assignment]
-    try:
-        worker.do(cancelled)
-    finally:
-        del store.library.add  # type: ignore[method-assign]
+    monkeypatch.setattr(store.library, "add", first_then_cancel)
+    worker.do(cancelled)
     ended: Job = store.queue.job(job.id)
     assert (ended.state, ended.message) == ("cancelled", "Cancelled.") and len(store.results(job)) == 1

@@ -58,9 +58,11 @@ def test_a_style_with_damaged_weights_is_refused(store: Store, tmp_path: Path) -
     source = style_file(store.library, "noise")
     with safe_open(source, framework="pt") as file:
         metadata = file.metadata()
-    weights = {name: torch.full_like(weight, torch.nan) for name, weight in load_file(source).items()
-               if weight.is_floating_point()} | {
-                   name: weight for name, weight in load_file(source).items() if not weight.is_floating_point()}
+    weights = {
+        name: torch.full_like(weight, torch.nan)
+        for name, weight in load_file(source).items()
+        if weight.is_floating_point()
+    } | {name: weight for name, weight in load_file(source).items() if not weight.is_floating_point()}
     save_file(weights, tmp_path / "nan.safetensors", metadata)
     upload = store.upload("nan.safetensors", (tmp_path / "nan.safetensors").read_bytes())
     job = store.work("import", file=upload.id, name="nan")
