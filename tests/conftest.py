@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 
 # Read when torch is imported. The networks of the tests are so small that threads would only wait for each other.
@@ -24,6 +26,7 @@ from torch import Tensor, nn
 
 import impasto as package
 from fixtures.command import ROOT, Impasto
+from fixtures.postgres import postgres
 from impasto.cli import main
 from impasto.inference import image_sets
 from impasto.metrics.feature_extractors.inception_2015 import Inception
@@ -67,6 +70,16 @@ def shared_data() -> Path:
 def impasto_command() -> list[str]:
     """The installed command, beside the Python that runs the tests."""
     return [str(Path(sys.executable).with_name("impasto"))]
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The URL of a PostgreSQL of the tests' own, without tables or with those of an earlier test."""
+    initdb, pg_ctl = shutil.which("initdb"), shutil.which("pg_ctl")
+    if initdb is None or pg_ctl is None or find_spec("psycopg") is None:
+        pytest.skip("needs initdb and pg_ctl of PostgreSQL, and psycopg")
+    with postgres(initdb, pg_ctl) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

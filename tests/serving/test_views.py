@@ -38,11 +38,13 @@ def test_a_job_shows_its_first_inputs_and_last_results(tmp_path: Path, monkeypat
             source = tmp_path / "a"
             source.write_bytes(b"x")
             files.append(library.add(f"{number}.jpg", source, kind="upload").id)
-        job = queue.submit("paint", "paint", {}, files)
+        queue.submit("paint", "paint", {}, files)
+        job = queue.claim("paint", "machine/1/1/paint")
+        assert job is not None
         for number in range(5):
             source = tmp_path / "a"
             source.write_bytes(b"x")
-            library.add(f"{number}.png", source, kind="result", job=job.id)
+            library.add(f"{number}.png", source, kind="result", job=job)
         view = job_view(queue.job(job.id), queue, library)
     assert [file.name for file in view.inputs] == ["0.jpg", "1.jpg", "2.jpg"]
     assert [file.name for file in view.results] == ["2.png", "3.png", "4.png"]

@@ -12,16 +12,20 @@ from typing import Any
 
 from impasto._version import __version__
 
-#: Longest settings that are read, in bytes, and the first or last bytes of a file among which they are searched.
-MAX_SETTINGS, SEARCHED = 20_000, 2_000_000
+#: Longest settings in bytes of XMP; JPEG holds three times as many.
+MAX_SETTINGS = 20_000
+#: First and last bytes of a file among which settings are searched.
+SEARCHED = 2_000_000
 _FOUND = re.compile(
     rb'xmlns:impasto="urn:impasto:settings"[^<>]{0,200}? impasto:settings="([^"<>]{1,%d})"' % MAX_SETTINGS
 )
 
 
 def settings_xmp(settings: Mapping[str, Any]) -> bytes:
-    """Return an XMP packet with settings, which JSON can hold."""
-    text = html.escape(json.dumps(settings, ensure_ascii=True, sort_keys=True))
+    """Return an XMP packet with settings, which JSON can hold. Raises ValueError if they are too long, NaN or Inf."""
+    text = html.escape(json.dumps(settings, allow_nan=False, ensure_ascii=True, sort_keys=True))
+    if len(text) > MAX_SETTINGS:
+        raise ValueError(f"settings of {len(text):,} bytes are longer than {MAX_SETTINGS:,}")
     return (
         '<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
@@ -31,12 +35,16 @@ def settings_xmp(settings: Mapping[str, Any]) -> bytes:
 
 
 def read_settings(data: bytes) -> dict[str, Any] | None:
-    """Return the settings in the bytes of an image file, or of its beginning and end; None if it holds none."""
+    """Return the settings in the bytes of an image file, or of its beginning or end; None if it holds none.
+
+    Whoever wrote the file chose them: they are finite JSON, and nothing else is certain.
+    """
     found = _FOUND.search(data)
     if found is None:
         return None
     try:
         settings = json.loads(html.unescape(found[1].decode("ascii")))
+        json.dumps(settings, allow_nan=False, ensure_ascii=False).encode()  # 1e999, NaN and halves of surrogates
     except (ValueError, RecursionError):
         return None
     return settings if isinstance(settings, dict) else None

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from impasto._version import __version__
 from impasto.serving.changes import Changes
+from impasto.serving.cleaning import clean
 from impasto.serving.exchange import Message, Receive, Scope, Send
 from impasto.serving.guard import LOOPBACK, App, Guard
 from impasto.serving.jobs import JobQueue
@@ -130,6 +131,5 @@ def _order_examples(library: Library, queue: JobQueue) -> None:
 async def _clean(library: Library) -> None:
     while True:
         with contextlib.suppress(Exception):  # tried again
-            await asyncio.to_thread(files.remove_abandoned, library, time.time())
-            await asyncio.to_thread(library.clean, time.time())
+            await asyncio.to_thread(clean, library, time.time())
         await asyncio.sleep(CLEAN_EVERY)

@@ -3,13 +3,13 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import alembic.command
-import sqlalchemy
 from alembic.config import Config
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -24,13 +24,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Open a database whose tables exist (:func:`migrate`)."""
-        self.url = url
-        sqlite = url.startswith("sqlite")
-        options: dict[str, Any] = {"connect_args": {"timeout": TIMEOUT}} if sqlite else {"pool_pre_ping": True}
-        self._engine = create_engine(url, pool_size=8, max_overflow=32, **options)
-        if sqlite:
-            event.listen(self._engine, "connect", _configure_sqlite)
-            event.listen(self._engine, "begin", _begin_immediately)
+        self._engine = connect(url)
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
@@ -50,11 +44,21 @@ class Database:
         self._engine.dispose()
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _: object) -> None:
+def connect(url: str, *, foreign_keys: bool = True) -> Engine:
+    """Return an engine; on SQLite, foreign keys are enforced or not."""
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=8, max_overflow=32, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=8, max_overflow=32, connect_args={"timeout": TIMEOUT})
+    event.listen(engine, "connect", partial(_configure_sqlite, foreign_keys))
+    event.listen(engine, "begin", _begin_immediately)
+    return engine
+
+
+def _configure_sqlite(foreign_keys: bool, connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # transactions begin in `_begin_immediately`
     connection.execute("PRAGMA journal_mode=WAL")  # readers do not wait for the writer
     connection.execute("PRAGMA synchronous=NORMAL")
-    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute(f"PRAGMA foreign_keys={'ON' if foreign_keys else 'OFF'}")
 
 
 def _begin_immediately(connection: Connection) -> None:
@@ -68,11 +72,21 @@ def migrate(url: str) -> None:
 
     Raises ImpastoError if the database cannot be opened or is of a later version.
     """
+    try:
+        shown = make_url(url).render_as_string()  # without the password
+    except (SQLAlchemyError, ValueError) as error:
+        example = "sqlite:///studio.db or postgresql+psycopg://USER@HOST/DATABASE"
+        raise ImpastoError(f"The database is not given as a URL, such as {example}.") from error
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     try:
         alembic.command.upgrade(config, "head")
     except (SQLAlchemyError, ImportError, alembic.util.CommandError) as error:
-        shown = sqlalchemy.make_url(url).render_as_string() if "://" in url else url
-        raise ImpastoError(f"The database {shown} cannot be opened: {' '.join(str(error).split())[:200]}") from error
+        raise ImpastoError(f"The database {shown} cannot be opened: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> Any:
+    """Return what the driver said, without SQLAlchemy's advice."""
+    cause = getattr(error, "orig", None) or error
+    return next(iter(str(cause).strip().splitlines()), type(cause).__name__)[:300]

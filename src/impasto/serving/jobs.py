@@ -1,29 +1,27 @@
-"""The queue of jobs. Every change of a state is one statement, so that two workers never take the same job."""
+"""The queue of jobs. Every change of a state is one statement or a locked row, so that two workers never take the same
+job, and no wish of a user gets lost between two of them."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, exists, func, null, or_, select, update
+from sqlalchemy.exc import IntegrityError
 
 from impasto.errors import ImpastoError
 from impasto.serving.database import Database
-from impasto.serving.library import Library, NotFoundError
+from impasto.serving.library import ENDED as ENDED
+from impasto.serving.library import Library, LostError, NotFoundError
 from impasto.serving.limits import Limits
 from impasto.serving.tables import Job, JobInput, StoredFile
 
-#: Seconds for which a worker holds a job unless it renews that, and after which it does.
-LEASE, RENEW = 30.0, 3.0
-#: States that a job does not leave.
-ENDED = ("done", "failed", "cancelled")
+#: Seconds for which a worker holds a job unless it renews that.
+LEASE = 20.0
 
 
 class QueueFullError(ImpastoError):
     """Too many jobs wait."""
-
-
-class LostError(ImpastoError):
-    """Another worker took the job over, or it was deleted."""
 
 
 def is_light(job: Job) -> bool:
@@ -32,10 +30,13 @@ def is_light(job: Job) -> bool:
 
 
 class JobQueue:
-    """Jobs in the database, as seen by the server and by workers."""
+    """Jobs in the database, as seen by the server and by workers. The clocks of all machines have to agree within a few
+    seconds."""
 
-    def __init__(self, database: Database, library: Library, limits: Limits) -> None:
-        self._database, self._library, self._limits = database, library, limits
+    def __init__(
+        self, database: Database, library: Library, limits: Limits, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._database, self._library, self._limits, self._clock = database, library, limits, clock
 
     # The server's side
 
@@ -51,19 +52,22 @@ class JobQueue:
     ) -> Job:
         """Add a job that reads these files. Raises QueueFullError, NotFoundError for a file."""
         identifiers = list(dict.fromkeys(files))
-        self._library.all(identifiers)
-        now = time.time()
+        now = self._clock()
         job = Job(
             id=self._library.new_id(), kind=kind, lane=lane, priority=priority, light=light, settings=settings,
             state="queued", created=now, changed=now, done=0, unit="", message="", attempts=0,
         )  # fmt: skip
         waiting = select(func.count()).where(Job.lane == lane, Job.state == "queued")
-        with self._database.write() as session:
-            if (session.scalar(waiting) or 0) >= self._limits.queued:
-                raise QueueFullError(f"{self._limits.queued:,} jobs are waiting: try again later.")
-            session.add(job)
-            session.flush()
-            session.add_all(JobInput(job=job.id, file=file) for file in identifiers)
+        try:
+            with self._database.write() as session:
+                if (session.scalar(waiting) or 0) >= self._limits.queued:
+                    raise QueueFullError(f"{self._limits.queued:,} jobs are waiting: try again later.")
+                session.add(job)
+                session.flush()
+                session.add_all(JobInput(job=job.id, file=file) for file in identifiers)
+        except IntegrityError:
+            self._library.all(identifiers)  # names the one that is missing
+            raise
         return job
 
     def job(self, identifier: str) -> Job:
@@ -129,64 +133,78 @@ class JobQueue:
             return {(kind, state): count for kind, state, count in rows}
 
     def cancel(self, identifier: str) -> Job:
-        """Cancel a job: at once if it waits, else its worker is asked to stop."""
-        self._require(identifier, ("queued", "running", "paused"), "it has ended")
-        now = time.time()
-        waits = (Job.id == identifier, Job.state.in_(("queued", "paused")))
-        self._update(*waits, state="cancelled", finished=now, message="Cancelled.")
-        self._update(Job.id == identifier, Job.state == "running", wish="cancel", wished=now)
-        return self.job(identifier)
+        """Cancel a job: at once if it waits, else its worker is asked to stop. Raises ImpastoError if it has ended."""
+        with self._locked(identifier) as job:
+            if job.state in ENDED:
+                raise ImpastoError("This is not possible: the job has ended.")
+            if job.state != "running":
+                job.state, job.finished, job.message = "cancelled", self._clock(), "Cancelled."
+            elif job.wish != "cancel":  # asked again, the worker does not get more time to obey
+                job.wish, job.wished = "cancel", self._clock()
+        return job
 
     def pause(self, identifier: str) -> Job:
-        """Pause a job: at once if it waits, else its worker is asked to stop so that it can go on later."""
-        self._require(identifier, ("queued", "running"), "only what is queued or running can be paused")
-        self._update(Job.id == identifier, Job.state == "queued", state="paused")
-        self._update(Job.id == identifier, Job.state == "running", wish="pause", wished=time.time())
-        return self.job(identifier)
+        """Pause a job: at once if it waits, else its worker is asked to stop so that it can go on later.
+
+        Raises ImpastoError if it has ended, is paused, or is being cancelled.
+        """
+        with self._locked(identifier) as job:
+            if job.state not in ("queued", "running") or job.wish == "cancel":
+                raise ImpastoError("This is not possible: only what is queued or running can be paused.")
+            if job.state == "queued":
+                job.state = "paused"
+            elif job.wish is None:
+                job.wish, job.wished = "pause", self._clock()
+        return job
 
     def resume(self, identifier: str) -> Job:
-        """Queue a paused job again."""
-        self._require(identifier, ("paused",), "it is not paused")
-        self._update(Job.id == identifier, Job.state == "paused", state="queued", wish=None, wished=None)
-        return self.job(identifier)
+        """Queue a paused job again. Raises ImpastoError if it is not paused."""
+        with self._locked(identifier) as job:
+            if job.state != "paused":
+                raise ImpastoError("This is not possible: the job is not paused.")
+            job.state = "queued"
+        return job
 
-    def reopen(self, identifier: str, settings: dict[str, Any]) -> Job:
-        """Queue an ended job again with other settings, such as a training with a larger budget."""
-        self._require(identifier, ENDED, "it has not ended")
-        self._update(
-            Job.id == identifier, Job.state.in_(ENDED), state="queued", settings=settings, error=None, finished=None,
-            wish=None, wished=None, attempts=0,
-        )  # fmt: skip
-        return self.job(identifier)
-
-    def _require(self, identifier: str, states: Collection[str], problem: str) -> None:
-        if self.job(identifier).state not in states:
-            raise ImpastoError(f"This is not possible: {problem}.")
+    @contextmanager
+    def _locked(self, identifier: str) -> Iterator[Job]:
+        """A job that nobody else changes inside. Raises NotFoundError."""
+        with self._database.write() as session:
+            job = session.get(Job, identifier, with_for_update=True)
+            if job is None:
+                raise NotFoundError(f"There is no job {identifier}.")
+            yield job
+            job.changed = self._clock()
 
     # The workers' side
 
-    def claim(self, lane: str, worker: str, *, light: bool = False) -> Job | None:
-        """Take the next job of a lane, one that nobody holds or whose holder has not renewed its lease.
+    def claim(self, lane: str, worker: str, *, light: bool = False, priority: int | None = None) -> Job | None:
+        """Take the next job of a lane.
 
         Args:
             lane: of the worker.
             worker: identifier of the process.
-            light: take the next job only if it can run beside others: a light one that ended no worker.
+            light: take it only if it can run beside others: a light one that ended no worker.
+            priority: take it only if it has this priority at least.
         """
-        now = time.time()
-        free = or_(Job.state == "queued", and_(Job.state == "running", Job.lease < now))
-        order = (Job.priority.desc(), Job.created, Job.id)
-        following = select(Job.id).where(Job.lane == lane, free).order_by(*order).limit(1)
+        now = self._clock()
+        following = (
+            select(Job.id)
+            .where(Job.lane == lane, Job.state == "queued")
+            .order_by(Job.priority.desc(), Job.created, Job.id)
+            .limit(1)
+        )
+        suits: list[ColumnElement[bool]] = [Job.state == "queued"]
+        suits += [Job.light.is_(True), Job.attempts == 0] if light else []
+        suits += [Job.priority >= priority] if priority is not None else []
         with self._database.read() as session:  # most often there is none, and readers do not wait
-            first = session.get(Job, session.scalar(following) or "")
-        if first is None or (light and not is_light(first)):
-            return None
+            if session.scalar(select(Job.id).where(Job.id == following.scalar_subquery(), *suits)) is None:
+                return None
         taken = (
             update(Job)
-            .where(Job.id == following.with_for_update(skip_locked=True).scalar_subquery(), free)
+            .where(Job.id == following.with_for_update(skip_locked=True).scalar_subquery(), *suits)
             .values(
-                state="running", claim=self._library.new_id(), worker=worker, lease=now + LEASE, changed=now,
-                started=func.coalesce(Job.started, now), wish=None, wished=None,
+                state="running", claim=self._library.new_id(), worker=worker, claimed=now, lease=now + LEASE,
+                changed=now, started=func.coalesce(Job.started, now), wish=None, wished=None,
             )
             .returning(Job)
         )  # fmt: skip
@@ -194,14 +212,12 @@ class JobQueue:
             job: Job | None = session.scalars(taken).one_or_none()
         return job
 
-    def renew(self, worker: str) -> dict[str, str | None]:
-        """Renew the leases of a worker; return its claims, with what is wished of each job."""
-        now = time.time()
-        held = (Job.worker == worker, Job.state == "running")
+    def renew(self, claims: Collection[str]) -> dict[str, str | None]:
+        """Renew the leases of claims; return those that still hold, with what is wished of each job."""
+        held = (Job.claim.in_(claims), Job.state == "running")
         with self._database.write() as session:
-            session.execute(update(Job).where(*held).values(lease=now + LEASE))
-            rows = session.execute(select(Job.claim, Job.wish).where(*held))
-            return {str(claim): wish for claim, wish in rows}
+            session.execute(update(Job).where(*held).values(lease=self._clock() + LEASE))
+            return {str(claim): wish for claim, wish in session.execute(select(Job.claim, Job.wish).where(*held))}
 
     def report(self, job: Job, **values: Any) -> None:
         """Set values of a job that this worker holds. Raises LostError if it does not."""
@@ -210,38 +226,66 @@ class JobQueue:
 
     def finish(self, job: Job, state: str, **values: Any) -> None:
         """End a job that this worker holds, or put it back. Raises LostError if it does not hold it."""
-        ended = {"finished": time.time()} if state in ENDED else {}
-        self.report(job, state=state, claim=None, worker=None, lease=None, wish=None, wished=None, **ended, **values)
+        if state in ENDED:
+            self.report(job, state=state, finished=self._clock(), **_FREE, **values)
+        else:
+            self.report(job, **self._stopped(state), **_FREE, **values)
 
-    def release(self, worker: str, reason: str) -> int:
-        """Put the jobs of a worker that is gone back into the queue; those that ended too many workers fail."""
-        held = (Job.worker == worker, Job.state == "running")
-        free = {"claim": None, "worker": None, "lease": None, "attempts": Job.attempts + 1}
-        self._update(*held, Job.wish == "cancel", state="cancelled", finished=time.time(), message="Cancelled.", **free)
-        self._update(*held, Job.wish == "pause", state="paused", **free | {"attempts": Job.attempts})
-        last = Job.attempts + 1 >= self._limits.attempts
-        self._update(*held, last, state="failed", finished=time.time(), error=reason, **free)
-        return self._update(*held, state="queued", **free)
+    def _stopped(self, state: str) -> dict[str, Any]:
+        """Return the values of a job whose worker stopped, in this state unless a user wishes something else."""
+        cancelled = Job.wish == "cancel"
+        return {
+            "state": case((cancelled, "cancelled"), (Job.wish == "pause", "paused"), else_=state),
+            "finished": case((cancelled, self._clock()), else_=null()),
+            "message": case((cancelled, "Cancelled."), else_=Job.message),
+        }
+
+    def release(self, worker: str, *, blame: bool = True) -> int:
+        """Put the jobs of a worker that is gone back into the queue; return how many it held.
+
+        With ``blame``, for which the worker ended without being asked to, jobs that ended too many workers fail.
+        """
+        return self._put_back(Job.worker == worker, blame=blame)
+
+    def release_expired(self) -> int:
+        """Put back the jobs whose workers do not renew their leases; return how many."""
+        expired = Job.lease < self._clock()
+        with self._database.read() as session:  # most often there is none, and readers do not wait
+            if not session.scalar(select(exists().where(expired, Job.state == "running"))):
+                return 0
+        return self._put_back(expired, blame=True)
+
+    def _put_back(self, whose: ColumnElement[bool], *, blame: bool) -> int:
+        held, limit = (whose, Job.state == "running"), self._limits.attempts
+        if not blame:
+            return self._update(*held, **self._stopped("queued"), **_FREE)
+        reason = f"This ended its worker process {limit} times: it takes too much memory, or a file of it is damaged."
+        last = (Job.attempts + 1 >= limit, Job.wish.is_(None))
+        failed = self._update(*held, *last, state="failed", finished=self._clock(), error=reason, **_FREE)
+        return failed + self._update(*held, attempts=Job.attempts + 1, **self._stopped("queued"), **_FREE)
 
     def fail(self, identifier: str, reason: str) -> None:
         """Fail a running job, whoever holds it."""
         self._update(
-            Job.id == identifier, Job.state == "running", state="failed", finished=time.time(), error=reason,
-            claim=None, worker=None, lease=None,
-        )  # fmt: skip
+            Job.id == identifier, Job.state == "running", state="failed", finished=self._clock(), error=reason, **_FREE
+        )
 
     def running(self, worker: str) -> Sequence[Job]:
         """Return the jobs that a worker holds."""
         with self._database.read() as session:
             return session.scalars(select(Job).where(Job.worker == worker, Job.state == "running")).all()
 
-    def workers(self) -> Sequence[str]:
-        """Return the workers that hold jobs."""
-        with self._database.read() as session:
-            return [str(each) for each in session.scalars(select(Job.worker).where(Job.state == "running").distinct())]
-
     def _update(self, *where: ColumnElement[bool], **values: Any) -> int:
         """Update jobs in one statement; return how many."""
         with self._database.write() as session:
-            result = session.execute(update(Job).where(*where).values(changed=time.time(), **values))
+            result = session.execute(
+                update(Job).where(*where).values(changed=self._clock(), **values),
+                execution_options={"synchronize_session": False},
+            )
             return int(result.rowcount)  # type: ignore[attr-defined]
+
+
+#: A job that nobody holds.
+_FREE: dict[str, Any] = {
+    "claim": None, "claimed": None, "worker": None, "lease": None, "wish": None, "wished": None,
+}  # fmt: skip

@@ -2,13 +2,17 @@
 
 import secrets
 import shutil
+import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sqlalchemy import String, cast, delete, exists, func, or_, select, update
+from sqlalchemy import Select, String, cast, delete, exists, func, or_, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from impasto.errors import ImpastoError, printable, shorten
 from impasto.files import make_folder
@@ -29,6 +33,12 @@ MEDIA = {
 UNKNOWN = "application/octet-stream"
 #: Longest name of a file, in characters.
 MAX_NAME = 200
+#: States that a job does not leave.
+ENDED = ("done", "failed", "cancelled")
+#: Where impasto is installed, whose bundled styles are read from there.
+PACKAGE = Path(__file__).parents[1]
+#: Files that are deleted in one transaction.
+BATCH = 500
 
 
 class NotFoundError(ImpastoError):
@@ -39,6 +49,10 @@ class FullError(ImpastoError):
     """The quota is used up."""
 
 
+class LostError(ImpastoError):
+    """Another worker took the job over, or it was deleted."""
+
+
 def display_name(name: str) -> str:
     """Return the last part of a name as people wrote it, printable and of bounded length; it is never a path."""
     last = PureWindowsPath(PurePosixPath(name.replace("\0", "")).name).name
@@ -47,16 +61,20 @@ def display_name(name: str) -> str:
 
 @dataclass
 class Library:
-    """The files below ``folder``: ``files/`` for bytes, ``work/`` for jobs in progress, ``runs/`` and ``styles/``."""
+    """The files below ``folder``: ``files/`` for bytes, ``work/`` for jobs in progress, ``runs/`` and ``styles/``.
+
+    Bytes wait in ``incoming/`` until their entry is in the database, so that what a killed process leaves is told from
+    files that belong to another database.
+    """
 
     folder: Path
     database: Database
     limits: Limits
 
     def __post_init__(self) -> None:
-        self.files, self.work = self.folder / "files", self.folder / "work"
-        self.runs, self.styles = self.folder / "runs", self.folder / "styles"
-        for folder in (self.files, self.work, self.runs, self.styles):
+        self.files, self.incoming = self.folder / "files", self.folder / "incoming"
+        self.work, self.runs, self.styles = self.folder / "work", self.folder / "runs", self.folder / "styles"
+        for folder in (self.files, self.incoming, self.work, self.runs, self.styles):
             make_folder(folder)
 
     def new_id(self) -> str:
@@ -84,14 +102,15 @@ class Library:
         path: Path,
         *,
         kind: str,
-        job: str | None = None,
+        job: Job | None = None,
         source: str | None = None,
         settings: dict[str, Any] | None = None,
         size: tuple[int, int] | None = None,
         shown: bool = True,
         thumbnail: Path | None = None,
     ) -> StoredFile:
-        """Move a file into the library and return its entry."""
+        """Move a file into the library and return its entry. Raises LostError if it is a result of a job that is held
+        by another claim."""
         shown_name = display_name(name)
         suffix = PurePosixPath(shown_name).suffix.lower()
         suffix = suffix if suffix in MEDIA else ""
@@ -100,14 +119,25 @@ class Library:
             suffix, media = "", UNKNOWN
         file = StoredFile(
             id=self.new_id(), name=shown_name, media=media, suffix=suffix, bytes=path.stat().st_size, kind=kind,
-            job=job, source=source, settings=settings, shown=shown, created=time.time(), favourite=False,
-            thumbnail=thumbnail is not None, width=size and size[0], height=size and size[1],
+            job=job and job.id, source=source, settings=settings, shown=shown, created=round(time.time(), 6),
+            favourite=False, thumbnail=thumbnail is not None, width=size and size[0], height=size and size[1],
         )  # fmt: skip
-        path.replace(self.path(file))
-        if thumbnail is not None:
-            thumbnail.replace(self.thumbnail(file))
-        with self.database.write() as session:
-            session.add(file)
+        moved = [(path, self.path(file))] + ([(thumbnail, self.thumbnail(file))] if thumbnail is not None else [])
+        for source_path, target in moved:
+            source_path.replace(self.incoming / target.name)
+        try:
+            with self.database.write() as session:
+                if job is not None:
+                    held = select(Job.id).where(Job.id == job.id, Job.claim == job.claim, Job.state == "running")
+                    if session.scalar(held.with_for_update(read=True)) is None:
+                        raise LostError("Another worker took this job over.")
+                session.add(file)
+        except LostError:
+            for _, target in moved:
+                (self.incoming / target.name).unlink(missing_ok=True)
+            raise
+        for _, target in moved:
+            self.settle(self.incoming / target.name)
         return file
 
     def file(self, identifier: str) -> StoredFile:
@@ -169,57 +199,81 @@ class Library:
     def delete(self, identifier: str) -> None:
         """Delete a file. Raises NotFoundError, and ImpastoError if an unfinished job reads it."""
         file = self.file(identifier)
-        unfinished = select(Job.id).join(JobInput, JobInput.job == Job.id).where(JobInput.file == identifier)
-        with self.database.write() as session:
-            if session.scalar(unfinished.where(Job.state.in_(("queued", "running", "paused"))).limit(1)):
-                raise ImpastoError(f"{file.name} is read by a job: cancel that first.")
-            session.execute(delete(JobInput).where(JobInput.file == identifier))
-            session.execute(delete(StoredFile).where(StoredFile.id == identifier))
-        self._unlink([file])
+        with self.deleting() as session:
+            self.remove(session, [file])
 
     def delete_job(self, job: str) -> None:
-        """Delete a job with its results, its working folder, and the uploads that no other job reads."""
+        """Delete an ended job with its results, its run, and the uploads that no other job reads and nobody marked.
+
+        Raises NotFoundError, and ImpastoError if it has not ended, or an unfinished job reads a result of it.
+        """
         others = exists().where(JobInput.file == StoredFile.id, JobInput.job != job)
-        with self.database.write() as session:
-            inputs = select(JobInput.file).where(JobInput.job == job)
-            uploads = session.scalars(
-                select(StoredFile).where(StoredFile.id.in_(inputs), StoredFile.kind == "upload", ~others)
-            ).all()
-            results = session.scalars(select(StoredFile).where(StoredFile.job == job)).all()
-            gone = [*uploads, *results]
+        read = StoredFile.id.in_(select(JobInput.file).where(JobInput.job == job))
+        uploads = select(StoredFile).where(read, StoredFile.kind == "upload", ~StoredFile.favourite, ~others)
+        with self.deleting() as session:
+            found = session.get(Job, job, with_for_update=True)
+            if found is None:
+                raise NotFoundError(f"There is no job {job}.")
+            if found.state not in ENDED:
+                raise ImpastoError("This job has not ended: cancel it first.")
+            gone = [*session.scalars(uploads), *session.scalars(select(StoredFile).where(StoredFile.job == job))]
             session.execute(delete(JobInput).where(JobInput.job == job))
-            session.execute(delete(JobInput).where(JobInput.file.in_([file.id for file in gone])))
-            session.execute(delete(StoredFile).where(StoredFile.id.in_([file.id for file in gone])))
+            self.remove(session, gone)
             session.execute(delete(Job).where(Job.id == job))
-        self._unlink(gone)
+            self.end_work(job)
+            shutil.rmtree(self.runs / job, ignore_errors=True)
+
+    def start_over(self, job: Job) -> None:
+        """Delete what an earlier worker made of a job."""
+        with self.deleting() as session:
+            self.remove(session, session.scalars(select(StoredFile).where(StoredFile.job == job.id)).all())
+        self.end_work(job.id)
+
+    def end_work(self, job: str) -> None:
+        """Delete the working folder of a job."""
         shutil.rmtree(self.work / job, ignore_errors=True)
 
-    def clean(self, now: float) -> int:
-        """Delete files older than the retention time, except favourites and what unfinished jobs read; return how
-        many."""
-        if self.limits.keep_days is None:
-            return 0
-        read = exists().where(
-            JobInput.file == StoredFile.id, JobInput.job == Job.id, Job.state.in_(("queued", "running", "paused"))
-        )
-        old = (StoredFile.created < now - 86400 * self.limits.keep_days, ~StoredFile.favourite, ~read)
-        with self.database.write() as session:
-            gone = session.scalars(select(StoredFile).where(*old)).all()
-            for first in range(0, len(gone), 500):
-                identifiers = [file.id for file in gone[first : first + 500]]
-                session.execute(delete(JobInput).where(JobInput.file.in_(identifiers)))
-                session.execute(delete(StoredFile).where(StoredFile.id.in_(identifiers)))
-        self._unlink(gone)
-        return len(gone)
+    def settle(self, path: Path) -> None:
+        """Move bytes whose entry is in the database from ``incoming/`` to their place."""
+        with suppress(FileNotFoundError):  # another process was faster
+            path.replace(self.files / path.name)
 
-    def hide_paths(self, text: str, files: Iterable[StoredFile] = ()) -> str:
-        """Return a text with the names of files instead of their paths, and without the path of the folder."""
-        for file in files:
-            text = text.replace(str(self.path(file)), file.name).replace(f"{file.id}{file.suffix}", file.name)
-        resolved = str(self.folder.resolve())
-        return text.replace(f"{resolved}/", "").replace(f"{self.folder}/", "").replace(resolved, "the studio's folder")
+    @contextmanager
+    def deleting(self) -> Iterator[Session]:
+        """A transaction for :meth:`remove`. Raises ImpastoError if a job that began meanwhile reads a file."""
+        try:
+            with self.database.write() as session:
+                yield session
+        except IntegrityError as error:  # of PostgreSQL, where both may be in a transaction
+            raise ImpastoError("A file is read by a job: cancel that first.") from error
 
-    def _unlink(self, files: Iterable[StoredFile]) -> None:
+    def remove(self, session: Session, files: Sequence[StoredFile]) -> None:
+        """Delete entries and bytes. Raises ImpastoError if an unfinished job reads one.
+
+        The bytes go before the transaction ends: a process that is killed between leaves an entry, which can be deleted
+        again, and never bytes without one.
+        """
+        for first in range(0, len(files), BATCH):
+            batch = [file.id for file in files[first : first + BATCH]]
+            session.execute(select(StoredFile.id).where(StoredFile.id.in_(batch)).with_for_update())
+            if name := session.scalar(select(StoredFile.name).where(StoredFile.id.in_(batch), exists(readers()))):
+                raise ImpastoError(f"{name} is read by a job: cancel that first.")
+            session.execute(delete(JobInput).where(JobInput.file.in_(batch)))
+            session.execute(delete(StoredFile).where(StoredFile.id.in_(batch)))
         for file in files:
             self.path(file).unlink(missing_ok=True)
             self.thumbnail(file).unlink(missing_ok=True)
+
+    def hide_paths(self, text: str, files: Iterable[StoredFile] = ()) -> str:
+        """Return a text with the names of files instead of their paths, and without the folders of this machine."""
+        for file in files:
+            text = text.replace(str(self.path(file)), file.name).replace(f"{file.id}{file.suffix}", file.name)
+        for folder in (self.folder.resolve(), self.folder.absolute(), PACKAGE, Path(tempfile.gettempdir())):
+            text = text.replace(f"{folder}/", "").replace(str(folder), "the studio's folder")
+        return text
+
+
+def readers() -> Select[str]:
+    """Return the unfinished jobs that read a file of the query around it."""
+    reads = (JobInput.file == StoredFile.id, JobInput.job == Job.id, Job.state.not_in(ENDED))
+    return select(Job.id).where(*reads).correlate(StoredFile)

@@ -1,13 +1,15 @@
 """The styles of the studio: the bundled ones, and those that were imported, pulled or trained in it."""
 
+import shutil
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from impasto.errors import ImpastoError
+from impasto.files import atomic_write
 from impasto.reports.styles import describe_file
 from impasto.serving.library import Library, NotFoundError
 from impasto.style import REVERSE, Card, bundled_styles
@@ -56,17 +58,33 @@ def styles(library: Library) -> list[ShelvedStyle]:
     for name, path in style_files(library).items():
         try:
             card = Card.load(path)
-        except (ImpastoError, OSError):
-            continue  # it is named where it is used
-        found.append(ShelvedStyle(name, path, card, _origin(library, path, card), *_abilities(path)))
+            moods, reverse = _abilities(path, path.stat().st_mtime_ns)
+        except (ImpastoError, SafetensorError, OSError):
+            continue  # it is named where it is used, or was deleted meanwhile
+        found.append(ShelvedStyle(name, path, card, _origin(library, path, card), moods, reverse))
     return sorted(found, key=lambda style: (style.origin != "bundled", style.name))
 
 
 def new_style_file(library: Library, name: str) -> Path:
     """Return the path of a new style. Raises ImpastoError if the name is taken."""
     if name in style_files(library):
-        raise ImpastoError(f"There is a style {name} already: choose another name.")
+        raise _taken(name)
     return library.styles / f"{name}.safetensors"
+
+
+def add_style(library: Library, name: str, file: Path) -> None:
+    """Put a style file that was written elsewhere in the studio's folder on the shelf; no other one is replaced.
+
+    Raises ImpastoError if the name is taken.
+    """
+    out = new_style_file(library, name)
+    try:
+        out.hardlink_to(file)
+    except FileExistsError as error:
+        raise _taken(name) from error
+    except OSError:  # a file system without links
+        with atomic_write(out) as part:
+            shutil.copyfile(file, part)
 
 
 def remove_style(library: Library, name: str) -> None:
@@ -83,8 +101,12 @@ def example_file(library: Library, name: str) -> Path:
     return library.folder / "examples" / f"{name}.jpg"
 
 
-@cache
-def _abilities(path: Path) -> tuple[int, bool]:
+def _taken(name: str) -> ImpastoError:
+    return ImpastoError(f"There is a style {name} already: choose another name.")
+
+
+@lru_cache(1000)
+def _abilities(path: Path, written: int) -> tuple[int, bool]:
     """Return the number of moods, and whether there is a reverse direction, from the names and shapes of tensors."""
     with safe_open(path, framework="pt") as file:
         names = set(file.keys())

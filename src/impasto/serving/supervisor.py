@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import psutil
@@ -13,7 +14,7 @@ import psutil
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
 from impasto.serving.limits import Limits
-from impasto.serving.worker import is_alive
+from impasto.serving.worker import worker_name
 
 #: Seconds between two looks at the workers.
 LOOK_EVERY = 0.5
@@ -40,17 +41,25 @@ class _Child:
 class Supervisor:
     """The workers of this server: one for painting, one for training."""
 
-    def __init__(self, queue: JobQueue, library: Library, limits: Limits, *, database: str, device: str) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        library: Library,
+        limits: Limits,
+        *,
+        database: str,
+        device: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._queue, self._library, self._limits = queue, library, limits
-        self._database, self._device = database, device
+        self._database, self._device, self._clock = database, device, clock
         self._children: dict[str, _Child] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._memory = limits.worker_bytes or psutil.virtual_memory().total * 3 // 4
 
     def start(self) -> None:
-        """Take back the jobs of workers that are gone, and start workers."""
-        self._release_dead()
+        """Start workers. Jobs of workers that are gone are taken back when their leases expire."""
         for lane in ("paint", "train"):
             self._start(lane)
         self._thread.start()
@@ -66,8 +75,8 @@ class Supervisor:
                 child.process.wait(PATIENCE[child.lane])
             except subprocess.TimeoutExpired:
                 child.process.kill()
-                child.process.wait()
-            self._queue.release(child.name, _reason(self._limits.attempts))
+            _end(child)
+            self._queue.release(child.name, blame=False)
 
     @property
     def ready(self) -> bool:
@@ -83,10 +92,11 @@ class Supervisor:
         command = [sys.executable, "-m", "impasto.serving.worker", "--folder", str(self._library.folder)]
         command += ["--lane", lane, "--device", self._device, "--child"]
         command += ["--nice", str(TRAIN_NICE)] if lane == "train" else []
+        name = worker_name(lane)
+        command += ["--name", name]
         environment = os.environ | {"IMPASTO_DATABASE": self._database}  # not in the list of processes
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment)
-        created = psutil.Process(process.pid).create_time()
-        name = f"{os.uname().nodename}/{process.pid}/{created:.2f}/{lane}"
+        # In a session of its own: Ctrl-C in a terminal is for the server, which asks its workers to end.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, start_new_session=True)
         self._children[lane] = _Child(lane, process, name, time.monotonic())
 
     def _watch(self) -> None:
@@ -102,28 +112,34 @@ class Supervisor:
 
     def _replace(self, lane: str, child: _Child) -> None:
         _log.warning("The worker for %s ended with %d; its jobs go on in a new one.", lane, child.process.returncode)
-        self._queue.release(child.name, _reason(self._limits.attempts))
+        _end(child)
+        self._queue.release(child.name)
         self._stopping.wait(max(0.0, RESTART_AFTER - (time.monotonic() - child.started)))
         self._start(lane)
 
     def _limit(self, child: _Child) -> None:
         """Kill a worker that does not obey, runs a job for too long or takes too much memory."""
-        now, jobs = time.time(), self._queue.running(child.name)
+        now, jobs = self._clock(), self._queue.running(child.name)
         for job in jobs:
             if job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]:
                 child.process.kill()
-            elif child.lane != "train" and now - (job.started or now) > self._limits.job_seconds:
+            elif child.lane != "train" and now - (job.claimed or now) > self._limits.job_seconds:
                 self._queue.fail(job.id, f"This took longer than {self._limits.job_seconds / 3600:.1f} hours.")
                 child.process.kill()
-        if jobs and psutil.Process(child.process.pid).memory_info().rss > self._memory:
+        if jobs and _memory(child.process.pid) > self._memory:
             _log.warning("The worker for %s takes more than %d bytes and is ended.", child.lane, self._memory)
             child.process.kill()
 
-    def _release_dead(self) -> None:
-        for worker in self._queue.workers():
-            if is_alive(worker) is False:
-                self._queue.release(worker, _reason(self._limits.attempts))
+
+def _end(child: _Child) -> None:
+    """Wait for a process that has ended, or was killed."""
+    with child.process:
+        pass
 
 
-def _reason(attempts: int) -> str:
-    return f"This ended its worker process {attempts} times: it takes too much memory, or is damaged."
+def _memory(pid: int) -> int:
+    """Return the resident memory of a process in bytes; 0 once it has ended."""
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.NoSuchProcess:
+        return 0

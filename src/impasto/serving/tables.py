@@ -27,10 +27,11 @@ class Job(Base):
         wish: ``cancel`` or ``pause``, for the worker to obey.
         wished: when.
         changed: when anything changed last.
-        claim: identifier of the worker's hold on the job; what a worker without it writes is ignored.
+        claim: identifier of the worker's hold on the job; what a worker without it writes is refused.
+        claimed: when the claim began.
         worker: process that runs it.
         lease: when the claim expires unless it is renewed.
-        attempts: workers that ended while they ran it.
+        attempts: workers that ended while they ran it, since it last got further.
     """
 
     __tablename__ = "jobs"
@@ -56,6 +57,7 @@ class Job(Base):
     error: Mapped[str | None]
     outcome: Mapped[dict[str, Any] | None]
     claim: Mapped[str | None]
+    claimed: Mapped[float | None]
     worker: Mapped[str | None]
     lease: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(default=0)

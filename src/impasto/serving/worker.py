@@ -7,48 +7,47 @@ hand on other machines that share the database and the folder.
 import argparse
 import logging
 import os
+import platform
+import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
+from typing import Any
 
-import psutil
 import torch
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
+from impasto.device import choose_device, out_of_memory
 from impasto.errors import ImpastoError
+from impasto.inference.translator import GPU_WORKERS
+from impasto.serving.cleaning import settle
 from impasto.serving.database import Database
-from impasto.serving.jobs import RENEW, JobQueue, LostError, is_light
-from impasto.serving.library import Library
+from impasto.serving.jobs import JobQueue, is_light
+from impasto.serving.library import ENDED, Library, LostError
 from impasto.serving.limits import Limits
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, Stopped, TaskContext
-from impasto.serving.tasks.base import Models
+from impasto.serving.tasks.models import Models
 
-#: Seconds between two looks for a job.
-LOOK_EVERY = 0.05
+#: Seconds between two looks for a job, between two renewals of the leases, and between two looks for expired ones.
+LOOK_EVERY, RENEW_EVERY, EXPIRE_EVERY = 0.05, 0.5, 3.0
+#: Priority from which on a small job runs beside one that is not small, which may take hours.
+BESIDE = 1
+#: Seconds that a worker has to put back its jobs once its server has gone, by lane.
+GRACE = {"paint": 20.0, "train": 120.0}
+#: What is said of an error that no task expects.
+UNEXPECTED = "This failed for a reason that is in the log of the server."
 
 _log = logging.getLogger(__name__)
 
 
 def worker_name(lane: str) -> str:
-    """Return the identifier of this process: machine, process and when that started, lane."""
-    return f"{os.uname().nodename}/{os.getpid()}/{psutil.Process().create_time():.2f}/{lane}"
-
-
-def is_alive(worker: str) -> bool | None:
-    """Whether the process of that identifier runs; None if it is on another machine."""
-    machine, process, started, _ = worker.split("/")
-    if machine != os.uname().nodename:
-        return None
-    try:
-        found = psutil.Process(int(process))
-        return f"{found.create_time():.2f}" == started and found.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
+    """Return a new identifier of a worker, which says where it runs."""
+    return f"{platform.node()}/{secrets.token_hex(8)}/{lane}"
 
 
 @dataclass
@@ -69,24 +68,43 @@ class Worker:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Take jobs until :attr:`stopping` is set. Jobs that can go on elsewhere are put back then."""
-        threading.Thread(target=self._renew, daemon=True).start()
-        slots = 1 if self.lane == "train" or self.device.startswith("cuda") else max(torch.get_num_threads(), 1)
-        pool = ThreadPoolExecutor(slots, initializer=torch.set_num_threads, initargs=(1,))
-        running: set[Future[None]] = set()
-        while not self.stopping.is_set():
-            running = {each for each in running if not each.done()}
-            # A light job runs beside others; any other waits until it is alone.
-            job = None
-            if len(running) < slots:
-                job = self.queue.claim(self.lane, self.name, light=bool(running))
-            if job is None:
-                self.stopping.wait(LOOK_EVERY)
-            elif slots > 1 and is_light(job):
-                running.add(pool.submit(self.do, job))
-            else:
-                self.do(job)
-        pool.shutdown(wait=True)
+        """Take jobs until :attr:`stopping` is set. Jobs that can go on elsewhere are put back then.
+
+        Trainings run in this thread, which receives signals. Of the others, light ones run beside each other, each on
+        one core. Any other runs alone on all cores, but for light ones that somebody waits for.
+        """
+        threads = torch.get_num_threads()
+        renewing = threading.Thread(target=self._renew, daemon=True)
+        renewing.start()
+        slots = threads if choose_device(self.device).type == "cpu" else GPU_WORKERS
+        light, heavy = set[Future[None]](), set[Future[None]]()
+        with (
+            ThreadPoolExecutor(slots, initializer=torch.set_num_threads, initargs=(1,)) as beside,
+            ThreadPoolExecutor(1, initializer=torch.set_num_threads, initargs=(threads,)) as alone,
+        ):
+            while not self.stopping.is_set():
+                light, heavy = ({each for each in futures if not each.done()} for futures in (light, heavy))
+                if len(light) == slots:
+                    wait(light, LOOK_EVERY, FIRST_COMPLETED)
+                    continue
+                job = self._claim(light=bool(light or heavy), priority=BESIDE if heavy else None)
+                if job is None:
+                    self.stopping.wait(LOOK_EVERY)
+                elif self.lane == "train":
+                    self.do(job)
+                elif is_light(job):
+                    light.add(beside.submit(self.do, job))
+                else:
+                    heavy.add(alone.submit(self.do, job))
+        renewing.join()
+
+    def _claim(self, *, light: bool, priority: int | None) -> Job | None:
+        try:
+            return self.queue.claim(self.lane, self.name, light=light, priority=priority)
+        except OperationalError as error:
+            _log.warning("The database does not answer: %s", error)
+            self.stopping.wait(1)
+            return None
 
     def do(self, job: Job) -> None:
         """Run one job to its end, whatever happens in it."""
@@ -95,82 +113,96 @@ class Worker:
         context = TaskContext(job, self.library, self.queue, self._models, self.device)
         with self._lock:
             self._held[job.claim] = context
+            if self.stopping.is_set():
+                context.end("requeue")
         try:
-            self._run(job, context)
-        except LostError:
-            _log.info("Job %s was taken over.", job.id)
+            state, values = self._run(job, context)
+            if state is None or not self._finish(job, state, values):
+                _log.info("Job %s was taken over.", job.id)
+            elif state in ENDED:
+                self.library.end_work(job.id)
         finally:
             with self._lock:
                 del self._held[job.claim]
 
-    def _run(self, job: Job, context: TaskContext) -> None:
+    def _run(self, job: Job, context: TaskContext) -> tuple[str | None, dict[str, Any]]:
+        """Return the state in which a job is left, with what there is to say; None if it is not held any more."""
         try:
+            context.check()
             task = TASKS[job.kind]
-            outcome = task.run(task.request.model_validate(job.settings), context)
+            if not task.resumes:
+                self.library.start_over(job)
+            return "done", {"outcome": task.run(task.request.model_validate(job.settings), context)}
         except Stopped as stopped:
-            self._stop(job, stopped.wish)
-        except LostError:
-            raise
+            if stopped.wish == "cancel":
+                return "cancelled", {"message": "Cancelled."}
+            return {"pause": "paused", "requeue": "queued"}.get(stopped.wish), {}
+        except OperationalError as error:  # the database is away: this begins again when it is back
+            _log.warning("Job %s is put back: %s", job.id, error)
+            return "queued", {}
         except ImpastoError as error:
-            self.queue.finish(job, "failed", error=context.explain(error))
-        except MemoryError:
-            self.queue.finish(job, "failed", error="This takes more memory than there is.")
-        except Exception:
+            return "failed", {"error": context.explain(error)}
+        except Exception as error:
+            if out_of_memory(error):
+                return "failed", {"error": "This takes more memory than there is."}
             _log.exception("Job %s failed", job.id)
-            self.queue.finish(job, "failed", error="This failed for a reason that is in the log of the server.")
-        else:
-            self.queue.finish(job, "done", outcome=outcome)
+            return "failed", {"error": UNEXPECTED}
 
-    def _stop(self, job: Job, wish: str) -> None:
-        match wish:
-            case "cancel":
-                self.queue.finish(job, "cancelled", message="Cancelled.")
-            case "pause":
-                self.queue.finish(job, "paused")
-            case _:  # the worker ends, and another goes on
-                self.queue.finish(job, "queued")
-
-    def stop(self) -> None:
-        """Take no more jobs, and put back those that run at their next report."""
-        self.stopping.set()
-        with self._lock:
-            for context in self._held.values():
-                context.wish = "requeue"
-                context.stop.set()
-
-    def _renew(self) -> None:
-        """Renew the leases of the jobs held, and pass on what is wished of them."""
+    def _finish(self, job: Job, state: str, values: dict[str, Any]) -> bool:
+        """Write how a job ended, however long the database takes to answer. False if it is not held any more."""
         while True:
             try:
-                wishes = self.queue.renew(self.name)
-            except Exception as error:  # a database that is away for a moment
-                _log.warning("The database does not answer: %s", error)
+                self.queue.finish(job, state, **values)
+            except LostError:
+                return False
+            except OperationalError as error:
+                _log.warning("The end of job %s is not written yet: %s", job.id, error)
+                time.sleep(1)
+            except SQLAlchemyError:  # an outcome that no database can hold
+                _log.exception("Job %s failed", job.id)
+                state, values = "failed", {"error": UNEXPECTED}
             else:
-                with self._lock:
-                    held = dict(self._held)
+                return True
+
+    def stop(self) -> None:
+        """Take no more jobs, and put back those that run at their next report. Not for signal handlers: it locks."""
+        with self._lock:
+            self.stopping.set()
+            for context in self._held.values():
+                context.end("requeue")
+
+    def _renew(self) -> None:
+        """Renew the leases of the jobs held, pass on what is wished of them, and put back what others do not renew."""
+        looked = time.time()
+        while not self.stopping.is_set() or self._held:
+            with self._lock:
+                held = dict(self._held)
+            try:
+                wishes = self.queue.renew(held) if held else {}
                 for claim, context in held.items():
-                    wish = wishes.get(claim)
-                    if wish is not None and not context.stop.is_set():
-                        context.wish = wish
-                        context.stop.set()
-            self.stopping.wait(min(RENEW, 0.5 if self._held else RENEW))
-            if self.stopping.is_set() and not self._held:
-                return
-            if self.stopping.is_set():
-                time.sleep(0.2)
+                    if (wish := wishes.get(claim, "lost")) is not None:
+                        context.end(wish)
+                if (passed := time.time() - looked) >= EXPIRE_EVERY:
+                    looked = time.time()
+                    if passed < 2 * EXPIRE_EVERY:  # else this machine slept, and others wake up with it
+                        self.queue.release_expired()
+            except SQLAlchemyError as error:
+                _log.warning("The database does not answer: %s", error)
+            time.sleep(RENEW_EVERY)
 
 
-def _end_with_parent(stop: Callable[[], None]) -> None:
+def _call_at_byte(file: int, stop: Callable[[], None]) -> None:
+    os.read(file, 1)
+    stop()
+
+
+def _end_with_parent(stop: Callable[[], None], grace: float) -> None:
     """Stop when the pipe from the server closes: it has ended, however it did."""
-
-    def wait() -> None:
-        while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
-            pass
-        stop()
-        time.sleep(20)
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+    while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
+        pass
+    stop()
+    time.sleep(grace)
+    os._exit(1)
 
 
 def main() -> None:
@@ -181,25 +213,30 @@ def main() -> None:
     parser.add_argument("--lane", choices=["paint", "train"], required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--nice", type=int, default=0)
+    parser.add_argument("--name", default="", help="identifier; default a new one")
     parser.add_argument("--child", action="store_true", help="end when standard input closes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    logging.getLogger("impasto").setLevel(logging.WARNING)
+    for name in ("impasto", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     if arguments.nice and hasattr(os, "nice"):
         os.nice(arguments.nice)
-    limits = Limits()
-    database = Database(arguments.database or f"sqlite:///{arguments.folder / 'studio.db'}")
-    library = Library(arguments.folder, database, limits)
-    worker = Worker(JobQueue(database, library, limits), library, arguments.lane, arguments.device)
+    folder, limits = arguments.folder.absolute(), Limits()
+    database = Database(arguments.database or f"sqlite:///{folder / 'studio.db'}")
+    library = Library(folder, database, limits)
+    worker = Worker(JobQueue(database, library, limits), library, arguments.lane, arguments.device, arguments.name)
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        worker.stop()
-
+    # A signal arrives between any two instructions of the main thread, which may hold a lock that stop() needs.
+    received, sent = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, interrupt)
+        signal.signal(number, lambda number, frame: os.write(sent, b"\0"))
+    threading.Thread(target=_call_at_byte, args=(received, worker.stop), daemon=True).start()
     if arguments.child:
-        _end_with_parent(worker.stop)
+        grace = GRACE[arguments.lane]
+        threading.Thread(target=_end_with_parent, args=(worker.stop, grace), daemon=True).start()
+    settle(library, time.time())
     worker.run()
+    database.close()
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from PIL import Image
 from sqlalchemy import update
 
 from fixtures.http_studio import UNHURRIED, HttpStudio, serving
+from impasto.serving.cleaning import LEFT_FOR, clean
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.limits import Limits
-from impasto.serving.routes.files import ABANDONED, remove_abandoned
 from impasto.serving.tables import StoredFile
 
 
@@ -90,9 +90,11 @@ def test_pages_of_files_hold_each_file_once_newest_first(studio: HttpStudio) -> 
                 session.execute(update(StoredFile).where(StoredFile.id == each).values(created=created))
         sent.sort(key=lambda each: (studio.library.file(each).created, each))
         found, cursor = list[str](), ""
-        while cursor is not None:
+        while True:
             page = client.get(f"/v1/files?query=page-&limit=3{cursor and f'&before={cursor}'}").json()
             found += [file["id"] for file in page["files"]]
+            if page["next"] is None:
+                break
             cursor = page["next"]
         assert found == sent[::-1]
         for wrong in ("x", "1.5", "1e9-" + "0" * 32, "9" * 400):
@@ -147,9 +149,9 @@ def test_parts_of_uploads_of_a_killed_server_are_removed_and_others_stay(studio:
     old, job = studio.library.work / "a.upload", studio.library.work / "job"
     old.write_bytes(b"x")
     job.mkdir()
-    remove_abandoned(studio.library, time.time())
+    clean(studio.library, time.time())
     assert old.exists()
-    remove_abandoned(studio.library, time.time() + ABANDONED + 1)
+    clean(studio.library, time.time() + LEFT_FOR + 1)
     assert [path.name for path in studio.library.work.iterdir()] == ["job"]
     job.rmdir()
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from impasto.files import FULL
 from impasto.inference.settings_metadata import SEARCHED, read_settings
-from impasto.serving.library import FullError, Library, NotFoundError
+from impasto.serving.library import FullError, NotFoundError
 from impasto.serving.routes import Studio, studio_of
 from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.tables import StoredFile
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/v1/files", tags=["files"])
 FileId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
 InStudio = Annotated[Studio, Depends(studio_of)]
 #: Suffix of uploads in progress, bytes that are written at once, and seconds after which nobody sends more.
-UPLOAD, PART, ABANDONED = ".upload", 1 << 20, 3600.0
+UPLOAD, PART = ".upload", 1 << 20
 #: Databases hold no text with NUL.
 WITHOUT_NUL = r"^[^\x00]*$"
 #: Files never change.
@@ -84,14 +84,6 @@ async def _parts(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield bytes(waiting)
             waiting.clear()
     yield bytes(waiting)
-
-
-def remove_abandoned(library: Library, now: float) -> None:
-    """Remove the parts of uploads during which a server was killed."""
-    for path in library.work.glob(f"*{UPLOAD}"):
-        with suppress(FileNotFoundError):
-            if path.stat().st_mtime < now - ABANDONED:
-                path.unlink()
 
 
 @router.post("", status_code=201, openapi_extra=BINARY, summary="Upload a file")

@@ -1,6 +1,7 @@
 """The contract of tasks: a request that the server validates, and a function that a worker runs."""
 
-import json
+import logging
+import re
 import shutil
 import threading
 import time
@@ -11,18 +12,15 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import OperationalError
 
-from impasto.device import choose_device
 from impasto.errors import ImpastoError, printable
-from impasto.files import make_folder
-from impasto.inference.load import for_task
-from impasto.inference.sampler import Sampler
-from impasto.inference.translator import Translator
+from impasto.files import full_disk_errors, make_folder
 from impasto.serving.jobs import JobQueue
-from impasto.serving.library import Library
+from impasto.serving.library import Library, LostError
 from impasto.serving.shelf import style_file
 from impasto.serving.tables import Job, StoredFile
-from impasto.style import Style
+from impasto.serving.tasks.models import Models
 
 #: Which workers take a job: ``paint`` for everything short, ``train`` for what runs for hours.
 Lane = Literal["paint", "train"]
@@ -33,12 +31,21 @@ StyleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
 THUMBNAIL = 480
 #: Seconds between two reports of the progress.
 REPORT_EVERY = 0.25
-#: Styles in memory at once.
-MODELS = 2
+#: Results between two looks whether there is space.
+SPACE_EVERY = 20
+#: Absolute paths in a message; the last part is kept.
+_PATH = re.compile(r"(?<![\w:/.])/(?:[^\s/:'\",]+/)+(?=[^\s/:'\",])")
+
+_log = logging.getLogger(__name__)
 
 
 class Stopped(BaseException):  # not an Exception, which decoders and callbacks may catch
-    """The job is to be cancelled or paused, or this worker does not hold it any more."""
+    """The job is to end.
+
+    Attributes:
+        wish: ``cancel`` or ``pause``; ``requeue`` if this worker ends and another is to go on; ``lost`` if this worker
+            does not hold the job any more.
+    """
 
     def __init__(self, wish: str) -> None:
         super().__init__(wish)
@@ -76,6 +83,7 @@ class Task:
         lane: of the workers that take it.
         summary: of the call in the API.
         light: whether a request is small enough to run beside others; given the request and its files.
+        resumes: whether it goes on where an earlier worker stopped; otherwise what that one made is deleted.
         path: of the call below ``/v1``; empty if there is none.
     """
 
@@ -85,6 +93,7 @@ class Task:
     lane: Lane
     summary: str
     light: Callable[[Any, list[StoredFile]], bool]
+    resumes: bool
     path: str
 
 
@@ -101,53 +110,16 @@ def task(
     summary: str,
     lane: Lane = "paint",
     light: Callable[[Any, list[StoredFile]], bool] = lambda request, files: False,
+    resumes: bool = False,
     path: str | None = None,
 ) -> Callable[[Run], Run]:
     """Register a function as a task."""
 
     def register(run: Run) -> Run:
-        TASKS[name] = Task(name, request, run, lane, summary, light, f"/{name}" if path is None else path)
+        TASKS[name] = Task(name, request, run, lane, summary, light, resumes, f"/{name}" if path is None else path)
         return run
 
     return register
-
-
-class Models:
-    """Styles that are loaded once and kept in memory, the last few of them. Thread-safe."""
-
-    def __init__(self, library: Library, device: str) -> None:
-        self._library, self._device = library, device
-        self._lock = threading.Lock()
-        self._loaded: dict[tuple[Path, float, bool], Sampler | Translator] = {}
-        self.workers: dict[int, int] = {}
-
-    def load(self, name: str, *, reverse: bool = False) -> Sampler | Translator:
-        """Return the pipeline of a style. Raises ImpastoError as :func:`impasto.load`."""
-        path = style_file(self._library, name)
-        key = path, path.stat().st_mtime, reverse
-        with self._lock:
-            pipeline = self._loaded.pop(key, None)
-            if pipeline is None:
-                while len(self._loaded) >= MODELS:
-                    self._loaded.pop(next(iter(self._loaded)))
-                style = Style.load(path)
-                pipeline = for_task(style.reversed() if reverse else style, choose_device(self._device))
-            self._loaded[key] = pipeline  # as the last used
-            return pipeline
-
-    def translator(self, name: str, *, reverse: bool = False) -> Translator:
-        """Return the pipeline of a translation style."""
-        pipeline = self.load(name, reverse=reverse)
-        if not isinstance(pipeline, Translator):
-            raise ImpastoError(f"{name} generates from noise and cannot paint photos: choose a translation style.")
-        return pipeline
-
-    def sampler(self, name: str) -> Sampler:
-        """Return the pipeline of an unconditional style."""
-        pipeline = self.load(name)
-        if not isinstance(pipeline, Sampler):
-            raise ImpastoError(f"{name} paints photos and cannot generate from noise: choose an unconditional style.")
-        return pipeline
 
 
 @dataclass
@@ -160,7 +132,7 @@ class TaskContext:
     models: Models
     device: str
     stop: threading.Event = field(default_factory=threading.Event)
-    wish: str = "cancel"
+    wish: str = "requeue"
     _reported: float = 0.0
     _results: int = 0
 
@@ -176,17 +148,23 @@ class TaskContext:
         return self.library.all(list(identifiers))
 
     def folder_of(self, name: str, identifiers: list[str]) -> Path:
-        """Return a data set as one path: the only zip, or a folder in which the files lie under their names."""
+        """Return a data set as one path: the only zip, or a folder in which the images lie under their names.
+
+        Raises ImpastoError for a zip among others, or a file that is gone.
+        """
         files = self.files(identifiers)
         if len(files) == 1 and files[0].suffix == ".zip":
             return self.library.path(files[0])
+        if zips := [file.name for file in files if file.suffix == ".zip"]:
+            raise ImpastoError(f"{zips[0]} is a zip among other files: give one zip, or images.")
         folder = self.folder / name
         if not folder.exists():
             part = folder.with_name(f"{name}.part")
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir()
             for number, file in enumerate(files):
-                (part / f"{number:05d}-{Path(file.name).stem[:80]}{file.suffix}").hardlink_to(self.library.path(file))
+                stem = Path(file.name).stem.encode()[:100].decode(errors="ignore")
+                _link(self.library.path(file), part / f"{number:05d}-{stem}{file.suffix}", file.name)
             part.rename(folder)
         return folder
 
@@ -196,13 +174,41 @@ class TaskContext:
         now = time.monotonic()
         if now - self._reported >= REPORT_EVERY or (total is not None and done >= total):
             self._reported = now
-            text = {"message": printable(message)[:500]} if message else {}
-            self.queue.report(self.job, done=done, total=total, unit=unit, **text)
+            values: dict[str, Any] = {"done": done, "total": total, "unit": unit}
+            if message:
+                values["message"] = printable(message)[:500]
+            if self.job.attempts and done > self.job.done:  # further than the workers that ended
+                values["attempts"] = self.job.attempts = 0
+            self.report(**values)
+
+    def report(self, **values: Any) -> None:
+        """Write values of the job. Raises Stopped if this worker does not hold it any more."""
+        try:
+            self.queue.report(self.job, **values)
+        except LostError as error:
+            raise self.lost() from error
+        except OperationalError as error:  # the next report may get through
+            _log.warning("The progress of job %s is not written: %s", self.job.id, error)
 
     def check(self) -> None:
         """Raise Stopped if the job is to end."""
         if self.stop.is_set():
             raise Stopped(self.wish)
+
+    def end(self, wish: str) -> None:
+        """Let the job end at its next report; the first wish counts, unless the job is lost."""
+        if not self.stop.is_set() or wish == "lost":
+            self.wish = wish
+            self.stop.set()
+
+    def lost(self) -> Stopped:
+        """Return what to raise if this worker does not hold the job any more."""
+        self.end("lost")
+        return Stopped("lost")
+
+    def start_over(self) -> None:
+        """Delete what an earlier worker made."""
+        self.library.start_over(self.job)
 
     def result(
         self,
@@ -215,30 +221,44 @@ class TaskContext:
         shown: bool = True,
         image: Image.Image | None = None,
     ) -> StoredFile:
-        """Store a result: bytes, or a file that is moved away. ``image`` is what its thumbnail shows."""
+        """Store a result: bytes, or a file that is moved away. A thumbnail is made of ``image``, which is used up.
+
+        Raises Stopped if the job is to end, ImpastoError if the disk or the quota is full.
+        """
         self.check()
+        if self._results % SPACE_EVERY == 0:
+            self.library.require_space(len(data) if isinstance(data, bytes) else data.stat().st_size)
         self._results += 1
-        path = data if isinstance(data, Path) else self.folder / f"{threading.get_ident()}-{self._results}.part"
-        if isinstance(data, bytes):
-            path.write_bytes(data)
+        path = data if isinstance(data, Path) else self.folder / f"{self._results}.part"
         small = None
-        if image is not None and max(image.size) > THUMBNAIL:
-            small = path.with_name(f"{path.name}.thumbnail")
-            reduced = image.copy()
-            reduced.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
-            reduced.convert("RGB").save(small, "JPEG", quality=85)
+        with full_disk_errors(Path(name)):
+            if isinstance(data, bytes):
+                path.write_bytes(data)
+            if image is not None and max(image.size) > THUMBNAIL:
+                small = path.with_name(f"{path.name}.thumbnail")
+                image.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BILINEAR, reducing_gap=2.0)
+                image.convert("RGB").save(small, "JPEG", quality=85)
         made = dict(settings) if settings is not None else None
-        return self.library.add(
-            name, path, kind="result", job=self.job.id, source=source, settings=made, size=size, shown=shown,
-            thumbnail=small,
-        )  # fmt: skip
+        try:
+            return self.library.add(
+                name, path, kind="result", job=self.job, source=source, settings=made, size=size, shown=shown,
+                thumbnail=small,
+            )  # fmt: skip
+        except LostError as error:
+            raise self.lost() from error
 
     def explain(self, error: BaseException) -> str:
         """Return the message of an error without paths of this machine."""
         inputs, results = self.queue.files(self.job.id)
-        return self.library.hide_paths(str(error), [*inputs, *results])
+        text = str(error).replace(f"{self.library.work / self.job.id}/", "")
+        return _PATH.sub("", self.library.hide_paths(text, [*inputs, *results]))
 
 
-def as_json(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
-    return json.loads(json.dumps(value, default=str))
+def _link(file: Path, target: Path, name: str) -> None:
+    """Let a file of the library appear at another path. Raises ImpastoError if it is gone."""
+    try:
+        target.hardlink_to(file)
+    except FileNotFoundError as error:
+        raise ImpastoError(f"The file {name} is gone.") from error
+    except OSError:  # a file system without links
+        shutil.copyfile(file, target)

@@ -1,5 +1,6 @@
 """Score a style, or images, against real paintings."""
 
+from math import isfinite
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -50,7 +51,11 @@ def evaluate(request: EvaluateRequest, context: TaskContext) -> dict[str, Any]:
     text = context.library.hide_paths((out / "evaluation.html").read_text(encoding="utf-8"))
     context.result("evaluation.html", text.encode(), shown=False)
     scores = [
-        {"label": scores.label(name), "value": value.value, "detail": f"{format_value(value)} ({scores.counts})"}
+        {
+            "label": scores.label(name),
+            "value": value.value if isfinite(value.value) else None,
+            "detail": f"{format_value(value)} ({scores.counts})",
+        }
         for scores in found.scores
         for name, value in scores.values.items()
     ]

@@ -2,7 +2,8 @@
 
 import shlex
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ from impasto.api.train import resume, train
 from impasto.api.training_data import require_photos
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
-from impasto.errors import ImpastoError, nearest
+from impasto.errors import ImpastoError, nearest, printable
 from impasto.serving.library import Library
 from impasto.serving.shelf import style_file
 from impasto.serving.tasks.base import FileId, Stopped, StyleName, TaskContext, TaskRequest, task
@@ -24,7 +25,7 @@ from impasto.training.run_dir import RunDir
 
 
 class ExploreRequest(TaskRequest):
-    """Paintings, and photos if they are to be translated: images or zips."""
+    """Paintings, and photos if they are to be translated: of each either images or one zip."""
 
     paintings: list[FileId] = Field(min_length=1, max_length=10_000)
     photos: list[FileId] = Field([], max_length=10_000)
@@ -40,7 +41,7 @@ class ExploreRequest(TaskRequest):
 
 
 class TrainRequest(TaskRequest):
-    """A training: its data, recipe and length."""
+    """A training: its data (images or one zip), recipe and length."""
 
     name: str = Field("", max_length=100, description="What people call the run.")
     paintings: list[FileId] = Field(min_length=1, max_length=10_000)
@@ -122,20 +123,28 @@ class _Follower(Callback):
         self._context = context
 
     def on_rows(self, rows: Sequence[Row], estimate: Estimate) -> None:
-        try:
+        with _signalled():
             self._context.progress(int(rows[-1]["step"]), estimate.total_steps, "steps")
-        except Stopped:
-            signal.raise_signal(signal.SIGTERM)  # the loop finishes its step and writes a checkpoint
 
     def on_event(self, step: int, text: str) -> None:
-        self._context.queue.report(self._context.job, message=f"Step {step:,}: {text}"[:500])
+        with _signalled():
+            self._context.report(message=printable(f"Step {step:,}: {text}")[:500])
 
 
-@task("train", TrainRequest, lane="train", summary="Train a model")
+@contextmanager
+def _signalled() -> Iterator[None]:
+    """Let the training loop finish its step and write a checkpoint where a job is to end."""
+    try:
+        yield
+    except Stopped:
+        signal.raise_signal(signal.SIGTERM)
+
+
+@task("train", TrainRequest, lane="train", summary="Train a model", resumes=True)
 def train_model(request: TrainRequest, context: TaskContext) -> dict[str, Any]:
     """Train, or resume the run of this job. Runs in the main thread, which receives signals.
 
-    Raises Stopped if the training was paused or cancelled; the run keeps its best style and a checkpoint.
+    Raises Stopped if the training was stopped; the run keeps its best style and a checkpoint.
     """
     paintings = context.folder_of("paintings", request.paintings)
     photos = context.folder_of("photos", request.photos) if request.photos else None
@@ -161,5 +170,7 @@ def train_model(request: TrainRequest, context: TaskContext) -> dict[str, Any]:
             progress=False,
         )
     if not outcome.finished:
+        if outcome.signal is not None and not context.stop.is_set():
+            signal.raise_signal(outcome.signal)  # it was meant for the worker, which ends
         raise Stopped(context.wish)
     return {"run": context.job.id}

@@ -1,9 +1,10 @@
 """Paint photos, zips of photos and films; and previews at screen size."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -11,9 +12,9 @@ from PIL import Image
 from pydantic import Field
 
 from impasto.data.decode import decode
-from impasto.data.entry import Entry, UnreadableError
-from impasto.data.sources import open_source
-from impasto.errors import ImpastoError
+from impasto.data.entry import Entry, File, UnreadableError, open_regular
+from impasto.data.sources import ImageSource, open_source
+from impasto.errors import ImpastoError, printable, shorten
 from impasto.inference.batch import BENCHMARK_FROM, Painted, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import BROADEST, FINEST, PaintOptions
@@ -23,6 +24,7 @@ from impasto.inference.output_names import VIDEOS
 from impasto.inference.photo import pixels
 from impasto.inference.translator import Translator
 from impasto.inference.video.containers import media_errors
+from impasto.serving.library import MAX_NAME, Library
 from impasto.serving.tables import StoredFile
 from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
 
@@ -30,6 +32,8 @@ from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskReque
 PREVIEW = 800
 #: Largest photo in bytes that is painted beside others.
 LIGHT_BYTES = 8_000_000
+#: Photos that are named as left out.
+MAX_LISTED = 200
 #: Priority of previews, and of photos that somebody waits for.
 PREVIEW_PRIORITY, DIRECT_PRIORITY = 2, 1
 
@@ -64,7 +68,7 @@ def _is_light(request: PaintRequest, files: list[StoredFile]) -> bool:
     return len(files) == 1 and files[0].suffix not in (".zip", *VIDEOS) and files[0].bytes <= LIGHT_BYTES
 
 
-@task("paint", PaintRequest, summary="Paint photos and films", light=_is_light)
+@task("paint", PaintRequest, summary="Paint photos and films", light=_is_light, resumes=True)
 def paint(request: PaintRequest, context: TaskContext) -> dict[str, Any] | None:
     """Paint every photo and film; those that cannot be painted are listed in the outcome."""
     translator = context.models.translator(request.style, reverse=request.reverse)
@@ -83,7 +87,7 @@ def paint(request: PaintRequest, context: TaskContext) -> dict[str, Any] | None:
     if left_out and not context.queue.files(context.job.id)[1]:
         first = left_out[0]
         raise ImpastoError(f"Nothing could be painted ({first['name']}: {first['reason']}).")
-    return {"left_out": left_out}
+    return {"left_out": left_out[:MAX_LISTED], "left_out_more": max(0, len(left_out) - MAX_LISTED)}
 
 
 def settings_of(request: PaintSettings) -> dict[str, Any]:
@@ -98,21 +102,22 @@ def _paint_photos(
     translator: Translator,
     options: PaintOptions,
     context: TaskContext,
-    before: "Any",
+    before: Sequence[StoredFile],
 ) -> list[dict[str, str]]:
     """Paint photos, those in zips too; return those that were left out, with the reason."""
     painted_before = {(file.source, (file.settings or {}).get("photo")) for file in before}
-    made, left_out = settings_of(request), list[dict[str, str]]()
+    made = settings_of(request)
 
     def work(item: tuple[StoredFile, Entry]) -> Painted | None:
         file, entry = item
         context.check()
-        if (file.id, entry.name) in painted_before:
+        if (file.id, _shown(entry)) in painted_before:
             return None
         return paint_one(translator, entry, options=options, compare=False, format=request.format, settings=made)
 
     with ExitStack() as stack:
-        items, total = _entries(files, stack, context.library)
+        sources, left_out = _open(files, stack, context)
+        items, total = _entries(sources, context.library)
         if total is not None and total > context.library.limits.images:
             raise ImpastoError(f"{total:,} photos are too many for one job: give {context.library.limits.images:,}.")
         many = (total or 0) >= BENCHMARK_FROM
@@ -122,31 +127,49 @@ def _paint_photos(
                 name = f"{PurePosixPath(entry.name).stem}{painted.suffix}"
                 with Image.open(io.BytesIO(painted.data)) as image:
                     context.result(
-                        name, painted.data, source=file.id, settings=made | {"photo": entry.name}, size=image.size,
-                        image=image,
+                        name, painted.data, source=file.id, settings=made | {"photo": _shown(entry)},
+                        size=image.size, image=image,
                     )  # fmt: skip
             elif painted is not None:
-                left_out.append({"name": entry.name, "reason": painted.reason or "unknown"})
+                left_out.append({"name": _shown(entry), "reason": painted.reason or "unknown"})
             if done > context.library.limits.images:
                 raise ImpastoError(f"One job paints {context.library.limits.images:,} photos at most.")
             context.progress(done, total, "photos")
     return left_out
 
 
-def _entries(
-    files: list[StoredFile], stack: ExitStack, library: Any
-) -> tuple[Iterator[tuple[StoredFile, Entry]], int | None]:
-    """Return all images of the files with the upload that holds them, and their number if it is known."""
-    sources = [
-        (file, stack.enter_context(open_source(library.path(file))) if file.suffix in ("", ".zip") else None)
-        for file in files
-    ]
+def _shown(entry: Entry) -> str:
+    """Return the name of an entry as it is shown and stored; those in archives are of any length."""
+    return shorten(printable(entry.name), MAX_NAME)
+
+
+#: An upload, with its source if it is an archive or of unknown kind.
+_Sources = list[tuple[StoredFile, ImageSource | None]]
+
+
+def _open(files: list[StoredFile], stack: ExitStack, context: TaskContext) -> tuple[_Sources, list[dict[str, str]]]:
+    """Open archives; return the sources, and the files that cannot be opened with the reason."""
+    sources, left_out = _Sources(), list[dict[str, str]]()
+    for file in files:
+        try:
+            source = None
+            if file.suffix in ("", ".zip"):
+                source = stack.enter_context(open_source(context.library.path(file)))
+        except ImpastoError as error:
+            left_out.append({"name": file.name, "reason": context.explain(error).removesuffix(".")})
+        else:
+            sources.append((file, source))
+    return sources, left_out
+
+
+def _entries(sources: _Sources, library: Library) -> tuple[Iterator[tuple[StoredFile, Entry]], int | None]:
+    """Return all images with the upload that holds each, and their number if it is known."""
     totals = [1 if source is None else source.total for _, source in sources]
 
     def each() -> Iterator[tuple[StoredFile, Entry]]:
         for file, source in sources:
             if source is None:
-                yield file, Entry(file.name, _reader(library.path(file)), file.bytes)
+                yield file, File(file.name, partial(open_regular, library.path(file))).entry()
             else:
                 for entry in source.entries():
                     yield file, replace(entry, name=file.name if file.suffix == "" else entry.name)
@@ -155,23 +178,13 @@ def _entries(
     return each(), sum(known) if len(known) == len(totals) else None
 
 
-def _reader(path: Any) -> Any:
-    def read() -> bytes:
-        try:
-            return bytes(path.read_bytes())
-        except OSError as error:
-            raise UnreadableError(error.strerror or str(error)) from error
-
-    return read
-
-
 def _paint_films(
     files: list[StoredFile],
     request: PaintRequest,
     translator: Translator,
     options: PaintOptions,
     context: TaskContext,
-    before: "Any",
+    before: Sequence[StoredFile],
 ) -> list[dict[str, str]]:
     """Paint films, each resumed where its last worker stopped; return those that were left out, with the reason."""
     if not files:
@@ -213,19 +226,24 @@ def _first_frame(path: Path) -> Image.Image:
 def _preview(
     file: StoredFile, request: PaintRequest, translator: Translator, options: PaintOptions, context: TaskContext
 ) -> dict[str, Any]:
-    """Paint one photo, or the first of a zip, at screen size."""
+    """Paint one photo, the first of a zip, or the first frame of a film at screen size."""
+    context.start_over()
     with ExitStack() as stack:
         if file.suffix in VIDEOS:
             image = _first_frame(context.library.path(file))
+            whole = image.size
         else:
-            first = next(_entries([file], stack, context.library)[0], None)
+            sources, left_out = _open([file], stack, context)
+            if left_out:
+                raise ImpastoError(f"{file.name} cannot be painted: {left_out[0]['reason']}.")
+            first = next(_entries(sources, context.library)[0], None)
             if first is None:
                 raise ImpastoError(f"{file.name} holds no photo.")
             try:
-                image = decode(first[1].read(), PREVIEW).image
+                decoded = decode(first[1].read(), PREVIEW)
+                image, whole = decoded.image, (decoded.width, decoded.height)
             except UnreadableError as reason:
                 raise ImpastoError(f"{file.name} cannot be painted: {reason}.") from reason
-    whole = image.size
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
     scale = image.width / whole[0]
     # Strokes look as in the painting at full size, seen from afar.

@@ -1,7 +1,9 @@
 """Import, pull, export and push styles, and make their example images."""
 
 import io
+from collections.abc import Callable
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,9 +20,9 @@ from impasto.inference.sampler import Sampler
 from impasto.interop.cyclegan_checkpoints import import_style
 from impasto.interop.hub import pull, push
 from impasto.interop.onnx import export
-from impasto.serving.shelf import example_file, new_style_file, style_file
+from impasto.serving.shelf import add_style, example_file, new_style_file, style_file
 from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
-from impasto.style import Style
+from impasto.style import Card, Style
 
 #: Size of an example image in pixels.
 EXAMPLE = (480, 360)
@@ -69,27 +71,22 @@ class ExampleRequest(TaskRequest):
         return -1
 
 
-@task("import", ImportRequest, summary="Import a checkpoint or a style file", path="/styles/import")
+@task("import", ImportRequest, summary="Import a checkpoint or a style file", path="/styles/import", resumes=True)
 def import_checkpoint(request: ImportRequest, context: TaskContext) -> dict[str, Any]:
     """Put the style among those of the studio."""
-    out = new_style_file(context.library, request.name)
     file = context.files([request.file])[0]
     path = context.library.path(file)
-    if file.suffix == ".safetensors" and _is_style(path):
-        style = Style.load(path)
-        if not style.is_finite:
-            raise ImpastoError(f"{file.name} holds NaN or Inf weights.")
-        style.save(out)
-        description = style.card.domains
-    else:
-        _, description = import_style(path, out, key=request.key)
-    _example(request.name, context)
-    return {"style": request.name, "description": description}
+
+    def write(out: Path) -> None:
+        if file.suffix == ".safetensors" and _is_style(path):
+            Style.load(path).save(out)
+        else:
+            import_style(path, out, key=request.key, overwrite=True)
+
+    return _add(request.name, write, context)
 
 
-def _is_style(path: Any) -> bool:
-    from impasto.style import Card
-
+def _is_style(path: Path) -> bool:
     try:
         Card.load(path)
     except ImpastoError:
@@ -97,12 +94,25 @@ def _is_style(path: Any) -> bool:
     return True
 
 
-@task("pull", PullRequest, summary="Download a style from the Hugging Face Hub", path="/styles/pull")
+@task("pull", PullRequest, summary="Download a style from the Hugging Face Hub", path="/styles/pull", resumes=True)
 def pull_style(request: PullRequest, context: TaskContext) -> dict[str, Any]:
     """Put the style among those of the studio."""
-    _, card = pull(request.repository, new_style_file(context.library, request.name))
-    _example(request.name, context)
-    return {"style": request.name, "description": card.domains}
+    return _add(request.name, lambda out: pull(request.repository, out, overwrite=True), context)
+
+
+def _add(name: str, write: Callable[[Path], object], context: TaskContext) -> dict[str, Any]:
+    """Write a style into the working folder, and link it to the shelf, unless a worker that ended has done so.
+
+    Raises ImpastoError if the name is taken.
+    """
+    made, out = context.folder / "style.safetensors", context.library.styles / f"{name}.safetensors"
+    if not (made.exists() and out.exists() and out.samefile(made)):
+        new_style_file(context.library, name)
+        write(made)
+        context.check()
+        add_style(context.library, name, made)
+    _example(name, context)
+    return {"style": name, "description": Card.load(out).domains}
 
 
 @task("export", ExportRequest, summary="Export a style as ONNX", path="/styles/export")

@@ -17,20 +17,21 @@ def upgrade() -> None:
         sa.Column("state", sa.String, nullable=False),
         sa.Column("settings", sa.JSON, nullable=False),
         sa.Column("wish", sa.String),
-        sa.Column("wished", sa.Float),
+        sa.Column("wished", sa.Double),
         sa.Column("done", sa.Integer, nullable=False),
         sa.Column("total", sa.Integer),
         sa.Column("unit", sa.String, nullable=False),
         sa.Column("message", sa.String, nullable=False),
-        sa.Column("created", sa.Float, nullable=False),
-        sa.Column("started", sa.Float),
-        sa.Column("finished", sa.Float),
-        sa.Column("changed", sa.Float, nullable=False),
+        sa.Column("created", sa.Double, nullable=False),
+        sa.Column("started", sa.Double),
+        sa.Column("finished", sa.Double),
+        sa.Column("changed", sa.Double, nullable=False),
         sa.Column("error", sa.String),
         sa.Column("outcome", sa.JSON),
         sa.Column("claim", sa.String),
+        sa.Column("claimed", sa.Double),
         sa.Column("worker", sa.String),
-        sa.Column("lease", sa.Float),
+        sa.Column("lease", sa.Double),
         sa.Column("attempts", sa.Integer, nullable=False),
     )
     op.create_index("waiting", "jobs", ["lane", "state", "priority", "created"])
@@ -51,7 +52,7 @@ def upgrade() -> None:
         sa.Column("favourite", sa.Boolean, nullable=False),
         sa.Column("shown", sa.Boolean, nullable=False),
         sa.Column("thumbnail", sa.Boolean, nullable=False),
-        sa.Column("created", sa.Float, nullable=False),
+        sa.Column("created", sa.Double, nullable=False),
     )
     op.create_index("gallery", "files", ["kind", "shown", "created"])
     op.create_index("of_job", "files", ["job"])
