@@ -89,12 +89,11 @@ def test_pages_of_files_hold_each_file_once_newest_first(studio: HttpStudio) -> 
                 created = 1796052228.2886801 + 2.5e-7 * (number // 2)
                 session.execute(update(StoredFile).where(StoredFile.id == each).values(created=created))
         sent.sort(key=lambda each: (studio.library.file(each).created, each))
-        found, cursor = list[str](), ""
-        while True:
+        found = list[str]()
+        cursor: str | None = ""
+        while cursor is not None:
             page = client.get(f"/v1/files?query=page-&limit=3{cursor and f'&before={cursor}'}").json()
             found += [file["id"] for file in page["files"]]
-            if page["next"] is None:
-                break
             cursor = page["next"]
         assert found == sent[::-1]
         for wrong in ("x", "1.5", "1e9-" + "0" * 32, "9" * 400):
