@@ -121,6 +121,8 @@ class Worker:
                 _log.info("Job %s was taken over.", job.id)
             elif state in ENDED:
                 self.library.end_work(job.id)
+        except Exception:  # its lease expires, and it begins again
+            _log.exception("Job %s is given up", job.id)
         finally:
             with self._lock:
                 del self._held[job.claim]

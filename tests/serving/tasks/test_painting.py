@@ -123,9 +123,8 @@ def test_a_preview_is_first_and_small_and_not_in_the_gallery(store: Store) -> No
 def test_a_preview_of_what_is_no_photo_fails(store: Store) -> None:
     for name, data in (("bad.jpg", b"no"), ("bad.zip", b"no")):
         job = store.work("paint", files=[store.upload(name, data).id], style="negative", preview=True)
-        assert (
-            job.state == "failed" and name in (job.error or "") and str(store.library.folder) not in (job.error or "")
-        )
+        assert job.state == "failed" and job.error is not None
+        assert name in job.error and str(store.library.folder) not in job.error
 
 
 def test_moods_and_references_need_a_style_that_has_them(store: Store) -> None:
@@ -158,13 +157,13 @@ def test_a_job_goes_on_after_the_photos_of_a_worker_that_ended(store: Store) -> 
     assert store.library.path(results[0]).read_bytes() == b"painted before"
 
 
-def test_small_photos_are_light_and_nothing_else(store: Store) -> None:
-    def light(*names: str) -> bool:
+def test_small_photos_and_previews_are_light_and_nothing_else(store: Store) -> None:
+    def light(*names: str, preview: bool = False) -> bool:
         files = [store.upload(name, b"x") for name in names]
-        request = TASKS["paint"].request.model_validate({"files": [file.id for file in files]})
+        request = TASKS["paint"].request.model_validate({"files": [file.id for file in files], "preview": preview})
         return TASKS["paint"].light(request, files)
 
-    assert light("a.jpg") and light("a.heic")
+    assert light("a.jpg") and light("a.heic") and light("a.zip", preview=True)
     assert not light("a.jpg", "b.jpg") and not light("a.zip") and not light("a.mp4")
 
 

@@ -91,14 +91,6 @@ def test_examples_are_made_once_and_last(store: Store) -> None:
     assert example_file(store.library, "noise").read_bytes() == b"there"
 
 
-def test_a_style_is_exported(store: Store) -> None:
-    pytest.importorskip("onnxruntime")
-    job = store.work("export", style="negative")
-    assert job.state == "done" and job.outcome is not None, job.error
-    (file,) = store.results(job)
-    assert file.name == "negative.onnx" and not file.shown and job.outcome["difference"]["largest"] < 1e-3
-
-
 @pytest.mark.parametrize("repository", ["../x", "a/b/c", "a", "a/..", "http://a/b", "a/b@../x", ""])
 def test_repositories_are_no_paths(repository: str) -> None:
     for name, settings in (("pull", {"name": "x"}), ("push", {"style": "x"})):

@@ -65,6 +65,8 @@ class PaintRequest(PaintSettings):
 
 
 def _is_light(request: PaintRequest, files: list[StoredFile]) -> bool:
+    if request.preview:
+        return True
     return len(files) == 1 and files[0].suffix not in (".zip", *VIDEOS) and files[0].bytes <= LIGHT_BYTES
 
 
