@@ -31,6 +31,7 @@ ACROSS = {
     "test_layout.py": "this file",
     "test_packaging.py": "dependencies and extras",
     "sample/test_sample.py": "the bundled images",
+    "serving/test_page.py": "the page in a browser",
     "serving/test_docker.py": "the files in docker",
     "serving/test_studio_document.py": "docs/studio.md",
 }

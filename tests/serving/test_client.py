@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import impasto
-from fixtures.studio_server import NEGATIVE, NOISE, RunningStudio, running_studio
+from fixtures.http_studio import HttpStudio, serving
 from impasto.errors import ImpastoError
 from impasto.inference.sampler import Sampler
 from impasto.serving import client as client_module
@@ -50,18 +50,18 @@ class Recorded(Transport):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
     limits = Limits(upload_bytes=5_000_000, requests=100_000)
-    with running_studio(tmp_path_factory.mktemp("studio"), limits=limits) as found:
+    with serving(tmp_path_factory.mktemp("studio"), limits, token="token-of-the-tests", work=True) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def studio(running: RunningStudio) -> Iterator[Client]:
+def studio(running: HttpStudio) -> Iterator[Client]:
     with pytest.MonkeyPatch.context() as patch:
         Recorded.calls = set()
         patch.setattr(client_module, "Transport", Recorded)
-        yield Client(f"{running.url}/?token={running.token}")
+        yield Client(f"{running.address}/?token={running.token}")
 
 
 @pytest.fixture
@@ -77,18 +77,18 @@ def pixels(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 def test_one_photo_is_painted_into_a_file_or_a_folder(studio: Client, photo: Path, tmp_path: Path) -> None:
-    (out,) = studio.paint(photo, tmp_path / "negative.png", style=NEGATIVE)
+    (out,) = studio.paint(photo, tmp_path / "negative.png", style="negative")
     assert out == tmp_path / "negative.png"
     assert np.abs(255 - pixels(photo).astype(int) - pixels(out)).max() <= 1
-    (same,) = studio.paint(photo, tmp_path / "same.png", style=NEGATIVE, strength=0.0)
+    (same,) = studio.paint(photo, tmp_path / "same.png", style="negative", strength=0.0)
     assert np.array_equal(pixels(same), pixels(photo))
-    (jpeg,) = studio.paint(photo, tmp_path / "negative.jpg", style=NEGATIVE)
+    (jpeg,) = studio.paint(photo, tmp_path / "negative.jpg", style="negative")
     assert jpeg.read_bytes()[:2] == b"\xff\xd8"
     folder = tmp_path / "painted"
-    assert studio.paint(photo, folder, style=NEGATIVE) == [folder / "photo.png"]
-    assert studio.paint(photo, folder, style=NEGATIVE) == [folder / "photo-2.png"]
+    assert studio.paint(photo, folder, style="negative") == [folder / "photo.png"]
+    assert studio.paint(photo, folder, style="negative") == [folder / "photo-2.png"]
     with pytest.raises(ImpastoError, match="exists"):
-        studio.paint(photo, out, style=NEGATIVE)
+        studio.paint(photo, out, style="negative")
 
 
 def test_several_files_are_painted_as_a_job_with_progress(studio: Client, photo: Path, tmp_path: Path) -> None:
@@ -96,25 +96,25 @@ def test_several_files_are_painted_as_a_job_with_progress(studio: Client, photo:
         archive.write(photo, "beach.png")
         archive.write(photo, "sea.png")
     seen = list[Job]()
-    painted = studio.paint([photo, tmp_path / "holiday.zip"], tmp_path / "out", style=NEGATIVE, progress=seen.append)
+    painted = studio.paint([photo, tmp_path / "holiday.zip"], tmp_path / "out", style="negative", progress=seen.append)
     assert sorted(path.name for path in painted) == ["beach.png", "photo.png", "sea.png"]
     assert np.array_equal(pixels(painted[0]), pixels(painted[2]))
     assert seen[-1].state == "done" and (seen[-1].done, seen[-1].total) == (3, 3)
     assert len(set(map(str, seen))) == len(seen), "a state was reported twice"
-    (packed,) = studio.paint([tmp_path / "holiday.zip"], tmp_path / "painted.zip", style=NEGATIVE)
+    (packed,) = studio.paint([tmp_path / "holiday.zip"], tmp_path / "painted.zip", style="negative")
     assert sorted(zipfile.ZipFile(packed).namelist()) == ["beach.png", "sea.png"]
     with pytest.raises(ImpastoError, match="one image, and there are 2"):
-        studio.paint([photo, photo], tmp_path / "one.png", style=NEGATIVE)
+        studio.paint([photo, photo], tmp_path / "one.png", style="negative")
 
 
 def test_a_photo_that_takes_longer_is_waited_for(
-    studio: Client, running: RunningStudio, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    studio: Client, running: HttpStudio, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send = Transport.send
     monkeypatch.setattr(
         Transport, "send", lambda self, *a, query=None, **k: send(self, *a, query=query and {**query, "wait": 0}, **k)
     )
-    (out,) = studio.paint(photo, tmp_path / "late.png", style=NEGATIVE)
+    (out,) = studio.paint(photo, tmp_path / "late.png", style="negative")
     assert np.abs(255 - pixels(photo).astype(int) - pixels(out)).max() <= 1
 
 
@@ -125,14 +125,14 @@ def test_files_in_the_studio_are_used_again_and_folders_are_read(studio: Client,
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder/a.png").write_bytes(photo.read_bytes())
     (tmp_path / "folder/.hidden").write_text("no photo")
-    painted = studio.paint([uploaded, tmp_path / "folder"], tmp_path / "both", style=NEGATIVE)
+    painted = studio.paint([uploaded, tmp_path / "folder"], tmp_path / "both", style="negative")
     assert sorted(path.name for path in painted) == ["a.png", "renamed.png"]
 
 
-def test_paintings_are_generated_as_by_the_command(studio: Client, running: RunningStudio, tmp_path: Path) -> None:
-    made = studio.generate(NOISE, tmp_path / "made", count=3, seed=5, start=2)
-    assert [path.name for path in made] == [f"{NOISE}-5-0000{number}.png" for number in (2, 3, 4)]
-    sampler = impasto.load(str(running.library.styles / f"{NOISE}.safetensors"))
+def test_paintings_are_generated_as_by_the_command(studio: Client, running: HttpStudio, tmp_path: Path) -> None:
+    made = studio.generate("noise", tmp_path / "made", count=3, seed=5, start=2)
+    assert [path.name for path in made] == [f"noise-5-0000{number}.png" for number in (2, 3, 4)]
+    sampler = impasto.load(str(running.library.styles / "noise.safetensors"))
     assert isinstance(sampler, Sampler)
     assert np.array_equal(pixels(made[1]), np.asarray(sampler.generate(1, seed=5, start=3)[0]))
 
@@ -159,20 +159,20 @@ def test_reports_are_saved(studio: Client, photo: Path, tmp_path: Path) -> None:
     assert "<html" in (tmp_path / "exploration.html").read_text()
 
 
-def test_refusals_carry_the_detail_of_the_problem(studio: Client, running: RunningStudio, photo: Path) -> None:
+def test_refusals_carry_the_detail_of_the_problem(studio: Client, running: HttpStudio, photo: Path) -> None:
     with pytest.raises(StudioError, match=r"^There is no style nobody\.$") as refused:
         studio.paint(photo, photo.with_name("out.png"), style="nobody")
     assert refused.value.status == 404
     with pytest.raises(StudioError, match="strength") as invalid:
-        studio.paint(photo, photo.with_name("out.png"), style=NEGATIVE, strength=7)
+        studio.paint(photo, photo.with_name("out.png"), style="negative", strength=7)
     assert invalid.value.status == 422
     with pytest.raises(StudioError, match="address that it printed") as locked:
-        Client(running.url, "wrong").styles()
+        Client(running.address, "wrong").styles()
     assert locked.value.status == 401
     text = photo.with_name("text.png")
     text.write_text("no image")
     with pytest.raises(StudioError, match=r"text\.png"):
-        studio.paint([text, text], photo.with_name("folder"), style=NEGATIVE)
+        studio.paint([text, text], photo.with_name("folder"), style="negative")
     with pytest.raises(StudioError, match="either a style or files"):
         studio.evaluate(against=photo)
     with text.open("wb") as file:
@@ -183,7 +183,7 @@ def test_refusals_carry_the_detail_of_the_problem(studio: Client, running: Runni
         studio.upload(photo.with_name("absent.png"))
 
 
-def test_names_from_the_studio_are_never_paths(studio: Client, running: RunningStudio, tmp_path: Path) -> None:
+def test_names_from_the_studio_are_never_paths(studio: Client, running: HttpStudio, tmp_path: Path) -> None:
     job = studio.job(studio.jobs(kind="generate")[0])
     hostile = [
         file.model_copy(update={"name": name})

@@ -16,10 +16,11 @@ import uvicorn
 import yaml
 
 from fixtures.command import ROOT
-from fixtures.studio_server import running_studio
+from fixtures.http_studio import UNHURRIED, serving
 from impasto.cli import app
 from impasto.serving import worker
 from impasto.serving.database import Database
+from impasto.serving.limits import Limits
 
 DOCKER = ROOT / "docker"
 DOCKERFILES = [DOCKER / "Dockerfile", DOCKER / "Dockerfile.cuda", DOCKER / "space" / "Dockerfile"]
@@ -85,8 +86,8 @@ def test_the_health_check_succeeds_on_a_studio_alone(tmp_path: Path) -> None:
     (check,) = checks
     python, *arguments = json.loads(check)
     assert python == "python"
-    with running_studio(tmp_path) as running:
-        code = [argument.replace("http://127.0.0.1:7860", running.url) for argument in arguments]
+    with serving(tmp_path, Limits(**UNHURRIED), token="token-of-the-tests") as running:
+        code = [argument.replace("http://127.0.0.1:7860", running.address) for argument in arguments]
         subprocess.run([sys.executable, *code], check=True)
     assert subprocess.run([sys.executable, *code], capture_output=True, check=False).returncode != 0
 

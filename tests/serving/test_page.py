@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from fixtures.studio import Studio, running_studio, wait_for
+from fixtures.studio_process import Studio, running_studio, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VIEWS = ("paint", "generate", "learn", "gallery")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from fixtures import invented_runs, noise_style
 from fixtures.command import ROOT
-from fixtures.studio_server import RunningStudio, running_studio
+from fixtures.http_studio import UNHURRIED, HttpStudio, serving
 from impasto.cli.serving import studio as studio_command
 from impasto.serving import worker
 from impasto.serving.jobs import LEASE
@@ -45,8 +45,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
-    with running_studio(tmp_path_factory.mktemp("studio"), token=None) as found:
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
+    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED), work=True) as found:
         yield found
 
 
@@ -64,15 +64,15 @@ def path_of(command: str, document: dict[str, Any]) -> str:
     return f"{method} {min(fitting, key=lambda each: each.count('{'), default=path)}"
 
 
-def keep_run(running: RunningStudio, run: str, paintings: Path) -> None:
+def keep_run(running: HttpStudio, run: str, paintings: Path) -> None:
     """Leave what a training leaves."""
     folder = invented_runs.finish(running.library.runs / run, paintings, samples=4, count=2)
     noise_style.style().save(folder / "best.safetensors")
 
 
-def test_every_call_is_made_as_it_is_written(running: RunningStudio, inputs: Path) -> None:
+def test_every_call_is_made_as_it_is_written(running: HttpStudio, inputs: Path) -> None:
     shell = 'curl() { command curl -sS --fail-with-body --noproxy "*" --max-time 30 "$@"; }; '
-    values = {"STUDIO": running.url}
+    values = {"STUDIO": running.address}
     assert len(CURL) > 35
     for command in CURL:
         if any(f'/{task}" --json' in command for task in QUEUED):
@@ -105,8 +105,8 @@ def test_every_call_is_made_as_it_is_written(running: RunningStudio, inputs: Pat
     assert zipfile.ZipFile(inputs / "results.zip").namelist() == ["photo.jpg"]
 
 
-def test_every_call_of_the_api_is_in_the_document(running: RunningStudio) -> None:
-    address = urlsplit(running.url)
+def test_every_call_of_the_api_is_in_the_document(running: HttpStudio) -> None:
+    address = urlsplit(running.address)
     connection = HTTPConnection(address.hostname or "", address.port)
     connection.request("GET", "/v1/openapi.json")
     document = json.loads(connection.getresponse().read())
@@ -118,8 +118,8 @@ def test_every_call_of_the_api_is_in_the_document(running: RunningStudio) -> Non
 def test_the_python_of_the_document_runs(inputs: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(inputs)
     (text,) = (text for language, text in BLOCKS if language == "python")
-    with running_studio(tmp_path, token=None) as running:
-        exec(compile(text.replace("http://127.0.0.1:7860", running.url), "docs/studio.md", "exec"), {})
+    with serving(tmp_path, Limits(**UNHURRIED), work=True) as running:
+        exec(compile(text.replace("http://127.0.0.1:7860", running.address), "docs/studio.md", "exec"), {})
     assert (inputs / "painting.png").exists() and (inputs / "painted" / "beach.jpg").exists()
     assert len(zipfile.ZipFile(inputs / "generated.zip").namelist()) == 4
 

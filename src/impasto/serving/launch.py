@@ -69,7 +69,9 @@ def studio(
         raise ImpastoError("The token has to be 16 to 200 letters, digits and . _ ~ - : leave it out for a random one.")
     url = database or f"sqlite:///{place.resolve() / 'studio.db'}"
     limits = replace(Limits(), keep_days=keep_days)
-    with listen(host, port) as listener, exclusive(place / "server.lock", f"Another studio serves {place}."):
+    busy = f"Another studio serves {place}."
+    alone = exclusive(place / "server.lock", busy) if database is None else contextlib.nullcontext()
+    with listen(host, port) as listener, alone:
         migrate(url)
         opened = Database(url)
         library = Library(place.resolve(), opened, limits)
