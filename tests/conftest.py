@@ -50,8 +50,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def default_signals() -> Iterator[None]:
-    """Set the default handlers, which commands inherit: under nohup, the tests ignore SIGHUP."""
+    """Set the default handlers, which commands inherit: under nohup and in the background, the tests ignore some."""
     before = {number: signal.signal(number, signal.SIG_DFL) for number in STOP_SIGNALS}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -77,7 +77,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "ray": ("fsspec", "ray"),
-    "studio": ("alembic", "fastapi", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
+    "studio": ("alembic", "fastapi", "h11", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "trackio": ("trackio",),

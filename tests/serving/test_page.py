@@ -18,6 +18,7 @@ from fixtures.studio_process import Studio, running_studio, wait_for
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VIEWS = ("paint", "generate", "learn", "gallery")
 
+expect.set_options(timeout=60_000)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium: apt-get install chromium")
 
 
@@ -44,7 +45,7 @@ def page(browser: Browser, studio: Studio) -> Iterator[Page]:
     page.on("pageerror", lambda error: problems.append(str(error)))
     outside = list[str]()
     page.on("request", lambda request: outside.append(request.url))
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     yield page
     context.close()
     assert [text for text in problems if not text.startswith("Failed to load resource")] == []

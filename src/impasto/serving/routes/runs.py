@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
-from impasto.reports.run import write_report
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.jobs import ENDED
 from impasto.serving.library import NotFoundError
@@ -73,6 +72,8 @@ def _step(path: Path) -> int | None:
 @router.get("/{run}/report", response_class=HTMLResponse, summary="The report of a run")
 def report(studio: InStudio, run: RunId) -> HTMLResponse:
     """An HTML page that stands by itself; of an unfinished run it is written anew."""
+    from impasto.reports.run import write_report
+
     job = _training(studio, run)
     folder = studio.library.runs / job.id
     if not (folder / "run.json").exists():

@@ -5,9 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from impasto.api.evaluate import evaluate as evaluate_images
 from impasto.metrics.formatting import format_value
-from impasto.reports.evaluation_text import summarise
 from impasto.serving.shelf import style_file
 from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
 
@@ -34,6 +32,9 @@ class EvaluateRequest(TaskRequest):
 @task("evaluate", EvaluateRequest, summary="Score a style or images against real paintings")
 def evaluate(request: EvaluateRequest, context: TaskContext) -> dict[str, Any]:
     """Store the report; return scores and the lines of the summary."""
+    from impasto.api.evaluate import evaluate as evaluate_images
+    from impasto.reports.evaluation_text import summarise
+
     if request.style is not None:
         fakes = style_file(context.library, request.style)
     else:

@@ -9,8 +9,6 @@ from typing import Any
 
 from pydantic import Field
 
-from impasto.api.explore import explore as explore_images
-from impasto.api.train import resume, train
 from impasto.api.training_data import require_photos
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
@@ -75,6 +73,8 @@ def _recipe(name: str | None) -> Recipe:
 @task("explore", ExploreRequest, summary="Explore a data set before training")
 def explore(request: ExploreRequest, context: TaskContext) -> dict[str, Any]:
     """Store the report, and return the recommendations with the trainings that they name."""
+    from impasto.api.explore import explore as explore_images
+
     paintings = context.folder_of("paintings", request.paintings)
     photos = context.folder_of("photos", request.photos) if request.photos else None
     out = context.folder / "report"
@@ -146,6 +146,8 @@ def train_model(request: TrainRequest, context: TaskContext) -> dict[str, Any]:
 
     Raises Stopped if the training was stopped; the run keeps its best style and a checkpoint.
     """
+    from impasto.api.train import resume, train
+
     paintings = context.folder_of("paintings", request.paintings)
     photos = context.folder_of("photos", request.photos) if request.photos else None
     folder = context.library.runs / context.job.id

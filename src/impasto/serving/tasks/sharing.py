@@ -17,9 +17,6 @@ from impasto.errors import ImpastoError
 from impasto.files import atomic_write, make_folder
 from impasto.inference.photo import pixels
 from impasto.inference.sampler import Sampler
-from impasto.interop.cyclegan_checkpoints import import_style
-from impasto.interop.hub import pull, push
-from impasto.interop.onnx import export
 from impasto.serving.shelf import add_style, example_file, new_style_file, style_file
 from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
 from impasto.style import Card, Style
@@ -74,6 +71,8 @@ class ExampleRequest(TaskRequest):
 @task("import", ImportRequest, summary="Import a checkpoint or a style file", path="/styles/import", resumes=True)
 def import_checkpoint(request: ImportRequest, context: TaskContext) -> dict[str, Any]:
     """Put the style among those of the studio."""
+    from impasto.interop.cyclegan_checkpoints import import_style
+
     file = context.files([request.file])[0]
     path = context.library.path(file)
 
@@ -97,6 +96,8 @@ def _is_style(path: Path) -> bool:
 @task("pull", PullRequest, summary="Download a style from the Hugging Face Hub", path="/styles/pull", resumes=True)
 def pull_style(request: PullRequest, context: TaskContext) -> dict[str, Any]:
     """Put the style among those of the studio."""
+    from impasto.interop.hub import pull
+
     return _add(request.name, lambda out: pull(request.repository, out, overwrite=True), context)
 
 
@@ -118,6 +119,8 @@ def _add(name: str, write: Callable[[Path], object], context: TaskContext) -> di
 @task("export", ExportRequest, summary="Export a style as ONNX", path="/styles/export")
 def export_style(request: ExportRequest, context: TaskContext) -> dict[str, Any]:
     """Store the ONNX file as a result."""
+    from impasto.interop.onnx import export
+
     out = context.folder / "style.onnx"
     found = export(style_file(context.library, request.style), out, overwrite=True)
     context.result(f"{request.style}.onnx", out, settings={"style": request.style}, shown=False)
@@ -127,6 +130,8 @@ def export_style(request: ExportRequest, context: TaskContext) -> dict[str, Any]
 @task("push", PushRequest, summary="Upload a style to the Hugging Face Hub", path="/styles/push")
 def push_style(request: PushRequest, context: TaskContext) -> dict[str, Any]:
     """Return the address of the repository."""
+    from impasto.interop.hub import push
+
     return {"url": push(style_file(context.library, request.style), request.repository)}
 
 
