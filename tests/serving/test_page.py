@@ -104,8 +104,8 @@ def test_many_photos_are_cancelled_and_a_bad_file_is_named(page: Page, studio: S
     choose_style(page, "negative")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
-        for number in range(2000):
-            target.writestr(f"{number:04d}.png", photo(0))
+        for number in range(3000):
+            target.writestr(f"{number:04d}.png", photo(0, 16, 16))
     choose(page, "Drop photos, zips or films here: choose files", ("many.zip", archive.getvalue(), "application/zip"))
     page.get_by_role("button", name="Paint 1 file").click()
     results = page.get_by_role("region", name="Paintings")
