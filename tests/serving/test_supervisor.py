@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 from sqlalchemy import update
 
 from fixtures.store import Store, open_store, photo, wait_for, with_limits
+from impasto.serving import worker as worker_module
 from impasto.serving.limits import Limits
 from impasto.serving.supervisor import Supervisor, _Child
 from impasto.serving.tables import Job
@@ -143,3 +145,23 @@ def test_a_worker_that_grows_too_large_is_killed(store: Store, child: _Child) ->
     store.claim(worker="child")
     assert not is_killed(store, child, worker_bytes=1 << 40)
     assert is_killed(store, child, worker_bytes=1)
+
+
+def test_a_worker_that_is_woken_looks_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(tmp_path / "studio")
+    worker = worker_module.Worker(store.queue, store.library, "paint", "cpu")
+    monkeypatch.setattr(worker_module, "IDLE", 3600.0)
+    running = threading.Thread(target=worker.run)
+    running.start()
+    reading, writing = os.pipe()
+    following = threading.Thread(target=worker_module.follow, args=(reading, worker))
+    following.start()
+    job = store.begin("paint", files=[store.upload("a.png", photo(0)).id], style="negative")
+    os.write(writing, b"\n")
+    wait_for(lambda: states(store, [job]) == ["done"])
+    os.close(writing)  # the server is gone
+    running.join(60)
+    following.join(60)
+    assert not running.is_alive() and not following.is_alive()
+    os.close(reading)
+    store.library.database.close()

@@ -33,8 +33,9 @@ from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, Stopped, TaskContext
 from impasto.serving.tasks.models import Models
 
-#: Seconds between two looks for a job, between two renewals of the leases, and between two looks for expired ones.
-LOOK_EVERY, RENEW_EVERY, EXPIRE_EVERY = 0.05, 0.5, 3.0
+#: Seconds between two looks for a job while others run and while none does, between two renewals of the leases, and
+#: between two looks for expired ones.
+LOOK_EVERY, IDLE, RENEW_EVERY, EXPIRE_EVERY = 0.05, 0.5, 0.5, 3.0
 #: Priority from which on a small job runs beside one that is not small, which may take hours.
 BESIDE = 1
 #: Seconds that a worker has to put back its jobs once its server has gone, by lane.
@@ -60,6 +61,7 @@ class Worker:
     device: str
     name: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
+    woken: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.name = self.name or worker_name(self.lane)
@@ -89,7 +91,8 @@ class Worker:
                     continue
                 job = self._claim(light=bool(light or heavy), priority=BESIDE if heavy else None)
                 if job is None:
-                    self.stopping.wait(LOOK_EVERY)
+                    self.woken.wait(LOOK_EVERY if light or heavy else IDLE)
+                    self.woken.clear()
                 elif self.lane == "train":
                     self.do(job)
                 elif is_light(job):
@@ -170,6 +173,7 @@ class Worker:
         """Take no more jobs, and put back those that run at their next report. Not for signal handlers: it locks."""
         with self._lock:
             self.stopping.set()
+            self.woken.set()
             for context in self._held.values():
                 context.end("requeue")
 
@@ -198,11 +202,16 @@ def _call_at_byte(file: int, stop: Callable[[], None]) -> None:
     stop()
 
 
-def _end_with_parent(stop: Callable[[], None], grace: float) -> None:
-    """Stop when the pipe from the server closes: it has ended, however it did."""
-    while os.read(0, 1):  # not sys.stdin, whose lock would be held when the interpreter ends
-        pass
-    stop()
+def follow(file: int, worker: Worker) -> None:
+    """Wake a worker at each byte from its server, and stop it when the pipe closes: the server has ended, however it
+    did."""
+    while os.read(file, 4096):
+        worker.woken.set()
+    worker.stop()
+
+
+def _follow_server(worker: Worker, grace: float) -> None:
+    follow(0, worker)  # not sys.stdin, whose lock would be held when the interpreter ends
     time.sleep(grace)
     os._exit(1)
 
@@ -235,7 +244,7 @@ def main() -> None:
     threading.Thread(target=_call_at_byte, args=(received, worker.stop), daemon=True).start()
     if arguments.child:
         grace = GRACE[arguments.lane]
-        threading.Thread(target=_end_with_parent, args=(worker.stop, grace), daemon=True).start()
+        threading.Thread(target=_follow_server, args=(worker, grace), daemon=True).start()
     settle(library, time.time())
     worker.run()
     database.close()

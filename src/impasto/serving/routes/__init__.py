@@ -9,6 +9,8 @@ from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
 from impasto.serving.limits import Limits
 from impasto.serving.supervisor import Supervisor
+from impasto.serving.tables import Job
+from impasto.serving.tasks import Task, TaskRequest
 
 
 @dataclass
@@ -22,6 +24,29 @@ class Studio:
     limits: Limits
     device: str
     arriving: int = 0
+
+    def submit(self, task: Task, request: TaskRequest, priority: int | None = None) -> Job:
+        """Queue a job, and wake the worker that takes it.
+
+        Raises ImpastoError for styles, recipes and files that do not exist, QueueFullError.
+        """
+        request.require(self.library)
+        identifiers = request.files_read()
+        job = self.queue.submit(
+            task.name,
+            task.lane,
+            request.model_dump(mode="json"),
+            identifiers,
+            priority=request.priority() if priority is None else priority,
+            light=task.light(request, self.library.all(identifiers)),
+        )
+        self.wake(job)
+        return job
+
+    def wake(self, job: Job) -> None:
+        """Wake the worker that takes a job, if it is one of this server."""
+        if self.supervisor is not None:
+            self.supervisor.wake(job.lane)
 
 
 def studio_of(request: Request) -> Studio:

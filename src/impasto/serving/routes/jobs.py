@@ -78,7 +78,9 @@ def pause(studio: InStudio, job: JobId) -> JobView:
 
 @router.post("/jobs/{job}/resume", summary="Resume a paused training")
 def resume(studio: InStudio, job: JobId) -> JobView:
-    return job_view(studio.queue.resume(job), studio.queue, studio.library)
+    resumed = studio.queue.resume(job)
+    studio.wake(resumed)
+    return job_view(resumed, studio.queue, studio.library)
 
 
 @router.get("/jobs/{job}/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow a job")

@@ -94,7 +94,6 @@ def keep(studio: InStudio, run: RunId, style: NewStyle) -> StyleView:
         raise ImpastoError("This run has no style yet.")
     with atomic_write(out) as part:
         shutil.copy(best, part)
-    task, request = TASKS["example"], ExampleRequest(style=style.name)
-    studio.queue.submit(task.name, task.lane, request.model_dump(), [], priority=request.priority())
+    studio.submit(TASKS["example"], ExampleRequest(style=style.name))
     found = next(each for each in styles(studio.library) if each.name == style.name)
     return StyleView.of(found, studio.library)

@@ -13,7 +13,6 @@ from impasto.serving.problems import problem
 from impasto.serving.routes import Studio, studio_of
 from impasto.serving.routes.downloads import Download
 from impasto.serving.routes.files import BINARY, receive
-from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, Task, TaskRequest
 from impasto.serving.tasks.painting import DIRECT_PRIORITY, PaintRequest, PaintSettings
 from impasto.serving.views import JobView, job_view
@@ -23,26 +22,11 @@ router = APIRouter(prefix="/v1", tags=["tasks"])
 InStudio = Annotated[Studio, Depends(studio_of)]
 
 
-def begin(studio: Studio, task: Task, request: TaskRequest, priority: int | None = None) -> Job:
-    """Queue a job. Raises ImpastoError for styles, recipes and files that do not exist."""
-    request.require(studio.library)
-    identifiers = request.files_read()
-    files = studio.library.all(identifiers)
-    return studio.queue.submit(
-        task.name,
-        task.lane,
-        request.model_dump(mode="json"),
-        identifiers,
-        priority=request.priority() if priority is None else priority,
-        light=task.light(request, files),
-    )
-
-
 def _call(task: Task) -> Callable[..., JobView]:
     """Return the function of a call, with the task's request in its signature."""
 
     def call(studio: InStudio, request: TaskRequest, response: Response) -> JobView:
-        job = begin(studio, task, request)
+        job = studio.submit(task, request)
         response.headers["location"] = f"/v1/jobs/{job.id}"
         return job_view(job, studio.queue, studio.library)
 
@@ -81,7 +65,7 @@ async def paint_photo(request: Request, studio: InStudio, query: Annotated[Photo
     photo = await receive(request, studio, query.name)
     settings = PaintRequest(files=[photo.id], **query.model_dump(exclude={"name", "wait"}))
     try:
-        job = await asyncio.to_thread(begin, studio, TASKS["paint"], settings, DIRECT_PRIORITY)
+        job = await asyncio.to_thread(studio.submit, TASKS["paint"], settings, DIRECT_PRIORITY)
     except BaseException:
         await asyncio.to_thread(studio.library.delete, photo.id)
         raise
