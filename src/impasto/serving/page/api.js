@@ -5,18 +5,21 @@
  *   kind: "upload"|"result", job: ?string, favourite: boolean, created: string, settings: ?Record<string, any>,
  *   source: ?string}} File
  * @typedef {{id: string, kind: string, state: "queued"|"running"|"paused"|"done"|"failed"|"cancelled",
- *   settings: Record<string, any>, inputs: File[], results: File[], done: number, total: ?number, unit: string,
- *   message: string, place: ?number, seconds_left: ?number, created: string, started: ?string, finished: ?string,
- *   error: ?{detail: string}, outcome: ?Record<string, any>}} Job
- * @typedef {{name: string, task: "translation"|"generation", domains: string[], recipe: string, size: number,
+ *   settings: Record<string, any>, inputs?: File[], results: File[], result_count?: number, done: number,
+ *   total: ?number, unit: string, message: string, wish?: "cancel"|"pause"|null, place: ?number,
+ *   seconds_left: ?number, created: string, started: ?string, finished: ?string, error: ?{detail: string},
+ *   outcome: ?Record<string, any>}} Job
+ *   Lists and events carry the newest results only, and no inputs.
+ * @typedef {{name: string, task: "translation"|"generation", domains: string, recipe: string, size: number,
  *   moods: number, reverse: boolean, style_mixing: boolean, license: string, bytes: number,
  *   origin: "bundled"|"imported"|"trained", description: string[], example: ?string}} Style
  * @typedef {{id: string, name: string, job: Job, recipe: string, step: number, steps: ?number, seconds: number,
- *   curves: Record<string, [number, number][]>, scores: {step: number, values: Record<string, any>}[],
- *   samples: {step: number, url: string}[], style: ?string, report: ?string}} Run
+ *   curves: Record<string, [number, number][]>, scores: {step: number, values: Record<string, number>}[],
+ *   samples: {step: number, url: string}[], has_style: boolean, report: ?string}} Run
  */
 
 const BASE = "/v1";
+const PAGE = 500;
 const SHOWABLE = /^image\/(jpeg|png|gif|webp|avif|bmp)/;
 const UNREACHABLE = "The server does not answer. Check that impasto studio is still running.";
 
@@ -68,9 +71,11 @@ export const api = {
   runs: async () => (await request("GET", "/runs")).runs,
   /** @param {string} id @returns {Promise<Run>} */
   run: (id) => request("GET", `/runs/${enc(id)}`),
-  /** @param {string} id @param {string} name */
+  /** @param {string} id */
+  deleteRun: (id) => request("DELETE", `/runs/${enc(id)}`),
+  /** @param {string} id @param {string} name @returns {Promise<Style>} */
   keepStyle: (id, name) => request("POST", `/runs/${enc(id)}/style`, { name }),
-  /** @param {Record<string, any>} query */
+  /** @param {Record<string, any>} query @returns {Promise<Job[]>} */
   jobs: async (query) => (await request("GET", `/jobs?${new URLSearchParams(query)}`)).jobs,
   /** @param {string} id @returns {Promise<Job>} */
   job: (id) => request("GET", `/jobs/${enc(id)}`),
@@ -86,6 +91,17 @@ export const api = {
   start: (task, settings) => request("POST", `/${task}`, settings),
   /** @param {Record<string, any>} query @returns {Promise<{files: File[], next: ?string}>} */
   files: (query) => request("GET", `/files?${new URLSearchParams(query)}`),
+  /** All results of a job, oldest first. @param {string} job @returns {Promise<File[]>} */
+  async results(job) {
+    const found = [];
+    let more = {};
+    do {
+      const { files, next } = await api.files({ job, kind: "result", limit: PAGE, ...more });
+      found.push(...files);
+      more = next && { before: next };
+    } while (more);
+    return found.reverse();
+  },
   /** @param {string} id @returns {Promise<File>} */
   file: (id) => request("GET", `/files/${enc(id)}`),
   /** @param {string} id @returns {Promise<Record<string, any>>} */
@@ -105,12 +121,12 @@ export const urls = {
   content: (id) => `${BASE}/files/${enc(id)}/content`,
   /** What an image shows: browsers cannot show TIFF and the like. @param {File} file */
   picture(file) {
-    return SHOWABLE.test(file.type) || file.kind === "upload" ? urls.content(file.id) : urls.thumbnail(file.id);
+    return SHOWABLE.test(file.type) || file.kind === "upload" ? urls.content(file.id) : urls.thumbnail(file);
   },
   /** @param {string} id */
   download: (id) => `${BASE}/files/${enc(id)}/content?download=true`,
-  /** @param {string} id */
-  thumbnail: (id) => `${BASE}/files/${enc(id)}/thumbnail`,
+  /** A small picture; of an upload there is none but itself. @param {File} file */
+  thumbnail: (file) => (file.kind === "upload" ? urls.content(file.id) : `${BASE}/files/${enc(file.id)}/thumbnail`),
   /** @param {string} id */
   archive: (id) => `${BASE}/jobs/${enc(id)}/archive`,
   /** @param {string} name */

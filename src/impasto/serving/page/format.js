@@ -26,6 +26,9 @@ export function number(value) {
   return value.toLocaleString(undefined, { maximumSignificantDigits: 4 });
 }
 
+/** @param {number} [value] nothing if it was not measured */
+export const score = (value) => (value === undefined ? "–" : number(value));
+
 /** @param {number} count @param {string} noun singular */
 export const plural = (count, noun) => `${count.toLocaleString()} ${noun}${count === 1 ? "" : "s"}`;
 
@@ -41,6 +44,8 @@ export function title(job) {
   return what ? `${kind}: ${what}` : kind;
 }
 
+const WISHES = { cancel: "cancelling …", pause: "pausing …" };
+
 /** One line on where a job stands. @param {import("./api.js").Job} job */
 export function standing(job) {
   const count = job.total ? `${job.done.toLocaleString()} of ${job.total.toLocaleString()} ${job.unit}` : "";
@@ -48,7 +53,7 @@ export function standing(job) {
   const place = job.place ? `waiting, place ${job.place} in the queue` : "waiting";
   const parts = {
     queued: [place],
-    running: [count || job.message || "working", left],
+    running: job.wish ? [WISHES[job.wish], count] : [count || job.message || "working", left],
     paused: ["paused", count],
     done: [count && job.done < job.total ? `done: ${count}` : ""],
     failed: ["failed"],

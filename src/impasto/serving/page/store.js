@@ -3,9 +3,9 @@
 import { api, urls } from "./api.js";
 
 const ENDED = new Set(["done", "failed", "cancelled"]);
-const TASKS = new Set(["paint", "generate", "explore", "train", "evaluate"]);
+const TASKS = new Set(["paint", "preview", "generate", "explore", "train", "evaluate"]);
 const RETRY = 3000;
-const RECENT = 50;
+const RECENT = 100;
 const LOOK_AGAIN = 10_000;
 
 /** @param {import("./api.js").Job} job */
@@ -15,7 +15,7 @@ export const hasEnded = (job) => ENDED.has(job.state);
 export const isStyleJob = (job) => !TASKS.has(job.kind);
 
 /** @param {import("./api.js").Job} job */
-export const isPreview = (job) => Boolean(job.settings?.preview);
+export const isPreview = (job) => job.kind === "preview" || Boolean(job.settings?.preview);
 
 /**
  * Events: "job" (detail: Job, on every change), "ended" (detail: Job, once, when a job ends while the page is open),
@@ -32,9 +32,12 @@ class Store extends EventTarget {
   about = { version: "", device: "", limits: {}, extras: { hub: false, onnx: false, train: false } };
 
   #look = 0;
+  /** @type {?EventSource} */
+  #source = null;
 
-  /** Load everything, then follow the events of the server. */
+  /** Load everything, and follow the events of the server while the page is seen. */
   async start() {
+    document.addEventListener("visibilitychange", () => this.#connect());
     this.#connect();
     const [about, recipes] = await Promise.all([api.about(), api.recipes(), this.loadStyles()]);
     this.about = about;
@@ -59,12 +62,11 @@ class Store extends EventTarget {
   }
 
   /**
-   * Take over a job that an answer or an event brought.
+   * Take over a job as it is now.
    * @param {import("./api.js").Job} job
    */
   put(job) {
     const before = this.jobs.get(job.id);
-    if (before && hasEnded(before) && !hasEnded(job)) return before;
     this.jobs.set(job.id, job);
     this.#emit("job", job);
     if (hasEnded(job) && before && !hasEnded(before)) {
@@ -102,12 +104,24 @@ class Store extends EventTarget {
    * @param {Record<string, any>} settings
    */
   async run(task, settings) {
-    return this.put(await api.start(task, settings));
+    const job = await api.start(task, settings);
+    return this.jobs.get(job.id) ?? this.put(job);
+  }
+
+  /** @param {string} id of a job @param {"cancel"|"pause"|"resume"} action */
+  act(id, action) {
+    return this.#ask(id, api.act(id, action));
   }
 
   /** Delete a finished job with its results. @param {string} id */
   async deleteJob(id) {
     await api.deleteJob(id);
+    this.forget(id);
+  }
+
+  /** Delete an ended training with its folder. @param {string} id of the run: that of its job */
+  async deleteRun(id) {
+    await api.deleteRun(id);
     this.forget(id);
   }
 
@@ -122,19 +136,38 @@ class Store extends EventTarget {
     this.#emit("file", { id, file: await api.favourite(id, favourite) });
   }
 
-  /** @param {string} id */
-  async deleteFile(id) {
+  /** @param {import("./api.js").File} file */
+  async deleteFile({ id, job: made }) {
     await api.deleteFile(id);
-    for (const job of this.jobs.values()) job.results = job.results.filter((file) => file.id !== id);
     this.#emit("file", { id, file: null });
+    const job = this.jobs.get(made);
+    if (!job) return;
+    const count = (job.result_count ?? job.results.length) - 1;
+    this.put({ ...job, results: job.results.filter((file) => file.id !== id), result_count: count });
   }
 
   #emit(name, detail) {
     this.dispatchEvent(new CustomEvent(name, { detail }));
   }
 
+  /**
+   * Take over the answer on a job, unless events brought something newer while it was on its way.
+   * @param {string} id
+   * @param {Promise<import("./api.js").Job>} answer
+   */
+  async #ask(id, answer) {
+    const before = this.jobs.get(id);
+    const job = await answer;
+    if (this.jobs.get(id) === before) this.put(job);
+  }
+
+  /** A browser holds six connections to a server in all its tabs together: only tabs that are seen take one. */
   #connect() {
+    this.#source?.close();
+    this.#source = null;
+    if (document.hidden) return;
     const source = new EventSource(urls.events);
+    this.#source = source;
     source.addEventListener("job", (event) => this.put(JSON.parse(event.data)));
     source.onopen = () => {
       this.#emit("connection", true);
@@ -143,19 +176,22 @@ class Store extends EventTarget {
     source.onerror = () => {
       this.#emit("connection", false);
       if (source.readyState !== EventSource.CLOSED) return;
-      setTimeout(() => this.#connect(), RETRY);
+      setTimeout(() => source === this.#source && this.#connect(), RETRY);
     };
   }
 
-  /** Events of jobs that ended while the page was not connected are lost: ask for them. */
+  /** What happened to jobs while the page was not connected is lost: ask for it. */
   async #synchronise() {
+    const before = new Map(this.jobs);
     const recent = await api.jobs({ limit: RECENT });
     const known = new Set(recent.map((job) => job.id));
-    recent.reverse().forEach((job) => this.put(job));
-    for (const job of [...this.jobs.values()]) {
-      if (known.has(job.id)) continue;
-      if (recent.length < RECENT) this.forget(job.id);
-      else if (!hasEnded(job)) await api.job(job.id).then((fresh) => this.put(fresh), () => this.forget(job.id));
+    const news = recent.filter((job) => this.jobs.get(job.id) === before.get(job.id));
+    news.reverse().forEach((job) => this.put(job));
+    for (const id of before.keys()) {
+      if (known.has(id)) continue;
+      await this.#ask(id, api.job(id)).catch((error) => {
+        if (error.status === 404) this.forget(id);
+      });
     }
   }
 }

@@ -41,7 +41,7 @@ export function openDetail(file, actions = []) {
   const message = errorLine();
   const remove = async () => {
     if (!(await confirm(`Delete ${file.name}?`, "Delete"))) return;
-    await store.deleteFile(file.id);
+    await store.deleteFile(file);
     dialog.close();
   };
   const own = ({ label, run }) => actionButton(label, message, async () => {

@@ -28,9 +28,10 @@ export function openDialog(title, ...content) {
  * Ask before something that cannot be undone.
  * @param {string} question
  * @param {string} action text of the button
+ * @param {string} [refusal] text of the other one
  * @returns {Promise<boolean>}
  */
-export function confirm(question, action) {
+export function confirm(question, action, refusal = "Keep") {
   return new Promise((resolve) => {
     let answer = false;
     const agree = () => {
@@ -38,7 +39,7 @@ export function confirm(question, action) {
       dialog.close();
     };
     const yes = h("button", { type: "button", class: "primary", onclick: agree }, action);
-    const no = h("button", { type: "button", onclick: () => dialog.close() }, "Keep");
+    const no = h("button", { type: "button", onclick: () => dialog.close() }, refusal);
     const dialog = openDialog(question, h("div", { class: "row" }, yes, no));
     dialog.classList.add("small");
     dialog.addEventListener("close", () => resolve(answer));

@@ -32,9 +32,10 @@ function thumbnail(file) {
   const name = () => h("span", { class: "file-name" }, file.name);
   if (!/^(image|video)\//.test(file.type)) return name();
   const film = () => h("video", { muted: true, playsInline: true, preload: "metadata", src: urls.content(file.id) });
+  if (file.kind === "upload" && file.type.startsWith("video/")) return film();
   const image = h("img", {
     alt: describe(file), loading: "lazy", width: file.width ?? 480, height: file.height ?? 480,
-    onerror: () => image.replaceWith(file.type.startsWith("video/") ? film() : name()), src: urls.thumbnail(file.id),
+    onerror: () => image.replaceWith(file.type.startsWith("video/") ? film() : name()), src: urls.thumbnail(file),
   });
   return image;
 }
@@ -71,20 +72,28 @@ export function createGrid({ actions = [], pick = () => false } = {}) {
     element.append(card);
   }
 
+  /** @param {string} id */
+  function remove(id) {
+    cards.get(id)?.card.remove();
+    cards.delete(id);
+  }
+
   return {
     element,
     add,
+    /** Show these files only. @param {import("../api.js").File[]} files */
+    set(files) {
+      const wanted = new Set(files.map((file) => file.id));
+      [...cards.keys()].filter((id) => !wanted.has(id)).forEach(remove);
+      files.forEach(add);
+    },
     /** Take over a change. @param {{id: string, file: ?import("../api.js").File}} change */
     update({ id, file }) {
+      if (!file) return remove(id);
       const known = cards.get(id);
       if (!known) return;
-      if (file) {
-        known.file = file;
-        known.heart.ariaPressed = String(file.favourite);
-      } else {
-        known.card.remove();
-        cards.delete(id);
-      }
+      known.file = file;
+      known.heart.ariaPressed = String(file.favourite);
     },
     clear() {
       cards.clear();

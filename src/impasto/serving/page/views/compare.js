@@ -7,7 +7,7 @@ import { groupCurves } from "../components/curve-charts.js";
 import { createLineChart } from "../components/line-chart.js";
 import { table, tablePlace } from "../components/table.js";
 import { h } from "../dom.js";
-import { duration, number } from "../format.js";
+import { duration, score } from "../format.js";
 
 /**
  * @param {string[]} ids
@@ -39,9 +39,8 @@ export function compareView(ids) {
     const rows = [
       ["recipe", ...runs.map((run) => run.recipe)], ["steps", ...runs.map((run) => run.step.toLocaleString())],
       ["time", ...runs.map((run) => duration(run.seconds))],
-      ...labels.map((label) => [label, ...scores.map((values) => show(values[label]))]),
+      ...labels.map((label) => [label, ...scores.map((values) => score(values[label]))]),
     ];
-    const show = (value) => (typeof value === "number" ? number(value) : value ?? "–");
     last.replaceChildren(table("Last scores of each run", ["run", ...runs.map((run) => run.name)], rows));
   }
 

@@ -7,7 +7,7 @@ import { createCurveCharts } from "../components/curve-charts.js";
 import { createJobStatus } from "../components/job-status.js";
 import { table, tablePlace } from "../components/table.js";
 import { h } from "../dom.js";
-import { number, runFacts } from "../format.js";
+import { runFacts, score } from "../format.js";
 import { store } from "../store.js";
 
 const BETWEEN = 2000;
@@ -81,9 +81,8 @@ export function runView(id) {
 function scoreTable(scores) {
   if (!scores.length) return h("p", { class: "empty" }, "No scores yet.");
   const labels = [...new Set(scores.flatMap((score) => Object.keys(score.values)))];
-  const show = (value) => (typeof value === "number" ? number(value) : value ?? "–");
   return table("Scores by step", ["step", ...labels],
-    scores.map(({ step, values }) => [step.toLocaleString(), ...labels.map((label) => show(values[label]))]));
+    scores.map(({ step, values }) => [step.toLocaleString(), ...labels.map((label) => score(values[label]))]));
 }
 
 /** Samples over the steps: the newest, until somebody moves the slider. */
@@ -136,12 +135,13 @@ function createKeep(id) {
     kept.textContent = `Kept as the style ${style.name}.`;
     await store.loadStyles();
   }, "row end", field("Name of the style", name), submit);
+  const element = h("section", { hidden: true }, h("h2", {}, "Style"), form, message, kept);
   return {
-    element: h("section", {}, h("h2", {}, "Style"), form, message, kept),
+    element,
     /** @param {import("../api.js").Run} run */
     show(run) {
-      name.value ||= run.style ?? run.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
-      if (run.style) kept.textContent = `Kept as the style ${run.style}.`;
+      element.hidden = !run.has_style;
+      name.value ||= run.name.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
     },
   };
 }
