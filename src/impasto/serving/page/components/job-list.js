@@ -1,8 +1,8 @@
 /** The newest jobs of a kind with their progress and results, live. */
 
-import { urls } from "../api.js";
+import { api, urls } from "../api.js";
 import { h } from "../dom.js";
-import { date, title } from "../format.js";
+import { date, plural, title } from "../format.js";
 import { hasEnded, isPreview, store } from "../store.js";
 import { actionButton, errorLine } from "./actions.js";
 import { confirm } from "./dialog.js";
@@ -63,14 +63,23 @@ function createSection(first, options, extra) {
   const after = h("div", { class: "extra" });
   const leftOut = h("ul", { class: "error" });
   const archive = h("a", { class: "button quiet", href: urls.archive(first.id), download: "" }, "Download all");
+  let count = 0;
+  let whole = false;
+  const all = actionButton("Show all", message, async () => {
+    const files = await api.results(first.id);
+    whole = true;
+    grid.clear();
+    files.forEach(grid.add);
+    all.hidden = true;
+  }, { class: "quiet" });
   const remove = actionButton("Remove", message, async () => {
-    const sure = !grid.size || (await confirm("Delete these results?", "Delete"));
+    const sure = !count || (await confirm(`Delete ${plural(count, "result")}?`, "Delete"));
     if (sure) await store.deleteJob(first.id);
   }, { class: "quiet", ariaLabel: `Remove: ${title(first)}` });
   const heading = h("h3", {}, title(first), h("time", { class: "hint", dateTime: first.created }, date(first.created)));
   const element = h("section", { class: "job" },
     h("div", { class: "job-head" }, heading, h("div", { class: "row" }, archive, remove)),
-    status.element, message, leftOut, grid.element, after);
+    status.element, message, leftOut, grid.element, all, after);
 
   /** @param {Job} job */
   function update(job) {
@@ -80,9 +89,12 @@ function createSection(first, options, extra) {
     const own = job.state === "done" && !after.firstChild && extra(job);
     if (own) after.append(own);
     grid.element.hidden = Boolean(after.firstChild) || !job.results.length;
-    job.results.forEach(grid.add);
-    archive.hidden = !hasEnded(job) || job.results.length < 2;
-    remove.hidden = !["failed", "cancelled"].includes(job.state);
+    if (!whole) grid.set(job.results);
+    count = job.result_count ?? job.results.length;
+    all.textContent = `Show all ${count.toLocaleString()}`;
+    all.hidden = whole || grid.element.hidden || !hasEnded(job) || count <= job.results.length;
+    archive.hidden = !hasEnded(job) || count < 2;
+    remove.hidden = !hasEnded(job);
   }
   update(first);
   return { element, grid, update, created: first.created };

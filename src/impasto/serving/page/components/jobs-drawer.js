@@ -1,12 +1,20 @@
 /** The drawer of jobs: everything queued and running, and what ended last. */
 
+import { urls } from "../api.js";
 import { h, icon } from "../dom.js";
 import { title } from "../format.js";
 import { hasEnded, isPreview, store } from "../store.js";
 import { createJobStatus } from "./job-status.js";
 
 const ENDED_SHOWN = 5;
-const VIEWS = { paint: "paint", generate: "generate", explore: "learn", train: "learn" };
+const VIEWS = { paint: "paint", generate: "generate", explore: "learn" };
+
+/** Where a job is shown; an evaluation by its report, once there is one. @param {import("../api.js").Job} job */
+function address(job) {
+  if (job.kind === "train") return `#learn/run/${job.id}`;
+  if (job.kind === "evaluate") return job.results[0] && urls.content(job.results[0].id);
+  return `#${VIEWS[job.kind] ?? "gallery/styles"}`;
+}
 
 /**
  * @param {HTMLElement} drawer a popover
@@ -27,10 +35,14 @@ export function createDrawer(drawer, button) {
   const entry = (job) => {
     if (entries.has(job.id)) return entries.get(job.id);
     const status = createJobStatus(job);
-    const run = job.outcome?.run;
-    const view = run ? `learn/run/${run}` : VIEWS[job.kind] ?? "gallery/styles";
-    const link = h("a", { href: `#${view}`, onclick: () => drawer.hidePopover() }, title(job));
-    const made = { element: h("li", {}, link, status.element), update: status.update };
+    const link = h("a", { onclick: () => drawer.hidePopover() }, title(job));
+    if (job.kind === "evaluate") Object.assign(link, { target: "_blank", rel: "noopener" });
+    const update = (now) => {
+      const to = address(now);
+      if (to) link.href = to;
+      status.update(now);
+    };
+    const made = { element: h("li", {}, link, status.element), update };
     entries.set(job.id, made);
     return made;
   };

@@ -20,6 +20,8 @@ export function styleCards({ task, first, onchange }) {
   const cards = h("div", { class: "style-cards" });
   const element = h("fieldset", { class: "styles" }, h("legend", {}, "Style"), cards);
   let chosen = ui.get(group, first);
+  const named = (name) => mine().find((style) => style.name === name);
+  const current = () => named(chosen) ?? named(first) ?? mine()[0];
 
   const choose = (name) => {
     chosen = name;
@@ -30,10 +32,9 @@ export function styleCards({ task, first, onchange }) {
   const draw = () => {
     const styles = mine();
     const focused = cards.contains(document.activeElement);
-    if (!styles.some((style) => style.name === chosen)) chosen = styles[0]?.name ?? "";
     cards.replaceChildren(...styles.map((style) => {
       const input = h("input", {
-        type: "radio", name: group, value: style.name, checked: style.name === chosen,
+        type: "radio", name: group, value: style.name, checked: style === current(),
         onchange: () => choose(style.name),
       });
       return h("label", { class: "style-card" }, input, example(style),
@@ -50,7 +51,7 @@ export function styleCards({ task, first, onchange }) {
     draw,
     /** @returns {import("../api.js").Style|undefined} */
     get style() {
-      return mine().find((style) => style.name === chosen);
+      return current();
     },
     /** @param {string} name */
     set value(name) {

@@ -2,7 +2,7 @@
 
 import { api } from "../api.js";
 import { errorLine } from "../components/actions.js";
-import { checkbox, text } from "../components/controls.js";
+import { checkbox, select, text } from "../components/controls.js";
 import { createGrid } from "../components/pictures.js";
 import { debounce, h } from "../dom.js";
 import { isPreview, store } from "../store.js";
@@ -10,6 +10,8 @@ import { stylesSection } from "./styles.js";
 
 const PAGE = 60;
 const TYPING = 250;
+const KINDS = [["result", "Results"], ["upload", "Uploads"]];
+const EMPTY = { result: "Nothing is made yet. Paint a photo, or generate images.", upload: "Nothing is uploaded." };
 
 /** @returns {import("../router.js").View} */
 export function galleryView() {
@@ -40,6 +42,7 @@ function createPictures() {
   const query = text({
     label: "Search", type: "search", placeholder: "file, style …", onchange: debounce(reload, TYPING),
   });
+  const kind = select({ label: "Show", options: KINDS, onchange: reload });
   const favourites = checkbox({ label: "Favourites only", onchange: reload });
   const more = h("button", { type: "button", class: "wide", hidden: true, onclick: load }, "Show more");
   /** @type {?string} */
@@ -48,7 +51,7 @@ function createPictures() {
 
   async function load() {
     const mine = turn;
-    const ask = { kind: "result", limit: PAGE, query: query.value };
+    const ask = { kind: kind.value, limit: PAGE, query: query.value };
     if (favourites.value) ask.favourite = true;
     if (next) ask.before = next;
     more.disabled = true;
@@ -66,7 +69,7 @@ function createPictures() {
     more.disabled = false;
     more.hidden = !next;
     const filtered = query.value || favourites.value;
-    nothing.textContent = filtered ? "Nothing matches." : "Nothing is made yet. Paint a photo, or generate images.";
+    nothing.textContent = filtered ? "Nothing matches." : EMPTY[ask.kind];
     nothing.hidden = grid.size > 0;
   }
 
@@ -81,7 +84,7 @@ function createPictures() {
   new IntersectionObserver(ahead, { rootMargin: "600px" }).observe(more);
   store.addEventListener("file", ({ detail }) => grid.update(detail));
   store.addEventListener("ended", ({ detail }) => !isPreview(detail) && element.isConnected && reload());
-  const filters = h("div", { class: "row end" }, query.element, favourites.element);
+  const filters = h("div", { class: "row end" }, query.element, kind.element, favourites.element);
   const element = h("div", {}, filters, message, grid.element, nothing, more);
   return { element, reload };
 }

@@ -1,6 +1,6 @@
 /** Train on your own paintings: inspect them, start a training, follow the runs. */
 
-import { urls } from "../api.js";
+import { api, urls } from "../api.js";
 import { actionButton, errorLine } from "../components/actions.js";
 import { createJobList } from "../components/job-list.js";
 import { createUploads } from "../components/uploads.js";
@@ -33,17 +33,18 @@ export function learnView() {
   }, { class: "primary" });
 
   /** Without a new choice, a recommendation is for the files that were explored. */
-  const restore = (uploads, job, ids) => {
-    if (!uploads.ids.length) uploads.set(job.inputs.filter((file) => ids.includes(file.id)));
+  const restore = (uploads, inputs, ids) => {
+    if (!uploads.ids.length) uploads.set(inputs.filter((file) => ids.includes(file.id)));
   };
 
   /** The report and what it recommends. @param {import("../api.js").Job} job */
   function findings(job) {
     const report = job.results.find((file) => file.type.startsWith("text/html"));
     const advice = (job.outcome?.recommendations ?? []).map(({ title, reason, train }) => {
-      const fill = train && actionButton(`Train ${train.recipe} for ${train.budget}`, message, () => {
-        restore(paintings, job, job.settings.paintings);
-        restore(photos, job, job.settings.photos ?? []);
+      const fill = train && actionButton(`Train ${train.recipe} for ${train.budget}`, message, async () => {
+        const { inputs } = await api.job(job.id);
+        restore(paintings, inputs, job.settings.paintings);
+        restore(photos, inputs, job.settings.photos ?? []);
         training.fill(train);
       });
       return h("li", {}, h("h4", {}, title), h("p", {}, reason), fill);

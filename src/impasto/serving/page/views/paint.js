@@ -7,13 +7,14 @@ import { acceptDrops } from "../components/drop-zone.js";
 import { createJobList } from "../components/job-list.js";
 import { createUploads } from "../components/uploads.js";
 import { h, icon } from "../dom.js";
-import { plural } from "../format.js";
+import { plural, size } from "../format.js";
 import { take } from "../handover.js";
 import { store } from "../store.js";
 import { createPaintSettings } from "./paint-settings.js";
 import { createPreview } from "./preview.js";
 
 const LOOKED_INTO = 5;
+const THUMBNAILS = 24;
 const ACCEPT = "image/*,video/*,.zip,.tif,.tiff,.heic";
 
 /** @param {import("../api.js").File} file */
@@ -45,8 +46,8 @@ export function paintView() {
   const refresh = () => preview.request(selected, settings.values());
   const settings = createPaintSettings({ onchange: refresh });
   const uploads = createUploads({
-    label: "Drop photos, zips or films here", hint: "Or paste a picture. Any size.", accept: ACCEPT, key: "photos",
-    onchange: changed,
+    label: "Drop photos, zips or films here", accept: ACCEPT, key: "photos", onchange: changed,
+    hint: `Or paste a picture. Files of up to ${size(store.about.limits.upload_bytes)}.`,
   });
 
   function changed() {
@@ -62,10 +63,14 @@ export function paintView() {
   }
 
   function drawStrip() {
-    strip.replaceChildren(...uploads.files.map((file) => {
+    const files = uploads.files;
+    const left = files.length - THUMBNAILS;
+    strip.replaceChildren(...files.slice(-THUMBNAILS).map((file) => {
       const name = h("span", { class: "file-name" }, file.name);
       const image = isImage(file)
-        ? h("img", { alt: file.name, onerror: () => image.replaceWith(name), src: urls.content(file.id) }) : name;
+        ? h("img", {
+          alt: file.name, loading: "lazy", onerror: () => image.replaceWith(name), src: urls.content(file.id),
+        }) : name;
       const choose = h("button", {
         type: "button", class: "thumb", ariaPressed: String(file === selected),
         onclick: () => {
@@ -80,6 +85,7 @@ export function paintView() {
       }, icon("close"));
       return h("li", {}, choose, remove);
     }));
+    if (left > 0) strip.append(h("li", { class: "hint" }, `and ${left.toLocaleString()} more`));
   }
 
   /** A painting that impasto made brings its settings; it is not painted again unless that is asked for. */

@@ -1,7 +1,8 @@
 /** The list of runs, with a choice of several to compare. */
 
 import { api } from "../api.js";
-import { errorLine } from "../components/actions.js";
+import { actionButton, errorLine } from "../components/actions.js";
+import { confirm } from "../components/dialog.js";
 import { createJobStatus } from "../components/job-status.js";
 import { h } from "../dom.js";
 import { runFacts } from "../format.js";
@@ -38,11 +39,21 @@ export function createRuns() {
     });
     const last = run.samples.at(-1);
     const status = createJobStatus(run.job);
-    live.set(run.job.id, status.update);
+    const remove = actionButton("Remove", message, async () => {
+      if (await confirm(`Delete the run ${run.name} with its samples and checkpoints?`, "Delete")) {
+        await store.deleteRun(run.id);
+      }
+    }, { class: "quiet", ariaLabel: `Remove: ${run.name}` });
+    const update = (job) => {
+      status.update(job);
+      remove.hidden = !hasEnded(job);
+    };
+    live.set(run.job.id, update);
+    update(run.job);
     const cover = last ? h("img", { src: last.url, alt: "", loading: "lazy" }) : h("span", { class: "no-example" });
     return h("li", { class: "run" }, h("label", { class: "check" }, box), cover,
       h("div", {}, h("a", { href: `#learn/run/${encodeURIComponent(run.id)}` }, run.name),
-        h("p", { class: "hint" }, runFacts(run)), status.element));
+        h("p", { class: "hint" }, runFacts(run)), status.element, remove));
   }
 
   async function load() {
@@ -52,6 +63,8 @@ export function createRuns() {
       message.textContent = "";
       live.clear();
       list.replaceChildren(...runs.map(row));
+      [...chosen].filter((id) => !live.has(id)).forEach((id) => chosen.delete(id));
+      mark();
       if (!runs.length) list.append(h("li", { class: "empty" }, "No runs yet."));
     } catch (error) {
       message.textContent = error.message;
@@ -63,5 +76,6 @@ export function createRuns() {
     live.get(job.id)?.(job);
     if (!live.has(job.id) || hasEnded(job)) timer ||= setTimeout(load, BETWEEN);
   });
+  store.addEventListener("removed", ({ detail }) => live.has(detail) && load());
   return { element: h("div", {}, h("div", { class: "row" }, compare), message, list), load };
 }
