@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from fixtures import invented_runs
 from fixtures.studio_process import Studio, running_studio, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -71,6 +73,7 @@ def choose_style(page: Page, name: str) -> None:
 
 def test_a_photo_is_previewed_painted_compared_and_downloaded(page: Page, studio: Studio, tmp_path: Path) -> None:
     page.goto(f"{studio.url}/#paint")
+    expect(page.locator("input[type=radio][value=monet]")).to_be_checked()
     choose_style(page, "negative")
     choose(page, "Drop photos, zips or films here: choose files", ("sea.png", photo(1), "image/png"))
     expect(page.get_by_text("Preview at screen size")).to_be_visible()
@@ -158,8 +161,41 @@ def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: 
     studio.stop()
     studio.start()
     wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "running")
-    page.get_by_role("button", name="Stop").first.click()
+    page.get_by_role("button", name="Stop: Training: long").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go on").click()
+    assert studio.get(f"/v1/jobs/{job['id']}")["state"] == "running"
+    page.get_by_role("button", name="Stop: Training: long").click()
+    page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("main").get_by_text("cancelling …")).to_be_visible()
     wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "cancelled")
+    expect(page.get_by_role("main").get_by_role("button", name="Resume: Training: long")).to_be_visible()
+    expect(page.get_by_label("Name of the style")).to_be_hidden()  # there is none to keep
+
+
+def trained(studio: Studio, name: str, paintings: Path) -> str:
+    """Return the identifier of a run with invented curves and scores."""
+    files = [studio.upload(path.name, path.read_bytes()) for path in sorted(paintings.glob("*.jpg"))]
+    job = str(studio.post("/v1/train", paintings=files, recipe="dcgan-64", budget="9steps", name=name)["id"])
+    studio.post(f"/v1/jobs/{job}/cancel")
+    studio.finish({"id": job})
+    folder = studio.folder / "runs" / job
+    shutil.rmtree(folder, ignore_errors=True)
+    invented_runs.finish(folder, paintings, samples=1, steps=100, count=2)
+    return job
+
+
+def test_two_runs_are_compared(page: Page, studio: Studio, tmp_path: Path) -> None:
+    for number in range(4):
+        Image.open(io.BytesIO(photo(number, 64, 64))).save(tmp_path / f"{number}.jpg")
+    for name in ("wide", "narrow"):
+        trained(studio, name, tmp_path)
+    page.goto(f"{studio.url}/#learn")
+    for name in ("wide", "narrow"):
+        page.get_by_role("checkbox", name=f"Compare {name}").check()
+    page.get_by_role("link", name="Compare 2 runs").click()
+    scores = page.get_by_role("region", name="Last scores")
+    expect(scores.get_by_role("columnheader")).to_have_text(["run", "wide", "narrow"])
+    expect(scores.get_by_role("row").filter(has_text="KID").get_by_role("cell")).to_have_text([re.compile(r"^0\.")] * 2)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
