@@ -139,6 +139,41 @@ def test_images_are_generated_marked_and_found_again(page: Page, studio: Studio)
     expect(dialog).to_be_hidden()
 
 
+def test_space_is_freed(page: Page, studio: Studio) -> None:
+    upload = studio.upload("holiday.png", photo(5))
+    job = studio.finish(studio.post("/v1/generate", style="noise", count=2))
+    page.goto(f"{studio.url}/#gallery")
+    page.get_by_label("Show").select_option("Uploads")
+    page.get_by_role("button", name="holiday.png", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog", name="Delete holiday.png?").get_by_role("button", name="Delete").click()
+    expect(page.get_by_role("button", name="holiday.png", exact=True)).to_have_count(0)
+    page.goto(f"{studio.url}/#generate")
+    page.get_by_role("button", name="Remove: Generation: noise").first.click()
+    page.get_by_role("dialog", name="Delete 2 results?").get_by_role("button", name="Delete").click()
+    wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}").get("status") == 404)
+    for path in (f"/v1/files/{upload}", f"/v1/files/{job['results'][0]['id']}"):
+        assert studio.get(path)["status"] == 404
+
+
+def test_a_hidden_tab_holds_no_connection_and_catches_up(page: Page, studio: Studio) -> None:
+    look = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true});\
+            document.dispatchEvent(new Event('visibilitychange')); }"
+    page.add_init_script(
+        "window.sources = []; const Source = EventSource;"
+        "EventSource = class extends Source { constructor(url) { super(url); sources.push(this); } };"
+    )
+    page.goto(f"{studio.url}/#generate")
+    states = "sources.map(source => source.readyState)"
+    wait_for(lambda: page.evaluate(states) == [1])
+    page.evaluate(look, True)
+    assert page.evaluate(states) == [2]
+    studio.finish(studio.post("/v1/generate", style="noise", count=3, seed=7))
+    before = page.get_by_role("region", name="Images").get_by_role("img").count()
+    page.evaluate(look, False)
+    expect(page.get_by_role("region", name="Images").get_by_role("img")).to_have_count(before + 3)
+
+
 def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: Page, studio: Studio) -> None:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as target:
