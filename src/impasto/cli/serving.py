@@ -23,7 +23,7 @@ def studio(
         str | None, typer.Option(envvar="IMPASTO_TOKEN", help="Token to require; default a random one if needed.")
     ] = None,
     keep_days: Annotated[
-        float | None, typer.Option(min=0, help="Delete files after so many days, except favourites.")
+        float | None, typer.Option(min=1, help="Delete files after so many days, except favourites.")
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
     device: Device = "auto",

@@ -47,6 +47,7 @@ class Job(Answer):
     settings: dict[str, Any]
     inputs: list[File]
     results: list[File]
+    result_count: int
     done: int
     total: int | None
     unit: str

@@ -15,7 +15,7 @@ from impasto.serving.changes import Changes
 from impasto.serving.cleaning import clean
 from impasto.serving.exchange import Message, Receive, Scope, Send
 from impasto.serving.guard import LOOPBACK, App, Guard
-from impasto.serving.jobs import JobQueue
+from impasto.serving.jobs import JobQueue, QueueFullError
 from impasto.serving.library import Library
 from impasto.serving.problems import RESPONSES, add_handlers
 from impasto.serving.routes import Studio, files, jobs, runs, styles, system, tasks
@@ -59,9 +59,10 @@ def create_app(
         await changes.start()
         if supervisor is not None:
             await asyncio.to_thread(supervisor.start)
-        await asyncio.to_thread(_order_examples, library, queue)
         cleaning = asyncio.create_task(_clean(library))
         try:
+            with contextlib.suppress(QueueFullError):  # the rest is ordered at the next start
+                await asyncio.to_thread(_order_examples, library, queue)
             yield
         finally:
             cleaning.cancel()
@@ -125,7 +126,7 @@ def _order_examples(library: Library, queue: JobQueue) -> None:
     for name in style_files(library):
         if name not in ordered and not example_file(library, name).exists():
             request = task.request.model_validate({"style": name})
-            queue.submit(task.name, task.lane, request.model_dump(), [], priority=request.priority())
+            queue.submit(task.name, task.lane, request.model_dump(), [], priority=request.priority(light=False))
 
 
 async def _clean(library: Library) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from impasto.serving.jobs import ENDED, JobQueue
@@ -12,6 +13,8 @@ from impasto.serving.tables import Job
 LOOK_EVERY, OVERLAP = 0.05, 2.0
 #: Seconds after which who waits for the end of a job looks at it without having heard of it.
 AGAIN = 5.0
+#: Events that are kept as bytes.
+ENCODED = 1000
 
 
 class Listener:
@@ -42,6 +45,23 @@ class Listener:
             except TimeoutError:
                 return None
         return self._waiting.pop(next(iter(self._waiting))) if self._waiting else None
+
+
+class Encoded:
+    """Events as bytes, each made once for all listeners."""
+
+    def __init__(self) -> None:
+        self._made: OrderedDict[tuple[str, float], asyncio.Task[bytes]] = OrderedDict()
+
+    async def get(self, job: Job, encode: Callable[[], bytes]) -> bytes:
+        """Return the event of a change, which ``encode`` makes in a thread if nobody has asked for it yet."""
+        key = (job.id, job.changed)
+        made = self._made.get(key)
+        if made is None or (made.done() and (made.cancelled() or made.exception())):
+            made = self._made[key] = asyncio.create_task(asyncio.to_thread(encode))
+            while len(self._made) > ENCODED:
+                self._made.popitem(last=False)
+        return await asyncio.shield(made)  # others wait for it, too, if this listener leaves
 
 
 class Changes:
@@ -115,13 +135,14 @@ class Changes:
                 moment = time.time() - OVERLAP
             try:
                 changed = await asyncio.to_thread(self._queue.changed_since, moment - OVERLAP)
+                new = [each for each, at in changed.items() if self._seen.get(each) != at]
+                jobs = await asyncio.to_thread(self._queue.load, new) if new else []
             except Exception:  # the database may be away for a moment; the next look finds what changed
                 await asyncio.sleep(1)
                 continue
-            for job in changed:
-                if self._seen.get(job.id) != job.changed:
-                    for listener in self._listeners:
-                        listener.put(job)
-            self._seen = {job.id: job.changed for job in changed}
-            moment = max([moment, *(job.changed for job in changed)])
+            for job in jobs:
+                for listener in self._listeners:
+                    listener.put(job)
+            self._seen = changed | {job.id: job.changed for job in jobs}
+            moment = max([moment, *self._seen.values()])
             await asyncio.sleep(LOOK_EVERY)

@@ -20,7 +20,7 @@ def clean(library: Library, now: float) -> int:
     unfinished jobs read; return how many files."""
     settle(library, now)
     _clean_work(library, now)
-    preview = and_(Job.kind == "paint", Job.settings["preview"].as_boolean(), Job.finished < now - PREVIEWS_FOR)
+    preview = and_(Job.kind == "preview", Job.finished < now - PREVIEWS_FOR)
     count = _delete_files(library, StoredFile.job.in_(select(Job.id).where(preview)))
     forgotten: ColumnElement[bool] = preview
     if library.limits.keep_days is not None:

@@ -27,7 +27,8 @@ STILL = ("done", "failed", "cancelled", "paused")
 LOOK_EVERY, SILENCE = 1.0, 40.0
 #: Times in a row that the studio may not answer while a job is waited for, with a pause that doubles: two minutes.
 PATIENCE = 6
-
+#: Files that are listed at once.
+PAGE = 500
 
 #: A file or folder of this machine, or a file that is in the studio already.
 Source = str | Path | File
@@ -39,7 +40,7 @@ class Client:
 
     Every method raises StudioError, an ImpastoError with the detail of the problem, for what the studio refuses and
     for jobs that fail or are cancelled, and UnreachableError if it does not answer. Requests are repeated while the
-    studio has no room (429, 503). Outputs that exist are not replaced.
+    studio has no room (429; 503 if they begin nothing). Outputs that exist are not replaced.
     """
 
     def __init__(self, url: str = "http://127.0.0.1:7860", token: str | None = None, *, timeout: float = 90.0) -> None:
@@ -195,7 +196,7 @@ class Client:
         return read(Job, self._http.call("POST", _path(job, "/pause")))
 
     def resume(self, job: str | Job) -> Job:
-        """Queue a paused training again."""
+        """Queue a training again that is paused, failed or cancelled."""
         return read(Job, self._http.call("POST", _path(job, "/resume")))
 
     def wait(self, job: str | Job, progress: Progress | None = None) -> Job:
@@ -250,7 +251,19 @@ class Client:
         if target.suffix == ".zip":
             return [self._http.save(_path(job, "/archive"), _new(target))]
         make_folder(target)
-        return [self.download(file, _free(target, file.name)) for file in job.results]
+        return [self.download(file, _free(target, file.name)) for file in self._results(job)]
+
+    def _results(self, job: Job) -> list[File]:
+        """Return all results of a job, of which it shows the last ones only."""
+        if len(job.results) == job.result_count:
+            return job.results
+        found, query = list[File](), dict[str, Any](job=job.id, limit=PAGE)
+        while True:
+            page = self._http.call("GET", "/v1/files", query=query)
+            found += read_list(File, page, "files")
+            if not (following := page.get("next")):
+                return found[::-1]
+            query["before"] = following
 
     def _paint_photo(
         self, photo: Path, target: Path, image: bool, settings: dict[str, Any], progress: Progress | None

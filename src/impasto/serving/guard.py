@@ -11,8 +11,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlencode, urlsplit
+
+from starlette.requests import cookie_parser
 
 from impasto.serving.exchange import AnsweredError, Exchange, Receive, Scope, Send
 from impasto.serving.limits import Limits
@@ -132,11 +133,7 @@ class Guard:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer" and self._is_right(bearer.strip()):
             return True
-        try:
-            cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-        except CookieError:
-            return False
-        return cookie is not None and self._is_right(cookie.value)
+        return self._is_right(cookie_parser(headers.get("cookie", "")).get(COOKIE))
 
     async def _log_in(self, send: Send, scope: Scope) -> None:
         """Answer the printed address: set the cookie, and remove the token from the address."""

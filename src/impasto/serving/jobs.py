@@ -36,7 +36,7 @@ class JobQueue:
     def __init__(
         self, database: Database, library: Library, limits: Limits, clock: Callable[[], float] = time.time
     ) -> None:
-        self._database, self._library, self._limits, self._clock = database, library, limits, clock
+        self._database, self._library, self._limits, self.clock = database, library, limits, clock
 
     # The server's side
 
@@ -52,7 +52,7 @@ class JobQueue:
     ) -> Job:
         """Add a job that reads these files. Raises QueueFullError, NotFoundError for a file."""
         identifiers = list(dict.fromkeys(files))
-        now = self._clock()
+        now = self.clock()
         job = Job(
             id=self._library.new_id(), kind=kind, lane=lane, priority=priority, light=light, settings=settings,
             state="queued", created=now, changed=now, done=0, unit="", message="", attempts=0,
@@ -78,20 +78,29 @@ class JobQueue:
             raise NotFoundError(f"There is no job {identifier}.")
         return found
 
-    def jobs(self, *, states: Collection[str] = (), kind: str | None = None, limit: int = 50) -> Sequence[Job]:
-        """Return jobs, newest first."""
+    def jobs(
+        self, *, states: Collection[str] = (), kind: str | None = None, without: Collection[str] = (), limit: int = 50
+    ) -> Sequence[Job]:
+        """Return jobs, newest first: of one kind, or not of the kinds ``without``."""
         found = select(Job).order_by(Job.created.desc(), Job.id.desc()).limit(limit)
         if states:
             found = found.where(Job.state.in_(states))
-        if kind is not None:
-            found = found.where(Job.kind == kind)
+        found = found.where(Job.kind.not_in(without) if kind is None else Job.kind == kind)
         with self._database.read() as session:
             return session.scalars(found).all()
 
-    def changed_since(self, moment: float) -> Sequence[Job]:
-        """Return jobs that changed at or after a moment, oldest change first."""
+    def changed_since(self, moment: float) -> dict[str, float]:
+        """Return the jobs that changed at or after a moment, with the moments of their changes."""
         with self._database.read() as session:
-            return session.scalars(select(Job).where(Job.changed >= moment).order_by(Job.changed)).all()
+            rows = session.execute(select(Job.id, Job.changed).where(Job.changed >= moment))
+            return dict(rows.tuples().all())
+
+    def load(self, identifiers: Collection[str]) -> Sequence[Job]:
+        """Return jobs, oldest change first; those that are gone are left out."""
+        if not identifiers:
+            return []
+        with self._database.read() as session:
+            return session.scalars(select(Job).where(Job.id.in_(identifiers)).order_by(Job.changed)).all()
 
     def files(self, job: str) -> tuple[Sequence[StoredFile], Sequence[StoredFile]]:
         """Return the inputs and the results of a job."""
@@ -138,9 +147,9 @@ class JobQueue:
             if job.state in ENDED:
                 raise ImpastoError("This is not possible: the job has ended.")
             if job.state != "running":
-                job.state, job.finished, job.message = "cancelled", self._clock(), "Cancelled."
+                job.state, job.finished, job.message = "cancelled", self.clock(), "Cancelled."
             elif job.wish != "cancel":  # asked again, the worker does not get more time to obey
-                job.wish, job.wished = "cancel", self._clock()
+                job.wish, job.wished = "cancel", self.clock()
         return job
 
     def pause(self, identifier: str) -> Job:
@@ -154,15 +163,19 @@ class JobQueue:
             if job.state == "queued":
                 job.state = "paused"
             elif job.wish is None:
-                job.wish, job.wished = "pause", self._clock()
+                job.wish, job.wished = "pause", self.clock()
         return job
 
     def resume(self, identifier: str) -> Job:
-        """Queue a paused job again. Raises ImpastoError if it is not paused."""
+        """Queue a paused job again, or a training that failed or was cancelled, which has its checkpoints.
+
+        Raises ImpastoError if it is neither.
+        """
         with self._locked(identifier) as job:
-            if job.state != "paused":
-                raise ImpastoError("This is not possible: the job is not paused.")
-            job.state = "queued"
+            if job.state != "paused" and not (job.kind == "train" and job.state in ("failed", "cancelled")):
+                raise ImpastoError("This is not possible: the job is neither paused nor a training that was stopped.")
+            job.state, job.attempts, job.message = "queued", 0, ""
+            job.error = job.finished = job.outcome = None
         return job
 
     @contextmanager
@@ -173,7 +186,7 @@ class JobQueue:
             if job is None:
                 raise NotFoundError(f"There is no job {identifier}.")
             yield job
-            job.changed = self._clock()
+            job.changed = self.clock()
 
     # The workers' side
 
@@ -186,7 +199,7 @@ class JobQueue:
             light: take it only if it can run beside others: a light one that ended no worker.
             priority: take it only if it has this priority at least.
         """
-        now = self._clock()
+        now = self.clock()
         following = (
             select(Job.id)
             .where(Job.lane == lane, Job.state == "queued")
@@ -204,7 +217,7 @@ class JobQueue:
             .where(Job.id == following.with_for_update(skip_locked=True).scalar_subquery(), *suits)
             .values(
                 state="running", claim=self._library.new_id(), worker=worker, claimed=now, lease=now + LEASE,
-                changed=now, started=func.coalesce(Job.started, now), wish=None, wished=None,
+                changed=now, started=func.coalesce(Job.started, now), done_before=Job.done, wish=None, wished=None,
             )
             .returning(Job)
         )  # fmt: skip
@@ -216,7 +229,7 @@ class JobQueue:
         """Renew the leases of claims; return those that still hold, with what is wished of each job."""
         held = (Job.claim.in_(claims), Job.state == "running")
         with self._database.write() as session:
-            session.execute(update(Job).where(*held).values(lease=self._clock() + LEASE))
+            session.execute(update(Job).where(*held).values(lease=self.clock() + LEASE))
             return {str(claim): wish for claim, wish in session.execute(select(Job.claim, Job.wish).where(*held))}
 
     def report(self, job: Job, **values: Any) -> None:
@@ -227,7 +240,7 @@ class JobQueue:
     def finish(self, job: Job, state: str, **values: Any) -> None:
         """End a job that this worker holds, or put it back. Raises LostError if it does not hold it."""
         if state in ENDED:
-            self.report(job, state=state, finished=self._clock(), **_FREE, **values)
+            self.report(job, state=state, finished=self.clock(), **_FREE, **values)
         else:
             self.report(job, **self._stopped(state), **_FREE, **values)
 
@@ -236,7 +249,7 @@ class JobQueue:
         cancelled = Job.wish == "cancel"
         return {
             "state": case((cancelled, "cancelled"), (Job.wish == "pause", "paused"), else_=state),
-            "finished": case((cancelled, self._clock()), else_=null()),
+            "finished": case((cancelled, self.clock()), else_=null()),
             "message": case((cancelled, "Cancelled."), else_=Job.message),
         }
 
@@ -249,7 +262,7 @@ class JobQueue:
 
     def release_expired(self) -> int:
         """Put back the jobs whose workers do not renew their leases; return how many."""
-        expired = Job.lease < self._clock()
+        expired = Job.lease < self.clock()
         with self._database.read() as session:  # most often there is none, and readers do not wait
             if not session.scalar(select(exists().where(expired, Job.state == "running"))):
                 return 0
@@ -261,13 +274,13 @@ class JobQueue:
             return self._update(*held, **self._stopped("queued"), **_FREE)
         reason = f"This ended its worker process {limit} times: it takes too much memory, or a file of it is damaged."
         last = (Job.attempts + 1 >= limit, Job.wish.is_(None))
-        failed = self._update(*held, *last, state="failed", finished=self._clock(), error=reason, **_FREE)
+        failed = self._update(*held, *last, state="failed", finished=self.clock(), error=reason, **_FREE)
         return failed + self._update(*held, attempts=Job.attempts + 1, **self._stopped("queued"), **_FREE)
 
     def fail(self, identifier: str, reason: str) -> None:
         """Fail a running job, whoever holds it."""
         self._update(
-            Job.id == identifier, Job.state == "running", state="failed", finished=self._clock(), error=reason, **_FREE
+            Job.id == identifier, Job.state == "running", state="failed", finished=self.clock(), error=reason, **_FREE
         )
 
     def running(self, worker: str) -> Sequence[Job]:
@@ -279,7 +292,7 @@ class JobQueue:
         """Update jobs in one statement; return how many."""
         with self._database.write() as session:
             result = session.execute(
-                update(Job).where(*where).values(changed=self._clock(), **values),
+                update(Job).where(*where).values(changed=self.clock(), **values),
                 execution_options={"synchronize_session": False},
             )
             return int(result.rowcount)  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sqlalchemy import Select, String, cast, delete, exists, func, or_, select, update
+from sqlalchemy import Select, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -90,11 +90,13 @@ class Library:
         return self.files / f"{file.id}.thumbnail.jpg"
 
     def require_space(self, extra: int = 0) -> None:
-        """Raise FullError if so many more bytes, or another file, exceed the quota."""
+        """Raise FullError if so many more bytes, or another file, exceed the quota of uploads and results."""
         with self.database.read() as session:
             count, used = session.execute(select(func.count(), func.coalesce(func.sum(StoredFile.bytes), 0))).one()
         if count >= self.limits.stored_files or used + extra > self.limits.stored_bytes:
-            raise FullError("The studio is full: delete files or jobs that are no longer needed.")
+            raise FullError(
+                "The space for uploads and results is used up: delete files or jobs that are no longer needed."
+            )
 
     def add(
         self,
@@ -170,18 +172,16 @@ class Library:
         before: tuple[float, str] | None = None,
         limit: int = 60,
     ) -> list[StoredFile]:
-        """Return files that are shown, newest first: those whose name or settings contain ``query``."""
-        found = select(StoredFile).where(StoredFile.shown)
+        """Return files, newest first: those whose name, style or photo contains ``query``; of a job all results,
+        otherwise what is shown."""
+        found = select(StoredFile).where(StoredFile.shown if job is None else StoredFile.job == job)
         if kind is not None:
             found = found.where(StoredFile.kind == kind)
         if favourite:
             found = found.where(StoredFile.favourite)
-        if job is not None:
-            found = found.where(StoredFile.job == job)
         if query:
-            settings = func.lower(cast(StoredFile.settings, String))
-            words = (func.lower(StoredFile.name), settings)
-            found = found.where(or_(*(text.contains(query.lower(), autoescape=True) for text in words)))
+            texts = (StoredFile.name, *(StoredFile.settings[key].as_string() for key in ("style", "photo")))
+            found = found.where(or_(*(func.lower(text).contains(query.lower(), autoescape=True) for text in texts)))
         if before is not None:
             created, identifier = before
             found = found.where(
@@ -203,25 +203,21 @@ class Library:
             self.remove(session, [file])
 
     def delete_job(self, job: str) -> None:
-        """Delete an ended job with its results, its run, and the uploads that no other job reads and nobody marked.
+        """Delete an ended job with its results and its run. The uploads that it read stay.
 
         Raises NotFoundError, and ImpastoError if it has not ended, or an unfinished job reads a result of it.
         """
-        others = exists().where(JobInput.file == StoredFile.id, JobInput.job != job)
-        read = StoredFile.id.in_(select(JobInput.file).where(JobInput.job == job))
-        uploads = select(StoredFile).where(read, StoredFile.kind == "upload", ~StoredFile.favourite, ~others)
         with self.deleting() as session:
             found = session.get(Job, job, with_for_update=True)
             if found is None:
                 raise NotFoundError(f"There is no job {job}.")
             if found.state not in ENDED:
                 raise ImpastoError("This job has not ended: cancel it first.")
-            gone = [*session.scalars(uploads), *session.scalars(select(StoredFile).where(StoredFile.job == job))]
             session.execute(delete(JobInput).where(JobInput.job == job))
-            self.remove(session, gone)
+            self.remove(session, session.scalars(select(StoredFile).where(StoredFile.job == job)).all())
             session.execute(delete(Job).where(Job.id == job))
-            self.end_work(job)
-            shutil.rmtree(self.runs / job, ignore_errors=True)
+        self.end_work(job)  # large folders take long, and the transaction keeps workers from renewing their leases
+        shutil.rmtree(self.runs / job, ignore_errors=True)
 
     def start_over(self, job: Job) -> None:
         """Delete what an earlier worker made of a job."""

@@ -9,13 +9,13 @@ class Limits:
 
     Attributes:
         upload_bytes: largest uploaded file.
-        stored_bytes: all files together.
-        stored_files: number of files.
+        stored_bytes: uploads and results together; runs, styles and working files are not counted.
+        stored_files: number of uploads and results.
         json_bytes: largest JSON body.
         idle_seconds: longest pause of a client within an upload.
         images: images of one job, those in its archives included.
         queued: jobs that wait in each lane.
-        job_seconds: running time of a job, except of trainings.
+        stalled_seconds: time in which a job, except a training, has to get further.
         worker_bytes: resident memory of a worker process; None for three quarters of the machine's.
         attempts: workers that a job may take down with it before it fails.
         requests: requests of a client at once, beyond which ``requests_per_second`` are answered.
@@ -31,7 +31,7 @@ class Limits:
     idle_seconds: float = 30.0
     images: int = 10_000
     queued: int = 1_000
-    job_seconds: float = 6 * 3600.0
+    stalled_seconds: float = 3600.0
     worker_bytes: int | None = None
     attempts: int = 3
     requests: int = 400

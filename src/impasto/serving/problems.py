@@ -1,12 +1,13 @@
 """Errors of the HTTP API, as problem details (RFC 9457)."""
 
 import json
+import logging
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -17,6 +18,8 @@ from impasto.serving.library import FullError, NotFoundError
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client is told to try again.
 RETRY_AFTER = 5
+
+_log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
@@ -106,8 +109,11 @@ def add_handlers(app: FastAPI) -> None:
             headers["Allow"] = ", ".join(_allowed(app, request))
         return problem(error.status_code, DETAILS.get(error.status_code, str(error.detail)), headers=headers)
 
-    @app.exception_handler(SQLAlchemyError)
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(TimeoutError)  # of the pool of connections
     async def database(request: Request, error: SQLAlchemyError) -> Response:
+        _log.warning("The database does not answer: %s", error)
         return problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)})
 
     @app.exception_handler(Exception)

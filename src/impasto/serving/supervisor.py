@@ -31,12 +31,13 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Child:
-    """A worker process."""
+    """A worker process, and whether its end may be the fault of the jobs that it holds."""
 
     lane: str
     process: subprocess.Popen[bytes]
     name: str
     started: float
+    blame: bool = True
 
 
 class Supervisor:
@@ -122,18 +123,20 @@ class Supervisor:
     def _replace(self, lane: str, child: _Child) -> None:
         _log.warning("The worker for %s ended with %d; its jobs go on in a new one.", lane, child.process.returncode)
         _end(child)
-        self._queue.release(child.name)
+        self._queue.release(child.name, blame=child.blame)
         self._stopping.wait(max(0.0, RESTART_AFTER - (time.monotonic() - child.started)))
         self._start(lane)
 
     def _limit(self, child: _Child) -> None:
-        """Kill a worker that does not obey, runs a job for too long or takes too much memory."""
-        now, jobs = self._clock(), self._queue.running(child.name)
+        """Kill a worker that does not obey, gets no further with a job or takes too much memory."""
+        now, jobs, patience = self._clock(), self._queue.running(child.name), self._limits.stalled_seconds
         for job in jobs:
-            if job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]:
-                child.process.kill()
-            elif child.lane != "train" and now - (job.claimed or now) > self._limits.job_seconds:
-                self._queue.fail(job.id, f"This took longer than {self._limits.job_seconds / 3600:.1f} hours.")
+            disobeys = job.wish is not None and now - (job.wished or now) > PATIENCE[child.lane]
+            stalls = child.lane != "train" and now - job.changed > patience
+            if stalls and not disobeys:
+                self._queue.fail(job.id, f"This got no further for {patience / 3600:.1f} hours.")
+            if stalls or disobeys:
+                child.blame = False  # the other jobs of this worker did nothing wrong
                 child.process.kill()
         if jobs and _memory(child.process.pid) > self._memory:
             _log.warning("The worker for %s takes more than %d bytes and is ended.", child.lane, self._memory)

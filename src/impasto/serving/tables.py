@@ -29,6 +29,7 @@ class Job(Base):
         changed: when anything changed last.
         claim: identifier of the worker's hold on the job; what a worker without it writes is refused.
         claimed: when the claim began.
+        done_before: what was done then.
         worker: process that runs it.
         lease: when the claim expires unless it is renewed.
         attempts: workers that ended while they ran it, since it last got further.
@@ -58,6 +59,7 @@ class Job(Base):
     outcome: Mapped[dict[str, Any] | None]
     claim: Mapped[str | None]
     claimed: Mapped[float | None]
+    done_before: Mapped[int] = mapped_column(default=0)
     worker: Mapped[str | None]
     lease: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(default=0)

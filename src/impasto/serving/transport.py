@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write
 
-#: Statuses after which a request is sent again: it was refused before anything was done.
-RETRIED = (429, 503)
+#: Statuses after which a request is sent again, and a POST, of which nothing may have been done: 503 does not tell.
+RETRIED, RETRIED_POST = (429, 503), (429,)
 #: Attempts of a request, and seconds to wait where the server names none, and at most.
 ATTEMPTS, RETRY_AFTER, LONGEST_RETRY = 6, 2.0, 60.0
 #: Bytes read or written at once.
@@ -120,7 +120,7 @@ class Transport:
                         return
                     refusal, after = _refusal(response), response.getheader("retry-after", "")
                 connection.close()
-                if response.status not in RETRIED or attempt == ATTEMPTS:
+                if response.status not in (RETRIED_POST if method == "POST" else RETRIED) or attempt == ATTEMPTS:
                     raise refusal
                 self.sleep(min(float(after) if after.isdecimal() else RETRY_AFTER * attempt, LONGEST_RETRY))
 

@@ -1,10 +1,10 @@
 """The calls of the HTTP API, version 1."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
-from impasto.serving.changes import Changes
+from impasto.serving.changes import Changes, Encoded
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import Library
 from impasto.serving.limits import Limits
@@ -24,6 +24,7 @@ class Studio:
     limits: Limits
     device: str
     arriving: int = 0
+    events: Encoded = field(default_factory=Encoded)
 
     def submit(self, task: Task, request: TaskRequest, priority: int | None = None) -> Job:
         """Queue a job, and wake the worker that takes it.
@@ -32,13 +33,14 @@ class Studio:
         """
         request.require(self.library)
         identifiers = request.files_read()
+        light = task.light(request, self.library.all(identifiers))
         job = self.queue.submit(
             task.name,
             task.lane,
             request.model_dump(mode="json"),
             identifiers,
-            priority=request.priority() if priority is None else priority,
-            light=task.light(request, self.library.all(identifiers)),
+            priority=request.priority(light) if priority is None else priority,
+            light=light,
         )
         self.wake(job)
         return job

@@ -87,9 +87,13 @@ async def _parts(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 @router.post("", status_code=201, openapi_extra=BINARY, summary="Upload a file")
-async def upload(request: Request, studio: InStudio, name: Annotated[str, Query(max_length=1000)]) -> FileView:
+async def upload(
+    request: Request, studio: InStudio, response: Response, name: Annotated[str, Query(max_length=1000)]
+) -> FileView:
     """Send the bytes as the body: a photo, a zip of images, a film, a style or a checkpoint."""
-    return FileView.of(await receive(request, studio, name))
+    file = await receive(request, studio, name)
+    response.headers["location"] = f"/v1/files/{file.id}"
+    return FileView.of(file)
 
 
 @router.get("", summary="Browse files")
@@ -98,15 +102,18 @@ def browse(
     kind: Literal["upload", "result"] | None = None,
     query: Annotated[str, Query(max_length=200, pattern=WITHOUT_NUL)] = "",
     favourite: bool = False,
+    job: Annotated[
+        str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Its results, also those not shown.")
+    ] = None,
     before: Annotated[str | None, Query(pattern=r"^[0-9]{1,12}\.[0-9]{1,9}-[0-9a-f]{32}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 60,
 ) -> FilesView:
-    """Newest first; ``query`` is searched in names and settings."""
+    """Newest first; ``query`` is searched in names, styles and names of photos."""
     cursor = None
     if before is not None:
         moment, _, identifier = before.partition("-")
         cursor = float(moment), identifier
-    found = studio.library.browse(kind=kind, query=query, favourite=favourite, before=cursor, limit=limit)
+    found = studio.library.browse(kind=kind, query=query, favourite=favourite, job=job, before=cursor, limit=limit)
     following = f"{found[-1].created!r}-{found[-1].id}" if len(found) == limit else None
     return FilesView(files=[FileView.of(file) for file in found], next=following)
 

@@ -4,7 +4,8 @@ import asyncio
 import zipfile
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
-from typing import IO, Annotated, Any, cast
+from functools import partial
+from typing import IO, Annotated, Any, cast, get_args
 
 from fastapi import APIRouter, Depends, Query, Response
 from fastapi import Path as PathParameter
@@ -17,14 +18,15 @@ from impasto.serving.jobs import ENDED
 from impasto.serving.library import NotFoundError
 from impasto.serving.routes import Studio, studio_of
 from impasto.serving.tables import Job
-from impasto.serving.views import JobsView, JobView, job_view
+from impasto.serving.views import JobsView, JobView, State, job_view, job_views
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 JobId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
 InStudio = Annotated[Studio, Depends(studio_of)]
-#: Jobs that are not shown: the studio makes them itself.
-HIDDEN = ("example",)
+#: Kinds that are not shown: the studio makes them itself. Previews are followed, and not listed.
+HIDDEN, PREVIEW = ("example",), "preview"
+STATES = f"(?:{'|'.join(get_args(State))})"
 #: Seconds between two signs of life of an event stream.
 PING_EVERY = 15.0
 PING = b"event: ping\ndata: {}\n\n"
@@ -42,13 +44,15 @@ ZIP: dict[int | str, dict[str, Any]] = {
 @router.get("/jobs", summary="List jobs")
 def jobs(
     studio: InStudio,
-    state: Annotated[str, Query(pattern=r"^[a-z,]*$", max_length=100, description="States, with commas.")] = "",
+    state: Annotated[
+        str, Query(pattern=f"^({STATES}(,{STATES})*)?$", max_length=100, description="States, with commas.")
+    ] = "",
     kind: Annotated[str | None, Query(pattern=r"^[a-z]{1,40}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> JobsView:
     states = [each for each in state.split(",") if each]
-    found = [job for job in studio.queue.jobs(states=states, kind=kind, limit=limit) if job.kind not in HIDDEN]
-    return JobsView(jobs=[job_view(job, studio.queue, studio.library) for job in found])
+    found = studio.queue.jobs(states=states, kind=kind, without=(*HIDDEN, PREVIEW), limit=limit)
+    return JobsView(jobs=job_views(found, studio.queue, studio.library))
 
 
 @router.get("/jobs/{job}", summary="Describe a job")
@@ -76,7 +80,7 @@ def pause(studio: InStudio, job: JobId) -> JobView:
     return job_view(studio.queue.pause(job), studio.queue, studio.library)
 
 
-@router.post("/jobs/{job}/resume", summary="Resume a paused training")
+@router.post("/jobs/{job}/resume", summary="Resume a training that is paused, failed or cancelled")
 def resume(studio: InStudio, job: JobId) -> JobView:
     resumed = studio.queue.resume(job)
     studio.wake(resumed)
@@ -99,7 +103,7 @@ def follow(studio: InStudio, job: JobId) -> StreamingResponse:
                     changed = await asyncio.to_thread(studio.queue.job, job)
                 if changed.id == job and changed.changed != shown.changed:
                     shown = changed
-                    yield await asyncio.to_thread(_event, shown, studio)
+                    yield await studio.events.get(shown, partial(_event, shown, studio))
 
     return _Events(_until_deleted(events()))
 
@@ -109,15 +113,15 @@ def follow_all(studio: InStudio) -> StreamingResponse:
     """First the jobs that have not ended, then every change; ``ping`` if there is none."""
 
     def unfinished() -> list[Job]:
-        found = studio.queue.jobs(states=("queued", "running", "paused"), limit=500)
-        return [job for job in reversed(found) if job.kind not in HIDDEN]
+        found = studio.queue.jobs(states=("queued", "running", "paused"), without=HIDDEN, limit=500)
+        return list(reversed(found))
 
     async def events() -> AsyncGenerator[bytes]:
         with studio.changes.listen() as listener:
             first = {job.id: job for job in await asyncio.to_thread(unfinished)}
             yield PING  # so that clients know that they are connected
-            for job in first.values():
-                yield await asyncio.to_thread(_event, job, studio)
+            for view in await asyncio.to_thread(job_views, first.values(), studio.queue, studio.library):
+                yield _encoded(view)
             while not listener.closed:
                 changed = await listener.next(PING_EVERY)
                 if changed is None:
@@ -125,7 +129,7 @@ def follow_all(studio: InStudio) -> StreamingResponse:
                 elif changed.kind not in HIDDEN:
                     before = first.get(changed.id)
                     if before is None or changed.changed != before.changed:
-                        yield await asyncio.to_thread(_event, changed, studio)
+                        yield await studio.events.get(changed, partial(_event, changed, studio))
 
     return _Events(events())
 
@@ -141,7 +145,11 @@ async def _until_deleted(events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]
 
 
 def _event(job: Job, studio: Studio) -> bytes:
-    return b"event: job\ndata: " + job_view(job, studio.queue, studio.library).model_dump_json().encode() + b"\n\n"
+    return _encoded(*job_views([job], studio.queue, studio.library))
+
+
+def _encoded(view: JobView) -> bytes:
+    return b"event: job\ndata: " + view.model_dump_json().encode() + b"\n\n"
 
 
 class _Events(StreamingResponse):
@@ -161,16 +169,15 @@ class _Events(StreamingResponse):
     "/jobs/{job}/archive", responses=ZIP, response_class=StreamingResponse, summary="Download all results as a zip"
 )
 def archive(studio: InStudio, job: JobId) -> StreamingResponse:
-    _, results = studio.queue.files(studio.queue.job(job).id)
-    shown = [file for file in results if file.shown]
-    if not shown:
+    kind, results = studio.queue.job(job).kind, studio.queue.files(job)[1]
+    if not results or kind == PREVIEW:
         raise ImpastoError("This job has no results yet.")
 
     def chunks() -> Iterator[bytes]:
         """Write the zip into a buffer that is emptied as it grows."""
         buffer, names = _Buffer(), UniqueNames()
         with zipfile.ZipFile(cast(IO[bytes], buffer), "w") as target:
-            for file in shown:
+            for file in results:
                 stem, dot, suffix = file.name.rpartition(".")
                 name, _ = names.assign(stem if dot else suffix, f"{dot}{suffix}" if dot else "")
                 try:

@@ -1,7 +1,6 @@
 """Training runs: curves, samples, scores, reports, and their best styles."""
 
-import shutil
-from pathlib import Path
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
@@ -10,17 +9,16 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from impasto.errors import ImpastoError
-from impasto.files import atomic_write
 from impasto.serving.guard import FILE_POLICY
-from impasto.serving.jobs import ENDED
+from impasto.serving.jobs import ENDED, QueueFullError
 from impasto.serving.library import NotFoundError
 from impasto.serving.routes import Studio, studio_of
 from impasto.serving.routes.downloads import FILE, Download
-from impasto.serving.shelf import new_style_file, styles
+from impasto.serving.shelf import add_style, styles
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS
 from impasto.serving.tasks.sharing import ExampleRequest
-from impasto.serving.views import RunsView, RunView, StyleView, run_view
+from impasto.serving.views import RunsView, RunView, StyleView, run_view, run_views, sample_step
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
 
@@ -45,28 +43,31 @@ def _training(studio: Studio, run: str) -> Job:
 
 @router.get("", summary="List runs")
 def runs(studio: InStudio) -> RunsView:
+    """Newest first, without curves and scores."""
     found = studio.queue.jobs(kind="train", limit=200)
-    return RunsView(runs=[run_view(job, studio.queue, studio.library, curves=False) for job in found])
+    return RunsView(runs=run_views(found, studio.queue, studio.library))
 
 
 @router.get("/{run}", summary="Describe a run with its curves")
 def describe(studio: InStudio, run: RunId) -> RunView:
-    return run_view(_training(studio, run), studio.queue, studio.library, curves=True)
+    return run_view(_training(studio, run), studio.queue, studio.library)
+
+
+@router.delete("/{run}", status_code=204, summary="Delete an ended run")
+def delete(studio: InStudio, run: RunId) -> Response:
+    """With its job, which is the same."""
+    studio.library.delete_job(_training(studio, run).id)
+    return Response(status_code=204)
 
 
 @router.get("/{run}/samples/{step}.jpg", response_class=Response, responses=FILE, summary="Samples at a step")
 def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> Download:
     """A grid, always of the same noise or photos."""
     folder = studio.library.runs / _training(studio, run).id / "samples"
-    found = [path for path in folder.glob("step-*.jpg") if _step(path) == step]
+    found = [path for path in folder.glob("step-*.jpg") if sample_step(path) == step]
     if not found:
         raise NotFoundError(f"There are no samples of step {step}.")
     return Download(found[0], "image/jpeg", cache="private, max-age=3600")
-
-
-def _step(path: Path) -> int | None:
-    number = path.stem.removeprefix("step-")
-    return int(number) if number.isdecimal() else None
 
 
 @router.get("/{run}/report", response_class=HTMLResponse, summary="The report of a run")
@@ -89,11 +90,10 @@ def report(studio: InStudio, run: RunId) -> HTMLResponse:
 def keep(studio: InStudio, run: RunId, style: NewStyle) -> StyleView:
     """Copy it among the styles of the studio."""
     best = studio.library.runs / _training(studio, run).id / "best.safetensors"
-    out = new_style_file(studio.library, style.name)
     if not best.is_file():
         raise ImpastoError("This run has no style yet.")
-    with atomic_write(out) as part:
-        shutil.copy(best, part)
-    studio.submit(TASKS["example"], ExampleRequest(style=style.name))
+    add_style(studio.library, style.name, best)
+    with suppress(QueueFullError):  # the example is ordered at the next start
+        studio.submit(TASKS["example"], ExampleRequest(style=style.name))
     found = next(each for each in styles(studio.library) if each.name == style.name)
     return StyleView.of(found, studio.library)

@@ -26,7 +26,7 @@ def _call(task: Task) -> Callable[..., JobView]:
     """Return the function of a call, with the task's request in its signature."""
 
     def call(studio: InStudio, request: TaskRequest, response: Response) -> JobView:
-        job = studio.submit(task, request)
+        job = studio.submit(TASKS[request.kind(task.name)], request)
         response.headers["location"] = f"/v1/jobs/{job.id}"
         return job_view(job, studio.queue, studio.library)
 

@@ -61,8 +61,12 @@ class TaskRequest(BaseModel):
         """Identifiers of all files that the job reads."""
         return []
 
-    def priority(self) -> int:
-        """Jobs of higher priority are taken first."""
+    def kind(self, name: str) -> str:
+        """Name of the task that does what the call of that name asks for."""
+        return name
+
+    def priority(self, light: bool) -> int:
+        """Jobs of higher priority are taken first; ``light`` as of :class:`Task`."""
         return 0
 
     def require(self, library: Library) -> None:
@@ -205,10 +209,6 @@ class TaskContext:
         """Return what to raise if this worker does not hold the job any more."""
         self.end("lost")
         return Stopped("lost")
-
-    def start_over(self) -> None:
-        """Delete what an earlier worker made."""
-        self.library.start_over(self.job)
 
     def result(
         self,

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from impasto.api.generate import NEAREST, RATE, REACH
 from impasto.config.types import Pixels
@@ -39,6 +39,14 @@ class GenerateRequest(TaskRequest):
     def files_read(self) -> list[str]:
         return self.against
 
+    @model_validator(mode="after")
+    def _complete(self) -> "GenerateRequest":
+        if self.show == "mixtures" and self.second is None:
+            raise ValueError("a mixture needs a second image: give its number")
+        if self.show == "nearest" and not self.against:
+            raise ValueError("give the training images to find the nearest ones among")
+        return self
+
 
 @task("generate", GenerateRequest, summary="Generate paintings from noise")
 def generate(request: GenerateRequest, context: TaskContext) -> dict[str, Any] | None:
@@ -66,11 +74,8 @@ def _images(sampler: Sampler, request: GenerateRequest) -> Iterator[Pixels]:
 
 def _mixtures(sampler: Sampler, request: GenerateRequest) -> Iterator[Pixels]:
     """Yield the structure of the first image with the appearance of the second, the reverse, and the image between."""
-    if request.second is None:
-        raise ImpastoError("A mixture needs a second image: give its number.")
-    one, other = (
-        truncated(sampler.latent(request.seed, n), request.truncation) for n in (request.start, request.second)
-    )
+    numbers = (request.start, request.second or 0)
+    one, other = (truncated(sampler.latent(request.seed, n), request.truncation) for n in numbers)
     yield from sampler.mix([one, other], [other, one])
     yield from sampler.from_latents([list(walk([one, other], 2, closed=False))[1]])
 
@@ -126,8 +131,6 @@ def _with_nearest(sampler: Sampler, request: GenerateRequest, context: TaskConte
     from impasto.metrics.features import extract
     from impasto.metrics.memorisation import nearest_neighbours
 
-    if not request.against:
-        raise ImpastoError("Give the training images to find the nearest ones among.")
     images = np.stack([*_images(sampler, request)])
     training = load_images(context.folder_of("against", request.against), sampler.size).pixels
     network = open_feature_extractor(DEFAULT, sampler.device)

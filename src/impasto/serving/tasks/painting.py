@@ -34,7 +34,7 @@ PREVIEW = 800
 LIGHT_BYTES = 8_000_000
 #: Photos that are named as left out.
 MAX_LISTED = 200
-#: Priority of previews, and of photos that somebody waits for.
+#: Priority of previews, and of single photos, which do not wait behind films.
 PREVIEW_PRIORITY, DIRECT_PRIORITY = 2, 1
 
 
@@ -60,27 +60,22 @@ class PaintRequest(PaintSettings):
     def files_read(self) -> list[str]:
         return [*self.files, *self.like]
 
-    def priority(self) -> int:
-        return PREVIEW_PRIORITY if self.preview else 0
+    def kind(self, name: str) -> str:
+        return "preview" if self.preview else name
+
+    def priority(self, light: bool) -> int:
+        return PREVIEW_PRIORITY if self.preview else DIRECT_PRIORITY if light else 0
 
 
 def _is_light(request: PaintRequest, files: list[StoredFile]) -> bool:
-    if request.preview:
-        return True
     return len(files) == 1 and files[0].suffix not in (".zip", *VIDEOS) and files[0].bytes <= LIGHT_BYTES
 
 
 @task("paint", PaintRequest, summary="Paint photos and films", light=_is_light, resumes=True)
 def paint(request: PaintRequest, context: TaskContext) -> dict[str, Any] | None:
     """Paint every photo and film; those that cannot be painted are listed in the outcome."""
-    translator = context.models.translator(request.style, reverse=request.reverse)
-    references = [context.library.path(file) for file in context.files(request.like)]
-    options = PaintOptions(
-        request.strength, request.brush, request.keep_colour, translator.mood(request.mood, references)
-    )
+    translator, options = _opened(request, context)
     files = context.files(request.files)
-    if request.preview:
-        return _preview(files[0], request, translator, options, context)
     films = [file for file in files if file.suffix in VIDEOS]
     photos = [file for file in files if file.suffix not in VIDEOS]
     before = context.queue.files(context.job.id)[1]
@@ -90,6 +85,13 @@ def paint(request: PaintRequest, context: TaskContext) -> dict[str, Any] | None:
         first = left_out[0]
         raise ImpastoError(f"Nothing could be painted ({first['name']}: {first['reason']}).")
     return {"left_out": left_out[:MAX_LISTED], "left_out_more": max(0, len(left_out) - MAX_LISTED)}
+
+
+def _opened(request: PaintRequest, context: TaskContext) -> tuple[Translator, PaintOptions]:
+    translator = context.models.translator(request.style, reverse=request.reverse)
+    references = [context.library.path(file) for file in context.files(request.like)]
+    mood = translator.mood(request.mood, references)
+    return translator, PaintOptions(request.strength, request.brush, request.keep_colour, mood)
 
 
 def settings_of(request: PaintSettings) -> dict[str, Any]:
@@ -225,11 +227,11 @@ def _first_frame(path: Path) -> Image.Image:
         return Image.fromarray(next(film.decode(video=0)).to_ndarray(format="rgb24"))
 
 
-def _preview(
-    file: StoredFile, request: PaintRequest, translator: Translator, options: PaintOptions, context: TaskContext
-) -> dict[str, Any]:
+@task("preview", PaintRequest, summary="Paint a photo at screen size", light=lambda request, files: True, path="")
+def preview(request: PaintRequest, context: TaskContext) -> dict[str, Any]:
     """Paint one photo, the first of a zip, or the first frame of a film at screen size."""
-    context.start_over()
+    translator, options = _opened(request, context)
+    file = context.files(request.files[:1])[0]
     with ExitStack() as stack:
         if file.suffix in VIDEOS:
             image = _first_frame(context.library.path(file))

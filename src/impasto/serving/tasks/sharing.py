@@ -64,7 +64,7 @@ class ExampleRequest(TaskRequest):
 
     style: StyleName
 
-    def priority(self) -> int:
+    def priority(self, light: bool) -> int:
         return -1
 
 
