@@ -1,7 +1,9 @@
 """The application as a whole: its OpenAPI document is true, and requests are counted."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +21,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
+from fixtures.http_studio import UNHURRIED, HttpStudio, parts, serving
+from impasto.serving.app import create_app
 from impasto.serving.limits import Limits
+from impasto.serving.shelf import example_file
 
 CHECKS = [
     not_a_server_error, content_type_conformance, negative_data_rejection, response_headers_conformance,
@@ -65,6 +69,18 @@ def test_every_call_answers_as_its_document_says(studio: HttpStudio, mode: Gener
         with suppress(Unsatisfiable):  # nothing can be wrong in a call without parameters
             call()
     assert len(called) > 30
+
+
+def test_a_studio_whose_queue_is_full_starts(tmp_path: Path) -> None:
+    with parts(tmp_path, Limits(queued=0)) as (library, queue, _):
+        example_file(library, "negative").unlink()
+        app = create_app(library, queue).app
+
+        async def start() -> None:
+            async with app.router.lifespan_context(app):  # type: ignore[attr-defined]
+                assert queue.jobs() == []
+
+        asyncio.run(start())
 
 
 def test_the_document_names_each_call_and_its_errors_once(studio: HttpStudio) -> None:

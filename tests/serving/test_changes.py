@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.http_studio import parts
-from impasto.serving.changes import Changes, Listener
+from impasto.serving.changes import LOOK_EVERY, Changes, Encoded, Listener
 from impasto.serving.jobs import JobQueue
 from impasto.serving.library import NotFoundError
 from impasto.serving.limits import Limits
@@ -87,12 +87,45 @@ def test_an_end_that_nobody_heard_of_is_found(tmp_path: Path, monkeypatch: pytes
 
     async def test(changes: Changes, queue: JobQueue) -> None:
         job = submit(queue)
-        monkeypatch.setattr(queue, "changed_since", lambda moment: [])
+        monkeypatch.setattr(queue, "changed_since", lambda moment: {})
         waiting = asyncio.create_task(changes.ended(job, PATIENCE))
         while not changes.listeners:
             await asyncio.sleep(0)
         queue.cancel(job)
         assert (await waiting).state == "cancelled"
+
+    run(tmp_path, test)
+
+
+def test_an_event_is_encoded_once_for_all_listeners_and_again_after_an_error() -> None:
+    made = []
+
+    def encode() -> bytes:
+        made.append(1)
+        if len(made) == 1:
+            raise OSError("away")
+        return b"event"
+
+    async def call() -> None:
+        encoded, job = Encoded(), Job(id="a", changed=1.0)
+        with pytest.raises(OSError, match="away"):
+            await encoded.get(job, encode)
+        assert await asyncio.gather(*(encoded.get(job, encode) for _ in range(9))) == [b"event"] * 9
+        await encoded.get(Job(id="a", changed=2.0), encode)
+
+    asyncio.run(call())
+    assert len(made) == 3
+
+
+def test_only_jobs_that_were_not_seen_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(changes: Changes, queue: JobQueue) -> None:
+        loaded, load = list[str](), queue.load
+        monkeypatch.setattr(queue, "load", lambda new: (loaded.extend(new), load(new))[1])
+        with changes.listen() as listener:
+            made = [submit(queue) for _ in range(3)]
+            assert {(await listener.next(PATIENCE)).id for _ in made} == set(made)  # type: ignore[union-attr]
+            await asyncio.sleep(3 * LOOK_EVERY)
+        assert sorted(loaded) == sorted(made)
 
     run(tmp_path, test)
 
@@ -117,7 +150,7 @@ def test_a_database_that_is_away_for_a_moment_is_asked_again(tmp_path: Path, mon
         real, failed = queue.changed_since, asyncio.Event()
         loop = asyncio.get_running_loop()
 
-        def fail(moment: float) -> list[Job]:
+        def fail(moment: float) -> dict[str, float]:
             monkeypatch.setattr(queue, "changed_since", real)
             loop.call_soon_threadsafe(failed.set)
             raise OSError("away")

@@ -28,7 +28,7 @@ def finished(store: Store, kind: str = "paint", **settings: object) -> Job:
     job = store.claim()
     data = store.library.work / "r.png"
     data.write_bytes(photo())
-    store.library.add("r.png", data, kind="result", job=job, shown=not settings.get("preview"))
+    store.library.add("r.png", data, kind="result", job=job, shown=kind != "preview")
     store.queue.finish(job, "done")
     return store.queue.job(job.id)
 
@@ -60,7 +60,7 @@ def test_ended_jobs_go_with_their_results_but_trainings_and_favourites_stay(stor
 
 def test_previews_go_soon_and_their_photos_stay(store: Store) -> None:
     upload = store.upload("a.jpg", b"x")
-    preview, painting = finished(store, preview=True), finished(store, preview=False)
+    preview, painting = finished(store, "preview"), finished(store)
     clean(store.library, time.time() + PREVIEWS_FOR / 2)
     assert len(store.queue.jobs()) == 2
     clean(store.library, time.time() + PREVIEWS_FOR + 1)

@@ -183,8 +183,16 @@ def test_refusals_carry_the_detail_of_the_problem(studio: Client, running: HttpS
         studio.upload(photo.with_name("absent.png"))
 
 
+def test_all_results_of_a_large_job_are_downloaded(
+    studio: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "PAGE", 4)
+    made = studio.generate("noise", tmp_path / "made", count=14)
+    assert [path.name for path in made] == [f"noise-0-{number:05d}.png" for number in range(14)]
+
+
 def test_names_from_the_studio_are_never_paths(studio: Client, running: HttpStudio, tmp_path: Path) -> None:
-    job = studio.job(studio.jobs(kind="generate")[0])
+    job = studio.job(studio.jobs(kind="generate")[-1])
     hostile = [
         file.model_copy(update={"name": name})
         for file, name in zip(job.results, ["../a.png", "C:\\b.png", ".."], strict=True)

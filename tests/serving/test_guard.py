@@ -136,6 +136,13 @@ def test_the_token_is_a_header_or_a_cookie_that_the_printed_address_sets(locked:
         assert client.post(f"/?token={TOKEN}").status_code == 405, "logs nobody in"
 
 
+def test_a_foreign_malformed_cookie_locks_nobody_out(locked: HttpStudio) -> None:
+    with locked.client() as client:
+        for foreign in ("a[b]=1", '"', 'a={"x": 1}', "=;;"):
+            cookie = f"{foreign}; {COOKIE}={TOKEN}"
+            assert client.get("/v1/about", headers={"cookie": cookie}).status_code == 200, foreign
+
+
 def test_any_name_of_the_host_is_answered_where_a_token_is_needed(locked: HttpStudio) -> None:
     with locked.client(headers={"authorization": f"Bearer {TOKEN}", "host": "studio.example"}) as client:
         assert client.get("/v1/about").status_code == 200

@@ -236,6 +236,21 @@ def test_what_users_may_wish_in_each_state(store: Store, state: str) -> None:
             getattr(store.queue, wish)("0" * 32)
 
 
+@pytest.mark.parametrize("state", ["failed", "cancelled"])
+def test_a_training_that_was_stopped_is_resumed_as_if_new(store: Store, state: str) -> None:
+    store.queue.submit("train", "train", {}, [])
+    job = store.claim("train")
+    store.queue.report(job, done=7, attempts=2, message="Step 7")
+    store.queue.finish(job, state, error="no", outcome={"a": 1})
+    resumed = store.queue.resume(job.id)
+    assert (resumed.state, resumed.error, resumed.finished, resumed.outcome) == ("queued", None, None, None)
+    assert (resumed.attempts, resumed.message, resumed.done) == (0, "", 7)
+    assert store.claim("train").id == job.id
+    store.queue.finish(store.queue.job(job.id), "done")
+    with pytest.raises(ImpastoError, match="not possible"):
+        store.queue.resume(job.id)
+
+
 def test_a_wish_to_cancel_stays_and_its_patience_does_not_begin_again(store: Store, clock: FakeClock) -> None:
     submit(store)
     job = store.claim()
@@ -291,10 +306,11 @@ def test_changes_are_found_since_a_moment_and_counted(store: Store, clock: FakeC
     first = submit(store)
     clock.advance(5)
     second = submit(store)
-    assert [job.id for job in store.queue.changed_since(clock())] == [second.id]
+    assert store.queue.changed_since(clock()) == {second.id: 5}
     clock.advance(1)
     store.queue.cancel(first.id)
-    assert [job.id for job in store.queue.changed_since(clock() - 1)] == [second.id, first.id]
+    assert store.queue.changed_since(clock() - 1) == {second.id: 5, first.id: 6}
+    assert [job.id for job in store.queue.load([first.id, "0" * 32, second.id])] == [second.id, first.id]
     assert store.queue.counts() == {("paint", "queued"): 1, ("paint", "cancelled"): 1}
 
 

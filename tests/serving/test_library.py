@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from fixtures.store import Store, open_store, photo, with_limits
 from impasto.errors import ImpastoError
@@ -89,6 +90,28 @@ def test_files_are_browsed_newest_first_and_searched(store: Store) -> None:
     assert store.library.browse(kind="result") == []
 
 
+def test_a_search_folds_all_letters_and_reads_no_keys_of_settings(store: Store) -> None:
+    job = finished(store)
+    (result,) = store.results(job)
+    settings = {"style": "Ukiyo-É", "photo": "STRASSE.png", "strength": 0.5}
+    with store.library.database.write() as session:
+        session.execute(update(StoredFile).where(StoredFile.id == result.id).values(settings=settings))
+    store.upload("ÄPFEL.jpg", b"x")
+    found = {
+        query: [f.name for f in store.library.browse(query=query)]
+        for query in ("äpfel", "é", "strass", "streng", "style")
+    }
+    assert found == {"äpfel": ["ÄPFEL.jpg"], "é": [result.name], "strass": [result.name], "streng": [], "style": []}
+
+
+def test_large_folders_are_deleted_outside_of_the_transaction(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, other = finished(store), store.upload("a.jpg", b"x")
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: store.library.mark(other.id, favourite=True))
+    monkeypatch.setattr("impasto.serving.database.TIMEOUT", 1)
+    store.library.delete_job(job.id)
+    assert store.library.file(other.id).favourite
+
+
 def test_pages_follow_each_other_without_gaps_or_repetitions(store: Store) -> None:
     made = [store.upload(f"{number}.jpg", b"x").id for number in range(7)]
     found, before = list[str](), None
@@ -124,19 +147,18 @@ def test_a_file_that_an_unfinished_job_reads_is_kept(store: Store) -> None:
     assert store.queue.files(job.id) == ([], [])
 
 
-def test_deleting_a_job_deletes_its_results_and_what_only_it_needed(store: Store) -> None:
-    only, shared, favourite = (store.upload(f"{name}.jpg", b"x") for name in ("only", "shared", "favourite"))
-    store.library.mark(favourite.id, favourite=True)
-    job = finished(store, only, shared, favourite, results=2)
+def test_deleting_a_job_deletes_its_results_and_keeps_uploads(store: Store) -> None:
+    only, shared = (store.upload(f"{name}.jpg", b"x") for name in ("only", "shared"))
+    job = finished(store, only, shared, results=2)
     other = finished(store, shared)
     for folder in (store.library.work, store.library.runs):
         (folder / job.id).mkdir()
         (folder / job.id / "x").write_bytes(b"x")
     results = store.results(job)
     store.library.delete_job(job.id)
-    assert not any(store.library.path(file).exists() for file in (only, *results))
+    assert not any(store.library.path(file).exists() for file in results)
     assert not any(store.library.thumbnail(file).exists() for file in results)
-    assert all(store.library.path(file).exists() for file in (shared, favourite, *store.results(other)))
+    assert all(store.library.path(file).exists() for file in (only, shared, *store.results(other)))
     assert not any(folder.exists() for folder in (store.library.work / job.id, store.library.runs / job.id))
     with pytest.raises(NotFoundError):
         store.queue.job(job.id)

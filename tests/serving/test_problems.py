@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from unittest.mock import Mock
 
 import httpx
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from fixtures.http_studio import parts
 from impasto.serving.app import create_app
@@ -84,6 +86,9 @@ def test_a_database_that_is_away_is_503_and_a_fault_is_500_without_its_reason(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json()["title"] == TITLES["unavailable"]
     assert str(tmp_path) not in answer.text
+    with monkeypatch.context() as patch:
+        patch.setattr(JobQueue, "counts", Mock(side_effect=IntegrityError("x", {}, ValueError("x"))))
+        assert ask(app, "GET", "/v1/ready").status_code == 500, "not the database's fault"
 
     def fail(queue: JobQueue) -> None:
         raise RuntimeError("/home/somebody/secret")

@@ -80,6 +80,7 @@ def test_every_call_is_made_as_it_is_written(running: HttpStudio, inputs: Path) 
         if "$RUN" in command and "RUN" not in values:
             values["RUN"] = next(job.id for job in running.queue.jobs(kind="train"))
             keep_run(running, values["RUN"], inputs / "my-paintings")
+            running.queue.cancel(values["RUN"])
         if "mine/example" in command:
             Image.new("RGB", (8, 8)).save(running.library.folder / "examples" / "mine.jpg")
         limited = command.replace("--max-time 60", "--max-time 1 ")

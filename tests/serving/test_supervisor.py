@@ -116,17 +116,21 @@ def test_a_worker_that_does_not_obey_is_killed(store: Store, child: _Child, wish
     job = store.claim(worker="child")
     assert not is_killed(store, child, now=100.0)
     getattr(store.queue, wish)(job.id)
-    assert not is_killed(store, child)
+    assert not is_killed(store, child) and child.blame
     assert is_killed(store, child, now=100.0)
+    assert not child.blame, "its other jobs did nothing wrong"
 
 
-def test_a_job_that_takes_too_long_fails_and_its_worker_is_killed(store: Store, child: _Child) -> None:
+def test_a_job_that_gets_no_further_fails_and_its_worker_is_killed(store: Store, child: _Child) -> None:
     store.queue.submit("paint", "paint", {}, [])
     job = store.claim(worker="child")
-    assert not is_killed(store, child, now=3599.0, job_seconds=3600.0)
-    assert is_killed(store, child, now=3601.0, job_seconds=3600.0)
+    with store.library.database.write() as session:  # it was taken long ago, and reported just now
+        session.execute(update(Job).values(claimed=job.created - 1e6))
+    assert not is_killed(store, child, now=3590.0, stalled_seconds=3600.0)
+    assert is_killed(store, child, now=3601.0, stalled_seconds=3600.0)
     failed = store.queue.job(job.id)
-    assert (failed.state, failed.error) == ("failed", "This took longer than 1.0 hours.")
+    assert (failed.state, failed.error) == ("failed", "This got no further for 1.0 hours.")
+    assert not child.blame
 
 
 def test_a_job_that_waited_for_days_has_its_whole_time(store: Store, child: _Child) -> None:
@@ -144,7 +148,7 @@ def test_a_worker_that_grows_too_large_is_killed(store: Store, child: _Child) ->
     store.queue.submit("paint", "paint", {}, [])
     store.claim(worker="child")
     assert not is_killed(store, child, worker_bytes=1 << 40)
-    assert is_killed(store, child, worker_bytes=1)
+    assert is_killed(store, child, worker_bytes=1) and child.blame
 
 
 def test_a_worker_that_is_woken_looks_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

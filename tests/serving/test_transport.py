@@ -79,7 +79,7 @@ def test_the_token_prefix_and_parameters_of_a_request(http: Transport) -> None:
 
 def test_a_full_studio_is_asked_again_when_it_says(http: Transport, slept: list[float], tmp_path: Path) -> None:
     (tmp_path / "a.bin").write_bytes(b"abc")
-    Handler.answers = [answer(429, Retry_After="7"), answer(503), answer(429, Retry_After="9999"), answer(201)]
+    Handler.answers = [answer(429, Retry_After="7"), answer(429), answer(429, Retry_After="9999"), answer(201)]
     with http.send("POST", "/v1/files", file=tmp_path / "a.bin") as response:
         assert response.status == 201
     assert slept == [7.0, 2 * transport.RETRY_AFTER, transport.LONGEST_RETRY]
@@ -88,6 +88,14 @@ def test_a_full_studio_is_asked_again_when_it_says(http: Transport, slept: list[
     with pytest.raises(StudioError, match=r"^9 jobs are waiting\.$"):
         http.call("POST", "/v1/paint", body={})
     assert not Handler.answers
+
+
+def test_what_may_have_begun_a_job_is_not_sent_twice(http: Transport) -> None:
+    Handler.answers = [answer(503), answer(200), answer(503)]
+    http.call("GET", "/v1/jobs")
+    with pytest.raises(StudioError) as refused:
+        http.call("POST", "/v1/paint", body={})
+    assert refused.value.status == 503 and not Handler.answers
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.clock import FakeClock
 from fixtures.http_studio import parts
 from impasto.serving import views
+from impasto.serving.jobs import JobQueue
 from impasto.serving.limits import Limits
 from impasto.serving.shelf import styles
-from impasto.serving.views import MAX_FILES, StyleView, job_view, run_view
+from impasto.serving.views import MAX_FILES, StyleView, job_view, job_views, run_view
 
 
 def test_messages_and_errors_name_files_as_people_do(tmp_path: Path) -> None:
@@ -46,6 +48,12 @@ def test_a_job_shows_its_first_inputs_and_last_results(tmp_path: Path, monkeypat
             source.write_bytes(b"x")
             library.add(f"{number}.png", source, kind="result", job=job)
         view = job_view(queue.job(job.id), queue, library)
+        monkeypatch.setattr(views, "MAX_LISTED", 2)
+        (listed,) = job_views([queue.job(job.id)], queue, library)
+        queue.cancel(job.id)
+        assert job_view(queue.job(job.id), queue, library).wish == "cancel"
+    assert (listed.inputs, [file.name for file in listed.results]) == ([], ["3.png", "4.png"])
+    assert view.result_count == listed.result_count == 5
     assert [file.name for file in view.inputs] == ["0.jpg", "1.jpg", "2.jpg"]
     assert [file.name for file in view.results] == ["2.png", "3.png", "4.png"]
 
@@ -64,10 +72,29 @@ def test_the_rest_of_a_running_job_is_estimated_and_the_place_of_a_waiting_one_s
         assert job_view(queue.job(second), queue, library).place == 1
 
 
+def test_the_time_left_counts_from_the_claim(tmp_path: Path) -> None:
+    clock = FakeClock()
+    with parts(tmp_path, Limits()) as (library, _, database):
+        queue = JobQueue(database, library, library.limits, clock)
+        queue.submit("train", "train", {}, [])
+        first = queue.claim("train", "w")
+        assert first is not None
+        queue.report(first, done=50, total=100)
+        queue.finish(first, "paused")
+        clock.advance(1e6)
+        queue.resume(first.id)
+        second = queue.claim("train", "w")
+        assert second is not None
+        clock.advance(10)
+        assert job_view(queue.job(first.id), queue, library).seconds_left is None
+        queue.report(second, done=60)
+        assert job_view(queue.job(first.id), queue, library).seconds_left == 40
+
+
 def test_a_training_that_has_not_begun_is_a_run_without_curves(tmp_path: Path) -> None:
     with parts(tmp_path, Limits()) as (library, queue, _):
         job = queue.submit("train", "train", {"name": "", "recipe": "dcgan-64"}, [])
-        view = run_view(job, queue, library, curves=True)
+        view = run_view(job, queue, library)
     assert (view.name, view.recipe, view.step, view.curves, view.samples) == ("dcgan-64", "dcgan-64", 0, {}, [])
     assert (view.report, view.has_style) == (None, False)
 

@@ -93,7 +93,7 @@ class JobQueue:
         """Return the jobs that changed at or after a moment, with the moments of their changes."""
         with self._database.read() as session:
             rows = session.execute(select(Job.id, Job.changed).where(Job.changed >= moment))
-            return dict(rows.tuples().all())
+            return {row.id: row.changed for row in rows}
 
     def load(self, identifiers: Collection[str]) -> Sequence[Job]:
         """Return jobs, oldest change first; those that are gone are left out."""

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
@@ -111,7 +112,7 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(InterfaceError)
-    @app.exception_handler(TimeoutError)  # of the pool of connections
+    @app.exception_handler(PoolTimeoutError)
     async def database(request: Request, error: SQLAlchemyError) -> Response:
         _log.warning("The database does not answer: %s", error)
         return problem(503, "The database does not answer.", headers={"Retry-After": str(RETRY_AFTER)})

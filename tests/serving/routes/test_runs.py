@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from fixtures.http_studio import UNHURRIED, HttpStudio, serving
 from fixtures.invented_runs import FACTS, RECIPE
 from fixtures.noise_style import style
 from impasto.serving.guard import FILE_POLICY
+from impasto.serving.jobs import JobQueue
 from impasto.serving.limits import Limits
 
 
@@ -76,10 +78,20 @@ def test_samples_are_found_by_step(studio: HttpStudio, client: httpx.Client) -> 
     assert client.get(f"/v1/runs/{run}/samples/..%2f..%2frun.json.jpg").status_code in (404, 422)
 
 
-def test_the_best_style_is_kept_under_a_free_name(studio: HttpStudio, client: httpx.Client) -> None:
+def test_the_best_style_is_kept_under_a_free_name(
+    studio: HttpStudio, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, folder = training(studio)
     style().save(folder / "best.safetensors")
     for name, status in (("../water", 422), ("monet", 409), ("negative", 409), ("water-1", 201), ("water-1", 409)):
         answer = client.post(f"/v1/runs/{run}/style", json={"name": name})
         assert answer.status_code == status, (name, answer.text)
+    full = replace(studio.library.limits, queued=0)
+    queue = JobQueue(studio.database, studio.library, full)
+    monkeypatch.setattr(studio.guard.app.state.studio, "queue", queue)  # type: ignore[attr-defined]
+    assert client.post(f"/v1/runs/{run}/style", json={"name": "water-2"}).status_code == 201, "with a full queue"
+    assert client.delete(f"/v1/runs/{run}").status_code == 409, "it has not ended"
+    studio.queue.cancel(run)
+    assert client.delete(f"/v1/runs/{run}").status_code == 204
+    assert not folder.exists() and client.get(f"/v1/jobs/{run}").status_code == 404
     assert "water-1" in [each["name"] for each in client.get("/v1/styles").json()["styles"]]

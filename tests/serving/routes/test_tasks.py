@@ -121,6 +121,8 @@ def test_a_full_queue_is_told_and_keeps_no_photo(tmp_path_factory: pytest.TempPa
         ("/v1/generate", {"style": "noise", "count": 2}, 202),
         ("/v1/generate", {"style": "noise", "count": 0}, 422),
         ("/v1/generate", {"style": "nothing"}, 404),
+        ("/v1/generate", {"style": "noise", "show": "mixtures"}, 422),
+        ("/v1/generate", {"style": "noise", "show": "nearest"}, 422),
         ("/v1/paint", {"files": ["../../etc/passwd"]}, 422),
         ("/v1/paint", {"files": ["0" * 32], "style": "negative"}, 404),
         ("/v1/paint", {"files": ["http://evil.example/a.jpg"]}, 422),

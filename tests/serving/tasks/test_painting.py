@@ -161,7 +161,9 @@ def test_small_photos_and_previews_are_light_and_nothing_else(store: Store) -> N
     def light(*names: str, preview: bool = False) -> bool:
         files = [store.upload(name, b"x") for name in names]
         request = TASKS["paint"].request.model_validate({"files": [file.id for file in files], "preview": preview})
-        return TASKS["paint"].light(request, files)
+        task = TASKS[request.kind("paint")]
+        assert request.priority(task.light(request, files)) == (2 if preview else task.light(request, files))
+        return task.light(request, files)
 
     assert light("a.jpg") and light("a.heic") and light("a.zip", preview=True)
     assert not light("a.jpg", "b.jpg") and not light("a.zip") and not light("a.mp4")
