@@ -1,7 +1,7 @@
 """Listeners hear of every job's last state, and streams end with the server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -120,7 +120,12 @@ def test_an_event_is_encoded_once_for_all_listeners_and_again_after_an_error() -
 def test_only_jobs_that_were_not_seen_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def test(changes: Changes, queue: JobQueue) -> None:
         loaded, load = list[str](), queue.load
-        monkeypatch.setattr(queue, "load", lambda new: (loaded.extend(new), load(new))[1])
+
+        def counted(new: list[str]) -> Sequence[Job]:
+            loaded.extend(new)
+            return load(new)
+
+        monkeypatch.setattr(queue, "load", counted)
         with changes.listen() as listener:
             made = [submit(queue) for _ in range(3)]
             assert {(await listener.next(PATIENCE)).id for _ in made} == set(made)  # type: ignore[union-attr]

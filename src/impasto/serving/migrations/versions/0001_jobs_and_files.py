@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("wish", sa.String),
         sa.Column("wished", sa.Double),
         sa.Column("done", sa.Integer, nullable=False),
+        sa.Column("done_before", sa.Integer, nullable=False),
         sa.Column("total", sa.Integer),
         sa.Column("unit", sa.String, nullable=False),
         sa.Column("message", sa.String, nullable=False),
