@@ -41,6 +41,7 @@ test: setup
 
 # An hour: commands are killed, starved and disturbed at random moments, run again and compared with undisturbed ones.
 campaign: setup
+	$(BIN)/python -m pytest -m campaign
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m campaign --kills 100 --log ../campaign.log
 
 # A minute for each reader of files and text of other people, guided by coverage where there is Atheris.

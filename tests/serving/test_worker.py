@@ -223,7 +223,7 @@ def test_leases_are_renewed_and_those_of_others_expire(
         wait_for(lambda: state(store, job) == "running")
         first = store.queue.job(job.id).lease
         wait_for(lambda: store.queue.job(job.id).lease != first)
-        monkeypatch.setattr(store.queue, "_clock", lambda: time.time() + LEASE + 1)  # nobody renews "gone"
+        monkeypatch.setattr(store.queue, "clock", lambda: time.time() + LEASE + 1)  # nobody renews "gone"
         wait_for(lambda: store.queue.job(gone.id).worker != "gone")
         assert state(store, job) == "running" and store.queue.job(job.id).attempts == 0
 
