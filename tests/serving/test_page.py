@@ -198,7 +198,7 @@ def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: 
     studio.start()
     wait_for(lambda: studio.get(f"/v1/jobs/{job['id']}")["state"] == "running")
     page.get_by_role("button", name="Stop: Training: long").click()
-    page.get_by_role("dialog").get_by_role("button", name="Go on").click()
+    page.get_by_role("dialog").get_by_role("button", name="Keep training").click()
     assert studio.get(f"/v1/jobs/{job['id']}")["state"] == "running"
     page.get_by_role("button", name="Stop: Training: long").click()
     page.get_by_role("dialog").get_by_role("button", name="Stop", exact=True).click()

@@ -19,7 +19,7 @@ LINGER = 2.0
 
 
 class AnsweredError(Exception):
-    """The answer is complete, although the application would go on."""
+    """The answer is complete, although the application has not ended."""
 
 
 class Exchange:

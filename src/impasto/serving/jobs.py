@@ -153,7 +153,7 @@ class JobQueue:
         return job
 
     def pause(self, identifier: str) -> Job:
-        """Pause a job: at once if it waits, else its worker is asked to stop so that it can go on later.
+        """Pause a job: at once if it waits, else its worker is asked to stop so that it can be resumed.
 
         Raises ImpastoError if it has ended, is paused, or is being cancelled.
         """

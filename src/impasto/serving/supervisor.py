@@ -121,7 +121,7 @@ class Supervisor:
                     _log.exception("The worker for %s cannot be watched", lane)
 
     def _replace(self, lane: str, child: _Child) -> None:
-        _log.warning("The worker for %s ended with %d; its jobs go on in a new one.", lane, child.process.returncode)
+        _log.warning("The worker for %s ended with %d; a new one resumes its jobs.", lane, child.process.returncode)
         _end(child)
         self._queue.release(child.name, blame=child.blame)
         self._stopping.wait(max(0.0, RESTART_AFTER - (time.monotonic() - child.started)))

@@ -70,7 +70,7 @@ class Worker:
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        """Take jobs until :attr:`stopping` is set. Jobs that can go on elsewhere are put back then.
+        """Take jobs until :attr:`stopping` is set. Unfinished jobs are put back into the queue then.
 
         Trainings run in this thread, which receives signals. Of the others, light ones run beside each other, each on
         one core. Any other runs alone on all cores, but for light ones that somebody waits for.

@@ -1,21 +1,12 @@
 """Ranges, caches, and files that vanish."""
 
-from collections.abc import Iterator
-
 import pytest
 from fastapi import HTTPException
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
-from impasto.serving.limits import Limits
+from fixtures.http_studio import HttpStudio
 from impasto.serving.routes.downloads import asked_range
 
 DATA = bytes(range(100))
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
 
 
 @pytest.mark.parametrize(

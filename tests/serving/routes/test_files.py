@@ -3,7 +3,6 @@
 import io
 import time
 import zipfile
-from collections.abc import Iterator
 
 import pytest
 from PIL import Image
@@ -14,12 +13,6 @@ from impasto.serving.cleaning import LEFT_FOR, clean
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.limits import Limits
 from impasto.serving.tables import StoredFile
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
 
 
 @pytest.mark.parametrize(

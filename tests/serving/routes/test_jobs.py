@@ -12,29 +12,15 @@ import pytest
 from PIL import Image
 from sqlalchemy import delete
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
-from impasto.serving.limits import Limits
+from fixtures.http_studio import HttpStudio
 from impasto.serving.routes import jobs
 from impasto.serving.tables import Job, JobInput
 from impasto.serving.worker import Worker
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    """Without a worker, so that jobs wait until a test does them."""
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
 def worker(studio: HttpStudio) -> Worker:
     return Worker(studio.queue, studio.library, "paint", "cpu")
-
-
-@pytest.fixture
-def client(studio: HttpStudio) -> Iterator[httpx.Client]:
-    with studio.client() as found:
-        yield found
 
 
 def order(client: httpx.Client, count: int = 1) -> str:

@@ -1,7 +1,6 @@
 """Training runs: samples, reports and styles of runs whose folders a training left."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,24 +8,11 @@ import httpx
 import pytest
 import yaml
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
+from fixtures.http_studio import HttpStudio
 from fixtures.invented_runs import FACTS, RECIPE
 from fixtures.noise_style import style
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.jobs import JobQueue
-from impasto.serving.limits import Limits
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
-
-
-@pytest.fixture
-def client(studio: HttpStudio) -> Iterator[httpx.Client]:
-    with studio.client() as found:
-        yield found
 
 
 def training(studio: HttpStudio) -> tuple[str, Path]:

@@ -1,25 +1,10 @@
 """Styles and recipes."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
+from fixtures.http_studio import HttpStudio
 from impasto.config import bundled_recipes
-from impasto.serving.limits import Limits
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
-
-
-@pytest.fixture
-def client(studio: HttpStudio) -> Iterator[httpx.Client]:
-    with studio.client() as found:
-        yield found
 
 
 def test_styles_are_listed_downloaded_and_deleted(studio: HttpStudio, client: httpx.Client) -> None:

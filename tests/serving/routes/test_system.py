@@ -1,26 +1,11 @@
 """The page, health, metrics and what the studio can do."""
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
-from fixtures.http_studio import UNHURRIED, HttpStudio, serving
+from fixtures.http_studio import HttpStudio
 from impasto.serving.guard import PAGE_POLICY
-from impasto.serving.limits import Limits
 from impasto.serving.routes import system
-
-
-@pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
-    with serving(tmp_path_factory.mktemp("studio"), Limits(**UNHURRIED)) as found:
-        yield found
-
-
-@pytest.fixture
-def client(studio: HttpStudio) -> Iterator[httpx.Client]:
-    with studio.client() as found:
-        yield found
 
 
 def test_the_studio_says_what_it_can_do_without_naming_the_machine(studio: HttpStudio, client: httpx.Client) -> None:

@@ -19,12 +19,6 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpStudio]:
         yield found
 
 
-@pytest.fixture
-def client(studio: HttpStudio) -> Iterator[httpx.Client]:
-    with studio.client() as found:
-        yield found
-
-
 def photo(size: tuple[int, int] = (40, 30), form: str = "PNG") -> bytes:
     data = io.BytesIO()
     Image.new("RGB", size, (200, 30, 90)).save(data, form)

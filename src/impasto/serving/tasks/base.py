@@ -43,7 +43,7 @@ class Stopped(BaseException):  # not an Exception, which decoders and callbacks 
     """The job is to end.
 
     Attributes:
-        wish: ``cancel`` or ``pause``; ``requeue`` if this worker ends and another is to go on; ``lost`` if this worker
+        wish: ``cancel`` or ``pause``; ``requeue`` if this worker ends and another is to resume; ``lost`` if this worker
             does not hold the job any more.
     """
 
@@ -87,7 +87,7 @@ class Task:
         lane: of the workers that take it.
         summary: of the call in the API.
         light: whether a request is small enough to run beside others; given the request and its files.
-        resumes: whether it goes on where an earlier worker stopped; otherwise what that one made is deleted.
+        resumes: whether it continues what an earlier worker began; otherwise the results of that one are deleted.
         path: of the call below ``/v1``; empty if there is none.
     """
 

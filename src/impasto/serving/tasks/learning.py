@@ -9,7 +9,6 @@ from typing import Any
 
 from pydantic import Field
 
-from impasto.api.training_data import require_photos
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError, nearest, printable
@@ -59,7 +58,9 @@ class TrainRequest(TaskRequest):
         base = _recipe(self.recipe) if self.recipe is not None or start is None else Recipe.of(start, recorded=True)
         changed = base.replace(self.settings)
         Budget.parse(self.budget).require_parts(len(changed.speed_changes) + 1)
-        require_photos(changed, self.photos[0] if self.photos else None)
+        if changed.translates != bool(self.photos):
+            remedy = "translates photos: add photos" if changed.translates else "takes no photos: remove them"
+            raise ImpastoError(f"{changed.name} {remedy}.")
 
 
 def _recipe(name: str | None) -> Recipe:

@@ -210,7 +210,7 @@ def _paint_films(
                 translator, path, out, job=description, options=options, overwrite=out.exists(), progress=progress
             )
         except ImpastoError as error:
-            left_out.append({"name": file.name, "reason": context.explain(error)})
+            left_out.append({"name": file.name, "reason": context.explain(error).removesuffix(".")})
             continue
         result = VideoResult(path, out, outcome)
         if result.is_incomplete:

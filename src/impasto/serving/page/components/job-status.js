@@ -33,7 +33,7 @@ export function createJobStatus(first) {
   const pause = button("Pause", "pause");
   const resume = button("Resume", "resume");
   const cancel = button(training ? "Stop" : "Cancel", "cancel", async () => {
-    if (!training || (await confirm("Stop this training?", "Stop", "Go on"))) await act("cancel");
+    if (!training || (await confirm("Stop this training?", "Stop", "Keep training"))) await act("cancel");
   });
   const buttons = h("div", { class: "row" }, pause, resume, cancel);
   const element = h("div", { class: "job-status" }, line, bar, buttons, failure, message);
