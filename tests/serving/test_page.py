@@ -252,6 +252,20 @@ def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     context.close()
 
 
+def test_a_link_in_another_site_opens_a_studio_with_a_token(
+    browser: Browser, impasto_command: list[str], tmp_path: Path
+) -> None:
+    token = "a-token-of-the-tests"
+    with running_studio(impasto_command, tmp_path / "studio", "--token", token) as studio:
+        (tmp_path / "mail.html").write_text(f'<a href="{studio.url}/?token={token}">The studio</a>')
+        page = browser.new_page()
+        page.goto((tmp_path / "mail.html").as_uri())
+        page.get_by_role("link").click()
+        expect(page.get_by_role("heading", name="Paint your photos")).to_be_visible()
+        assert token not in page.url
+        page.close()
+
+
 def test_a_photo_is_painted_with_the_keyboard_alone(page: Page, studio: Studio) -> None:
     page.goto(f"{studio.url}/#paint")
     choose(page, "Drop photos, zips or films here: choose files", ("key.png", photo(7), "image/png"))

@@ -136,12 +136,16 @@ class Guard:
         return self._is_right(cookie_parser(headers.get("cookie", "")).get(COOKIE))
 
     async def _log_in(self, send: Send, scope: Scope) -> None:
-        """Answer the printed address: set the cookie, and remove the token from the address."""
+        """Answer the printed address: set the cookie, and remove the token from the address.
+
+        By a refresh and not a redirect: with that, browsers would not send the new cookie where the address was a link
+        in another site, such as a mail.
+        """
         secure = "; Secure" if scope.get("scheme") == "https" else ""
         cookie = f"{COOKIE}={self.token}; HttpOnly; SameSite=Strict; Path=/; Max-Age=31536000{secure}"
         rest = {name: values for name, values in _query(scope).items() if name != "token"}
         target = "/" + (f"?{urlencode(rest, doseq=True)}" if rest else "")
-        await _send(send, 303, {"location": target, "set-cookie": cookie})
+        await _send(send, 200, {"content-type": "text/html", "refresh": f"0; url={target}", "set-cookie": cookie})
 
 
 def _query(scope: Scope) -> dict[str, list[str]]:
