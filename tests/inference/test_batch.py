@@ -18,6 +18,7 @@ from impasto.inference.batch import Outcome, paint_photos, summarise
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import ImageWriter
 from impasto.inference.photo_sources import open_photos
+from impasto.inference.share_done import ShareDone
 from impasto.inference.translator import Translator
 
 NEGATIVE = Translator(translator(-1), torch.device("cpu"))
@@ -62,6 +63,17 @@ def test_all_image_modes_are_painted_as_displayed(tmp_path: Path) -> None:
     assert np.array_equal(written["deep.png"], written["grey.png"])
     assert not written["clear.png"].any() and not written["print.png"].any()
     assert np.array_equal(written["moving.png"], np.full((8, 6, 3), 255 - 40))
+
+
+def test_progress_counts_the_done_part_of_a_large_photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.inference.precision.BATCH_PIXELS", 1000)
+    monkeypatch.setattr("impasto.inference.tiling.executor.SIDES", (64,))
+    Image.fromarray(noise(256, 256)).save(tmp_path / "large.png")
+    Image.fromarray(noise(8, 8)).save(tmp_path / "small.png")
+    done: list[float] = []
+    paint([tmp_path], progress=lambda now, total: done.append(now))
+    assert done == sorted(done) and done[-1] == 2 and set(done) > {0, 1, 2}
+    assert sum(0 < now < 1 for now in done) > 8 and not any(1 < now < 2 for now in done)
 
 
 def test_a_damaged_file_stops_no_other_and_is_listed_with_its_reason(tmp_path: Path) -> None:
@@ -111,13 +123,13 @@ def test_large_photos_are_painted_one_at_a_time_on_all_threads(tmp_path: Path, m
     model, threads = Translator(translator(-1), torch.device("cpu")), torch.get_num_threads()
     really, guard, under_way, seen = model.paint_pixels, threading.Lock(), list[int](), list[tuple[int, int, int]]()
 
-    def noted(pixels: Pixels, options: PaintOptions) -> Pixels:
+    def noted(pixels: Pixels, options: PaintOptions, progress: ShareDone) -> Pixels:
         side = pixels.shape[1]
         with guard:
             under_way.append(side)
             seen.append((side, torch.get_num_threads(), under_way.count(side)))
         time.sleep(0.01)
-        painted = really(pixels, options)
+        painted = really(pixels, options, progress)
         with guard:
             under_way.remove(side)
         return painted

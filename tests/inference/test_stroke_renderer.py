@@ -15,6 +15,7 @@ from fixtures.translators import translator
 from impasto.errors import ImpastoError
 from impasto.inference import stroke_renderer
 from impasto.inference.options import PaintOptions
+from impasto.inference.share_done import ShareDone
 from impasto.inference.stroke_renderer import StrokeRenderer, _reflected
 from impasto.inference.stroke_upsampling import enlarge
 from impasto.inference.translator import Translator
@@ -70,9 +71,9 @@ def test_concurrent_first_use_does_not_redirect_standard_output() -> None:
 def test_only_large_paintings_are_enlarged_with_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
     enlarged: list[tuple[int, ...]] = []
 
-    def noticed(small: np.ndarray, large: np.ndarray) -> None:
+    def noticed(small: np.ndarray, large: np.ndarray, progress: ShareDone) -> None:
         enlarged.append((*small.shape, *large.shape))
-        enlarge(small, large)
+        enlarge(small, large, progress)
 
     monkeypatch.setattr(stroke_renderer, "enlarge", noticed)
     with torch.inference_mode():

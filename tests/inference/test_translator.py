@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from fixtures.decoder_style import style as decoder_style
 from fixtures.translators import translator
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_float, to_pixels
@@ -132,6 +133,25 @@ def test_a_large_painting_is_the_same_in_tiles(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("impasto.inference.coarse_to_fine.CPU_MEMORY", 1 << 20)
     pieces = model.paint_pixels(photo)
     assert whole.std() > 10 and (np.abs(pieces.astype(int) - whole) > 1).mean() < 1e-3
+
+
+@pytest.mark.parametrize("options", [PaintOptions(), PaintOptions(brush=3)], ids=["halved twice", "painted over"])
+def test_progress_goes_through_all_passes_and_tiles(options: PaintOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.inference.precision.BATCH_PIXELS", 1000)
+    monkeypatch.setattr("impasto.inference.tiling.executor.SIDES", (64,))
+    model, shares = Translator(translator(identity=1.0), torch.device("cpu")), list[float]()
+    model.paint_pixels(picture(200, 310)[None], options, shares.append)
+    assert len(shares) > 20 and shares == sorted(shares) and shares[-1] == pytest.approx(1)
+    assert max(np.diff([0, *shares])) < 0.1
+
+
+def test_progress_goes_through_a_batch_and_its_strokes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("impasto.inference.stroke_upsampling.BAND", 20_000)
+    model, shares = Translator(decoder_style(), torch.device("cpu")), list[float]()
+    photos = np.stack([picture(600, 700, seed) for seed in range(2)])
+    model.paint_pixels(photos, progress=shares.append)
+    assert len(shares) > 8 and shares == sorted(shares) and shares[-1] == 1
+    assert any(share <= 0.5 for share in shares) and any(0.5 < share < 1 for share in shares)
 
 
 @pytest.mark.parametrize("brush", [0.5, 0.7, 1.5, 2.0, 4.0])

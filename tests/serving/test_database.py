@@ -1,5 +1,6 @@
 """The database is opened, brought up to date as a whole, and written by one at a time."""
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy import create_engine, inspect, text
 
 from fixtures.postgres import empty
+from fixtures.store import open_store
 from impasto.errors import ImpastoError
 from impasto.serving.database import Database, migrate
 
@@ -95,3 +97,18 @@ def test_writers_wait_for_each_other_and_readers_for_none(tmp_path: Path) -> Non
     with database.read() as session:
         assert session.scalar(text("SELECT n FROM counted")) == 20
     database.close()
+
+
+def test_jobs_of_an_earlier_version_are_kept(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studio.db'}"
+    migrate(url, "0001")
+    connection = sqlite3.connect(tmp_path / "studio.db")
+    with connection:
+        names = "id kind lane priority light state settings done done_before unit message created changed attempts"
+        values = ("a" * 32, "paint", "paint", 0, 0, "queued", "{}", 2, 0, "photos", "", 1.0, 1.0, 0)
+        connection.execute(f"INSERT INTO jobs ({','.join(names.split())}) VALUES ({','.join('?' * 14)})", values)
+    connection.close()
+    store = open_store(tmp_path, url=url, styles={})
+    job = store.queue.job("a" * 32)
+    store.library.database.close()
+    assert (job.state, job.done, job.part) == ("queued", 2, 0)

@@ -21,6 +21,7 @@ from impasto.inference.output import MAX_SIDE, encode, require_other, reserve
 from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
 from impasto.inference.photo import open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
+from impasto.inference.share_done import PhotoProgress
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def paint(
     engine: Literal["here", "ray"] = "here",
     overwrite: bool = False,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: PhotoProgress | None = None,
 ) -> bool:
     """Paint photos and videos, each at its own size and under its own name; the same call resumes after a stop.
 
@@ -65,7 +66,8 @@ def paint(
         engine: ``ray`` paints one folder into another on a Ray cluster (:mod:`impasto.inference.ray_backend`).
         overwrite: replace existing files, and start again.
         device: see :func:`impasto.device.choose_device`.
-        progress: called with the number of photos or frames done, and the total if known.
+        progress: called with the number of photos or frames done, the done part of a large photo included, and the
+            total if known.
 
     Returns:
         Whether everything could be painted.
@@ -94,7 +96,7 @@ def paint(
     options = replace(options, mood=translator.mood(mood, like))
     if suffix in MAX_SIDE:
         photo = user_path(images[0])
-        paint_file(translator, photo, place, options=options, compare=compare, overwrite=overwrite)
+        paint_file(translator, photo, place, options=options, compare=compare, overwrite=overwrite, progress=progress)
         _log.info("The %s is %s", translator.output_name, place)
         return True
 

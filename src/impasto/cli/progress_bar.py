@@ -8,9 +8,9 @@ from impasto.terminal import console
 
 
 class Advance(Protocol):
-    """Called with the number of items done, and the total once it is known."""
+    """Called with the number of items done, parts included, and the total once it is known."""
 
-    def __call__(self, done: int, total: int | None = None) -> None: ...
+    def __call__(self, done: float, total: int | None = None) -> None: ...
 
 
 @contextmanager
@@ -39,7 +39,7 @@ def bar(description: str, total: int | None = None) -> Iterator[Advance]:
     with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
         task = progress.add_task(description, total=total)
 
-        def advance(done: int, total: int | None = total) -> None:
+        def advance(done: float, total: int | None = total) -> None:
             progress.update(task, completed=done, total=total)
 
         yield advance

@@ -10,7 +10,6 @@ from typing import Any
 
 from PIL import Image
 
-from impasto.config.types import Progress
 from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError, open_regular
 from impasto.data.inventory import LeftOut
@@ -24,6 +23,7 @@ from impasto.inference.output import ImageWriter, encode, require_other, reserve
 from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
 from impasto.inference.settings_metadata import settings_xmp
+from impasto.inference.share_done import PhotoProgress, ShareDone, unreported
 from impasto.inference.translator import Translator
 
 #: Lines about single photos in a summary.
@@ -76,7 +76,7 @@ def paint_photos(
     compare: bool = False,
     format: Format = "keep",
     manifest: Manifest | None = None,
-    progress: Progress | None = None,
+    progress: PhotoProgress | None = None,
 ) -> Outcome:
     """Paint every photo of all sources, each at its own size, and write the paintings in order.
 
@@ -90,7 +90,8 @@ def paint_photos(
         compare: put each photo on the left of its painting.
         format: of the paintings.
         manifest: what earlier runs painted; new paintings are added.
-        progress: called with the number of photos done, and the total if known.
+        progress: called with the number of photos done, the done part of a large one included, and the total if
+            known.
 
     Raises:
         ImpastoError: no photo could be painted, or the disk is full.
@@ -103,9 +104,15 @@ def paint_photos(
     def work(item: tuple[str, Entry]) -> Painted:
         photo, entry = item
         digest, _ = before.get(photo, ("", ""))
-        return paint_one(translator, entry, options=options, compare=compare, format=format, known_digest=digest)
+        return paint_one(
+            translator, entry, options=options, compare=compare, format=format, known_digest=digest, progress=part_done
+        )
 
-    outcome, names = Outcome(), UniqueNames(painting for _, painting in before.values())
+    def part_done(share: float) -> None:
+        if progress is not None and workers == 1 and share < 1:
+            progress(done + share, total)
+
+    done, outcome, names = 0, Outcome(), UniqueNames(painting for _, painting in before.values())
     if progress is not None:
         progress(0, total)
     workers = 1 if total is not None and total < BENCHMARK_FROM else translator.workers()
@@ -161,9 +168,10 @@ def paint_one(
     format: Format,
     known_digest: str = "",
     settings: Mapping[str, Any] | None = None,
+    progress: ShareDone = unreported,
 ) -> Painted:
     """Read, paint and encode one photo, unless its file has the digest ``known_digest``. The ``settings`` are written
-    into the painting. Thread-safe."""
+    into the painting. ``progress`` is called after each part of a large photo. Thread-safe."""
     try:
         data = entry.read()
         digest = hashlib.blake2b(data, digest_size=16).hexdigest()
@@ -174,7 +182,7 @@ def paint_one(
             photo = pixels(decoded.image)
             suffix = output_suffix(entry.name, decoded.format, format)
             del data, decoded
-            painting = translator.paint_pixels(photo[None], options)[0]
+            painting = translator.paint_pixels(photo[None], options, progress)[0]
             if compare:
                 painting = side_by_side(photo, painting)
             del photo  # free the memory of large photos early
@@ -198,8 +206,9 @@ def paint_file(
     options: PaintOptions,
     compare: bool = False,
     overwrite: bool = False,
+    progress: PhotoProgress | None = None,
 ) -> None:
-    """Paint one photo into one file, in the format of its suffix.
+    """Paint one photo into one file, in the format of its suffix. ``progress`` is called with the done part of 1.
 
     Raises ImpastoError if there is no photo, or ``out`` exists or cannot be written.
     """
@@ -208,7 +217,8 @@ def paint_file(
     require_other(out, photo)
     reserve(out, file=True, overwrite=overwrite)
     entry = Entry(out.name, File(photo.name, partial(open_regular, photo)).read)
-    painted = paint_one(translator, entry, options=options, compare=compare, format="keep")
+    part_done: ShareDone = unreported if progress is None else lambda share: progress(share, 1)
+    painted = paint_one(translator, entry, options=options, compare=compare, format="keep", progress=part_done)
     if painted.data is None:
         raise ImpastoError(f"{photo} cannot be painted: {painted.reason}.")
     with atomic_write(out) as part:

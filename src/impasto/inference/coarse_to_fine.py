@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from impasto.device import available
 from impasto.inference.options import PaintOptions
 from impasto.inference.precision import BatchedNetwork, max_batch_pixels, optimise_network
 from impasto.inference.resample import CubicTaps, resize
+from impasto.inference.share_done import ShareDone, span, unreported
 from impasto.inference.tiling.executor import TiledNetwork
 from impasto.inference.tiling.window import Window
 from impasto.style import Style
@@ -93,51 +95,57 @@ class CoarseToFineRenderer:
         self._batched = self._network if device.type == "cpu" else BatchedNetwork(self._network, limit)
         self._gpu_lock = threading.Lock()  # one tiled image at a time may claim a GPU's free memory
 
-    def render(self, photos: Pixels, options: PaintOptions) -> Pixels:
+    def render(self, photos: Pixels, options: PaintOptions, progress: ShareDone = unreported) -> Pixels:
         """Return paintings of photos (B, H, W, 3), with strokes of size ``options.brush``.
 
         For another brush than 1 the photos are painted at another size and the paintings resized. An enlarged painting
         is painted over, if the style can repaint its own output.
         """
-        brush = options.brush
-        _, height, width, _ = photos.shape
-        halvings = self._halvings(height, width)
-        if brush == 1:
-            return self._render_from(photos, halvings)
-        sides = [max(round(side / brush), 1) for side in (height, width)]
-        paintings = self._render_from(resize(photos, *sides), halvings)
-        while brush > 1 and self._style.recipe.preserves_target and sides != [height, width]:
-            sides = [min(2 * now, end) for now, end in zip(sides, (height, width), strict=True)]
-            paintings = self._run(CoarseToFineInput(resize(photos, *sides), self._device, paintings, ENLARGED_SHARE))
-        return resize(paintings, height, width)
+        pyramid, larger = self._sizes(photos, options.brush)
+        areas = [level.shape[1] * level.shape[2] for level in reversed(pyramid)]
+        areas += [height * width for height, width in larger]
+        ends = np.cumsum([0, *areas]) / sum(areas)
+        parts = (span(progress, start, end) for start, end in pairwise(ends.tolist()))
+        paintings = None
+        while pyramid:
+            source = CoarseToFineInput(pyramid.pop(), self._device, paintings, COARSE_SHARE)
+            paintings = self._run(source, next(parts))
+        for sides in larger:
+            source = CoarseToFineInput(resize(photos, *sides), self._device, paintings, ENLARGED_SHARE)
+            paintings = self._run(source, next(parts))
+        assert paintings is not None
+        return resize(paintings, *photos.shape[1:3])
 
-    def _halvings(self, height: int, width: int) -> int:
-        """Return how often a photo is halved before the first pass."""
-        if not self._style.recipe.preserves_target:
-            return 0
-        return max(math.ceil(math.log2(max(height, width) / (COARSE_FROM * self._style.recipe.sample_size))), 0)
+    def _sizes(self, photos: Pixels, brush: float) -> tuple[list[Pixels], list[tuple[int, int]]]:
+        """Return the photos at the sizes at which they are painted, from the largest one to the coarsest, and the sides
+        at which the paintings are painted over after that."""
+        height, width = photos.shape[1:3]
+        down, across = (max(round(side / brush), 1) for side in (height, width))
+        pyramid = [photos if brush == 1 else resize(photos, down, across)]
+        larger = list[tuple[int, int]]()
+        if self._style.recipe.preserves_target:
+            for _ in range(_halvings(height, width, self._style.recipe.sample_size)):
+                pyramid.append(resize(pyramid[-1], *(-(-side // 2) for side in pyramid[-1].shape[1:3])))
+            while brush > 1 and (down, across) != (height, width):
+                down, across = min(2 * down, height), min(2 * across, width)
+                larger.append((down, across))
+        return pyramid, larger
 
-    def _render_from(self, photos: Pixels, halvings: int) -> Pixels:
-        """Paint photos (B, H, W, 3) from the coarsest size up to their own."""
-        if halvings == 0:
-            return self._run(CoarseToFineInput(photos, self._device))
-        _, height, width, _ = photos.shape
-        coarse = self._render_from(resize(photos, -(-height // 2), -(-width // 2)), halvings - 1)
-        return self._run(CoarseToFineInput(photos, self._device, coarse, COARSE_SHARE))
-
-    def _run(self, source: CoarseToFineInput) -> Pixels:
+    def _run(self, source: CoarseToFineInput, progress: ShareDone) -> Pixels:
         """Run the network once, in tiles where the input exceeds the batch limit: (B, H, W, 3)."""
         full = Window(0, source.height, 0, source.width)
         if full.area * len(source.photos) <= max_batch_pixels(self._device):
             output: Pixels = to_pixels(self._batched(source.read(full))).cpu().numpy()
+            progress(1.0)
             return output
         paintings = np.empty_like(source.photos)
         with nullcontext() if self._device.type == "cpu" else self._gpu_lock:
             memory = CPU_MEMORY if self._device.type == "cpu" else int(GPU_MEMORY_SHARE * available(self._device))
-            for painting, single in zip(paintings, source.split(), strict=True):
-                for window, part in self._tiled_network.run(single, memory):
-                    here = slice(window.top, window.bottom), slice(window.left, window.right)
-                    painting[here] = to_pixels(part)[0].cpu().numpy()
+            for number, (painting, single) in enumerate(zip(paintings, source.split(), strict=True)):
+                part_done = span(progress, number / len(paintings), (number + 1) / len(paintings))
+                for window, part in self._tiled_network.run(single, memory, part_done):
+                    rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
+                    painting[rows, columns] = to_pixels(part)[0].cpu().numpy()
         return paintings
 
     @cached_property
@@ -148,3 +156,8 @@ class CoarseToFineRenderer:
         if self._device.type == "cpu" and normalises:
             return TiledNetwork(copy.deepcopy(self._style.network).to(self._device), self._device)
         return TiledNetwork(self._network, self._device)
+
+
+def _halvings(height: int, width: int, size: int) -> int:
+    """Return how often a photo is halved before the first pass of a style trained at ``size``."""
+    return max(math.ceil(math.log2(max(height, width) / (COARSE_FROM * size))), 0)

@@ -20,6 +20,7 @@ from impasto.inference.options import PaintOptions
 from impasto.inference.photo import open_photo
 from impasto.inference.precision import optimise_network
 from impasto.inference.resample import resize
+from impasto.inference.share_done import ShareDone, span, unreported
 from impasto.inference.stroke_upsampling import enlarge
 from impasto.networks.feature_decoder import STRIDE, Generator
 
@@ -46,16 +47,16 @@ class StrokeRenderer:
         """Number of moods, one per training painting."""
         return len(self._network.moods)
 
-    def render(self, photos: Pixels, options: PaintOptions) -> Pixels:
+    def render(self, photos: Pixels, options: PaintOptions, progress: ShareDone = unreported) -> Pixels:
         """Return the paintings of photos of one size. To be called in inference mode."""
         _, height, width, _ = photos.shape
         sides = self._working_size(height, width, options.brush)
         paintings = np.empty_like(photos)
-        for painting, photo, small in zip(paintings, photos, resize(photos, *sides), strict=True):
+        for number, (painting, photo, small) in enumerate(zip(paintings, photos, resize(photos, *sides), strict=True)):
             painted = self._run(self._tensor(_reflected(small)), self._code(photo, options.mood))
             sketch = to_pixels(painted)[0, : sides[0], : sides[1]].cpu().numpy()
             if height * width > STROKES_FROM**2 * sides[0] * sides[1]:
-                enlarge(sketch, painting)
+                enlarge(sketch, painting, span(progress, number / len(photos), (number + 1) / len(photos)))
             else:
                 painting[:] = resize(sketch[None], height, width)[0]
         return paintings

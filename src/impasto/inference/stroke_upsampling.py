@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impasto.config.types import Floats, Pixels
+from impasto.inference.share_done import ShareDone, unreported
 
 Ints = NDArray[np.int32]
 
@@ -99,7 +100,7 @@ class Strokes:
         return np.rint(places * (1 << SHIFT)).astype(np.int32)
 
 
-def enlarge(painting: Pixels, large: Pixels) -> None:
+def enlarge(painting: Pixels, large: Pixels, progress: ShareDone = unreported) -> None:
     """Render the painting (h, w, 3) with strokes into ``large`` (H, W, 3), of nearly the same aspect ratio."""
     height, width, _ = large.shape
     scales = height / painting.shape[0], width / painting.shape[1]
@@ -118,6 +119,7 @@ def enlarge(painting: Pixels, large: Pixels) -> None:
             numbers = np.where(bare, cv2.dilate(numbers.astype(np.float32), np.ones((3, 3))).astype(np.int32), numbers)
         band = _paint(strokes, numbers, above, scales)
         large[top:bottom] = band[top - above : bottom - above]
+        progress(bottom / height)
 
 
 def _orientation(painting: Pixels) -> tuple[Floats, Floats]:

@@ -24,6 +24,7 @@ from impasto.inference.photo import TooLargeError, open_photo
 from impasto.inference.pipeline import Pipeline
 from impasto.inference.postprocess import postprocess
 from impasto.inference.precision import max_batch_pixels
+from impasto.inference.share_done import ShareDone, span, unreported
 from impasto.inference.stroke_renderer import Mood, StrokeRenderer
 from impasto.networks.feature_decoder import Generator
 from impasto.style import Style
@@ -75,16 +76,20 @@ class Translator(Pipeline):
         return Image.fromarray(self.paint_pixels(pixels[None], options)[0])
 
     @torch.inference_mode()
-    def paint_pixels(self, pixels: Pixels, options: PaintOptions = DEFAULT) -> Pixels:
+    def paint_pixels(self, pixels: Pixels, options: PaintOptions = DEFAULT, progress: ShareDone = unreported) -> Pixels:
         """Return the paintings of photos of one size, both uint8 (B, H, W, 3). Thread-safe. On a CPU the result does
-        not depend on the batch size.
+        not depend on the batch size. ``progress`` is called after each part of a large photo.
 
         Raises TooLargeError if memory is insufficient.
         """
         count, height, width, _ = pixels.shape
         batch = 1 if self.device.type == "cpu" else max(1, max_batch_pixels(self.device) // (height * width))
         try:
-            parts = [self._renderer.render(pixels[first : first + batch], options) for first in range(0, count, batch)]
+            parts = []
+            for first in range(0, count, batch):
+                some = pixels[first : first + batch]
+                part_done = span(progress, first / count, (first + len(some)) / count)
+                parts.append(self._renderer.render(some, options, part_done))
             paintings = parts[0] if len(parts) == 1 else np.concatenate(parts)
             postprocess(pixels, paintings, options)
         except (MemoryError, RuntimeError) as error:

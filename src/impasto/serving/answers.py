@@ -49,6 +49,7 @@ class Job(Answer):
     results: list[File]
     result_count: int
     done: int
+    part: float
     total: int | None
     unit: str
     message: str

@@ -72,8 +72,8 @@ def _begin_immediately(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def migrate(url: str) -> None:
-    """Create the tables, or bring those of an earlier version up to date.
+def migrate(url: str, revision: str = "head") -> None:
+    """Create the tables, or bring those of an earlier version up to date, or to a revision before.
 
     Raises ImpastoError if the database cannot be opened or is of a later version.
     """
@@ -86,7 +86,7 @@ def migrate(url: str) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["url"] = url
     try:
-        alembic.command.upgrade(config, "head")
+        alembic.command.upgrade(config, revision)
     except (SQLAlchemyError, ImportError, alembic.util.CommandError) as error:
         raise ImpastoError(f"The database {shown} cannot be opened: {_first_line(error)}") from error
 

@@ -55,7 +55,7 @@ class JobQueue:
         now = self.clock()
         job = Job(
             id=self._library.new_id(), kind=kind, lane=lane, priority=priority, light=light, settings=settings,
-            state="queued", created=now, changed=now, done=0, unit="", message="", attempts=0,
+            state="queued", created=now, changed=now, done=0, part=0.0, unit="", message="", attempts=0,
         )  # fmt: skip
         waiting = select(func.count()).where(Job.lane == lane, Job.state == "queued")
         try:
@@ -300,5 +300,5 @@ class JobQueue:
 
 #: A job that nobody holds.
 _FREE: dict[str, Any] = {
-    "claim": None, "claimed": None, "worker": None, "lease": None, "wish": None, "wished": None,
+    "claim": None, "claimed": None, "worker": None, "lease": None, "wish": None, "wished": None, "part": 0.0,
 }  # fmt: skip

@@ -26,6 +26,7 @@ class Job(Base):
         state: queued, running, paused, done, failed or cancelled.
         wish: ``cancel`` or ``pause``, for the worker to obey.
         wished: when.
+        part: share of the item in progress that is done, 0…1.
         changed: when anything changed last.
         claim: identifier of the worker's hold on the job; what a worker without it writes is refused.
         claimed: when the claim began.
@@ -48,6 +49,7 @@ class Job(Base):
     wish: Mapped[str | None]
     wished: Mapped[float | None]
     done: Mapped[int] = mapped_column(default=0)
+    part: Mapped[float] = mapped_column(default=0.0)
     total: Mapped[int | None]
     unit: Mapped[str] = mapped_column(default="")
     message: Mapped[str] = mapped_column(default="")

@@ -77,6 +77,7 @@ class JobView(BaseModel):
     )
     result_count: int
     done: int
+    part: float = Field(description="Share of the photo in progress that is painted, 0 to 1.")
     total: int | None
     unit: str
     message: str
@@ -201,7 +202,7 @@ def job_view(job: Job, queue: JobQueue, library: Library, *, typical: Typical | 
     return JobView(
         id=job.id, kind=job.kind, state=job.state, wish=job.wish, settings=job.settings,  # type: ignore[arg-type]
         inputs=[FileView.of(file) for file in inputs], results=[FileView.of(file) for file in results],
-        result_count=count, done=job.done, total=job.total, unit=job.unit,
+        result_count=count, done=job.done, part=job.part, total=job.total, unit=job.unit,
         message=library.hide_paths(job.message, named), place=place,
         seconds_left=_seconds_left(job, place, typical or queue.typical_seconds, queue.clock()),
         created=_moment(job.created), started=None if job.started is None else _moment(job.started),
@@ -244,9 +245,10 @@ def _named_files(text: str, library: Library) -> Sequence[StoredFile]:
 def _seconds_left(job: Job, place: int | None, typical: Typical, now: float) -> float | None:
     if job.state == "running" and job.total and job.claimed is not None:
         before = job.done_before if job.done >= job.done_before else 0  # it may have begun again
-        if job.done == before:
+        done = job.done + job.part
+        if done == before:
             return None
-        return max(0.0, (now - job.claimed) * (job.total - job.done) / (job.done - before))
+        return max(0.0, (now - job.claimed) * (job.total - done) / (done - before))
     if place is not None and job.lane != "train":
         seconds = typical(job.lane)
         return None if seconds is None else place * seconds

@@ -4,6 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -118,6 +119,30 @@ def test_tiled_output_equals_full_output_for_any_image_and_window_size(height: i
 
 
 CYCLEGAN, EDSR = built("resnet, as CycleGAN has it"), built("edsr")
+
+
+@pytest.mark.parametrize("name", ["edsr", "resnet, as CycleGAN has it", "unet"])
+def test_progress_grows_evenly_to_one_over_all_windows(name: str) -> None:
+    """Also while maps are only measured, which is most of the work of a network with instance normalisation."""
+    shares: list[float] = []
+    with torch.inference_mode():
+        windows = list(
+            TiledNetwork(built(name), CPU).run(ImageSource(torch.zeros(1, 3, 256, 192)), 1 << 20, shares.append)
+        )
+    assert len(shares) >= len(windows) and shares == sorted(shares)
+    assert shares[0] < 0.2 and shares[-1] == pytest.approx(1)
+    assert max(np.diff(shares)) < 0.2
+
+
+def test_progress_that_raises_ends_the_work() -> None:
+    source = ImageSource(torch.zeros(1, 3, 256, 192))
+
+    def stop(share: float) -> None:
+        raise InterruptedError
+
+    with torch.inference_mode(), pytest.raises(InterruptedError):
+        list(TiledNetwork(CYCLEGAN, CPU).run(source, 1 << 20, stop))
+    assert source.pixels_read < 256 * 192
 
 
 def test_more_memory_gives_larger_windows_and_less_recomputation() -> None:

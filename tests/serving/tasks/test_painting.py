@@ -184,3 +184,28 @@ def test_cancelling_ends_between_two_photos(store: Store, monkeypatch: pytest.Mo
     worker.do(cancelled)
     ended: Job = store.queue.job(job.id)
     assert (ended.state, ended.message) == ("cancelled", "Cancelled.") and len(store.results(job)) == 1
+
+
+def test_a_large_photo_reports_its_part_and_can_be_cancelled_within(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("impasto.inference.precision.BATCH_PIXELS", 1000)
+    monkeypatch.setattr("impasto.inference.tiling.executor.SIDES", (64,))
+    monkeypatch.setattr("impasto.serving.tasks.base.REPORT_EVERY", 0)
+    file = store.upload("large.png", photo(size=(640, 480)))
+    job, parts, report = store.begin("paint", files=[file.id], style="negative"), list[float](), store.queue.report
+    worker = Worker(store.queue, store.library, "paint", "cpu")
+
+    def watched(reported: Job, **values: object) -> None:
+        report(reported, **values)
+        if values.get("part"):
+            parts.append(store.queue.job(job.id).part)
+        if parts and parts[-1] > 0.4:
+            for context in worker._held.values():
+                context.end("cancel")
+
+    monkeypatch.setattr(store.queue, "report", watched)
+    worker.do(store.claim())
+    ended = store.queue.job(job.id)
+    assert (ended.state, ended.done, ended.part) == ("cancelled", 0, 0) and not store.results(job)
+    assert len(parts) > 10 and parts == sorted(parts) and 0.4 < parts[-1] < 0.5

@@ -21,6 +21,7 @@ from torch import Tensor
 import impasto.inference.tiling.ops  # noqa: F401  (registers the tiled implementations)
 from impasto.device import out_of_memory
 from impasto.inference.photo import TooLargeError
+from impasto.inference.share_done import ShareDone, unreported
 from impasto.inference.tiling.lazy_maps import GroupNorm, Input, LazyMap, Stored, WindowSource
 from impasto.inference.tiling.lazy_tensor import LazyTensor
 from impasto.inference.tiling.map_store import open_store
@@ -39,15 +40,17 @@ class TiledNetwork:
         self._network, self._device = network, device
         self._warned = False
 
-    def run(self, source: WindowSource, memory: int) -> Iterator[tuple[Window, Tensor]]:
+    def run(
+        self, source: WindowSource, memory: int, progress: ShareDone = unreported
+    ) -> Iterator[tuple[Window, Tensor]]:
         """Yield the windows of the output and their values, (1, 3, h, w), with at most ``memory`` bytes of feature maps
-        alive at a time.
+        alive at a time. ``progress`` is called after each window, also of maps that are only measured.
 
         Operations without a tiled implementation are computed on the whole image, beyond ``memory``.
         Raises TooLargeError if memory is insufficient for that, ImpastoError if the disk is full.
         """
         with ExitStack() as stores:
-            execution = Execution(memory, stores, self._warn)
+            execution = Execution(memory, stores, self._warn, progress)
             image = Input(source, self._device)
             output = self._network(LazyTensor(image, execution))
             if isinstance(output, LazyTensor):
@@ -68,11 +71,15 @@ class TiledNetwork:
 class Execution:
     """Computes the lazy maps of one image."""
 
-    def __init__(self, memory: int, stores: ExitStack, warn: Callable[[str], None]) -> None:
-        self._memory, self._stores, self._warn = memory, stores, warn
+    def __init__(self, memory: int, stores: ExitStack, warn: Callable[[str], None], progress: ShareDone) -> None:
+        self._memory, self._stores, self._warn, self._progress = memory, stores, warn, progress
+        self._ahead: set[LazyMap] = set()  # maps of the whole graph that have not been computed
+        self._bytes, self._done = 0, 0.0  # of all of them, and the share of these that has been computed
 
     def tiles(self, output: LazyMap) -> Iterator[tuple[Window, Tensor]]:
         """Yield the windows of a map and their values."""
+        self._ahead = {maps for maps in _ancestors(output) if maps.inputs and maps.stored is None}
+        self._bytes = sum(_bytes(maps, maps.full) for maps in self._ahead)
         self._measure_norms(output, final=True)
         yield from self._tiles(output)
 
@@ -107,8 +114,17 @@ class Execution:
 
     def _tiles(self, target: LazyMap) -> Iterator[tuple[Window, Tensor]]:
         order = _ancestors(target)
-        for window in _windows(order, target, self._memory):
+        for window in self._sweep(order, target):
             yield window, _compute(order, {target: window})[target]
+
+    def _sweep(self, order: Iterable[LazyMap], target: LazyMap) -> Iterator[Window]:
+        """Yield the windows in which to compute ``target``, and report the progress after each."""
+        share = sum(_bytes(maps, maps.full) for maps in self._ahead.intersection(order)) / max(self._bytes, 1)
+        self._ahead.difference_update(order)
+        for window in _windows(order, target, self._memory):
+            yield window
+            self._done += share * window.area / target.full.area
+            self._progress(min(self._done, 1.0))
 
     def _measure_norms(self, output: LazyMap, *, final: bool) -> None:
         for norm in [maps for maps in _ancestors(output) if isinstance(maps, GroupNorm) and not maps.measured]:
@@ -129,7 +145,7 @@ class Execution:
         if subject.stored is not None or not subject.inputs:
             stores[subject] = None  # measured only
             computed.append(subject)
-        for window in _windows(order, subject, self._memory):
+        for window in self._sweep(order, subject):
             wanted = {maps: _share(window, subject, maps) for maps in computed}
             for maps, values in _compute(order, wanted).items():
                 if stores[maps] is not None:

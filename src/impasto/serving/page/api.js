@@ -6,7 +6,7 @@
  *   source: ?string}} File
  * @typedef {{id: string, kind: string, state: "queued"|"running"|"paused"|"done"|"failed"|"cancelled",
  *   settings: Record<string, any>, inputs?: File[], results: File[], result_count?: number, done: number,
- *   total: ?number, unit: string, message: string, wish?: "cancel"|"pause"|null, place: ?number,
+ *   part: number, total: ?number, unit: string, message: string, wish?: "cancel"|"pause"|null, place: ?number,
  *   seconds_left: ?number, created: string, started: ?string, finished: ?string, error: ?{detail: string},
  *   outcome: ?Record<string, any>}} Job
  *   Lists and events carry the newest results only, and no inputs.

@@ -48,7 +48,9 @@ const WISHES = { cancel: "cancelling …", pause: "pausing …" };
 
 /** One line on where a job stands. @param {import("./api.js").Job} job */
 export function standing(job) {
-  const count = job.total ? `${job.done.toLocaleString()} of ${job.total.toLocaleString()} ${job.unit}` : "";
+  const whole = job.total === 1 ? "" : `${job.done.toLocaleString()} of ${job.total?.toLocaleString()} ${job.unit}`;
+  const part = job.part ? `${Math.round(100 * job.part)} %${whole && " of the next"}` : "";
+  const count = job.total ? [whole, part].filter(Boolean).join(", ") : "";
   const left = job.seconds_left === null ? "" : `about ${duration(job.seconds_left)} left`;
   const place = job.place ? `waiting, place ${job.place} in the queue` : "waiting";
   const parts = {

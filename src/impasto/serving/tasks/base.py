@@ -172,13 +172,16 @@ class TaskContext:
             part.rename(folder)
         return folder
 
-    def progress(self, done: int, total: int | None = None, unit: str = "", message: str = "") -> None:
-        """Report how far the job is, at most a few times a second. Raises Stopped if it is to end."""
+    def progress(
+        self, done: int, total: int | None = None, unit: str = "", message: str = "", *, part: float = 0.0
+    ) -> None:
+        """Report how far the job is, at most a few times a second; ``part`` is the done share of the item in progress.
+        Raises Stopped if it is to end."""
         self.check()
         now = time.monotonic()
         if now - self._reported >= REPORT_EVERY or (total is not None and done >= total):
             self._reported = now
-            values: dict[str, Any] = {"done": done, "total": total, "unit": unit}
+            values: dict[str, Any] = {"done": done, "part": part, "total": total, "unit": unit}
             if message:
                 values["message"] = printable(message)[:500]
             if self.job.attempts and done > self.job.done:  # further than the workers that ended

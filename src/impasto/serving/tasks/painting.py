@@ -117,8 +117,17 @@ def _paint_photos(
         context.check()
         if (file.id, _shown(entry)) in painted_before:
             return None
-        return paint_one(translator, entry, options=options, compare=False, format=request.format, settings=made)
+        return paint_one(
+            translator, entry, options=options, compare=False, format=request.format, settings=made, progress=part_done
+        )
 
+    def part_done(share: float) -> None:
+        if workers == 1 and share < 1:
+            context.progress(done, total, "photos", part=share)
+        else:
+            context.check()
+
+    done = 0
     with ExitStack() as stack:
         sources, left_out = _open(files, stack, context)
         items, total = _entries(sources, context.library)

@@ -43,7 +43,7 @@ export function createJobStatus(first) {
     const wish = asked ?? job.wish;
     line.textContent = standing({ ...job, wish });
     bar.hidden = ended;
-    if (job.total) bar.value = job.done / job.total;
+    if (job.total) bar.value = (job.done + job.part) / job.total;
     else bar.removeAttribute("value");
     buttons.hidden = ended && !training;
     pause.hidden = !training || job.state !== "running" || Boolean(wish);
