@@ -67,6 +67,15 @@ def choose(page: Page, label: str, *files: tuple[str, bytes, str]) -> None:
     page.get_by_label(label).set_input_files(given)
 
 
+def zipped(count: int, side: int) -> bytes:
+    """Return a zip of square photos."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        for number in range(count):
+            target.writestr(f"{number:04d}.png", photo(number, side, side))
+    return archive.getvalue()
+
+
 def choose_style(page: Page, name: str) -> None:
     page.locator(f"input[type=radio][value={name}]").check(force=True)
 
@@ -139,6 +148,29 @@ def test_images_are_generated_marked_and_found_again(page: Page, studio: Studio)
     expect(dialog).to_be_hidden()
 
 
+def test_a_style_is_evaluated(page: Page, studio: Studio) -> None:
+    page.goto(f"{studio.url}/#gallery/styles")
+    page.get_by_role("button", name="Evaluate: negative").click()
+    dialog = page.get_by_role("dialog")
+    choose(page, "Real paintings: choose files", ("real.zip", zipped(8, 32), "application/zip"))
+    expect(dialog.get_by_text("real.zip, ")).to_be_visible()
+    dialog.get_by_role("button", name="Evaluate").click()
+    expect(dialog.get_by_text("negative needs photos: add them too.")).to_be_visible()
+    dialog.press("Escape")
+    page.get_by_role("button", name="Evaluate: noise").click()
+    expect(dialog.get_by_text("real.zip, ")).to_be_visible()  # the choice is remembered
+    expect(dialog.get_by_text("Source")).to_have_count(0)
+    dialog.get_by_label("Number of images").fill("6")
+    dialog.get_by_role("button", name="Evaluate").click()
+    expect(dialog).to_be_hidden()
+    scores = page.get_by_role("region", name="Scores")
+    expect(scores.get_by_role("row").filter(has_text="KID")).to_contain_text("(6 v 6)")
+    expect(page.get_by_text(re.compile(r"^KID.* \(6 fakes v 6 reals"))).to_be_visible()
+    page.get_by_text("Report", exact=True).click()
+    report = page.frame_locator("iframe[title='Report on the evaluation']")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("real.zip")
+
+
 def test_space_is_freed(page: Page, studio: Studio) -> None:
     upload = studio.upload("holiday.png", photo(5))
     job = studio.finish(studio.post("/v1/generate", style="noise", count=2))
@@ -176,11 +208,7 @@ def test_a_hidden_tab_holds_no_connection_and_catches_up(page: Page, studio: Stu
 
 
 def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: Page, studio: Studio) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as target:
-        for number in range(30):
-            target.writestr(f"{number}.png", photo(number, 64, 64))
-    paintings = studio.upload("paintings.zip", archive.getvalue())
+    paintings = studio.upload("paintings.zip", zipped(30, 64))
     tiny = ["size=16", "batch=8", "generator.width=8", "generator.max_width=16",
             "discriminator.width=8", "discriminator.max_width=16"]  # fmt: skip
     job = studio.post("/v1/train", paintings=[paintings], recipe="dcgan-64", budget="100000steps", settings=tiny,
@@ -234,7 +262,15 @@ def test_two_runs_are_compared(page: Page, studio: Studio, tmp_path: Path) -> No
     expect(scores.get_by_role("row").filter(has_text="KID").get_by_role("cell")).to_have_text([re.compile(r"^0\.")] * 2)
 
 
+@pytest.fixture(scope="module")
+def some_jobs(studio: Studio) -> None:
+    """Leave an evaluation."""
+    paintings = studio.upload("paintings.zip", zipped(4, 32))
+    studio.finish(studio.post("/v1/evaluate", style="noise", against=[paintings], count=4))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.usefixtures("some_jobs")
 def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     browser: Browser, studio: Studio, scheme: Any
 ) -> None:
@@ -242,13 +278,25 @@ def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
 
     context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
+
+    def check(state: str) -> None:
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], (state, json.dumps(found)[:2000])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, state
+
     for view in VIEWS:
         page.goto(f"{studio.url}/#{view}")
         page.get_by_role("heading", level=1).wait_for()
-        found = Axe().run(page).response["violations"]
-        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-        assert serious == [], (view, json.dumps(found)[:2000])
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
+        check(view)
+    page.goto(f"{studio.url}/#gallery/styles")
+    page.get_by_role("region", name="Scores").first.wait_for()
+    page.get_by_text("Report", exact=True).first.click()
+    check("an evaluation")
+    page.get_by_role("button", name="Evaluate: negative").click()
+    page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
+    check("what an evaluation needs")
+    page.keyboard.press("Escape")
     context.close()
 
 

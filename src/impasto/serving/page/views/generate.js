@@ -6,7 +6,7 @@ import { number } from "../components/controls.js";
 import { openDialog } from "../components/dialog.js";
 import { createJobList } from "../components/job-list.js";
 import { styleCards } from "../components/style-cards.js";
-import { createUploads } from "../components/uploads.js";
+import { createUploads, DATA_SET } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { take } from "../handover.js";
 import { store, ui } from "../store.js";
@@ -78,8 +78,7 @@ export function generateView() {
   function askNearest(file) {
     const problem = errorLine();
     const against = createUploads({
-      label: "Drop the training paintings here", hint: "A folder or a zip.", accept: "image/*,.zip", folders: true,
-      noun: "painting",
+      label: "Drop the training paintings here", hint: "A folder or a zip.", noun: "painting", ...DATA_SET,
     });
     const button = actionButton("Find the nearest", problem, async () => {
       if (!against.ids.length) throw new Error("Add the training paintings first.");
