@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from fixtures import invented_runs
+from fixtures import decoder_style, invented_runs
 from fixtures.studio_process import Studio, running_studio, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -146,6 +146,30 @@ def test_images_are_generated_marked_and_found_again(page: Page, studio: Studio)
     expect(dialog).to_contain_text("noise")
     dialog.press("Escape")
     expect(dialog).to_be_hidden()
+
+
+def test_several_moods_are_mixed_and_restored(page: Page, studio: Studio) -> None:
+    decoder_style.style().save(studio.folder / "styles" / "moods.safetensors")
+    shutil.copy(studio.folder / "examples" / "monet.jpg", studio.folder / "examples" / "moods.jpg")
+    page.goto(f"{studio.url}/#paint")
+    choose_style(page, "moods")
+    page.get_by_text("Light and palette", exact=True).click()
+    mood = page.get_by_role("textbox", name="Mood")
+    mood.fill("3 5")
+    problem = page.get_by_text("The mood 5 is not a number from 0 to 4.")
+    expect(problem).to_be_visible()
+    choose(page, "Drop photos, zips or films here: choose files", ("several.png", photo(2), "image/png"))
+    page.get_by_role("button", name="Paint 1 file").click()
+    expect(problem).to_have_count(2)  # it is not painted
+    mood.fill("3, 1")
+    page.get_by_role("button", name="Paint 1 file").click()
+    result = page.get_by_role("region", name="Paintings").get_by_role("link", name="Download several.png").first
+    address = str(result.get_attribute("href"))
+    assert studio.get(address.replace("content?download=true", "settings"))["mood"] == [3, 1]
+    mood.fill("")
+    painted = ("painted.png", studio.request(address), "image/png")
+    choose(page, "Drop photos, zips or films here: choose files", painted)
+    expect(mood).to_have_value("3 1")
 
 
 def test_a_style_is_evaluated(page: Page, studio: Studio) -> None:
