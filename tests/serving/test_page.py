@@ -172,6 +172,34 @@ def test_several_moods_are_mixed_and_restored(page: Page, studio: Studio) -> Non
     expect(mood).to_have_value("3 1")
 
 
+def test_a_film_of_chosen_images_is_made_with_the_keyboard(page: Page, studio: Studio) -> None:
+    for seed in (11, 12):
+        studio.finish(studio.post("/v1/generate", style="noise", count=13, seed=seed))
+    page.goto(f"{studio.url}/#generate")
+    page.get_by_label("Seconds between images").fill("0.5")
+    page.get_by_role("button", name="Film of chosen images").press("Enter")
+    make = page.get_by_role("button", name="Make the film")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    pictures = page.locator(".picture")  # those of seed 12, then of seed 11
+    pictures.nth(2).press("Enter")  # number 3: the newest 12 are shown
+    page.get_by_role("button", name="Show all 13").first.click()
+    expect(pictures.nth(3)).to_have_attribute("aria-pressed", "true")
+    for index in (0, 1):
+        pictures.nth(index).press("Enter")
+    pictures.nth(1).press("Space")
+    expect(pictures.nth(1)).to_have_attribute("aria-pressed", "false")
+    pictures.nth(13).click()
+    expect(page.get_by_text("All images need the same style, seed and truncation")).to_be_visible()
+    expect(page.get_by_text("The film goes through 3, 0.")).to_be_visible()
+    make.press("Enter")
+    expect(make).to_be_hidden()
+    expect(page.get_by_role("button", name="Film of chosen images")).to_be_focused()
+    job = studio.finish(studio.get("/v1/jobs?kind=generate&limit=1")["jobs"][0])
+    assert (job["settings"]["seed"], job["settings"]["images"]) == (12, [3, 0])
+    page.get_by_role("button", name="noise-12-00003-film.mp4").click()
+    expect(page.get_by_role("dialog").locator("video")).to_be_visible()
+
+
 def test_a_style_is_evaluated(page: Page, studio: Studio) -> None:
     page.goto(f"{studio.url}/#gallery/styles")
     page.get_by_role("button", name="Evaluate: negative").click()
@@ -288,9 +316,10 @@ def test_two_runs_are_compared(page: Page, studio: Studio, tmp_path: Path) -> No
 
 @pytest.fixture(scope="module")
 def some_jobs(studio: Studio) -> None:
-    """Leave an evaluation."""
+    """Leave an evaluation and generated images."""
     paintings = studio.upload("paintings.zip", zipped(4, 32))
     studio.finish(studio.post("/v1/evaluate", style="noise", against=[paintings], count=4))
+    studio.finish(studio.post("/v1/generate", style="noise", count=3))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -321,6 +350,10 @@ def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
     check("what an evaluation needs")
     page.keyboard.press("Escape")
+    page.goto(f"{studio.url}/#generate")
+    page.get_by_role("button", name="Film of chosen images").click()
+    page.locator(".picture").first.click()
+    check("the choice of images")
     context.close()
 
 
