@@ -137,6 +137,11 @@ def test_paintings_are_generated_as_by_the_command(studio: Client, running: Http
     assert np.array_equal(pixels(made[1]), np.asarray(sampler.generate(1, seed=5, start=3)[0]))
 
 
+def test_a_film_of_chosen_images_is_saved(studio: Client, tmp_path: Path) -> None:
+    (film,) = studio.generate("noise", tmp_path, show="film", images=range(7, 4, -1), seconds=0.1)
+    assert film.name == "noise-0-00007-film.mp4" and studio.jobs(kind="generate")[0].settings["images"] == [7, 6, 5]
+
+
 def test_a_training_is_queued_paused_resumed_and_cancelled(studio: Client, photo: Path) -> None:
     job = studio.train(photo, recipe="dcgan-64", budget="2steps", settings=["size=16"], name="small")
     assert job.state == "queued" and job.settings["settings"] == ["size=16"]

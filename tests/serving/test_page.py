@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from fixtures import invented_runs
+from fixtures import decoder_style, invented_runs
 from fixtures.studio_process import Studio, running_studio, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -65,6 +65,15 @@ def choose(page: Page, label: str, *files: tuple[str, bytes, str]) -> None:
     """Choose files with the input of that label."""
     given: list[Any] = [{"name": name, "mimeType": kind, "buffer": data} for name, data, kind in files]
     page.get_by_label(label).set_input_files(given)
+
+
+def zipped(count: int, side: int) -> bytes:
+    """Return a zip of square photos."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as target:
+        for number in range(count):
+            target.writestr(f"{number:04d}.png", photo(number, side, side))
+    return archive.getvalue()
 
 
 def choose_style(page: Page, name: str) -> None:
@@ -139,6 +148,81 @@ def test_images_are_generated_marked_and_found_again(page: Page, studio: Studio)
     expect(dialog).to_be_hidden()
 
 
+def test_several_moods_are_mixed_and_restored(page: Page, studio: Studio) -> None:
+    decoder_style.style().save(studio.folder / "styles" / "moods.safetensors")
+    shutil.copy(studio.folder / "examples" / "monet.jpg", studio.folder / "examples" / "moods.jpg")
+    page.goto(f"{studio.url}/#paint")
+    choose_style(page, "moods")
+    page.get_by_text("Light and palette", exact=True).click()
+    mood = page.get_by_role("textbox", name="Mood")
+    mood.fill("3 5")
+    problem = page.get_by_text("The mood 5 is not a number from 0 to 4.")
+    expect(problem).to_be_visible()
+    choose(page, "Drop photos, zips or films here: choose files", ("several.png", photo(2), "image/png"))
+    page.get_by_role("button", name="Paint 1 file").click()
+    expect(problem).to_have_count(2)  # it is not painted
+    mood.fill("3, 1")
+    page.get_by_role("button", name="Paint 1 file").click()
+    result = page.get_by_role("region", name="Paintings").get_by_role("link", name="Download several.png").first
+    address = str(result.get_attribute("href"))
+    assert studio.get(address.replace("content?download=true", "settings"))["mood"] == [3, 1]
+    mood.fill("")
+    painted = ("painted.png", studio.request(address), "image/png")
+    choose(page, "Drop photos, zips or films here: choose files", painted)
+    expect(mood).to_have_value("3 1")
+
+
+def test_a_film_of_chosen_images_is_made_with_the_keyboard(page: Page, studio: Studio) -> None:
+    for seed in (11, 12):
+        studio.finish(studio.post("/v1/generate", style="noise", count=13, seed=seed))
+    page.goto(f"{studio.url}/#generate")
+    page.get_by_label("Seconds between images").fill("0.5")
+    page.get_by_role("button", name="Film of chosen images").press("Enter")
+    make = page.get_by_role("button", name="Make the film")
+    expect(page.get_by_role("button", name="Cancel")).to_be_focused()
+    pictures = page.locator(".picture")  # those of seed 12, then of seed 11
+    pictures.nth(2).press("Enter")  # number 3: the newest 12 are shown
+    page.get_by_role("button", name="Show all 13").first.click()
+    expect(pictures.nth(3)).to_have_attribute("aria-pressed", "true")
+    for index in (0, 1):
+        pictures.nth(index).press("Enter")
+    pictures.nth(1).press("Space")
+    expect(pictures.nth(1)).to_have_attribute("aria-pressed", "false")
+    pictures.nth(13).click()
+    expect(page.get_by_text("All images need the same style, seed and truncation")).to_be_visible()
+    expect(page.get_by_text("The film goes through 3, 0.")).to_be_visible()
+    make.press("Enter")
+    expect(make).to_be_hidden()
+    expect(page.get_by_role("button", name="Film of chosen images")).to_be_focused()
+    job = studio.finish(studio.get("/v1/jobs?kind=generate&limit=1")["jobs"][0])
+    assert (job["settings"]["seed"], job["settings"]["images"]) == (12, [3, 0])
+    page.get_by_role("button", name="noise-12-00003-film.mp4").click()
+    expect(page.get_by_role("dialog").locator("video")).to_be_visible()
+
+
+def test_a_style_is_evaluated(page: Page, studio: Studio) -> None:
+    page.goto(f"{studio.url}/#gallery/styles")
+    page.get_by_role("button", name="Evaluate: negative").click()
+    dialog = page.get_by_role("dialog")
+    choose(page, "Real paintings: choose files", ("real.zip", zipped(8, 32), "application/zip"))
+    expect(dialog.get_by_text("real.zip, ")).to_be_visible()
+    dialog.get_by_role("button", name="Evaluate").click()
+    expect(dialog.get_by_text("negative needs photos: add them too.")).to_be_visible()
+    dialog.press("Escape")
+    page.get_by_role("button", name="Evaluate: noise").click()
+    expect(dialog.get_by_text("real.zip, ")).to_be_visible()  # the choice is remembered
+    expect(dialog.get_by_text("Source")).to_have_count(0)
+    dialog.get_by_label("Number of images").fill("6")
+    dialog.get_by_role("button", name="Evaluate").click()
+    expect(dialog).to_be_hidden()
+    scores = page.get_by_role("region", name="Scores")
+    expect(scores.get_by_role("row").filter(has_text="KID")).to_contain_text("(6 v 6)")
+    expect(page.get_by_text(re.compile(r"^KID.* \(6 fakes v 6 reals"))).to_be_visible()
+    page.get_by_text("Report", exact=True).click()
+    report = page.frame_locator("iframe[title='Report on the evaluation']")
+    expect(report.get_by_role("heading", level=1)).to_contain_text("real.zip")
+
+
 def test_space_is_freed(page: Page, studio: Studio) -> None:
     upload = studio.upload("holiday.png", photo(5))
     job = studio.finish(studio.post("/v1/generate", style="noise", count=2))
@@ -176,11 +260,7 @@ def test_a_hidden_tab_holds_no_connection_and_catches_up(page: Page, studio: Stu
 
 
 def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: Page, studio: Studio) -> None:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as target:
-        for number in range(30):
-            target.writestr(f"{number}.png", photo(number, 64, 64))
-    paintings = studio.upload("paintings.zip", archive.getvalue())
+    paintings = studio.upload("paintings.zip", zipped(30, 64))
     tiny = ["size=16", "batch=8", "generator.width=8", "generator.max_width=16",
             "discriminator.width=8", "discriminator.max_width=16"]  # fmt: skip
     job = studio.post("/v1/train", paintings=[paintings], recipe="dcgan-64", budget="100000steps", settings=tiny,
@@ -234,7 +314,16 @@ def test_two_runs_are_compared(page: Page, studio: Studio, tmp_path: Path) -> No
     expect(scores.get_by_role("row").filter(has_text="KID").get_by_role("cell")).to_have_text([re.compile(r"^0\.")] * 2)
 
 
+@pytest.fixture(scope="module")
+def some_jobs(studio: Studio) -> None:
+    """Leave an evaluation and generated images."""
+    paintings = studio.upload("paintings.zip", zipped(4, 32))
+    studio.finish(studio.post("/v1/evaluate", style="noise", against=[paintings], count=4))
+    studio.finish(studio.post("/v1/generate", style="noise", count=3))
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.usefixtures("some_jobs")
 def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     browser: Browser, studio: Studio, scheme: Any
 ) -> None:
@@ -242,13 +331,29 @@ def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
 
     context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
+
+    def check(state: str) -> None:
+        found = Axe().run(page).response["violations"]
+        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
+        assert serious == [], (state, json.dumps(found)[:2000])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, state
+
     for view in VIEWS:
         page.goto(f"{studio.url}/#{view}")
         page.get_by_role("heading", level=1).wait_for()
-        found = Axe().run(page).response["violations"]
-        serious = [each["id"] for each in found if each["impact"] in ("serious", "critical")]
-        assert serious == [], (view, json.dumps(found)[:2000])
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360, view
+        check(view)
+    page.goto(f"{studio.url}/#gallery/styles")
+    page.get_by_role("region", name="Scores").first.wait_for()
+    page.get_by_text("Report", exact=True).first.click()
+    check("an evaluation")
+    page.get_by_role("button", name="Evaluate: negative").click()
+    page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
+    check("what an evaluation needs")
+    page.keyboard.press("Escape")
+    page.goto(f"{studio.url}/#generate")
+    page.get_by_role("button", name="Film of chosen images").click()
+    page.locator(".picture").first.click()
+    check("the choice of images")
     context.close()
 
 

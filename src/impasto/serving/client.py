@@ -99,6 +99,7 @@ class Client:
         count: int = 16,
         seed: int = 0,
         start: int = 0,
+        images: Sequence[int] | None = None,
         show: Literal["images", "neighbours", "mixtures", "film", "nearest"] = "images",
         second: int | None = None,
         truncation: float | None = None,
@@ -107,10 +108,12 @@ class Client:
         progress: Progress | None = None,
     ) -> list[Path]:
         """Generate images ``start``, ``start`` + 1, … of a seed, or what ``show`` says; return the paths in ``out``, a
-        folder or a .zip. ``against`` are the images among which ``nearest`` looks."""
+        folder or a .zip. A film goes through the numbers ``images``, if they are given, and ``against`` are the images
+        among which ``nearest`` looks."""
         settings = {
-            "style": style, "count": count, "seed": seed, "start": start, "show": show, "second": second,
-            "truncation": truncation, "seconds": seconds, "against": self._uploaded(against),
+            "style": style, "count": count, "seed": seed, "start": start, "show": show,
+            "images": None if images is None else list(images), "second": second, "truncation": truncation,
+            "seconds": seconds, "against": self._uploaded(against),
         }  # fmt: skip
         return self.download_all(self.wait(self._begin("generate", settings), progress), user_path(out))
 

@@ -130,6 +130,17 @@ def test_results_have_thumbnails_if_they_are_large(store: Store) -> None:
         assert image.size == (480, 240)
 
 
+def test_a_report_names_a_zip_as_people_do(store: Store, tmp_path: Path) -> None:
+    archive = store.upload("Monet & co.zip", b"zip")
+    store.queue.submit("evaluate", "paint", {}, [archive.id])
+    context = TaskContext(store.claim(), store.library, store.queue, Models(store.library, "cpu"), "cpu")
+    written = tmp_path / "report.html"
+    written.write_text(f"noise v {archive.id}.zip, {store.library.path(archive)}")
+    report = context.report_of(written)
+    assert store.library.path(report).read_text() == "noise v Monet &amp; co.zip, files/Monet &amp; co.zip"
+    assert report.media == "text/html" and not report.shown
+
+
 def test_results_are_refused_if_the_studio_is_full(store: Store) -> None:
     context = begun(with_limits(store, stored_bytes=1))
     with pytest.raises(FullError):

@@ -1,6 +1,7 @@
 """Images from noise are those of ``impasto.generate``, also by a worker that takes over."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,32 @@ def test_a_film_is_a_loop_from_image_to_image(store: Store, sampler: Sampler) ->
     assert np.abs(frames[0].astype(int) - first.astype(int)).mean() < 40  # chroma is halved
     too_long = store.work("generate", style="noise", show="film", count=1000, seconds=60)
     assert too_long.state == "failed" and "too long" in (too_long.error or "")
+
+
+def test_a_film_goes_through_chosen_images_in_their_order(store: Store, sampler: Sampler) -> None:
+    job = store.work("generate", style="noise", show="film", seed=4, images=[9, 2, 5], seconds=0.1)
+    (film,) = store.results(job)
+    frames, _ = read_video(store.library.path(film))
+    assert len(frames) == 9 == job.total and film.name == "noise-4-00009-film.mp4"
+    assert film.settings == {"style": "noise", "show": "film", "seed": 4, "images": [9, 2, 5], "seconds": 0.1}
+    expected = [np.asarray(sampler.generate(1, seed=4, start=number)[0]) for number in (9, 2, 5)]
+    for index, frame in enumerate(frames[::3]):
+        distances = [np.abs(frame.astype(int) - image.astype(int)).mean() for image in expected]
+        assert np.argmin(distances) == index
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"show": "images", "images": [1, 2]}, "only a film"),
+        ({"show": "film", "images": [1]}, "at least 2"),
+        ({"show": "film", "images": list(range(201))}, "at most 200"),
+        ({"show": "film", "images": [1, -1]}, "greater than or equal to 0"),
+    ],
+)
+def test_only_films_take_chosen_images(store: Store, settings: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        store.begin("generate", style="noise", **settings)
 
 
 def test_each_image_is_shown_with_the_nearest_training_images(store: Store, sampler: Sampler) -> None:

@@ -1,5 +1,6 @@
 """The contract of tasks: a request that the server validates, and a function that a worker runs."""
 
+import html
 import logging
 import re
 import shutil
@@ -249,6 +250,14 @@ class TaskContext:
             )  # fmt: skip
         except LostError as error:
             raise self.lost() from error
+
+    def report_of(self, path: Path) -> StoredFile:
+        """Store a report in HTML as a result, with the names of zips instead of those in the library."""
+        text = path.read_text(encoding="utf-8")
+        for file in self.queue.files(self.job.id)[0]:
+            if file.suffix == ".zip":
+                text = text.replace(f"{file.id}{file.suffix}", html.escape(file.name))
+        return self.result(path.name, self.library.hide_paths(text).encode(), shown=False)
 
     def explain(self, error: BaseException) -> str:
         """Return the message of an error without paths of this machine."""

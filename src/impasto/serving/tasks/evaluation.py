@@ -49,8 +49,7 @@ def evaluate(request: EvaluateRequest, context: TaskContext) -> dict[str, Any]:
         device=context.device,
         progress=lambda done, total: context.progress(done, total, "images"),
     )
-    text = context.library.hide_paths((out / "evaluation.html").read_text(encoding="utf-8"))
-    context.result("evaluation.html", text.encode(), shown=False)
+    context.report_of(out / "evaluation.html")
     scores = [
         {
             "label": scores.label(name),

@@ -1,7 +1,7 @@
 """Generate paintings from noise: single images, neighbours, mixtures, nearest training images, and films."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -21,6 +21,8 @@ from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskReque
 SIDE = 5
 #: Largest seed and number of an image.
 MAX_NUMBER = 2**31 - 1
+#: A seed, or the number of an image.
+Number = Annotated[int, Field(ge=0, le=MAX_NUMBER)]
 
 
 class GenerateRequest(TaskRequest):
@@ -29,9 +31,12 @@ class GenerateRequest(TaskRequest):
     style: StyleName
     show: Literal["images", "neighbours", "mixtures", "film", "nearest"] = "images"
     count: int = Field(16, ge=1, le=1_000)
-    seed: int = Field(0, ge=0, le=MAX_NUMBER)
-    start: int = Field(0, ge=0, le=MAX_NUMBER)
-    second: int | None = Field(None, ge=0, le=MAX_NUMBER, description="Of mixtures: the image that gives appearance.")
+    seed: Number = 0
+    start: Number = 0
+    images: list[Number] | None = Field(
+        None, min_length=2, max_length=200, description="Of a film: numbers of its images in order, instead of start."
+    )
+    second: Number | None = Field(None, description="Of mixtures: the image that gives appearance.")
     truncation: float | None = Field(None, gt=0, le=100)
     seconds: float = Field(2.0, ge=0.1, le=60, description="Of a film, from one image to the next.")
     against: list[FileId] = Field([], max_length=10_000, description="Training images, to show the nearest ones.")
@@ -43,6 +48,8 @@ class GenerateRequest(TaskRequest):
     def _complete(self) -> "GenerateRequest":
         if self.show == "mixtures" and self.second is None:
             raise ValueError("a mixture needs a second image: give its number")
+        if self.show != "film" and self.images is not None:
+            raise ValueError("only a film goes through chosen images")
         if self.show == "nearest" and not self.against:
             raise ValueError("give the training images to find the nearest ones among")
         return self
@@ -101,10 +108,8 @@ def _store(images: Iterable[Pixels], total: int, request: GenerateRequest, conte
 
 
 def _film(sampler: Sampler, request: GenerateRequest, context: TaskContext) -> None:
-    latents = [
-        truncated(sampler.latent(request.seed, number), request.truncation)
-        for number in range(request.start, request.start + request.count)
-    ]
+    numbers = request.images or range(request.start, request.start + request.count)
+    latents = [truncated(sampler.latent(request.seed, number), request.truncation) for number in numbers]
     steps = max(round(request.seconds * RATE), 1)
     total = len(latents) * steps
     if total > 100_000:
@@ -119,8 +124,9 @@ def _film(sampler: Sampler, request: GenerateRequest, context: TaskContext) -> N
     path.unlink(missing_ok=True)
     write_video(path, frames(), RATE)
     first = next(sampler.from_latents(latents[:1]))
-    name = f"{request.style}-{request.seed}-{request.start:05d}-film.mp4"
-    settings = request.model_dump(exclude={"against", "second"}, exclude_none=True)
+    name = f"{request.style}-{request.seed}-{numbers[0]:05d}-film.mp4"
+    unused = {"against", "second", *(("start", "count") if request.images else ())}
+    settings = request.model_dump(exclude=unused, exclude_none=True)
     context.result(name, path, settings=settings, size=(first.shape[1], first.shape[0]), image=Image.fromarray(first))
 
 

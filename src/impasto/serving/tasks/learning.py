@@ -88,9 +88,7 @@ def explore(request: ExploreRequest, context: TaskContext) -> dict[str, Any]:
         device=context.device,
         progress=lambda done, total: context.progress(done, total, "images"),
     )
-    report = out / "exploration.html"
-    text = context.library.hide_paths(report.read_text(encoding="utf-8"))
-    context.result("exploration.html", text.encode(), shown=False)
+    context.report_of(out / "exploration.html")
     return {
         "recommendations": [
             {

@@ -13,6 +13,7 @@ async function guard(button, message, run) {
     await run();
   } catch (error) {
     message.textContent = error.message;
+    message.scrollIntoView({ block: "nearest" });
   } finally {
     button.disabled = false;
   }
@@ -45,4 +46,18 @@ export function actionForm(submit, message, run, kind, ...content) {
     guard(submit, message, run);
   };
   return h("form", { class: kind, onsubmit }, ...content);
+}
+
+/**
+ * A form of one task: fields, a button, a sentence if it fails.
+ * @param {string} title may be empty
+ * @param {string} action text of the button
+ * @param {any} content
+ * @param {() => Promise<any>} run
+ */
+export function taskForm(title, action, content, run) {
+  const message = errorLine();
+  const submit = h("button", { type: "submit", class: "primary" }, action);
+  const heading = title && h("h3", {}, title);
+  return actionForm(submit, message, run, "panel flat", heading, content, h("div", { class: "row" }, submit), message);
 }

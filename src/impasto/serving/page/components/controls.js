@@ -57,7 +57,6 @@ export function number({ label, min, max, step = 1, value = null, hint, placehol
   const input = h("input", { type: "number", min, max, step, placeholder, value: value ?? "", oninput: onchange });
   return {
     element: field(label, input, hint),
-    input,
     get value() {
       return input.value === "" || !input.validity.valid ? null : Number(input.value);
     },

@@ -9,6 +9,7 @@ import { actionButton, errorLine } from "./actions.js";
 import "./before-after.js";
 import { confirm, openDialog } from "./dialog.js";
 import { describe, favouriteButton } from "./pictures.js";
+import { isReport, reportFrame } from "./report.js";
 
 /**
  * @typedef {import("../api.js").File} File
@@ -20,7 +21,7 @@ function display(file) {
   const content = urls.content(file.id);
   const film = file.type.startsWith("video/");
   if (film) return h("video", { controls: true, loop: true, playsInline: true, src: content });
-  if (file.type === "text/html") return h("iframe", { sandbox: "", src: content, title: file.name, class: "report" });
+  if (isReport(file)) return reportFrame(file, file.name);
   if (!file.type.startsWith("image/")) return null;
   const pair = document.createElement("before-after");
   queueMicrotask(() => pair.show(file.source && urls.content(file.source), urls.picture(file), describe(file)));

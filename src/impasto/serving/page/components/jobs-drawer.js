@@ -1,6 +1,5 @@
 /** The drawer of jobs: everything queued and running, and what ended last. */
 
-import { urls } from "../api.js";
 import { h, icon } from "../dom.js";
 import { title } from "../format.js";
 import { hasEnded, isPreview, store } from "../store.js";
@@ -9,10 +8,9 @@ import { createJobStatus } from "./job-status.js";
 const ENDED_SHOWN = 5;
 const VIEWS = { paint: "paint", generate: "generate", explore: "learn" };
 
-/** Where a job is shown; an evaluation by its report, once there is one. @param {import("../api.js").Job} job */
+/** Where a job is shown. @param {import("../api.js").Job} job */
 function address(job) {
   if (job.kind === "train") return `#learn/run/${job.id}`;
-  if (job.kind === "evaluate") return job.results[0] && urls.content(job.results[0].id);
   return `#${VIEWS[job.kind] ?? "gallery/styles"}`;
 }
 
@@ -35,14 +33,8 @@ export function createDrawer(drawer, button) {
   const entry = (job) => {
     if (entries.has(job.id)) return entries.get(job.id);
     const status = createJobStatus(job);
-    const link = h("a", { onclick: () => drawer.hidePopover() }, title(job));
-    if (job.kind === "evaluate") Object.assign(link, { target: "_blank", rel: "noopener" });
-    const update = (now) => {
-      const to = address(now);
-      if (to) link.href = to;
-      status.update(now);
-    };
-    const made = { element: h("li", {}, link, status.element), update };
+    const link = h("a", { href: address(job), onclick: () => drawer.hidePopover() }, title(job));
+    const made = { element: h("li", {}, link, status.element), update: status.update };
     entries.set(job.id, made);
     return made;
   };

@@ -31,7 +31,9 @@ function downloadLink(file) {
 function thumbnail(file) {
   const name = () => h("span", { class: "file-name" }, file.name);
   if (!/^(image|video)\//.test(file.type)) return name();
-  const film = () => h("video", { muted: true, playsInline: true, preload: "metadata", src: urls.content(file.id) });
+  const film = () => h("video", {
+    ariaLabel: describe(file), muted: true, playsInline: true, preload: "metadata", src: urls.content(file.id),
+  });
   if (file.kind === "upload" && file.type.startsWith("video/")) return film();
   const image = h("img", {
     alt: describe(file), loading: "lazy", width: file.width ?? 480, height: file.height ?? 480,
@@ -61,7 +63,7 @@ export function createGrid({ actions = [], pick = () => false } = {}) {
     if (cards.has(file.id)) return;
     const heart = favouriteButton(file);
     const open = h("button", {
-      type: "button", class: "picture",
+      type: "button", class: "picture", "data-file": file.id,
       onclick: () => {
         const now = cards.get(file.id).file;
         if (!pick(now)) openDetail(now, actions);

@@ -9,6 +9,9 @@ import { dropZone } from "./drop-zone.js";
 
 const AT_ONCE = 3;
 const REMEMBERED = 50;
+/** Options for images as folders, files or a zip. */
+export const DATA_SET = { accept: "image/*,.zip,.tif,.tiff", folders: true };
+
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$)/i;
 
 /**

@@ -6,10 +6,11 @@ import { number } from "../components/controls.js";
 import { openDialog } from "../components/dialog.js";
 import { createJobList } from "../components/job-list.js";
 import { styleCards } from "../components/style-cards.js";
-import { createUploads } from "../components/uploads.js";
+import { createUploads, DATA_SET } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { take } from "../handover.js";
 import { store, ui } from "../store.js";
+import { createPicking } from "./picking.js";
 
 const NUMBERED = new Set(["images", "nearest"]);
 
@@ -31,10 +32,6 @@ export function generateView() {
     label: "Seconds between images", min: 0.5, step: 0.5, value: 2, hint: "Of a loop film through these images.",
   });
 
-  /** @type {?import("../api.js").File} */
-  let first = null;
-  const pickNotice = h("div", { class: "notice floating", role: "status", hidden: true });
-
   /** @param {Record<string, any>} settings */
   const generate = (settings) => store.run("generate", {
     style: cards.style?.name, show: "images", count: count.value ?? 16, seed: seed.value ?? 0,
@@ -45,41 +42,11 @@ export function generateView() {
     style: settings.style, seed: settings.seed, start: settings.number, truncation: settings.truncation ?? null,
   });
 
-  function endPick() {
-    first = null;
-    pickNotice.hidden = true;
-    element.classList.remove("picking");
-  }
-
-  function beginPick(file) {
-    first = file;
-    element.classList.add("picking");
-    pickNotice.hidden = false;
-    pickNotice.replaceChildren(`Choose the image whose appearance number ${file.settings.number} gets. `,
-      h("button", { type: "button", onclick: endPick }, "Cancel"));
-  }
-
-  /** At a click on an image: is it the second one of a mixture? @param {import("../api.js").File} file */
-  function pick(file) {
-    if (!first) return false;
-    const [a, b] = [first.settings, file.settings ?? {}];
-    if (a.style !== b.style || a.seed !== b.seed || !fits(file)) {
-      pickNotice.firstChild.textContent = "Both images need the same style and seed: choose another one. ";
-      return true;
-    }
-    generate({ ...same(first), show: "mixtures", second: b.number }).catch((error) => {
-      message.textContent = error.message;
-    });
-    endPick();
-    return true;
-  }
-
   /** @param {import("../api.js").File} file */
   function askNearest(file) {
     const problem = errorLine();
     const against = createUploads({
-      label: "Drop the training paintings here", hint: "A folder or a zip.", accept: "image/*,.zip", folders: true,
-      noun: "painting",
+      label: "Drop the training paintings here", hint: "A folder or a zip.", noun: "painting", ...DATA_SET,
     });
     const button = actionButton("Find the nearest", problem, async () => {
       if (!against.ids.length) throw new Error("Add the training paintings first.");
@@ -94,7 +61,7 @@ export function generateView() {
   const mixes = (file) => fits(file) && store.styles.find((style) => style.name === file.settings.style)?.style_mixing;
   const actions = [
     { label: "More like this", fits, run: (file) => generate({ ...same(file), show: "neighbours" }) },
-    { label: "Mix with …", fits: mixes, run: beginPick },
+    { label: "Mix with …", fits: mixes, run: (file) => picking.beginMix(file) },
     { label: "Nearest training pictures", fits, run: (file) => { queueMicrotask(() => askNearest(file)); } },
     { label: "Loop film from here", fits, run: (file) => film(same(file)) },
   ];
@@ -110,8 +77,17 @@ export function generateView() {
   }
 
   const jobs = createJobList({
-    accepts: (job) => job.kind === "generate", empty: "Generated images appear here.", grid: { actions, pick },
-    extra: nearest,
+    accepts: (job) => job.kind === "generate", empty: "Generated images appear here.", extra: nearest,
+    grid: { actions, pick: (file) => picking.pick(file) },
+  });
+  const picking = createPicking({
+    element: jobs.element, fits,
+    mix: (first, second) => {
+      generate({ ...same(first), show: "mixtures", second: second.settings.number }).catch((error) => {
+        message.textContent = error.message;
+      });
+    },
+    film: (files) => film({ ...same(files[0]), images: files.map((file) => file.settings.number) }),
   });
   const submit = h("button", { type: "submit", class: "primary" }, "Generate");
   const form = actionForm(submit, message, () => generate({}), "panel flat", cards.element,
@@ -120,7 +96,7 @@ export function generateView() {
   const element = h("div", { class: "view" },
     h("h1", {}, "Generate from noise"), form,
     h("section", { class: "results wall", ariaLabel: "Generated images" },
-      h("h2", {}, "Images"), pickNotice, jobs.element));
+      h("div", { class: "section-head" }, h("h2", {}, "Images"), picking.start), picking.notice, jobs.element));
   cards.draw();
 
   return {

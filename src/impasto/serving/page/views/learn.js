@@ -1,9 +1,10 @@
 /** Train on your own paintings: inspect them, start a training, follow the runs. */
 
-import { api, urls } from "../api.js";
+import { api } from "../api.js";
 import { actionButton, errorLine } from "../components/actions.js";
 import { createJobList } from "../components/job-list.js";
-import { createUploads } from "../components/uploads.js";
+import { isReport, reportFrame } from "../components/report.js";
+import { createUploads, DATA_SET } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { store } from "../store.js";
 import { compareView } from "./compare.js";
@@ -11,17 +12,14 @@ import { runView } from "./run.js";
 import { createRuns } from "./runs.js";
 import { createTrainForm } from "./train-form.js";
 
-const ACCEPT = "image/*,.zip,.tif,.tiff";
-
 /** @returns {import("../router.js").View} */
 export function learnView() {
   const message = errorLine();
-  const kind = { accept: ACCEPT, folders: true };
   const paintings = createUploads({
-    label: "Paintings", hint: "A folder or a zip of at least a few dozen.", noun: "painting", key: "paintings", ...kind,
+    label: "Paintings", hint: "A folder or a zip of at least a few dozen.", noun: "painting", key: "paintings", ...DATA_SET,
   });
   const photos = createUploads({
-    label: "Photos", hint: "Only to train photo → painting.", noun: "photo", key: "training-photos", ...kind,
+    label: "Photos", hint: "Only to train photo → painting.", noun: "photo", key: "training-photos", ...DATA_SET,
   });
   const data = () => ({ paintings: paintings.ids, photos: photos.ids });
   const training = createTrainForm({ data });
@@ -39,7 +37,7 @@ export function learnView() {
 
   /** The report and what it recommends. @param {import("../api.js").Job} job */
   function findings(job) {
-    const report = job.results.find((file) => file.type.startsWith("text/html"));
+    const report = job.results.find(isReport);
     const advice = (job.outcome?.recommendations ?? []).map(({ title, reason, train }) => {
       const fill = train && actionButton(`Train ${train.recipe} for ${train.budget}`, message, async () => {
         const { inputs } = await api.job(job.id);
@@ -49,10 +47,8 @@ export function learnView() {
       });
       return h("li", {}, h("h4", {}, title), h("p", {}, reason), fill);
     });
-    const frame = report && h("iframe", {
-      sandbox: "", src: urls.content(report.id), title: "Report on the paintings", class: "report",
-    });
-    return h("div", {}, h("ul", { class: "advice", role: "list" }, advice), frame);
+    return h("div", {}, h("ul", { class: "advice", role: "list" }, advice),
+      report && reportFrame(report, "Report on the paintings"));
   }
 
   const explorations = createJobList({ accepts: (job) => job.kind === "explore", shown: 1, extra: findings });

@@ -1,12 +1,17 @@
 /** Style, strength, brush, colours and moods of a painting. */
 
-import { checkbox, number, range, select } from "../components/controls.js";
+import { errorLine } from "../components/actions.js";
+import { checkbox, range, select, text } from "../components/controls.js";
 import { styleCards } from "../components/style-cards.js";
 import { createUploads } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { ui } from "../store.js";
 
+const MOST_MOODS = 20;
 const FORMATS = [["keep", "As the photo"], ["jpg", "JPEG"], ["png", "PNG"]];
+
+/** The numbers in a text, with spaces or commas between. @param {string} given @returns {string[]} */
+const listed = (given) => given.split(/[\s,]+/).filter(Boolean);
 
 /** @param {{onchange: () => void}} options */
 export function createPaintSettings({ onchange }) {
@@ -15,6 +20,7 @@ export function createPaintSettings({ onchange }) {
     ui.set("paint", {
       strength: strength.value, brush: brush.value, keep_colour: keepColour.value, format: format.value,
     });
+    moodProblem.textContent = problem();
     onchange();
   };
   const percent = (value) => `${Math.round(value * 100)} %`;
@@ -28,7 +34,8 @@ export function createPaintSettings({ onchange }) {
   });
   const keepColour = checkbox({ label: "Keep the colours of the photo", value: saved.keep_colour, onchange: changed });
   const reverse = checkbox({ label: "Reverse: paintings → photos", onchange: changed });
-  const mood = number({ label: "Mood", min: 0, placeholder: "automatic", onchange: changed });
+  const mood = text({ label: "Mood", placeholder: "automatic", onchange: changed });
+  const moodProblem = errorLine();
   const like = createUploads({
     label: "Reference painting", hint: "Its light and palette are used.", accept: "image/*", multiple: false,
     noun: "painting", onchange: changed,
@@ -36,16 +43,27 @@ export function createPaintSettings({ onchange }) {
   const format = select({ label: "Format", options: FORMATS, value: saved.format ?? "keep", onchange: changed });
   const moodHint = h("p", { class: "hint" });
   const moods = h("details", { class: "more" },
-    h("summary", {}, "Light and palette"), moodHint, mood.element, like.element);
+    h("summary", {}, "Light and palette"), moodHint, mood.element, moodProblem, like.element);
+
+  /** One sentence on moods that the style does not have; empty if there are none. */
+  function problem() {
+    const most = cards.style?.moods;
+    if (!most) return "";
+    const numbers = listed(mood.value);
+    const wrong = numbers.find((one) => !/^\d+$/.test(one) || Number(one) >= most);
+    if (wrong !== undefined) return `The mood ${wrong} is not a number from 0 to ${most - 1}.`;
+    return numbers.length > MOST_MOODS ? `Give at most ${MOST_MOODS} moods.` : "";
+  }
 
   /** Show the controls that the chosen style has. */
   function fit() {
     const style = cards.style;
     moods.hidden = !style?.moods;
     reverse.element.hidden = !style?.reverse;
-    mood.input.max = String((style?.moods ?? 1) - 1);
     moodHint.textContent = style?.moods
-      ? `Number of a training painting, from 0 to ${style.moods - 1}. Left empty, the nearest in content is used.` : "";
+      ? `Number of a training painting, from 0 to ${style.moods - 1}; several are averaged. `
+        + "Left empty, the nearest in content is used." : "";
+    moodProblem.textContent = problem();
     onchange();
   }
 
@@ -56,6 +74,9 @@ export function createPaintSettings({ onchange }) {
     get style() {
       return cards.style;
     },
+    get problem() {
+      return problem();
+    },
     values() {
       const style = cards.style;
       return {
@@ -63,7 +84,7 @@ export function createPaintSettings({ onchange }) {
         strength: strength.value,
         brush: brush.value,
         keep_colour: keepColour.value,
-        mood: style?.moods && mood.value !== null ? [mood.value] : [],
+        mood: style?.moods ? listed(mood.value).map(Number) : [],
         like: style?.moods ? like.ids : [],
         reverse: Boolean(style?.reverse && reverse.value),
         format: format.value,
@@ -76,8 +97,8 @@ export function createPaintSettings({ onchange }) {
       brush.value = given.brush ?? 1;
       keepColour.value = given.keep_colour;
       reverse.value = given.reverse;
-      mood.value = [given.mood ?? []].flat()[0] ?? null;
-      if (mood.value !== null) moods.open = true;
+      mood.value = [given.mood ?? []].flat().join(" ");
+      if (mood.value) moods.open = true;
       changed();
     },
   };

@@ -43,7 +43,7 @@ export function paintView() {
       state.textContent = text;
     },
   });
-  const refresh = () => preview.request(selected, settings.values());
+  const refresh = () => preview.request(settings.problem ? null : selected, settings.values());
   const settings = createPaintSettings({ onchange: refresh });
   const uploads = createUploads({
     label: "Drop photos, zips or films here", accept: ACCEPT, key: "photos", onchange: changed,
@@ -110,6 +110,7 @@ export function paintView() {
   async function paint() {
     if (!uploads.files.length) throw new Error("Add a photo, a zip or a film first.");
     if (!settings.style) throw new Error("Choose a style first.");
+    if (settings.problem) throw new Error(settings.problem);
     await store.run("paint", { ...settings.values(), files: uploads.ids });
     jobs.element.scrollIntoView({ block: "nearest" });
   }

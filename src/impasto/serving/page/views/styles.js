@@ -1,7 +1,7 @@
-/** Styles: their facts; import, pull, export, push and delete. */
+/** Styles: their facts; import, pull, evaluate, export, push and delete. */
 
 import { api, urls } from "../api.js";
-import { actionButton, actionForm, errorLine } from "../components/actions.js";
+import { actionButton, errorLine, taskForm } from "../components/actions.js";
 import { text } from "../components/controls.js";
 import { confirm, openDialog } from "../components/dialog.js";
 import { createJobList } from "../components/job-list.js";
@@ -10,14 +10,7 @@ import { createUploads } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { size } from "../format.js";
 import { isStyleJob, store } from "../store.js";
-
-/** A form of one task: fields, a button, a sentence if it fails. */
-function taskForm(title, action, content, run) {
-  const message = errorLine();
-  const submit = h("button", { type: "submit", class: "primary" }, action);
-  const heading = title && h("h3", {}, title);
-  return actionForm(submit, message, run, "panel flat", heading, content, h("div", { class: "row" }, submit), message);
-}
+import { askEvaluation, evaluationOf } from "./evaluation.js";
 
 function importForm() {
   const file = createUploads({
@@ -78,6 +71,7 @@ function card(style) {
         style.description.slice(1).map((line) => h("p", { class: "hint" }, line))),
       h("div", { class: "row" },
         download,
+        extras.train && button("Evaluate", () => askEvaluation(style)),
         extras.onnx && button("Export ONNX", () => store.run("styles/export", { style: style.name })),
         extras.hub && button("Push", () => askPush(style)),
         style.origin !== "bundled" && button("Delete", remove)),
@@ -89,7 +83,9 @@ export function stylesSection() {
   const draw = () => list.replaceChildren(...store.styles.map(card));
   store.addEventListener("styles", draw);
   draw();
-  const jobs = createJobList({ accepts: isStyleJob, shown: 4 });
+  const jobs = createJobList({
+    accepts: (job) => isStyleJob(job) || job.kind === "evaluate", shown: 4, extra: evaluationOf,
+  });
   return {
     element: h("div", {}, h("h2", { class: "visually-hidden" }, "Styles"), jobs.element, list,
       h("div", { class: "pair" }, importForm(), store.about.extras.hub && pullForm())),
