@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Python compiles what is imported, at the first import: a third of the time.
+PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 
 .PHONY: setup demo test check campaign fuzz clean
 
@@ -9,11 +11,11 @@ setup: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt torch
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps --target $(VENV)/reference torch-fidelity
-	$(BIN)/pip install --quiet --constraint constraints.txt brotli gradio-client httpx orjson python-multipart starlette uvicorn
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps trackio  # asks for pillow<13 and runs with 13
+	$(PIP) torch
+	$(PIP) --editable '.[dev]'
+	$(PIP) --no-deps --target $(VENV)/reference torch-fidelity
+	$(PIP) brotli gradio-client httpx orjson python-multipart starlette uvicorn
+	$(PIP) --no-deps trackio  # asks for pillow<13 and runs with 13
 	touch $@
 
 # The main verbs on the bundled sample: stylise photos, inspect a data set, fine-tune a generator for two minutes and
@@ -41,12 +43,12 @@ test: setup
 
 # An hour: commands are killed, starved and disturbed at random moments, run again and compared with undisturbed ones.
 campaign: setup
-	$(BIN)/python -m pytest -m campaign
+	$(BIN)/python -m pytest -m long
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m campaign --kills 100 --log ../campaign.log
 
 # A minute for each reader of files and text of other people, guided by coverage where there is Atheris.
 fuzz: setup
-	-$(BIN)/pip install --quiet --constraint constraints.txt atheris
+	-$(PIP) atheris
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --seconds 60
 
 clean:

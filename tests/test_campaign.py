@@ -9,6 +9,7 @@ from campaign.jobs import jobs
 from campaign.rounds import play, references
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's signals, limits and file systems")
 def test_a_few_rounds_of_the_campaign_are_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))

@@ -114,7 +114,7 @@ def test_the_other_direction_is_trained_with_the_same_options(impasto: Impasto, 
         assert inputs.height > real.height  # sixteen paintings are its inputs; of photos there are five
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 def test_fine_tuning_a_run_keeps_its_discriminator_even_if_killed_at_once(
     trained: Path, impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
@@ -260,7 +260,7 @@ def test_a_job_is_not_resumed_in_the_other_direction(cyclegan: Path, monet: Path
     assert "0 paintings in out, and 1 there before" in impasto(*paint).stdout
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 def test_a_killed_run_resumes_with_the_same_average_of_the_reverse_generator(
     cyclegan: Path, impasto: Impasto, tmp_path: Path
 ) -> None:

@@ -60,7 +60,7 @@ def test_a_signal_saves_and_prints_how_to_resume(
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "stopped"
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
@@ -94,7 +94,7 @@ def test_a_run_stopped_then_killed_and_resumed_equals_an_uninterrupted_one(
     assert all((uninterrupted / "samples" / n).read_bytes() == (resumed / "samples" / n).read_bytes() for n in names)
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 def test_a_run_killed_before_its_first_checkpoint_starts_again(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:
@@ -169,7 +169,7 @@ def test_a_run_is_not_overwritten(trained: Path, impasto: Impasto) -> None:
     assert "--resume" in one_line(impasto(*TRAIN, "--out", trained, check=False))
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 def test_a_full_disk_leaves_the_last_checkpoint_and_the_run_resumes(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path
 ) -> None:

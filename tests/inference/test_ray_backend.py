@@ -41,7 +41,7 @@ def workers() -> list[psutil.Process]:
     return [each for each in found if each.is_running() and "MapWorker" in " ".join(each.cmdline())]
 
 
-@pytest.mark.campaign
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("cluster")
 def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> None:
