@@ -13,7 +13,7 @@ from torch import zeros
 
 from fixtures import hub_server
 from fixtures.command import Impasto
-from fixtures.hub_server import TOKEN, Hub, running
+from fixtures.hub_server import Hub, used
 from fixtures.noise_style import style as noise_style
 from fixtures.translators import translator
 from impasto.interop.model_card import model_card
@@ -22,16 +22,7 @@ from impasto.style import Style
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    from huggingface_hub import constants
-
-    with running() as server:
-        monkeypatch.setattr(constants, "ENDPOINT", server.address)
-        template = f"{server.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the local server has no Xet storage
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
+    with used(monkeypatch, tmp_path / "token") as server:
         yield server
 
 
@@ -101,6 +92,17 @@ def test_an_unreachable_hub_is_a_one_line_error(
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client retries with growing delays
     assert "cannot be reached" in one_line(impasto, "pull", "me/mine")
+
+
+def test_an_upload_that_is_refused_is_a_one_line_error_without_its_signature(
+    impasto: Impasto, hub: Hub, tmp_path: Path
+) -> None:
+    translator(-1).save(tmp_path / "mine.safetensors")
+    hub.uploads = 400
+    line = one_line(impasto, "push", "mine.safetensors", "me/mine")
+    assert "The Hub refused me/mine (" in line and "confidential" not in line
+    hub.uploads = 403
+    assert "denies access to me/mine" in one_line(impasto, "push", "mine.safetensors", "me/mine")
 
 
 def test_a_license_that_the_hub_does_not_know_is_pushed_as_other(impasto: Impasto, hub: Hub, tmp_path: Path) -> None:

@@ -143,27 +143,33 @@ def _repository_name(repository: str) -> str:
 @contextmanager
 def _hub_errors(repository: str) -> Iterator[None]:
     """Turn errors of the Hub and of the connection into an ImpastoError of one line."""
-    from huggingface_hub import errors
-
     try:
         yield
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError) as error:
-        raise ImpastoError(
-            f"There is no {repository} on the Hub, or not for you: check the name, or log in (hf auth login)."
-        ) from error
-    except errors.HFValidationError as error:
-        raise ImpastoError(f"{repository} is not a repository name: write it as OWNER/NAME.") from error
-    except errors.LocalTokenNotFoundError as error:
-        raise ImpastoError("The Hub needs an access token: log in (hf auth login) or set HF_TOKEN.") from error
-    except errors.HfHubHTTPError as error:
-        code = error.response.status_code if error.response is not None else 0
-        if code in (401, 403):
-            raise ImpastoError(
-                f"The Hub denies access to {repository}: log in (hf auth login) or set HF_TOKEN."
-            ) from error
-        raise ImpastoError(f"The Hub refused {repository} ({' '.join(str(error).split())[:200]}).") from error
     except Exception as error:
-        # the HTTP client differs between versions of huggingface_hub
-        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in CLIENTS:
+        wrapped = type(error) is RuntimeError and error.__cause__ is not None  # so does the upload of large files
+        message = _message(error.__cause__ if wrapped else error, repository)
+        if message is None:
             raise
-        raise ImpastoError(f"The Hub cannot be reached ({' '.join(str(error).split())[:100]}); try again.") from error
+        raise ImpastoError(message) from error
+
+
+def _message(error: BaseException | None, repository: str) -> str | None:
+    """Return what to say of an error of the Hub or of the connection; None of any other."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
+        return f"There is no {repository} on the Hub, or not for you: check the name, or log in (hf auth login)."
+    if isinstance(error, errors.HFValidationError):
+        return f"{repository} is not a repository name: write it as OWNER/NAME."
+    if isinstance(error, errors.LocalTokenNotFoundError):
+        return "The Hub needs an access token: log in (hf auth login) or set HF_TOKEN."
+    # Addresses to upload to carry a signature in their query.
+    reason = re.sub(r"\?[^\s'\"]+", "", " ".join(str(error).split()))
+    if isinstance(error, errors.HfHubHTTPError):
+        if error.response is not None and error.response.status_code in (401, 403):
+            return f"The Hub denies access to {repository}: log in (hf auth login) or set HF_TOKEN."
+        return f"The Hub refused {repository} ({reason[:200]})."
+    # the HTTP client differs between versions of huggingface_hub
+    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in CLIENTS:
+        return f"The Hub cannot be reached ({reason[:100]}); try again."
+    return None
