@@ -56,8 +56,8 @@ def export(style: str | Path, out: str | Path, *, fp16: bool = False, overwrite:
         fp16: store weights and compute in half precision, except after the last convolution.
         overwrite: replace the file.
 
-    Raises ImpastoError if ``impasto[onnx]`` is not installed, ``out`` exists, or the outputs differ; no file is
-    written then.
+    Raises ImpastoError if ``impasto[onnx]`` is not installed, ``out`` exists, ONNX cannot express the network, or the
+    outputs differ; no file is written then.
     """
     out = user_path(out)
     if out.suffix != ".onnx":
@@ -90,15 +90,18 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
         example, name, sizes = torch.zeros(3, 3, *TRACE_SIZE), "photos", {0: auto, 2: auto, 3: auto}
     with warnings.catch_warnings(), _errors_alone("torch.onnx"), _errors_alone("onnxscript"):
         warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            network,
-            (example,),
-            input_names=[name],
-            output_names=["paintings"],
-            dynamic_shapes=(sizes,),
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                network,
+                (example,),
+                input_names=[name],
+                output_names=["paintings"],
+                dynamic_shapes=(sizes,),
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise ImpastoError("The network of this style cannot be exported to ONNX.") from error
     assert program is not None
     _name_dimensions(program.model.graph)
     card = style.card

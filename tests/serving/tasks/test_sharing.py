@@ -1,19 +1,27 @@
-"""Styles are imported and exported by a worker, and shown by an example."""
+"""Styles are imported, exported, pushed and pulled by a worker, and shown by an example."""
 
+import logging
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
+from fixtures.hub_server import SIGNATURE, TOKEN, Hub, used
 from fixtures.store import Store, open_store
+from impasto.networks.cnn import Generator
 from impasto.serving.shelf import example_file, style_file, styles
 from impasto.serving.tasks import TASKS
 from impasto.serving.tasks.sharing import EXAMPLE
-from impasto.serving.worker import Worker
+from impasto.serving.worker import UNEXPECTED, Worker
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +106,98 @@ def test_repositories_are_no_paths(repository: str) -> None:
             TASKS[name].request.model_validate(settings | {"repository": repository})
 
 
+
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\0", "x" * 101, "-x"])
 def test_names_of_styles_are_no_paths(name: str) -> None:
     with pytest.raises(ValueError):
         TASKS["import"].request.model_validate({"file": "0" * 32, "name": name})
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
+    with used(monkeypatch, tmp_path / "token") as server:
+        yield server
+
+
+def failure(store: Store, caplog: pytest.LogCaptureFixture, kind: str, **settings: Any) -> str:
+    """Run a job that fails; return the one sentence with which it does, which betrays nothing, as its log does not."""
+    with caplog.at_level(logging.INFO):  # as a worker has it
+        job = store.work(kind, **settings)
+    error = job.error or ""
+    assert job.state == "failed" and error != UNEXPECTED
+    assert error.endswith((".", ")")) and error.count(". ") == 0 and "\n" not in error, "one sentence"
+    for secret in (str(store.library.folder), tempfile.gettempdir(), TOKEN, "hf_wrong", SIGNATURE):
+        assert secret not in error
+    assert TOKEN not in caplog.text and "hf_wrong" not in caplog.text
+    assert not (store.library.work / job.id).exists()
+    return error
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning")  # in the Hub's client
+def test_a_pushed_style_is_pulled_unchanged_under_another_name(store: Store, hub: Hub) -> None:
+    pushed = store.work("push", style="negative", repository="me/water")
+    assert pushed.state == "done" and pushed.outcome == {"url": f"{hub.address}/me/water"}, pushed.error
+    assert hub.repositories["me/water"].keys() == {"water.safetensors", "README.md", "paintings.jpg"}
+    pulled = store.work("pull", repository="me/water@main", name="pulled")
+    assert pulled.state == "done", pulled.error
+    assert pulled.outcome == {"style": "pulled", "description": "photos → paintings"}
+    one, other = (style_file(store.library, name).read_bytes() for name in ("negative", "pulled"))
+    assert one == other and example_size(store, "pulled") == EXAMPLE
+    assert store.work("push", style="negative", repository="me/water").state == "done", "again, as a new commit"
+
+
+def test_what_cannot_be_pulled_leaves_no_style(
+    store: Store, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from huggingface_hub import constants
+
+    hub.repositories["me/empty"] = {"README.md": b"nothing"}
+    hub.repositories["me/cut"] = {"cut.safetensors": style_file(store.library, "noise").read_bytes()[:200]}
+    assert "There is no me/nowhere on the Hub" in failure(store, caplog, "pull", repository="me/nowhere", name="a")
+    assert "There is no me/cut" in failure(store, caplog, "pull", repository="me/cut@never", name="a")
+    assert "no safetensors file" in failure(store, caplog, "pull", repository="me/empty", name="a")
+    assert "cut.safetensors of me/cut cannot be" in failure(store, caplog, "pull", repository="me/cut", name="a")
+    hub.revisions.clear()
+    assert "already" in failure(store, caplog, "pull", repository="me/cut", name="negative")
+    assert hub.revisions == [], "a name is taken before anything is downloaded"
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client retries with growing delays
+    assert "cannot be reached" in failure(store, caplog, "pull", repository="me/cut", name="a")
+    assert not (store.library.styles / "a.safetensors").exists()
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning")
+def test_what_may_not_be_pushed_is_said_in_a_sentence(
+    store: Store, hub: Hub, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    hub.uploads = 400
+    assert "The Hub refused me/b" in failure(store, caplog, "push", style="noise", repository="me/b")
+    hub.repositories.clear()
+    assert "denies access to others/a" in failure(store, caplog, "push", style="noise", repository="others/a")
+    monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    assert "denies access to me/a" in failure(store, caplog, "push", style="noise", repository="me/a")
+    monkeypatch.delenv("HF_TOKEN")
+    assert "log in (hf auth login) or set HF_TOKEN" in failure(store, caplog, "push", style="noise", repository="me/a")
+    assert hub.repositories == {}
+
+
+def test_a_style_is_exported_as_onnx(store: Store) -> None:
+    job = store.work("export", style="noise")
+    assert job.state == "done" and job.outcome is not None, job.error
+    assert 0 <= job.outcome["difference"]["mean"] <= job.outcome["difference"]["largest"] < 1
+    (result,) = store.results(job)
+    assert (result.name, result.suffix, result.shown) == ("noise.onnx", ".onnx", False)
+    session = onnxruntime.InferenceSession(store.library.path(result), providers=["CPUExecutionProvider"])
+    (images,) = session.run(None, {"latents": np.zeros((2, 10), np.float32)})
+    assert images.shape == (2, 3, 16, 16)
+
+
+def test_a_network_that_onnx_cannot_express_is_said_in_a_sentence(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def depends_on_values(self: nn.Module, images: Tensor) -> Tensor:
+        return images if images.sum() > 0 else -images
+
+    monkeypatch.setattr(Generator, "forward", depends_on_values)
+    error = failure(store, caplog, "export", style="negative")
+    assert error == "The network of this style cannot be exported to ONNX."
