@@ -106,6 +106,10 @@ def test_repositories_are_no_paths(repository: str) -> None:
             TASKS[name].request.model_validate(settings | {"repository": repository})
 
 
+def test_a_push_is_to_no_revision() -> None:
+    with pytest.raises(ValueError, match="pattern"):
+        TASKS["push"].request.model_validate({"style": "x", "repository": "me/x@main"})
+
 
 @pytest.mark.parametrize("name", ["../x", "a/b", ".hidden", "", "a\0", "x" * 101, "-x"])
 def test_names_of_styles_are_no_paths(name: str) -> None:

@@ -25,7 +25,9 @@ from impasto.style import Card, Style
 EXAMPLE = (480, 360)
 #: Images of an example of a style that generates, and their columns.
 SAMPLES, COLUMNS = 12, 4
-REPOSITORY = r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}(@[A-Za-z0-9_.-]{1,100})?$"
+#: Repositories, and the revisions that can be pulled.
+REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}"
+REVISION = r"(@[A-Za-z0-9_.-]{1,100})?"
 
 
 class ImportRequest(TaskRequest):
@@ -42,7 +44,7 @@ class ImportRequest(TaskRequest):
 class PullRequest(TaskRequest):
     """A style on the Hugging Face Hub."""
 
-    repository: str = Field(pattern=REPOSITORY)
+    repository: str = Field(pattern=f"^{REPOSITORY}{REVISION}$")
     name: StyleName
 
 
@@ -56,7 +58,7 @@ class PushRequest(TaskRequest):
     """A style to upload to the Hugging Face Hub, with the token that this machine is logged in with."""
 
     style: StyleName
-    repository: str = Field(pattern=REPOSITORY)
+    repository: str = Field(pattern=f"^{REPOSITORY}$")
 
 
 class ExampleRequest(TaskRequest):
