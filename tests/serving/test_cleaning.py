@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.store import Store, open_store, photo, with_limits
+from fixtures.store import Store, open_store, photo, resumed_before_deletion, with_limits
 from impasto.serving.cleaning import LEFT_FOR, PREVIEWS_FOR, clean, settle
 from impasto.serving.library import NotFoundError
 from impasto.serving.tables import Job
@@ -67,6 +67,27 @@ def test_previews_go_soon_and_their_photos_stay(store: Store) -> None:
     assert [job.id for job in store.queue.jobs()] == [painting.id]
     assert store.library.path(upload).exists() and store.results(preview) == []
     assert len(list(store.library.files.iterdir())) == 2
+
+
+def test_a_training_that_is_resumed_while_its_old_folder_is_deleted_gets_a_new_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = store.queue.submit("train", "train", {}, [])
+    store.queue.cancel(job.id)
+    (store.library.work / job.id).mkdir()
+    kept = resumed_before_deletion(store, job, monkeypatch)
+    clean(store.library, time.time() + LEFT_FOR + 1)
+    assert kept.exists() and list(store.library.work.iterdir()) == [kept.parent]
+
+
+def test_what_a_killed_process_had_set_aside_is_deleted(store: Store) -> None:
+    job = store.queue.submit("train", "train", {}, [])
+    (store.library.work / job.id).mkdir()
+    aside = store.library.set_aside(job.id)
+    assert aside.is_dir()
+    store.queue.cancel(job.id)
+    clean(store.library, time.time() + LEFT_FOR + 1)
+    assert not aside.exists()
 
 
 #: Dies while it adds a file: before or after the entry is in the database.

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from fixtures.store import Store, open_store, photo, wait_for
+from fixtures.store import Store, open_store, photo, resumed_before_deletion, wait_for
 from impasto.errors import ImpastoError
 from impasto.serving.jobs import LEASE
 from impasto.serving.tables import Job
@@ -128,6 +128,37 @@ def test_what_an_earlier_worker_left_is_deleted_before_a_job_begins_again(store:
     store.queue.release("first")
     Worker(store.queue, store.library, "paint", "cpu").do(store.claim())
     assert [file.name for file in store.results(job)] == ["whole.png"]
+
+
+def test_a_worker_that_lost_its_job_deletes_nothing_of_the_next_one(store: Store, task: Any) -> None:
+    task(lambda request, context: None)
+    store.begin("toy")
+    lost = store.claim(worker="first")
+    store.queue.release("first")
+    held = store.claim(worker="second")
+    context = TaskContext(held, store.library, store.queue, Worker(store.queue, store.library, "", "")._models, "cpu")
+    context.result("whole.png", photo())
+    (context.folder / "data").touch()
+    Worker(store.queue, store.library, "paint", "cpu").do(lost)
+    assert [file.name for file in store.results(held)] == ["whole.png"]
+    assert (context.folder / "data").exists() and state(store, held) == "running"
+
+
+def test_a_training_that_is_resumed_as_soon_as_it_is_cancelled_keeps_its_folder(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cancelled(request: Request, context: TaskContext) -> None:
+        (context.folder / "data").touch()
+        context.end("cancel")
+        context.check()
+
+    training = Task("train", Request, cancelled, "train", "", lambda request, files: False, True, "/train")
+    monkeypatch.setitem(TASKS, "train", training)
+    job = store.begin("train")
+    kept = resumed_before_deletion(store, job, monkeypatch)
+    Worker(store.queue, store.library, "train", "cpu").do(store.claim("train"))
+    assert kept.exists() and state(store, job) == "running"
+    assert list(store.library.work.iterdir()) == [kept.parent] and list(kept.parent.iterdir()) == [kept]
 
 
 def test_light_jobs_run_side_by_side_and_others_alone(store: Store, task: Any) -> None:

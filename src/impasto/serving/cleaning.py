@@ -1,6 +1,7 @@
 """Delete what nobody needs any more: remains of killed processes, previews, and files past the retention time."""
 
 import re
+import shutil
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
@@ -12,7 +13,7 @@ from impasto.serving.tables import Job, JobInput, StoredFile
 LEFT_FOR, PREVIEWS_FOR = 3600.0, 3600.0
 #: Names of what the studio puts into its folders: files and thumbnails; folders of jobs and unfinished uploads.
 _STORED = re.compile(r"([0-9a-f]{32})(\.thumbnail)?(\.[a-z0-9]+)?")
-_WORKING = re.compile(r"([0-9a-f]{32})|[A-Za-z0-9_]+\.upload")
+_WORKING = re.compile(r"([0-9a-f]{32})(\.[0-9a-f]{32})?|[A-Za-z0-9_]+\.upload")
 
 
 def clean(library: Library, now: float) -> int:
@@ -54,10 +55,12 @@ def _clean_work(library: Library, now: float) -> None:
         if found[1] is None:
             path.unlink(missing_ok=True)
             continue
-        with library.database.read() as session:
-            job = session.get(Job, found[1])
-        if job is None or job.state in ENDED:
-            library.end_work(found[1])
+        with library.database.write() as session:
+            job = session.get(Job, found[1], with_for_update=True)
+            if job is not None and job.state not in ENDED:
+                continue
+            aside = path if found[2] else library.set_aside(found[1])
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _delete_files(library: Library, which: ColumnElement[bool]) -> int:

@@ -1,18 +1,20 @@
 """The queue of jobs. Every change of a state is one statement or a locked row, so that two workers never take the same
 job, and no wish of a user gets lost between two of them."""
 
+import shutil
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, case, exists, func, null, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from impasto.errors import ImpastoError
 from impasto.serving.database import Database
 from impasto.serving.library import ENDED as ENDED
-from impasto.serving.library import Library, LostError, NotFoundError
+from impasto.serving.library import Library, LostError, NotFoundError, still_held
 from impasto.serving.limits import Limits
 from impasto.serving.tables import Job, JobInput, StoredFile
 
@@ -234,15 +236,20 @@ class JobQueue:
 
     def report(self, job: Job, **values: Any) -> None:
         """Set values of a job that this worker holds. Raises LostError if it does not."""
-        if not self._update(Job.id == job.id, Job.claim == job.claim, Job.state == "running", **values):
-            raise LostError("Another worker took this job over.")
+        if not self._update(*still_held(job), **values):
+            raise LostError
 
     def finish(self, job: Job, state: str, **values: Any) -> None:
-        """End a job that this worker holds, or put it back. Raises LostError if it does not hold it."""
-        if state in ENDED:
-            self.report(job, state=state, finished=self.clock(), **_FREE, **values)
-        else:
+        """End a job that this worker holds, and delete its working folder; or put it back. Raises LostError if it does
+        not hold it."""
+        if state not in ENDED:
             self.report(job, **self._stopped(state), **_FREE, **values)
+            return
+        with self._database.write() as session:
+            if not self._write(session, still_held(job), state=state, finished=self.clock(), **_FREE, **values):
+                raise LostError
+            aside = self._library.set_aside(job.id)
+        shutil.rmtree(aside, ignore_errors=True)
 
     def _stopped(self, state: str) -> dict[str, Any]:
         """Return the values of a job whose worker stopped, in this state unless a user wishes something else."""
@@ -291,11 +298,14 @@ class JobQueue:
     def _update(self, *where: ColumnElement[bool], **values: Any) -> int:
         """Update jobs in one statement; return how many."""
         with self._database.write() as session:
-            result = session.execute(
-                update(Job).where(*where).values(changed=self.clock(), **values),
-                execution_options={"synchronize_session": False},
-            )
-            return int(result.rowcount)  # type: ignore[attr-defined]
+            return self._write(session, where, **values)
+
+    def _write(self, session: Session, where: Iterable[ColumnElement[bool]], **values: Any) -> int:
+        result = session.execute(
+            update(Job).where(*where).values(changed=self.clock(), **values),
+            execution_options={"synchronize_session": False},
+        )
+        return int(result.rowcount)  # type: ignore[attr-defined]
 
 
 #: A job that nobody holds.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from sqlalchemy import Select, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -51,6 +51,9 @@ class FullError(ImpastoError):
 
 class LostError(ImpastoError):
     """Another worker took the job over, or it was deleted."""
+
+    def __init__(self) -> None:
+        super().__init__("Another worker took this job over.")
 
 
 def display_name(name: str) -> str:
@@ -130,9 +133,7 @@ class Library:
         try:
             with self.database.write() as session:
                 if job is not None:
-                    held = select(Job.id).where(Job.id == job.id, Job.claim == job.claim, Job.state == "running")
-                    if session.scalar(held.with_for_update(read=True)) is None:
-                        raise LostError("Another worker took this job over.")
+                    require_held(session, job)
                 session.add(file)
         except LostError:
             for _, target in moved:
@@ -216,18 +217,25 @@ class Library:
             session.execute(delete(JobInput).where(JobInput.job == job))
             self.remove(session, session.scalars(select(StoredFile).where(StoredFile.job == job)).all())
             session.execute(delete(Job).where(Job.id == job))
-        self.end_work(job)  # large folders take long, and the transaction keeps workers from renewing their leases
-        shutil.rmtree(self.runs / job, ignore_errors=True)
+        for folder in (self.work, self.runs):  # afterwards, as in `set_aside`; nobody takes this job any more
+            shutil.rmtree(folder / job, ignore_errors=True)
 
     def start_over(self, job: Job) -> None:
-        """Delete what an earlier worker made of a job."""
+        """Delete what an earlier worker made of a job. Raises LostError if it is held by another claim."""
         with self.deleting() as session:
+            require_held(session, job)
             self.remove(session, session.scalars(select(StoredFile).where(StoredFile.job == job.id)).all())
-        self.end_work(job.id)
+            aside = self.set_aside(job.id)
+        shutil.rmtree(aside, ignore_errors=True)
 
-    def end_work(self, job: str) -> None:
-        """Delete the working folder of a job."""
-        shutil.rmtree(self.work / job, ignore_errors=True)
+    def set_aside(self, job: str) -> Path:
+        """Rename the working folder of a job inside the transaction that ends its use, so that whoever takes the job
+        next has a folder of its own. Return where it is, to delete it after the transaction: large folders take long,
+        and the transaction keeps workers from renewing their leases."""
+        aside = self.work / f"{job}.{self.new_id()}"
+        with suppress(OSError):  # most jobs have none
+            (self.work / job).rename(aside)
+        return aside
 
     def settle(self, path: Path) -> None:
         """Move bytes whose entry is in the database from ``incoming/`` to their place."""
@@ -267,6 +275,17 @@ class Library:
         for folder in (self.folder.resolve(), self.folder.absolute(), PACKAGE, Path(tempfile.gettempdir())):
             text = text.replace(f"{folder}/", "").replace(str(folder), "the studio's folder")
         return text
+
+
+def still_held(job: Job) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that a job is still held by this claim."""
+    return Job.id == job.id, Job.claim == job.claim, Job.state == "running"
+
+
+def require_held(session: Session, job: Job) -> None:
+    """Keep a job from being taken over until the transaction ends. Raises LostError if it is held by another claim."""
+    if session.scalar(select(Job.id).where(*still_held(job)).with_for_update(read=True)) is None:
+        raise LostError
 
 
 def readers() -> Select[str]:

@@ -27,7 +27,7 @@ from impasto.inference.translator import GPU_WORKERS
 from impasto.serving.cleaning import settle
 from impasto.serving.database import Database
 from impasto.serving.jobs import JobQueue, is_light
-from impasto.serving.library import ENDED, Library, LostError
+from impasto.serving.library import Library, LostError
 from impasto.serving.limits import Limits
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, Stopped, TaskContext
@@ -122,8 +122,6 @@ class Worker:
             state, values = self._run(job, context)
             if state is None or not self._finish(job, state, values):
                 _log.info("Job %s was taken over.", job.id)
-            elif state in ENDED:
-                self.library.end_work(job.id)
         except Exception:  # its lease expires, and it begins again
             _log.exception("Job %s is given up", job.id)
         finally:
