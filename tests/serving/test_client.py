@@ -165,9 +165,9 @@ def test_reports_are_saved(studio: Client, photo: Path, tmp_path: Path) -> None:
 
 
 def test_refusals_carry_the_detail_of_the_problem(studio: Client, running: HttpStudio, photo: Path) -> None:
-    with pytest.raises(StudioError, match=r"^There is no style nobody\.$") as refused:
+    with pytest.raises(StudioError, match=r"^There is no style nobody[:;].*negative") as refused:
         studio.paint(photo, photo.with_name("out.png"), style="nobody")
-    assert refused.value.status == 404
+    assert refused.value.status == 422
     with pytest.raises(StudioError, match="strength") as invalid:
         studio.paint(photo, photo.with_name("out.png"), style="negative", strength=7)
     assert invalid.value.status == 422

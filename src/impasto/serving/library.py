@@ -45,6 +45,10 @@ class NotFoundError(ImpastoError):
     """There is no such file, job, style or run."""
 
 
+class SettingsError(ImpastoError):
+    """The settings of a job name something that does not exist, or do not fit each other."""
+
+
 class FullError(ImpastoError):
     """The quota is used up."""
 

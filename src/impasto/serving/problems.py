@@ -14,7 +14,7 @@ from starlette.routing import Match
 
 from impasto.errors import ImpastoError, printable, shorten
 from impasto.serving.jobs import QueueFullError
-from impasto.serving.library import FullError, NotFoundError
+from impasto.serving.library import FullError, NotFoundError, SettingsError
 
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client is told to try again.
@@ -86,6 +86,10 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(NotFoundError)
     async def not_found(request: Request, error: NotFoundError) -> Response:
         return problem(404, str(error))
+
+    @app.exception_handler(SettingsError)
+    async def wrong(request: Request, error: SettingsError) -> Response:
+        return problem(422, str(error))
 
     @app.exception_handler(QueueFullError)
     async def queue_full(request: Request, error: QueueFullError) -> Response:

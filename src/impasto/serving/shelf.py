@@ -8,7 +8,7 @@ from typing import Literal
 
 from safetensors import SafetensorError, safe_open
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, nearest
 from impasto.files import atomic_write
 from impasto.reports.styles import describe_file
 from impasto.serving.library import Library, NotFoundError
@@ -46,10 +46,10 @@ def style_files(library: Library) -> dict[str, Path]:
 
 def style_file(library: Library, name: str) -> Path:
     """Return the file of a style. Raises NotFoundError."""
-    path = style_files(library).get(name)
-    if path is None:
-        raise NotFoundError(f"There is no style {name}.")
-    return path
+    files = style_files(library)
+    if name not in files:
+        raise NotFoundError(f"There is no style {name}{nearest(name, files)}")
+    return files[name]
 
 
 def styles(library: Library) -> list[ShelvedStyle]:

@@ -92,7 +92,7 @@ def test_what_cannot_be_painted_is_one_problem_without_paths(
 
 def test_a_photo_that_no_job_takes_is_not_kept(studio: HttpStudio, client: httpx.Client) -> None:
     before = len(list(studio.library.files.iterdir()))
-    assert client.post("/v1/paint/photo?style=nothing", content=photo()).status_code == 404
+    assert client.post("/v1/paint/photo?style=nothing", content=photo()).status_code == 422
     assert client.post("/v1/paint/photo?style=../../x", content=photo()).status_code == 422
     assert client.post("/v1/paint/photo?style=negative&strength=nan", content=photo()).status_code == 422
     assert client.post("/v1/paint/photo?style=negative&files=x", content=photo()).status_code == 422
@@ -109,23 +109,43 @@ def test_a_full_queue_is_told_and_keeps_no_photo(tmp_path_factory: pytest.TempPa
         assert len(list(studio.library.files.iterdir())) == 2
 
 
+def test_an_unknown_name_in_settings_is_answered_with_the_nearest_one(client: httpx.Client) -> None:
+    photo_of = "/v1/paint/photo?style="
+    answers = {
+        "There is no style negatif; did you mean 'negative'?": client.post(f"{photo_of}negatif", content=photo()),
+        "There is no style nois; did you mean 'noise'?": client.post("/v1/generate", json={"style": "nois"}),
+        "There is no recipe 'dcgan-46'; did you mean 'dcgan-64'?": client.post(
+            "/v1/train", json={"paintings": ["0" * 32], "recipe": "dcgan-46"}
+        ),
+        f"There is no file {'0' * 32}.": client.post("/v1/train", json={"paintings": ["0" * 32], "recipe": "dcgan-64"}),
+    }
+    for detail, answer in answers.items():
+        found = answer.json()
+        assert (answer.status_code, found["type"], found["detail"]) == (422, "urn:impasto:problem:invalid", detail)
+    in_address = client.get("/v1/styles/nois/example")
+    assert (in_address.status_code, in_address.json()["detail"]) == (
+        404,
+        "There is no style nois; did you mean 'noise'?",
+    )
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
         ("/v1/generate", {"style": "noise", "count": 2}, 202),
         ("/v1/generate", {"style": "noise", "count": 0}, 422),
-        ("/v1/generate", {"style": "nothing"}, 404),
+        ("/v1/generate", {"style": "nothing"}, 422),
         ("/v1/generate", {"style": "noise", "show": "mixtures"}, 422),
         ("/v1/generate", {"style": "noise", "show": "nearest"}, 422),
         ("/v1/paint", {"files": ["../../etc/passwd"]}, 422),
-        ("/v1/paint", {"files": ["0" * 32], "style": "negative"}, 404),
+        ("/v1/paint", {"files": ["0" * 32], "style": "negative"}, 422),
         ("/v1/paint", {"files": ["http://evil.example/a.jpg"]}, 422),
         ("/v1/styles/pull", {"repository": "http://169.254.169.254/latest", "name": "a"}, 422),
         ("/v1/styles/pull", {"repository": "../../x", "name": "a"}, 422),
         ("/v1/styles/import", {"file": "/etc/passwd", "name": "a"}, 422),
         ("/v1/styles/import", {"file": "0" * 32, "name": "../a"}, 422),
         ("/v1/train", {"paintings": ["0" * 32], "recipe": "/etc/passwd", "budget": "1m"}, 422),
-        ("/v1/train", {"paintings": ["0" * 32], "recipe": "dcgan-64", "settings": ["size=99999999999"]}, 409),
+        ("/v1/train", {"paintings": ["0" * 32], "recipe": "dcgan-64", "settings": ["size=99999999999"]}, 422),
         ("/v1/explore", {"paintings": []}, 422),
         ("/v1/evaluate", {"against": ["0" * 32]}, 422),
     ],

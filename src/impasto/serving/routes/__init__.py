@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 
 from fastapi import Request
 
+from impasto.errors import ImpastoError
 from impasto.serving.changes import Changes, Encoded
 from impasto.serving.jobs import JobQueue
-from impasto.serving.library import Library
+from impasto.serving.library import Library, SettingsError
 from impasto.serving.limits import Limits
 from impasto.serving.supervisor import Supervisor
-from impasto.serving.tables import Job
+from impasto.serving.tables import Job, StoredFile
 from impasto.serving.tasks import Task, TaskRequest
 
 
@@ -29,21 +30,29 @@ class Studio:
     def submit(self, task: Task, request: TaskRequest, priority: int | None = None) -> Job:
         """Queue a job, and wake the worker that takes it.
 
-        Raises ImpastoError for styles, recipes and files that do not exist, QueueFullError.
+        Raises SettingsError, QueueFullError.
         """
-        request.require(self.library)
-        identifiers = request.files_read()
-        light = task.light(request, self.library.all(identifiers))
+        files = self.check(request)
+        light = task.light(request, files)
         job = self.queue.submit(
             task.name,
             task.lane,
             request.model_dump(mode="json"),
-            identifiers,
+            [file.id for file in files],
             priority=request.priority(light) if priority is None else priority,
             light=light,
         )
         self.wake(job)
         return job
+
+    def check(self, request: TaskRequest) -> list[StoredFile]:
+        """Return the files that a job reads. Raises SettingsError for styles, recipes and files that do not exist, and
+        for settings that do not fit each other."""
+        try:
+            request.require(self.library)
+            return self.library.all(request.files_read())
+        except ImpastoError as error:
+            raise SettingsError(str(error)) from error
 
     def wake(self, job: Job) -> None:
         """Wake the worker that takes a job, if it is one of this server."""

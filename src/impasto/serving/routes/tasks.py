@@ -61,7 +61,7 @@ PAINTING: dict[int | str, dict[str, Any]] = {
 )  # fmt: skip
 async def paint_photo(request: Request, studio: InStudio, query: Annotated[PhotoQuery, Query()]) -> Response:
     """Send the bytes of the photo as the body, and settings in the query."""
-    await asyncio.to_thread(query.require, studio.library)
+    await asyncio.to_thread(studio.check, query)
     photo = await receive(request, studio, query.name)
     settings = PaintRequest(files=[photo.id], **query.model_dump(exclude={"name", "wait"}))
     try:
