@@ -1,8 +1,9 @@
 """The calls of the HTTP API, version 1."""
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
-from fastapi import Request
+from fastapi import Depends, Request
 
 from impasto.errors import ImpastoError
 from impasto.serving.changes import Changes, Encoded
@@ -61,6 +62,9 @@ class Studio:
 
 
 def studio_of(request: Request) -> Studio:
-    """Return the studio of a request (a FastAPI dependency)."""
+    """Return the studio of a request."""
     studio: Studio = request.app.state.studio
     return studio
+
+
+InStudio = Annotated[Studio, Depends(studio_of)]

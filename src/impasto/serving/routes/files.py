@@ -8,22 +8,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
-from fastapi import Path as PathParameter
+from fastapi import APIRouter, HTTPException, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
 
 from impasto.files import FULL
 from impasto.inference.settings_metadata import SEARCHED, read_settings
 from impasto.serving.library import FullError, NotFoundError
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio, Studio
 from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.tables import StoredFile
+from impasto.serving.tasks.base import Identifier
 from impasto.serving.views import FilesView, FileView
 
 router = APIRouter(prefix="/v1/files", tags=["files"])
 
-FileId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
-InStudio = Annotated[Studio, Depends(studio_of)]
 #: Suffix of uploads in progress, bytes that are written at once, and seconds after which nobody sends more.
 UPLOAD, PART = ".upload", 1 << 20
 #: Databases hold no text with NUL.
@@ -102,9 +100,7 @@ def browse(
     kind: Literal["upload", "result"] | None = None,
     query: Annotated[str, Query(max_length=200, pattern=WITHOUT_NUL)] = "",
     favourite: bool = False,
-    job: Annotated[
-        str | None, Query(pattern=r"^[0-9a-f]{32}$", description="Its results, also those not shown.")
-    ] = None,
+    job: Annotated[Identifier | None, Query(description="Its results, also those not shown.")] = None,
     before: Annotated[str | None, Query(pattern=r"^[0-9]{1,12}\.[0-9]{1,9}-[0-9a-f]{32}$")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 60,
 ) -> FilesView:
@@ -119,30 +115,30 @@ def browse(
 
 
 @router.get("/{file}", summary="Describe a file")
-def describe(studio: InStudio, file: FileId) -> FileView:
+def describe(studio: InStudio, file: Identifier) -> FileView:
     return FileView.of(studio.library.file(file))
 
 
 @router.patch("/{file}", summary="Mark a file as a favourite, or not")
-def mark(studio: InStudio, file: FileId, marks: Marks) -> FileView:
+def mark(studio: InStudio, file: Identifier, marks: Marks) -> FileView:
     return FileView.of(studio.library.mark(file, favourite=marks.favourite))
 
 
 @router.delete("/{file}", status_code=204, summary="Delete a file")
-def delete(studio: InStudio, file: FileId) -> Response:
+def delete(studio: InStudio, file: Identifier) -> Response:
     studio.library.delete(file)
     return Response(status_code=204)
 
 
 @router.get("/{file}/content", response_class=Response, responses=FILE, summary="Download a file")
-def content(studio: InStudio, file: FileId, download: bool = False) -> Download:
+def content(studio: InStudio, file: Identifier, download: bool = False) -> Download:
     """The bytes, whole or a range of them."""
     found = studio.library.file(file)
     return Download(studio.library.path(found), found.media, name=found.name, attachment=download, cache=FOREVER)
 
 
 @router.get("/{file}/thumbnail", response_class=Response, responses=FILE, summary="A small image of a result")
-def thumbnail(studio: InStudio, file: FileId) -> Download:
+def thumbnail(studio: InStudio, file: Identifier) -> Download:
     """A JPEG of at most 480 pixels; the image itself if it is no larger."""
     found = studio.library.file(file)
     if found.thumbnail:
@@ -153,7 +149,7 @@ def thumbnail(studio: InStudio, file: FileId) -> Download:
 
 
 @router.get("/{file}/settings", summary="How a painting was made")
-def settings(studio: InStudio, file: FileId) -> dict[str, Any]:
+def settings(studio: InStudio, file: Identifier) -> dict[str, Any]:
     """The settings that are written in a painting, also in one that was uploaded again."""
     found = studio.library.file(file)
     made = found.settings or _written(studio.library.path(found))

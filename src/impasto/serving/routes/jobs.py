@@ -7,8 +7,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import IO, Annotated, Any, cast, get_args
 
-from fastapi import APIRouter, Depends, Query, Response
-from fastapi import Path as PathParameter
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from impasto.errors import ImpastoError
@@ -16,14 +15,13 @@ from impasto.inference.output_names import UniqueNames
 from impasto.serving.exchange import Send
 from impasto.serving.jobs import ENDED
 from impasto.serving.library import NotFoundError
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio, Studio
 from impasto.serving.tables import Job
+from impasto.serving.tasks.base import Identifier
 from impasto.serving.views import JobsView, JobView, State, job_view, job_views
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
-JobId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
-InStudio = Annotated[Studio, Depends(studio_of)]
 #: Kinds that are not shown: the studio makes them itself. Previews are followed, and not listed.
 HIDDEN, PREVIEW = ("example",), "preview"
 STATES = f"(?:{'|'.join(get_args(State))})"
@@ -56,12 +54,12 @@ def jobs(
 
 
 @router.get("/jobs/{job}", summary="Describe a job")
-def describe(studio: InStudio, job: JobId) -> JobView:
+def describe(studio: InStudio, job: Identifier) -> JobView:
     return job_view(studio.queue.job(job), studio.queue, studio.library)
 
 
 @router.delete("/jobs/{job}", status_code=204, summary="Delete an ended job with its results")
-def delete(studio: InStudio, job: JobId) -> Response:
+def delete(studio: InStudio, job: Identifier) -> Response:
     if studio.queue.job(job).state not in ENDED:
         raise ImpastoError("This job has not ended: cancel it first.")
     studio.library.delete_job(job)
@@ -69,26 +67,26 @@ def delete(studio: InStudio, job: JobId) -> Response:
 
 
 @router.post("/jobs/{job}/cancel", summary="Cancel a job")
-def cancel(studio: InStudio, job: JobId) -> JobView:
+def cancel(studio: InStudio, job: Identifier) -> JobView:
     return job_view(studio.queue.cancel(job), studio.queue, studio.library)
 
 
 @router.post("/jobs/{job}/pause", summary="Pause a training")
-def pause(studio: InStudio, job: JobId) -> JobView:
+def pause(studio: InStudio, job: Identifier) -> JobView:
     if studio.queue.job(job).kind != "train":
         raise ImpastoError("Only trainings can be paused.")
     return job_view(studio.queue.pause(job), studio.queue, studio.library)
 
 
 @router.post("/jobs/{job}/resume", summary="Resume a training that is paused, failed or cancelled")
-def resume(studio: InStudio, job: JobId) -> JobView:
+def resume(studio: InStudio, job: Identifier) -> JobView:
     resumed = studio.queue.resume(job)
     studio.wake(resumed)
     return job_view(resumed, studio.queue, studio.library)
 
 
 @router.get("/jobs/{job}/events", responses=EVENTS, response_class=StreamingResponse, summary="Follow a job")
-def follow(studio: InStudio, job: JobId) -> StreamingResponse:
+def follow(studio: InStudio, job: Identifier) -> StreamingResponse:
     """Server-sent events named ``job`` with the job as JSON, until it has ended."""
     studio.queue.job(job)
 
@@ -168,7 +166,7 @@ class _Events(StreamingResponse):
 @router.get(
     "/jobs/{job}/archive", responses=ZIP, response_class=StreamingResponse, summary="Download all results as a zip"
 )
-def archive(studio: InStudio, job: JobId) -> StreamingResponse:
+def archive(studio: InStudio, job: Identifier) -> StreamingResponse:
     kind, results = studio.queue.job(job).kind, studio.queue.files(job)[1]
     if not results or kind == PREVIEW:
         raise ImpastoError("This job has no results yet.")

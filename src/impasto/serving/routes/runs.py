@@ -3,27 +3,25 @@
 from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from impasto.errors import ImpastoError
 from impasto.serving.guard import FILE_POLICY
 from impasto.serving.jobs import ENDED, QueueFullError
 from impasto.serving.library import NotFoundError
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio, Studio
 from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.shelf import add_style, styles
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS
+from impasto.serving.tasks.base import Identifier, StyleName
 from impasto.serving.tasks.sharing import ExampleRequest
 from impasto.serving.views import RunsView, RunView, StyleView, run_view, run_views, sample_step
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
-
-RunId = Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")]
-InStudio = Annotated[Studio, Depends(studio_of)]
 
 
 class NewStyle(BaseModel):
@@ -31,7 +29,7 @@ class NewStyle(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")
+    name: StyleName
 
 
 def _training(studio: Studio, run: str) -> Job:
@@ -49,19 +47,19 @@ def runs(studio: InStudio) -> RunsView:
 
 
 @router.get("/{run}", summary="Describe a run with its curves")
-def describe(studio: InStudio, run: RunId) -> RunView:
+def describe(studio: InStudio, run: Identifier) -> RunView:
     return run_view(_training(studio, run), studio.queue, studio.library)
 
 
 @router.delete("/{run}", status_code=204, summary="Delete an ended run")
-def delete(studio: InStudio, run: RunId) -> Response:
+def delete(studio: InStudio, run: Identifier) -> Response:
     """With its job, which is the same."""
     studio.library.delete_job(_training(studio, run).id)
     return Response(status_code=204)
 
 
 @router.get("/{run}/samples/{step}.jpg", response_class=Response, responses=FILE, summary="Samples at a step")
-def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> Download:
+def sample(studio: InStudio, run: Identifier, step: Annotated[int, PathParameter(ge=0, le=10**12)]) -> Download:
     """A grid, always of the same noise or photos."""
     folder = studio.library.runs / _training(studio, run).id / "samples"
     found = [path for path in folder.glob("step-*.jpg") if sample_step(path) == step]
@@ -71,7 +69,7 @@ def sample(studio: InStudio, run: RunId, step: Annotated[int, PathParameter(ge=0
 
 
 @router.get("/{run}/report", response_class=HTMLResponse, summary="The report of a run")
-def report(studio: InStudio, run: RunId) -> HTMLResponse:
+def report(studio: InStudio, run: Identifier) -> HTMLResponse:
     """An HTML page that stands by itself; of an unfinished run it is written anew."""
     from impasto.reports.run import write_report
 
@@ -87,7 +85,7 @@ def report(studio: InStudio, run: RunId) -> HTMLResponse:
 
 
 @router.post("/{run}/style", status_code=201, summary="Keep the best style of a run")
-def keep(studio: InStudio, run: RunId, style: NewStyle) -> StyleView:
+def keep(studio: InStudio, run: Identifier, style: NewStyle) -> StyleView:
     """Copy it among the styles of the studio."""
     best = studio.library.runs / _training(studio, run).id / "best.safetensors"
     if not best.is_file():

@@ -1,22 +1,17 @@
 """Styles and recipes."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
-from fastapi import Path as PathParameter
+from fastapi import APIRouter, Response
 
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
 from impasto.serving.library import NotFoundError
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio
 from impasto.serving.routes.downloads import FILE, Download
 from impasto.serving.shelf import example_file, remove_style, style_file, styles
+from impasto.serving.tasks.base import StyleName
 from impasto.serving.views import RecipesView, RecipeView, StylesView, StyleView
 
 router = APIRouter(prefix="/v1", tags=["styles"])
-
-StyleName = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
-InStudio = Annotated[Studio, Depends(studio_of)]
 
 
 @router.get("/styles", summary="List styles")

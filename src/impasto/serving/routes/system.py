@@ -3,9 +3,8 @@
 import importlib.util
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from pydantic import BaseModel
@@ -15,12 +14,11 @@ from impasto.data.decode import MAX_PIXELS
 from impasto.serving.guard import PAGE_POLICY
 from impasto.serving.library import NotFoundError
 from impasto.serving.problems import RETRY_AFTER, problem
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio
 from impasto.serving.routes.downloads import Download
 
 router = APIRouter(tags=["studio"])
 
-InStudio = Annotated[Studio, Depends(studio_of)]
 PAGE = Path(str(files("impasto.serving"))) / "page"
 #: Media types of the page's files.
 MEDIA = {

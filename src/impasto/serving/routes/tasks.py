@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from impasto.serving.library import NotFoundError
 from impasto.serving.problems import problem
-from impasto.serving.routes import Studio, studio_of
+from impasto.serving.routes import InStudio
 from impasto.serving.routes.downloads import Download
 from impasto.serving.routes.files import BINARY, receive
 from impasto.serving.tasks import TASKS, Task, TaskRequest
@@ -18,8 +18,6 @@ from impasto.serving.tasks.painting import DIRECT_PRIORITY, PaintRequest, PaintS
 from impasto.serving.views import JobView, job_view
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
-
-InStudio = Annotated[Studio, Depends(studio_of)]
 
 
 def _call(task: Task) -> Callable[..., JobView]:

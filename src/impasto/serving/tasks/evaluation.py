@@ -7,16 +7,16 @@ from pydantic import Field, model_validator
 
 from impasto.metrics.formatting import format_value
 from impasto.serving.shelf import style_file
-from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskRequest, task
 
 
 class EvaluateRequest(TaskRequest):
     """A style or images, and the real images to compare them with."""
 
     style: StyleName | None = None
-    files: list[FileId] = Field([], max_length=10_000, description="Images to score, instead of a style.")
-    against: list[FileId] = Field(min_length=1, max_length=10_000, description="Real images, or a zip of them.")
-    photos: list[FileId] = Field([], max_length=10_000, description="Photos that a translation style translates.")
+    files: list[Identifier] = Field([], max_length=10_000, description="Images to score, instead of a style.")
+    against: list[Identifier] = Field(min_length=1, max_length=10_000, description="Real images, or a zip of them.")
+    photos: list[Identifier] = Field([], max_length=10_000, description="Photos that a translation style translates.")
     count: int | None = Field(None, ge=2, le=10_000)
 
     def files_read(self) -> list[str]:

@@ -15,7 +15,7 @@ from impasto.inference.output import encode
 from impasto.inference.sampler import Sampler
 from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.video.writer import write_video
-from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskRequest, task
 
 #: Neighbours per side of their square.
 SIDE = 5
@@ -39,7 +39,7 @@ class GenerateRequest(TaskRequest):
     second: Number | None = Field(None, description="Of mixtures: the image that gives appearance.")
     truncation: float | None = Field(None, gt=0, le=100)
     seconds: float = Field(2.0, ge=0.1, le=60, description="Of a film, from one image to the next.")
-    against: list[FileId] = Field([], max_length=10_000, description="Training images, to show the nearest ones.")
+    against: list[Identifier] = Field([], max_length=10_000, description="Training images, to show the nearest ones.")
 
     def files_read(self) -> list[str]:
         return self.against

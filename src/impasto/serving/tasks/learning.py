@@ -14,7 +14,7 @@ from impasto.config.recipe import Recipe
 from impasto.errors import ImpastoError, nearest, printable
 from impasto.serving.library import Library
 from impasto.serving.shelf import style_file
-from impasto.serving.tasks.base import FileId, Stopped, StyleName, TaskContext, TaskRequest, task
+from impasto.serving.tasks.base import Identifier, Stopped, StyleName, TaskContext, TaskRequest, task
 from impasto.style import Card
 from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, Estimate, Row
@@ -24,8 +24,8 @@ from impasto.training.run_dir import RunDir
 class ExploreRequest(TaskRequest):
     """Paintings, and photos if they are to be translated: of each either images or one zip."""
 
-    paintings: list[FileId] = Field(min_length=1, max_length=10_000)
-    photos: list[FileId] = Field([], max_length=10_000)
+    paintings: list[Identifier] = Field(min_length=1, max_length=10_000)
+    photos: list[Identifier] = Field([], max_length=10_000)
     recipe: StyleName | None = Field(None, description="Recipe to train; chosen from the images by default.")
     crop_frames: bool = False
 
@@ -41,8 +41,8 @@ class TrainRequest(TaskRequest):
     """A training: its data (images or one zip), recipe and length."""
 
     name: str = Field("", max_length=100, description="What people call the run.")
-    paintings: list[FileId] = Field(min_length=1, max_length=10_000)
-    photos: list[FileId] = Field([], max_length=10_000)
+    paintings: list[Identifier] = Field(min_length=1, max_length=10_000)
+    photos: list[Identifier] = Field([], max_length=10_000)
     recipe: StyleName | None = Field(None, description="A bundled one; by default that of the style to start from.")
     start: StyleName | None = Field(None, description="Style whose weights to start from.")
     budget: str = Field("30m", max_length=40, description="Such as 30m, 2000steps, 50kimg or 20epochs.")

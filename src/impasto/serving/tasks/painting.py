@@ -26,7 +26,7 @@ from impasto.inference.translator import Translator
 from impasto.inference.video.containers import media_errors
 from impasto.serving.library import MAX_NAME, Library
 from impasto.serving.tables import StoredFile
-from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskRequest, task
 
 #: Longest side of a preview in pixels.
 PREVIEW = 800
@@ -53,8 +53,8 @@ class PaintSettings(TaskRequest):
 class PaintRequest(PaintSettings):
     """Photos, zips of photos and films to paint."""
 
-    files: list[FileId] = Field(min_length=1, max_length=10_000)
-    like: list[FileId] = Field([], max_length=20, description="Images whose light and palette to use.")
+    files: list[Identifier] = Field(min_length=1, max_length=10_000)
+    like: list[Identifier] = Field([], max_length=20, description="Images whose light and palette to use.")
     preview: bool = Field(False, description="Paint the first photo at screen size, before all other jobs.")
 
     def files_read(self) -> list[str]:

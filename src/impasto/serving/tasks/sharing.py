@@ -18,7 +18,7 @@ from impasto.files import atomic_write, make_folder
 from impasto.inference.photo import pixels
 from impasto.inference.sampler import Sampler
 from impasto.serving.shelf import add_style, example_file, new_style_file, style_file
-from impasto.serving.tasks.base import FileId, StyleName, TaskContext, TaskRequest, task
+from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskRequest, task
 from impasto.style import Card, Style
 
 #: Size of an example image in pixels.
@@ -33,7 +33,7 @@ REVISION = r"(@[A-Za-z0-9_.-]{1,100})?"
 class ImportRequest(TaskRequest):
     """A checkpoint of another tool, or a style file."""
 
-    file: FileId
+    file: Identifier
     name: StyleName
     key: str = Field("", max_length=200, description="The generator to import, if there are several.")
 
