@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from fixtures.http_studio import UNHURRIED, HttpStudio, parts, serving
+from fixtures.store import wait_for
 from impasto.serving.app import create_app
 from impasto.serving.limits import Limits
 from impasto.serving.shelf import example_file
@@ -79,6 +80,23 @@ def test_a_studio_whose_queue_is_full_starts(tmp_path: Path) -> None:
         async def start() -> None:
             async with app.router.lifespan_context(app):  # type: ignore[attr-defined]
                 assert queue.jobs() == []
+
+        asyncio.run(start())
+
+
+def test_a_deletion_of_old_files_that_fails_is_in_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*arguments: object) -> int:
+        raise OSError("no such disk")
+
+    monkeypatch.setattr("impasto.serving.app.clean", fails)
+    with parts(tmp_path, Limits()) as (library, queue, _):
+        app = create_app(library, queue).app
+
+        async def start() -> None:
+            async with app.router.lifespan_context(app):  # type: ignore[attr-defined]
+                await asyncio.to_thread(wait_for, lambda: "no such disk" in caplog.text)
 
         asyncio.run(start())
 

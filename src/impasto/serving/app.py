@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -27,6 +28,8 @@ from impasto.serving.tasks import TASKS
 CLEAN_EVERY = 3600.0
 #: Methods that are counted by name; clients may invent others.
 METHODS = ("GET", "POST", "PATCH", "DELETE")
+
+_log = logging.getLogger(__name__)
 
 DESCRIPTION = "Paint photos and films, generate paintings from noise, explore data sets and train GANs."
 
@@ -131,6 +134,8 @@ def _order_examples(library: Library, queue: JobQueue) -> None:
 
 async def _clean(library: Library) -> None:
     while True:
-        with contextlib.suppress(Exception):  # tried again
+        try:
             await asyncio.to_thread(clean, library, time.time())
+        except Exception:  # tried again
+            _log.exception("What nobody needs any more could not be deleted")
         await asyncio.sleep(CLEAN_EVERY)
