@@ -60,8 +60,6 @@ def describe(studio: InStudio, job: Identifier) -> JobView:
 
 @router.delete("/jobs/{job}", status_code=204, summary="Delete an ended job with its results")
 def delete(studio: InStudio, job: Identifier) -> Response:
-    if studio.queue.job(job).state not in ENDED:
-        raise ImpastoError("This job has not ended: cancel it first.")
     studio.library.delete_job(job)
     return Response(status_code=204)
 
