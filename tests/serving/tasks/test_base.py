@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -9,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 
 from fixtures.store import Store, open_store, photo, with_limits
 from impasto.errors import ImpastoError
-from impasto.serving.library import FullError
+from impasto.serving.library import FullError, Library
+from impasto.serving.tables import StoredFile
 from impasto.serving.tasks import TASKS, Stopped, TaskContext
 from impasto.serving.tasks.base import THUMBNAIL
 from impasto.serving.tasks.models import Models
@@ -61,6 +63,26 @@ def test_a_data_set_needs_no_links(store: Store, monkeypatch: pytest.MonkeyPatch
     file = store.upload("a.png", photo())
     (copy,) = begun(store).folder_of("paintings", [file.id]).iterdir()
     assert copy.read_bytes() == photo()
+
+
+def test_a_worker_that_lost_its_job_takes_no_result_of_the_next_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = begun(store, worker="first")
+    store.queue.release("first")
+    held = TaskContext(store.claim(worker="second"), store.library, store.queue, lost.models, "cpu")
+    add = Library.add
+
+    def meanwhile(self: Library, *arguments: Any, **options: Any) -> StoredFile:
+        monkeypatch.setattr(Library, "add", add)
+        with pytest.raises(Stopped):
+            lost.result("a.png", b"lost")
+        return add(self, *arguments, **options)
+
+    monkeypatch.setattr(Library, "add", meanwhile)
+    stored = held.result("a.png", b"held")
+    assert store.library.path(stored).read_bytes() == b"held"
+    assert not list(store.library.incoming.iterdir())
 
 
 def test_a_file_whose_bytes_are_gone_is_named(store: Store) -> None:

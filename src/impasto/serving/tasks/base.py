@@ -233,7 +233,7 @@ class TaskContext:
         if self._results % SPACE_EVERY == 0:
             self.library.require_space(len(data) if isinstance(data, bytes) else data.stat().st_size)
         self._results += 1
-        path = data if isinstance(data, Path) else self.folder / f"{self._results}.part"
+        path = data if isinstance(data, Path) else self.folder / f"{self.job.claim}-{self._results}.part"
         small = None
         with full_disk_errors(Path(name)):
             if isinstance(data, bytes):
