@@ -1,5 +1,7 @@
 import json
 import struct
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -320,3 +322,9 @@ def test_any_safetensors_header_is_read_or_refused_in_one_line(
     for content in (bytes(data), struct.pack("<Q", length) + bytes(data[8:]), noise):
         path.write_bytes(content)
         result_or_one_line(lambda: Style.load(path))
+
+
+def test_a_style_is_loaded_without_torchs_compiler() -> None:
+    """Its symbolic shapes, with sympy, take a fifth of the start-up."""
+    code = "import sys; from impasto.style import Style; Style.load('monet'); sys.exit('sympy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

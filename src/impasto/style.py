@@ -194,12 +194,15 @@ class Style:
 
 def build_network(recipe: Recipe) -> nn.Module:
     """Return the generator of a recipe without initial weights, which are to be loaded."""
-    return _build_on_meta(recipe).to_empty(device="cpu")
+    return _build(recipe, "cpu")
 
 
-def _build_on_meta(recipe: Recipe) -> nn.Module:
-    """Return the generator of a recipe without memory for its weights."""
-    with torch.device("meta"), _Uninitialised():
+def _build(recipe: Recipe, device: str) -> nn.Module:
+    """Return the generator of a recipe without initial weights; on the device ``meta`` also without memory for them.
+
+    ``to_empty`` from there to the CPU would import a second's worth of torch's symbolic shapes.
+    """
+    with torch.device(device), _Uninitialised():
         return build_generator(**recipe.generator_kwargs())
 
 
@@ -208,10 +211,9 @@ def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
 
     Raises RuntimeError if they do not fit.
     """
-    network = _build_on_meta(recipe)
-    if _elements(network.state_dict()) > _elements(weights):
+    if _elements(_build(recipe, "meta").state_dict()) > _elements(weights):
         raise RuntimeError("the network of the recipe is larger than the weights")
-    network = network.to_empty(device="cpu")
+    network = _build(recipe, "cpu")
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
 

@@ -1,6 +1,6 @@
 """Generate paintings from noise: single images, neighbours, mixtures, nearest training images, and films."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from impasto.api.generate import NEAREST, RATE, REACH
 from impasto.config.types import Pixels
-from impasto.errors import ImpastoError
 from impasto.inference.latents import around, truncated, walk
 from impasto.inference.output import encode
 from impasto.inference.sampler import Sampler
@@ -19,6 +18,8 @@ from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskR
 
 #: Neighbours per side of their square.
 SIDE = 5
+#: Frames of the longest film.
+MAX_FRAMES = 100_000
 #: Largest seed and number of an image.
 MAX_NUMBER = 2**31 - 1
 #: A seed, or the number of an image.
@@ -52,7 +53,21 @@ class GenerateRequest(TaskRequest):
             raise ValueError("only a film goes through chosen images")
         if self.show == "nearest" and not self.against:
             raise ValueError("give the training images to find the nearest ones among")
+        if self.show == "film" and (frames := self.frames()) > MAX_FRAMES:
+            raise ValueError(f"a film of {frames:,} frames is too long: choose fewer images or seconds")
         return self
+
+    def numbers(self) -> Sequence[int]:
+        """Numbers of the images of a film, in order."""
+        return self.images or range(self.start, self.start + self.count)
+
+    def steps(self) -> int:
+        """Frames of a film from one image to the next."""
+        return max(round(self.seconds * RATE), 1)
+
+    def frames(self) -> int:
+        """Frames of a film."""
+        return len(self.numbers()) * self.steps()
 
 
 @task("generate", GenerateRequest, summary="Generate paintings from noise")
@@ -108,12 +123,8 @@ def _store(images: Iterable[Pixels], total: int, request: GenerateRequest, conte
 
 
 def _film(sampler: Sampler, request: GenerateRequest, context: TaskContext) -> None:
-    numbers = request.images or range(request.start, request.start + request.count)
+    numbers, steps, total = request.numbers(), request.steps(), request.frames()
     latents = [truncated(sampler.latent(request.seed, number), request.truncation) for number in numbers]
-    steps = max(round(request.seconds * RATE), 1)
-    total = len(latents) * steps
-    if total > 100_000:
-        raise ImpastoError(f"A film of {total:,} frames is too long: choose fewer images or seconds.")
 
     def frames() -> Iterator[tuple[Pixels, int]]:
         for done, image in enumerate(sampler.from_latents(walk(latents, steps, closed=True)), 1):

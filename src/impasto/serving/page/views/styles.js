@@ -35,7 +35,7 @@ function pullForm() {
   const name = text({ label: "Name" });
   const content = h("div", { class: "fields" }, repository.element, name.element);
   return taskForm("Pull from the Hugging Face Hub", "Pull", content, () => store.run("styles/pull", {
-    repository: repository.value, name: name.value || repository.value.split("/").at(-1),
+    repository: repository.value, name: name.value || repository.value.split("/").at(-1).replace(/@.*/, ""),
   }));
 }
 
