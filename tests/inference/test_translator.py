@@ -174,6 +174,24 @@ def test_a_coarse_brush_removes_detail_and_a_fine_one_keeps_it() -> None:
     assert left[1] == stripes.std() and left[0] > 0.4 * left[1] and left[2] < 0.1 * left[1]
 
 
+@pytest.mark.parametrize("brush", [1.0, 2.0])
+def test_a_reduced_photo_becomes_the_reduced_painting(brush: float) -> None:
+    """Strokes of a stroke renderer are a share of the painting, those of other networks are of so many pixels."""
+    photo = np.asarray(Image.fromarray(picture(9, 12)).resize((1600, 1200), Image.Resampling.BICUBIC))
+    small = np.asarray(Image.fromarray(photo).resize((800, 600), Image.Resampling.LANCZOS))
+    options = PaintOptions(brush=brush)
+    model = Translator(decoder_style(), torch.device("cpu"))
+    full = Image.fromarray(model.paint_pixels(photo[None], options)[0])
+    expected = np.asarray(full.resize((800, 600), Image.Resampling.LANCZOS)).astype(float)
+
+    def apart(chosen: PaintOptions) -> float:
+        return float(np.abs(model.paint_pixels(small[None], chosen)[0] - expected).mean())
+
+    assert apart(model.options_at(0.5, options)) < 0.7 * apart(PaintOptions(brush=brush / 2))
+    assert NEGATIVE.options_at(0.5, options).brush == brush / 2
+    assert NEGATIVE.options_at(0.1, options).brush == 0.5  # the finest
+
+
 @pytest.mark.parametrize(("options", "message"), [({"brush": 0.1}, "brush = 0.1"), ({"brush": 9}, "brush = 9")])
 def test_a_brush_size_out_of_range_is_refused(options: dict[str, float], message: str) -> None:
     with pytest.raises(ImpastoError, match=message):

@@ -107,6 +107,12 @@ def test_a_name_of_the_client_is_printable_and_short_in_an_error(app: Guard) -> 
     assert len(answer.json()["detail"]) <= 300
 
 
+def test_a_name_that_cannot_be_one_is_explained_without_its_pattern(app: Guard) -> None:
+    answer = ask(app, "POST", "/v1/styles/pull", json={"repository": "someone/x", "name": 'm"<b>'})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("name: a name has up to 100 letters, digits, dots, hyphens")
+
+
 def test_all_documented_errors_have_a_title_and_unknown_statuses_a_type() -> None:
     assert all(describe(int(status), "x").title in TITLES.values() for status in RESPONSES)
     assert describe(418, "x").type == "urn:impasto:problem:bad-request"

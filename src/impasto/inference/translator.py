@@ -18,7 +18,7 @@ from impasto.config.types import Pixels
 from impasto.device import out_of_memory
 from impasto.errors import ImpastoError
 from impasto.inference.coarse_to_fine import CoarseToFineRenderer
-from impasto.inference.options import DEFAULT, PaintOptions
+from impasto.inference.options import DEFAULT, FINEST, PaintOptions
 from impasto.inference.ordered_map import choose_workers
 from impasto.inference.photo import TooLargeError, open_photo
 from impasto.inference.pipeline import Pipeline
@@ -97,6 +97,12 @@ class Translator(Pipeline):
                 raise
             raise TooLargeError(f"{width}×{height} pixels take more memory than there is: scale it down.") from error
         return paintings
+
+    def options_at(self, scale: float, options: PaintOptions) -> PaintOptions:
+        """Return options with which a photo reduced by ``scale`` (0…1) becomes the painting at full size, reduced."""
+        if self._strokes is not None:  # of a size relative to the painting
+            return options
+        return replace(options, brush=max(FINEST, options.brush * scale))
 
     def paint_stream(self, photos: Iterable[Pixels]) -> Iterator[Pixels]:
         """Yield the paintings of photos of one size, each uint8 (H, W, 3); one batch is in memory at a time."""

@@ -15,6 +15,7 @@ from starlette.routing import Match
 from impasto.errors import ImpastoError, printable, shorten
 from impasto.serving.jobs import QueueFullError
 from impasto.serving.library import FullError, NotFoundError, SettingsError
+from impasto.serving.tasks.base import IDENTIFIER, STYLE_NAME
 
 MEDIA_TYPE = "application/problem+json"
 #: Seconds after which a client is told to try again.
@@ -57,6 +58,11 @@ BY_STATUS = {
     408: "timeout", 409: "conflict", 413: "too-large", 415: "bad-request", 416: "range", 422: "invalid",
     429: "too-many-requests", 500: "error", 503: "unavailable", 507: "full",
 }  # fmt: skip
+#: What a text is, by the pattern that it does not match.
+PATTERNS = {
+    STYLE_NAME: "a name has up to 100 letters, digits, dots, hyphens and underscores, and begins with none of . and -",
+    IDENTIFIER: "an identifier has 32 hexadecimal digits",
+}
 #: What Starlette says in two words.
 DETAILS = {
     404: "There is nothing under this address.",
@@ -136,7 +142,10 @@ def _allowed(app: FastAPI, request: Request) -> list[str]:
 def _first_error(error: RequestValidationError) -> str:
     first: dict[str, Any] = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-    return shorten(printable(f"{where or 'body'}: {first['msg']}"), 300)
+    said = first["msg"]
+    if first["type"] == "string_pattern_mismatch":
+        said = PATTERNS.get(first["ctx"]["pattern"], said)
+    return shorten(printable(f"{where or 'body'}: {said}"), 300)
 
 
 #: Errors that any call may answer, for the OpenAPI document. The schema is part of it as jobs hold problems.

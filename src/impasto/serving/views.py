@@ -246,7 +246,7 @@ def _seconds_left(job: Job, place: int | None, typical: Typical, now: float) -> 
     if job.state == "running" and job.total and job.claimed is not None:
         before = job.done_before if job.done >= job.done_before else 0  # it may have begun again
         done = job.done + job.part
-        if done == before:
+        if done == before or done >= job.total:  # what comes after the last one is not known
             return None
         return max(0.0, (now - job.claimed) * (job.total - done) / (done - before))
     if place is not None and job.lane != "train":

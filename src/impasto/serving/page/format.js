@@ -53,9 +53,10 @@ export function standing(job) {
   const count = job.total ? [whole, part].filter(Boolean).join(", ") : "";
   const left = job.seconds_left === null ? "" : `about ${duration(job.seconds_left)} left`;
   const place = job.place ? `waiting, place ${job.place} in the queue` : "waiting";
+  const finishing = job.total && job.done >= job.total ? "finishing …" : "";
   const parts = {
     queued: [place],
-    running: job.wish ? [WISHES[job.wish], count] : [count || job.message || "working", left],
+    running: job.wish ? [WISHES[job.wish], count] : [count || job.message || "working", left || finishing],
     paused: ["paused", count],
     done: [count && job.done < job.total ? `done: ${count}` : ""],
     failed: ["failed"],

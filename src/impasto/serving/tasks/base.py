@@ -26,8 +26,9 @@ from impasto.serving.tasks.models import Models
 #: Which workers take a job: ``paint`` for everything short, ``train`` for what runs for hours.
 Lane = Literal["paint", "train"]
 #: Identifiers of files and jobs, and names of styles and recipes; neither can be a path.
-Identifier = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-StyleName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$")]
+IDENTIFIER, STYLE_NAME = r"^[0-9a-f]{32}$", r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,99}$"
+Identifier = Annotated[str, Field(pattern=IDENTIFIER)]
+StyleName = Annotated[str, Field(pattern=STYLE_NAME)]
 #: Longest side of a thumbnail in pixels.
 THUMBNAIL = 480
 #: Seconds between two reports of the progress.

@@ -258,11 +258,9 @@ def preview(request: PaintRequest, context: TaskContext) -> dict[str, Any]:
             except UnreadableError as reason:
                 raise ImpastoError(f"{file.name} cannot be painted: {reason}.") from reason
     image.thumbnail((PREVIEW, PREVIEW), Image.Resampling.LANCZOS)
-    scale = image.width / whole[0]
-    # Strokes look as in the painting at full size, seen from afar.
-    finer = replace(options, brush=max(FINEST, options.brush * scale))
     context.check()
-    painting = Image.fromarray(translator.paint_pixels(pixels(image)[None], finer)[0])
+    reduced = translator.options_at(image.width / whole[0], options)
+    painting = Image.fromarray(translator.paint_pixels(pixels(image)[None], reduced)[0])
     for name, shown in (("photo.jpg", image), ("preview.jpg", painting)):
         context.result(name, encode(name, shown), source=file.id, size=shown.size, shown=False)
     return {"width": whole[0], "height": whole[1]}

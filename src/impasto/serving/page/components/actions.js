@@ -5,6 +5,16 @@ import { h } from "../dom.js";
 /** An empty place for one sentence about a failure. */
 export const errorLine = () => h("p", { class: "error", role: "alert" });
 
+/** Whatever is changed within the element, the failure is of before. @param {HTMLElement} element */
+export function forgetful(element, message) {
+  for (const name of ["input", "change"]) {
+    element.addEventListener(name, () => {
+      message.textContent = "";
+    });
+  }
+  return element;
+}
+
 /** While `run` runs, the button is disabled. */
 async function guard(button, message, run) {
   message.textContent = "";
@@ -45,7 +55,7 @@ export function actionForm(submit, message, run, kind, ...content) {
     event.preventDefault();
     guard(submit, message, run);
   };
-  return h("form", { class: kind, onsubmit }, ...content);
+  return forgetful(h("form", { class: kind, onsubmit }, ...content), message);
 }
 
 /**

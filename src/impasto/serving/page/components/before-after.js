@@ -7,6 +7,8 @@ import { h } from "../dom.js";
 
 const STEP = 2;
 const LARGE_STEP = 10;
+/** A picture that is not so many times as wide as it is shown gains nothing at 100 %. */
+const HARDLY = 1.3;
 
 class BeforeAfter extends HTMLElement {
   #split = 50;
@@ -56,6 +58,7 @@ class BeforeAfter extends HTMLElement {
     const { naturalWidth: width, naturalHeight: height } = this.after;
     this.canvas.style.setProperty("--width", `${width}px`);
     this.canvas.style.setProperty("--ratio", width && height ? width / height : 1);
+    this.zoom.hidden = width < HARDLY * this.canvas.clientWidth;
   }
 
   #toggleZoom() {

@@ -48,7 +48,11 @@ export function createJobList({ accepts, shown = SHOWN, empty = "", grid = {}, e
   store.addEventListener("job", ({ detail }) => put(detail));
   store.addEventListener("removed", ({ detail }) => remove(detail));
   store.addEventListener("file", ({ detail }) => sections.forEach((section) => section.grid.update(detail)));
-  return { element };
+  return {
+    element,
+    /** Show the newest job. */
+    reveal: () => element.scrollIntoView({ block: "start" }),
+  };
 }
 
 /**

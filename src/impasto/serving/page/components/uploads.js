@@ -8,17 +8,22 @@ import { errorLine } from "./actions.js";
 import { dropZone } from "./drop-zone.js";
 
 const AT_ONCE = 3;
-const REMEMBERED = 50;
-/** Options for images as folders, files or a zip. */
-export const DATA_SET = { accept: "image/*,.zip,.tif,.tiff", folders: true };
+const REMEMBERED = 500;
+/** Options for images as folders, files or one zip. */
+export const DATA_SET = { accept: "image/*,.zip,.tif,.tiff", folders: true, oneZip: true };
 
+/** @param {import("../api.js").File} file */
+const isZip = (file) => file.name.toLowerCase().endsWith(".zip");
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$)/i;
 
 /**
  * @param {{label: string, hint?: string, noun?: string, accept?: string, multiple?: boolean, folders?: boolean,
- *   key?: string, onchange?: () => void}} options `key`: name under which the choice survives a reload
+ *   oneZip?: boolean, key?: string, onchange?: () => void}} options `oneZip`: a zip takes the place of all others;
+ *   `key`: name under which the choice survives a reload
  */
-export function createUploads({ noun = "file", multiple = true, key, onchange = () => {}, ...zone }) {
+export function createUploads({
+  noun = "file", multiple = true, oneZip = false, key, onchange = () => {}, ...zone
+}) {
   /** @type {import("../api.js").File[]} */
   let files = [];
   const bar = h("progress", { max: 1, value: 0, ariaLabel: `Upload of ${noun}s` });
@@ -34,6 +39,7 @@ export function createUploads({ noun = "file", multiple = true, key, onchange = 
     clear.ariaLabel = `Remove ${plural(files.length, noun)}`;
     const name = files.length === 1 ? files[0].name : plural(files.length, noun);
     summary.replaceChildren(`${name}, ${size(bytes)}`, clear);
+    self.element.dispatchEvent(new Event("change", { bubbles: true }));
     onchange();
   };
 
@@ -70,7 +76,8 @@ export function createUploads({ noun = "file", multiple = true, key, onchange = 
     if (failures.length) message.textContent = failures[0] + more;
     const stored = ordered.map((file) => made.get(file)).filter(Boolean);
     if (!stored.length) return;
-    files = multiple ? [...files, ...stored] : stored;
+    const zip = oneZip && stored.findLast(isZip);
+    files = zip ? [zip] : multiple ? [...files.filter((file) => !oneZip || !isZip(file)), ...stored] : stored;
     changed();
   }
 

@@ -9,8 +9,8 @@ import { createUploads, DATA_SET } from "../components/uploads.js";
 import { h } from "../dom.js";
 import { store } from "../store.js";
 
-/** @param {import("../api.js").Style} style */
-export function askEvaluation(style) {
+/** @param {import("../api.js").Style} style @param {() => void} begun called when the job waits */
+export function askEvaluation(style, begun) {
   const [source, target] = style.domains.split(" → ");
   const against = createUploads({
     label: `Real ${target}`, hint: "A folder or a zip. The more images, the smaller the errors of the scores.",
@@ -30,6 +30,7 @@ export function askEvaluation(style) {
       style: style.name, against: against.ids, photos: photos ? photos.ids : [], count: count.value,
     });
     dialog.close();
+    begun();
   });
   const dialog = openDialog(`Evaluate ${style.name}`, form);
   dialog.classList.add("small");

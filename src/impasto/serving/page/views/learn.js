@@ -1,7 +1,7 @@
 /** Train on your own paintings: inspect them, start a training, follow the runs. */
 
 import { api } from "../api.js";
-import { actionButton, errorLine } from "../components/actions.js";
+import { actionButton, errorLine, forgetful } from "../components/actions.js";
 import { createJobList } from "../components/job-list.js";
 import { isReport, reportFrame } from "../components/report.js";
 import { createUploads, DATA_SET } from "../components/uploads.js";
@@ -52,11 +52,11 @@ export function learnView() {
   }
 
   const explorations = createJobList({ accepts: (job) => job.kind === "explore", shown: 1, extra: findings });
+  const inspection = h("section", {}, h("h2", {}, "1. Inspect the data"),
+    h("div", { class: "pair" }, paintings.element, photos.element),
+    h("div", { class: "row" }, explore), message, explorations.element);
   const overview = h("div", { class: "view" },
-    h("h1", {}, "Train your own style"),
-    h("section", {}, h("h2", {}, "1. Inspect the data"),
-      h("div", { class: "pair" }, paintings.element, photos.element),
-      h("div", { class: "row" }, explore), message, explorations.element),
+    h("h1", {}, "Train your own style"), forgetful(inspection, message),
     h("section", {}, h("h2", {}, "2. Train"), training.element),
     h("section", {}, h("h2", {}, "3. Runs"), runs.element));
 

@@ -1,7 +1,7 @@
 /** Paint photos, zips and films with a style: preview, settings, results. */
 
 import { api, urls } from "../api.js";
-import { actionForm, errorLine } from "../components/actions.js";
+import { actionForm, errorLine, forgetful } from "../components/actions.js";
 import "../components/before-after.js";
 import { acceptDrops } from "../components/drop-zone.js";
 import { createJobList } from "../components/job-list.js";
@@ -122,6 +122,7 @@ export function paintView() {
     h("h1", {}, "Paint your photos"),
     h("div", { class: "workbench" }, h("div", { class: "easel" }, notice, stage, strip, uploads.element), form),
     h("section", { class: "results", ariaLabel: "Paintings" }, h("h2", {}, "Paintings"), jobs.element));
+  forgetful(uploads.element, message);
   acceptDrops(element, uploads.add);
   document.addEventListener("paste", (event) => {
     if (element.isConnected && event.clipboardData.files.length) uploads.add([...event.clipboardData.files]);

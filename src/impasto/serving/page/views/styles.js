@@ -12,7 +12,8 @@ import { size } from "../format.js";
 import { isStyleJob, store } from "../store.js";
 import { askEvaluation, evaluationOf } from "./evaluation.js";
 
-function importForm() {
+/** @param {() => void} begun called when the job waits */
+function importForm(begun) {
   const file = createUploads({
     label: "Drop a .pth or .safetensors file here", accept: ".pth,.pt,.safetensors", multiple: false, noun: "file",
     onchange: () => {
@@ -27,16 +28,21 @@ function importForm() {
     if (!file.ids.length) throw new Error("Add a checkpoint first.");
     await store.run("styles/import", { file: file.ids[0], name: name.value, ...(key.value && { key: key.value }) });
     file.set([]);
+    begun();
   });
 }
 
-function pullForm() {
+/** @param {() => void} begun called when the job waits */
+function pullForm(begun) {
   const repository = text({ label: "Repository", placeholder: "owner/name" });
   const name = text({ label: "Name" });
   const content = h("div", { class: "fields" }, repository.element, name.element);
-  return taskForm("Pull from the Hugging Face Hub", "Pull", content, () => store.run("styles/pull", {
-    repository: repository.value, name: name.value || repository.value.split("/").at(-1).replace(/@.*/, ""),
-  }));
+  return taskForm("Pull from the Hugging Face Hub", "Pull", content, async () => {
+    await store.run("styles/pull", {
+      repository: repository.value, name: name.value || repository.value.split("/").at(-1).replace(/@.*/, ""),
+    });
+    begun();
+  });
 }
 
 /** @param {import("../api.js").Style} style */
@@ -50,8 +56,8 @@ function askPush(style) {
   dialog.classList.add("small");
 }
 
-/** @param {import("../api.js").Style} style */
-function card(style) {
+/** @param {import("../api.js").Style} style @param {() => void} begun called when a job waits */
+function card(style, begun) {
   const { extras } = store.about;
   const message = errorLine();
   const button = (label, run) =>
@@ -71,8 +77,8 @@ function card(style) {
         style.description.slice(1).map((line) => h("p", { class: "hint" }, line))),
       h("div", { class: "row" },
         download,
-        extras.train && button("Evaluate", () => askEvaluation(style)),
-        extras.onnx && button("Export ONNX", () => store.run("styles/export", { style: style.name })),
+        extras.train && button("Evaluate", () => askEvaluation(style, begun)),
+        extras.onnx && button("Export ONNX", () => store.run("styles/export", { style: style.name }).then(begun)),
         extras.hub && button("Push", () => askPush(style)),
         style.origin !== "bundled" && button("Delete", remove)),
       message));
@@ -80,14 +86,14 @@ function card(style) {
 
 export function stylesSection() {
   const list = h("ul", { class: "style-list", role: "list" });
-  const draw = () => list.replaceChildren(...store.styles.map(card));
-  store.addEventListener("styles", draw);
-  draw();
+  const draw = () => list.replaceChildren(...store.styles.map((style) => card(style, jobs.reveal)));
   const jobs = createJobList({
     accepts: (job) => isStyleJob(job) || job.kind === "evaluate", shown: 4, extra: evaluationOf,
   });
+  store.addEventListener("styles", draw);
+  draw();
   return {
     element: h("div", {}, h("h2", { class: "visually-hidden" }, "Styles"), jobs.element, list,
-      h("div", { class: "pair" }, importForm(), store.about.extras.hub && pullForm())),
+      h("div", { class: "pair" }, importForm(jobs.reveal), store.about.extras.hub && pullForm(jobs.reveal))),
   };
 }
