@@ -28,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from fixtures import noise_style
 from fixtures.invented_runs import begin, log_rows, write_log
 from fixtures.translators import translator
+from results import record
 
 #: Pictures from which the time of the start is taken, and side of the pictures.
 START, SIDE = 40, 32
@@ -223,7 +224,10 @@ def measure(name: str, usual: list[int], scratch: Path) -> float:
             f"{name:<20}{size:>7,} {cost.seconds:>8.1f} s {cost.processor:>8.1f} s {found} {cost.memory >> 20:>6,} MiB",
             flush=True,
         )
-    return exponent(sizes, costs, start) if len(sizes) > 1 else 0.0
+    slope = exponent(sizes, costs, start) if len(sizes) > 1 else 0.0
+    times = ", ".join(f"{size:,}: {cost.processor:.1f} s" for size, cost in zip(sizes, costs, strict=True))
+    record(f"{name}, growth", costs[-1].seconds, note=f"exponent {slope:.2f} (processor time {times})")
+    return slope
 
 
 def main() -> None:

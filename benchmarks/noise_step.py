@@ -24,6 +24,7 @@ from impasto.methods.discriminator_step import Reconstructing
 from impasto.methods.gan import Gan, GanRecipe
 from impasto.networks import build_discriminator, build_generator
 from impasto.training.ema import ModelEma
+from results import record
 from turns import Way, seconds_per_step
 
 WARM_UP = 1  # steps that prepare kernels and memory
@@ -91,6 +92,7 @@ def main() -> None:
     print(f"{recipe.name}, {device}, {torch.get_num_threads()} threads, {precision}, batch {recipe.batch}")
     for name, median in medians.items():
         print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
+    record(f"{recipe.name}, a step", medians["ours"], medians["plain"])
 
 
 if __name__ == "__main__":

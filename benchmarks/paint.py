@@ -1,6 +1,6 @@
 """Speed and memory of stylisation, compared with a typical notebook.
 
-    python benchmarks/paint.py PHOTOS LARGE.jpg [--count 256]
+    python benchmarks/paint.py PHOTOS [LARGE.jpg] [--count 256]
 
 Many: photos to JPEGs in a zip with CycleGAN's ResNet-9 (64 channels). The baseline, as in the competition's notebooks:
 float32, contiguous, InstanceNorm2d, one photo after the other is opened, painted, encoded and written. Ours:
@@ -13,11 +13,8 @@ Start-up: ``impasto paint`` of one photo of 256 pixels with ``monet``, the whole
 """
 
 import argparse
-import contextlib
 import copy
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 import zipfile
@@ -27,21 +24,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from command import run
 from impasto.config.recipe import Recipe
 from impasto.data.augment import to_pixels
 from impasto.device import choose_device
 from impasto.inference.precision import optimise_network
 from impasto.networks import build_generator
 from impasto.style import Card, Style
+from results import record
 from translate_step import copy_weights, resnet_9
 
 DEVICE = choose_device("auto")
-IMPASTO = Path(sys.executable).with_name("impasto")
 
 
 def style() -> Style:
@@ -100,20 +97,6 @@ def convolutions(network: nn.Module) -> float:
     return min(times)
 
 
-def measured(*command: str | Path) -> tuple[float, int]:
-    """Run a command; return seconds and peak memory in bytes."""
-    start = time.perf_counter()
-    process = psutil.Popen([*map(str, command)], stdout=subprocess.DEVNULL)
-    most = 0
-    while process.poll() is None:
-        with contextlib.suppress(psutil.Error):
-            most = max(most, process.memory_info().rss)
-        time.sleep(0.005)
-    if process.returncode:
-        sys.exit(f"{' '.join(map(str, command))} failed")
-    return time.perf_counter() - start, most
-
-
 def many(photos: list[Path], folder: Path) -> None:
     """Compare the command, in its own process, with the baseline, here."""
     ours = style()
@@ -128,9 +111,8 @@ def many(photos: list[Path], folder: Path) -> None:
     some.mkdir()
     for path in photos:
         shutil.copy(path, some)
-    fast, memory = measured(
-        IMPASTO, "paint", some, "--style", folder / "resnet.safetensors", "--out", folder / "ours.zip"
-    )
+    cost = run("paint", some, "--style", folder / "resnet.safetensors", "--out", folder / "ours.zip")
+    fast, memory = cost.seconds, cost.memory
     limit = len(photos) * convolutions(ours.network)
     print(f"{len(photos)} photos into a zip, ResNet-9 of 64 channels, {DEVICE}, {torch.get_num_threads()} threads")
     print(f"  baseline                 {slow:7.1f} s")
@@ -140,7 +122,15 @@ def many(photos: list[Path], folder: Path) -> None:
         pairs = [
             [np.asarray(Image.open(BytesIO(each.read(path.name))), float) for each in (one, other)] for path in photos
         ]
-    print(f"  the paintings differ by {np.mean([np.abs(a - b).mean() for a, b in pairs]):.2f} grey levels on average")
+    apart = f"differ by {np.mean([np.abs(a - b).mean() for a, b in pairs]):.2f} grey levels on average"
+    print(f"  the paintings {apart}")
+    record(
+        f"impasto paint, {len(photos)} photos into a zip, ResNet-9",
+        fast,
+        slow,
+        limit,
+        f"{memory / 1e6:.0f} MB, {apart}",
+    )
 
 
 def large(photo: Path, folder: Path) -> None:
@@ -151,27 +141,31 @@ def large(photo: Path, folder: Path) -> None:
         smaller = whole.resize((whole.width // share, whole.height // share), Image.Resampling.LANCZOS)
         path = folder / f"large-{share}.jpg"
         smaller.save(path, quality=92)
-        seconds, memory = measured(IMPASTO, "paint", path, "--out", folder / f"painted-{share}.jpg")
+        cost = run("paint", path, "--out", folder / f"painted-{share}.jpg")
+        seconds, memory = cost.seconds, cost.memory
         size = smaller.width * smaller.height / 1e6
         print(f"{size:6.1f} megapixels with monet {seconds:7.1f} s   {memory / 1e6:.0f} MB")
+        record(f"impasto paint, {size:.1f} megapixels with monet", seconds, note=f"{memory / 1e6:.0f} MB")
 
 
 def start(photo: Path, folder: Path) -> None:
     """Run the whole command for one small photo."""
-    times = [measured(IMPASTO, "paint", photo, "--out", folder / f"start-{number}")[0] for number in range(5)]
+    times = [run("paint", photo, "--out", folder / f"start-{number}").seconds for number in range(5)]
     print(f"one photo of 256 pixels, the whole command: {min(times):.2f} to {max(times):.2f} s")
+    record("impasto paint, one photo of 256 pixels", min(times))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path, help="a folder of photos of 256 pixels")
-    parser.add_argument("large", type=Path, help="a large photo")
+    parser.add_argument("large", type=Path, nargs="?", help="a large photo")
     parser.add_argument("--count", type=int, default=256)
     arguments = parser.parse_args()
     photos = sorted(arguments.photos.glob("*.jpg"))[: arguments.count]
     with tempfile.TemporaryDirectory() as scratch:
         start(photos[0], Path(scratch))
-        large(arguments.large, Path(scratch))
+        if arguments.large is not None:
+            large(arguments.large, Path(scratch))
         many(photos, Path(scratch))
 
 

@@ -30,6 +30,7 @@ import psutil
 from PIL import Image, ImageFilter
 
 from impasto.style import bundled_styles
+from results import record
 
 COMMAND = [sys.executable, "-c", "from impasto.cli import main; main()"]
 #: Seconds for the first painting, and for any other.
@@ -173,6 +174,10 @@ def main() -> None:
             print(
                 f"  throughput {rate * command:.2f} of the command's without start-up, {whole / seconds:.2f} with its"
             )
+            record(
+                f"studio, {len(photos)} photos by {arguments.clients} clients against impasto paint", seconds, whole,
+                note=f"p95 {cuts[-1]:.1f} s, {failures} failures",
+            )  # fmt: skip
             print(f"  latency: p50 {statistics.median(latencies):.2f} s, p95 {cuts[-1]:.2f} s")
             print(f"  {failures} failures; memory of server and workers {before} before, {memory(server)} after")
             before = memory(server)
