@@ -1,6 +1,6 @@
 """Data-parallel training: the processes of a training, each of which makes every step on its part of the batch.
 
-The batch of a recipe is the global one. Each process has the networks whole, and a contiguous part of the samples. Random
+The batch of a recipe is the global one. Each process has all networks, and a contiguous part of the samples. Random
 numbers of samples are drawn for the global batch by every process, from the same generator, and cut to its part
 (:func:`whole`, :func:`part`); statistics over the batch are those of the global one (:func:`mean`, :func:`gather`); and
 gradients are averaged before each update (:func:`average_gradients`). So a training is the same for any number of
@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
-    from torch.distributed import ProcessGroup, Store
+    from torch._C._distributed_c10d import Store
+    from torch.distributed import ProcessGroup
 
 #: Gradients are averaged in groups of about this many numbers, each with one message.
 BUCKET = 16 << 20
@@ -33,7 +34,15 @@ STEP_TIMEOUT, WAIT_TIMEOUT = timedelta(minutes=5), timedelta(days=2)
 
 
 class LostProcessError(ImpastoError):
-    """Another process of the training has ended, or cannot be reached."""
+    """Another process of the training has ended, or cannot be reached.
+
+    Attributes:
+        reason, advice: the parts of the message: what happened, and what to do.
+    """
+
+    def __init__(self, reason: str = "Another process of the training has ended.", advice: str = "") -> None:
+        self.reason, self.advice = reason, advice
+        super().__init__(f"{reason} {advice}".rstrip())
 
 
 @dataclass(frozen=True)
@@ -111,9 +120,8 @@ def connected(rank: int, size: int, device: torch.device, store: "Store | None" 
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    address = {} if store is None else {"store": store, "rank": rank, "world_size": size}
     with _losses_explained():
-        dist.init_process_group(backend, timeout=STEP_TIMEOUT, **address)
+        dist.init_process_group(backend, timeout=STEP_TIMEOUT, store=store, rank=rank, world_size=size)
     try:
         with _losses_explained():
             control = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
@@ -128,7 +136,7 @@ def _losses_explained() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        raise LostProcessError("Another process of the training has ended, or cannot be reached.") from error
+        raise LostProcessError from error
 
 
 # Samples.
@@ -161,8 +169,8 @@ def span(count: int, total: int | None = None) -> Span:
 
 @contextmanager
 def concatenated(*spans: Span) -> Iterator[None]:
-    """Declare that the batches in networks called inside are the concatenation of several, of these spans. Otherwise each
-    process has as many samples, in its order."""
+    """Declare that networks called inside get the concatenation of several batches, of these spans. Otherwise each
+    process has as many samples, in the order of the processes."""
     token = _spans.set(spans)
     try:
         yield
@@ -193,8 +201,8 @@ def part(values: Tensor, dim: int = 0) -> Tensor:
 
 
 class _Mean(torch.autograd.Function):
-    """The mean over the processes. Each process differentiates its own loss, and gradients are averaged afterwards, so the
-    gradient is a mean too."""
+    """The mean over the processes. Each process differentiates its own loss, and gradients are averaged afterwards, so
+    the gradient is a mean too."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:

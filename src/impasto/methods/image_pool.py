@@ -27,8 +27,8 @@ class ImagePool(nn.Module):
         """Return as many images as ``fakes`` (B, 3, size, size), detached; with capacity 0 the fakes themselves.
 
         Each fake in turn is stored and returned while the pool is not full; afterwards, with probability ½, it is
-        swapped with a random one of the pool. ``rng`` is on the fakes' device. All processes of a training hold the same
-        pool, and each fake of the global batch passes through it.
+        swapped with a random one of the pool. ``rng`` is on the fakes' device. In data-parallel training all processes
+        hold the same pool, and the fakes of all pass through it.
         """
         if not self.capacity:
             return fakes

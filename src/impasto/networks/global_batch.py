@@ -11,8 +11,8 @@ from impasto import parallel
 
 
 def act_on_global_batch(network: nn.Module) -> nn.Module:
-    """Let the BatchNorm2d and Dropout layers of a network act on the batch of all processes, and return it. Parameters and
-    names stay as they are."""
+    """Let the BatchNorm2d and Dropout layers of a network act on the batch of all processes, and return it; parameters
+    and names stay as they are."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = GlobalBatchNorm2d
@@ -43,8 +43,8 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
 
 
 class _Normalise(torch.autograd.Function):
-    """Normalise maps (B, C, H, W) by the mean and variance of the global batch; returns also these, (C,), and the number
-    of values that they are of. The parts of the processes may differ in size."""
+    """Normalise maps (B, C, H, W) by the mean and variance of the global batch; return also these, (C,), and of how
+    many values they are. The parts of the processes may differ in size."""
 
     @staticmethod
     def forward(
@@ -63,7 +63,7 @@ class _Normalise(torch.autograd.Function):
         return output, mean, variance, count
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         maps, weight, mean, scale, count = ctx.saved_tensors
         mean, scale = mean[:, None, None], scale[:, None, None]
