@@ -160,7 +160,7 @@ class _Started:
     def _reason(self, ended: Mapping[int, int]) -> str:
         # Those that failed because of another one end with LOST.
         rank, code = next(((r, c) for r, c in ended.items() if c != LOST), next(iter(ended.items())))
-        which = f"Process {rank} of 0 to {len(self.devices) - 1}"
+        which = f"Process {rank} (of {len(self.devices)}, from 0)"
         if code < 0:
             name = signal.Signals(-code).name
             memory = ", as the system does where memory is short" if -code == signal.SIGKILL else ""
