@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
-    from torch._C._distributed_c10d import Store
-    from torch.distributed import ProcessGroup
+    from torch.distributed import ProcessGroup, Store  # type: ignore[attr-defined]
 
 #: Gradients are averaged in groups of about this many numbers, each with one message.
 BUCKET = 16 << 20
@@ -71,7 +70,7 @@ class Processes:
         if self.size == 1:
             return message
         length = torch.tensor([len(message)])
-        with _losses_explained():
+        with losses_explained():
             dist.broadcast(length, 0, group=self.control)
             content = torch.empty(int(length), dtype=torch.uint8)
             if self.first and message:
@@ -84,7 +83,7 @@ class Processes:
         if self.size == 1:
             return [message]
         found: list[Any] = [None] * self.size
-        with _losses_explained():
+        with losses_explained():
             dist.all_gather_object(found, message, group=self.control)
         return found
 
@@ -109,21 +108,21 @@ def using(processes: Processes) -> Iterator[None]:
 
 
 @contextmanager
-def connected(rank: int, size: int, device: torch.device, store: "Store | None" = None) -> Iterator[Processes]:
+def connected(rank: int, size: int, device: torch.device, store: "Store") -> Iterator[Processes]:
     """Connect this process with the others; all of them must come here.
 
     Args:
         rank, size: see :class:`Processes`.
         device: the device of this process.
-        store: where the processes find each other; None for the address in torchrun's environment variables.
+        store: where the processes find each other.
     """
     if device.type == "cuda":
         torch.cuda.set_device(device)
     backend = "nccl" if device.type == "cuda" else "gloo"
-    with _losses_explained():
+    with losses_explained():
         dist.init_process_group(backend, timeout=STEP_TIMEOUT, store=store, rank=rank, world_size=size)
     try:
-        with _losses_explained():
+        with losses_explained():
             control = dist.new_group(backend="gloo", timeout=WAIT_TIMEOUT)
         yield Processes(rank, size, dist.group.WORLD, control)
     finally:
@@ -131,7 +130,7 @@ def connected(rank: int, size: int, device: torch.device, store: "Store | None" 
 
 
 @contextmanager
-def _losses_explained() -> Iterator[None]:
+def losses_explained() -> Iterator[None]:
     """Turn the failure of a message into LostProcessError."""
     try:
         yield
@@ -236,7 +235,7 @@ def weighted(value: Tensor, samples: Span) -> Tensor:
 def all_sum(value: Tensor) -> Tensor:
     """Return the sum of a tensor over the processes."""
     total = value.detach().clone(memory_format=torch.contiguous_format)
-    with _losses_explained():
+    with losses_explained():
         dist.all_reduce(total, group=current().group)
     return total
 
@@ -249,7 +248,7 @@ def gather(samples: Tensor) -> Tensor:
         return samples
     samples = samples.detach().contiguous()
     parts = [torch.empty_like(samples) for _ in range(processes.size)]
-    with _losses_explained():
+    with losses_explained():
         dist.all_gather(parts, samples, group=processes.group)
     return torch.cat(parts)
 

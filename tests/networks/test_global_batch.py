@@ -34,7 +34,8 @@ def test_layers_of_other_kinds_stay() -> None:
     class OwnNorm(nn.BatchNorm2d):
         pass
 
-    network = act_on_global_batch(nn.Sequential(OwnNorm(3), nn.BatchNorm1d(3), nn.BatchNorm2d(3)))
+    network = nn.Sequential(OwnNorm(3), nn.BatchNorm1d(3), nn.BatchNorm2d(3))
+    act_on_global_batch(network)
     assert [type(each) for each in network] == [OwnNorm, nn.BatchNorm1d, GlobalBatchNorm2d]
 
 

@@ -10,7 +10,7 @@ import torch
 from impasto import parallel
 from impasto._version import __version__
 from impasto.api.training_data import Stores, absolute, open_stores, reopen_stores, require_photos, source_facts
-from impasto.api.training_processes import process_count, restarted, started_outside, threads_each, training_processes
+from impasto.api.training_processes import Team, process_count, started_outside, threads_each, training_processes
 from impasto.api.training_replica import agree, announce, follow
 from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
@@ -94,12 +94,14 @@ def train(
     Budget.parse(budget).require_parts(len(base.speed_changes) + 1)
     _require_divisible(base, process_count(devices))
     out = user_path(out)
-    with training_processes(device, devices) as (processes, own_device):
+    with training_processes(device, devices) as team:
+        processes, own_device = team.processes, team.device
         agree(processes, None, {"recipe": base.values(), "seed": seed, "budget": budget})
         if not processes.first:
             return follow(processes, own_device)
-        if restarted() and (out / "run.json").exists():
-            return _resume(RunDir.open(out), processes, own_device, callbacks=callbacks, observer=observer)
+        if team.begun:
+            begun = RunDir.open(out)
+            return _resume(begun, team, callbacks=callbacks, observer=observer, progress=progress)
         chosen_precision = choose_precision(precision, own_device)
         RunDir.require_free(out)
         stores = open_stores(base, paintings, photos, crop_frames)
@@ -120,10 +122,11 @@ def train(
             "loggers": loggers,
         }
         run = RunDir.create(out, base, facts)
+        team.begin()
         with atomic_write(run.path / "pictures.json") as part:
             part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
         with run.lock():
-            return _train(run, stores, processes, own_device, callbacks, observer, progress)
+            return _train(run, stores, team, callbacks, observer, progress)
 
 
 def resume(
@@ -164,18 +167,17 @@ def resume(
         resumed.require_resumable()
         device, devices = device or resumed.facts["device"], devices or resumed.facts.get("processes", 1)
         _require_divisible(resumed.recipe, devices)
-    with training_processes(device or "auto", devices) as (processes, own_device):
-        agree(processes, None, {"budget": budget})
-        if not processes.first:
-            return follow(processes, own_device)
+    with training_processes(device or "auto", devices) as team:
+        agree(team.processes, None, {"budget": budget})
+        if not team.processes.first:
+            return follow(team.processes, team.device)
         resumed = RunDir.open(user_path(run))
-        return _resume(resumed, processes, own_device, paintings, photos, budget, log, callbacks, observer, progress)
+        return _resume(resumed, team, paintings, photos, budget, log, callbacks, observer, progress)
 
 
 def _resume(
     run: RunDir,
-    processes: Processes,
-    device: torch.device,
+    team: Team,
     paintings: str | Path | None = None,
     photos: str | Path | None = None,
     budget: str | None = None,
@@ -184,7 +186,8 @@ def _resume(
     observer: Observer | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Resume a run as the first of the processes, on its device."""
+    """Resume a run as the first of its processes."""
+    processes, device = team.processes, team.device
     with run.lock():
         run.require_resumable()
         _require_divisible(run.recipe, processes.size)
@@ -208,19 +211,19 @@ def _resume(
             budget=budget or facts["budget"],
             loggers=loggers,
         )
-        return _train(run, stores, processes, device, callbacks, observer, progress)
+        return _train(run, stores, team, callbacks, observer, progress)
 
 
 def _train(
     run: RunDir,
     stores: Stores,
-    processes: Processes,
-    device: torch.device,
+    team: Team,
     callbacks: Iterable[Callback],
     observer: Observer | None,
     progress: bool,
 ) -> Outcome:
-    """Train a run as the first of the processes, on its device."""
+    """Train a run as the first of its processes."""
+    processes, device = team.processes, team.device
     with restored_torch_state(device), parallel.using(processes):
         torch.set_num_threads(run.facts["threads"])
         if processes.size > 1:

@@ -8,13 +8,16 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import torch
-from torch._C._distributed_c10d import FileStore
+from torch.distributed import FileStore, PrefixStore, Store  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from impasto import parallel
 from impasto.device import choose_device
@@ -24,6 +27,8 @@ from impasto.terminal import print_lines
 
 #: What torchrun, and Kubernetes' training operator, set for each process.
 VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+#: Names in torchrun's store: how often process 0 was started, and whether the training was begun.
+STARTS, BEGUN = "impasto/starts", "impasto/begun"
 #: Seconds in which a process that has ended is noticed, and after which a message that waits for it in vain ends all.
 NOTICE, PATIENCE = 2.0, 30.0
 
@@ -43,14 +48,33 @@ def threads_each(threads: int, processes: int) -> int:
     return threads if started_outside() else max(1, threads // processes)
 
 
-def restarted() -> bool:
-    """Whether torchrun has started this process again after a failure."""
-    return started_outside() and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0
+@dataclass(frozen=True)
+class Team:
+    """The connected processes of a training, as one of them sees them.
+
+    Attributes:
+        processes, device: see :mod:`impasto.parallel`; the device of this process.
+        store: what torchrun keeps over its restarts; None if the processes were not started outside.
+    """
+
+    processes: Processes
+    device: torch.device
+    store: Store | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the training was begun before torchrun restarted its processes."""
+        return self.store is not None and self.store.check([BEGUN])
+
+    def begin(self) -> None:
+        """Record that the training has been begun."""
+        if self.store is not None:
+            self.store.set(BEGUN, "yes")
 
 
 @contextmanager
-def training_processes(device: str, devices: int | None) -> Iterator[tuple[Processes, torch.device]]:
-    """Yield the processes of a training, connected, and the device of this one.
+def training_processes(device: str, devices: int | None) -> Iterator[Team]:
+    """Yield the processes of a training, connected.
 
     Args:
         device: as for :func:`impasto.train`.
@@ -67,10 +91,13 @@ def training_processes(device: str, devices: int | None) -> Iterator[tuple[Proce
         rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         local = int(os.environ.get("LOCAL_RANK", "0"))
         own = devices_of(device, int(os.environ.get("LOCAL_WORLD_SIZE", local + 1)))[local]
-        with parallel.connected(rank, size, own) as processes:
-            yield processes, own
+        with parallel.losses_explained():
+            store, _, _ = next(rendezvous("env://", rank, size, timeout=parallel.STEP_TIMEOUT))
+            part = part_of_this_start(store, rank, size)
+        with parallel.connected(rank, size, own, part) as processes:
+            yield Team(processes, own, store)
     elif devices in (None, 1):
-        yield Processes(), choose_device(device)
+        yield Team(Processes(), choose_device(device))
     else:
         assert devices is not None
         chosen = devices_of(device, devices)
@@ -80,7 +107,27 @@ def training_processes(device: str, devices: int | None) -> Iterator[tuple[Proce
             started.losses_explained(),
             parallel.connected(0, devices, chosen[0], FileStore(str(started.store), devices)) as processes,
         ):
-            yield processes, chosen[0]
+            yield Team(processes, chosen[0])
+
+
+def part_of_this_start(store: Store, rank: int, size: int) -> Store:
+    """Return a part of torchrun's store for this start of the processes: it keeps the store when it restarts them, with
+    the addresses of those that have ended."""
+    own = uuid.uuid4().hex
+    if rank == 0:
+        start = store.add(STARTS, 1)
+        joined = [store.get(f"impasto/{start}/joined/{other}").decode() for other in range(1, size)]
+        store.set(f"impasto/{start}/members", " ".join(joined))
+        return PrefixStore(f"impasto/{start}", store)
+    deadline = time.monotonic() + parallel.STEP_TIMEOUT.total_seconds()
+    while time.monotonic() < deadline:  # an earlier start may be the newest that is known yet
+        if start := store.add(STARTS, 0):
+            store.set(f"impasto/{start}/joined/{rank}", own)
+            members = f"impasto/{start}/members"
+            if store.check([members]) and own in store.get(members).decode():
+                return PrefixStore(f"impasto/{start}", store)
+        time.sleep(0.05)
+    raise LostProcessError("Process 0 has not started.")
 
 
 def devices_of(name: str, count: int) -> list[torch.device]:
