@@ -82,10 +82,15 @@ class Processes:
         """Return the messages of all processes, in their order."""
         if self.size == 1:
             return [message]
-        found: list[Any] = [None] * self.size
+        length = torch.tensor([len(message)])
         with losses_explained():
-            dist.all_gather_object(found, message, group=self.control)
-        return found
+            lengths = [torch.empty_like(length) for _ in range(self.size)]
+            dist.all_gather(lengths, length, group=self.control)
+            content = torch.zeros(max(map(int, lengths)), dtype=torch.uint8)
+            content[: len(message)] = torch.frombuffer(bytearray(message), dtype=torch.uint8)
+            found = [torch.empty_like(content) for _ in range(self.size)]
+            dist.all_gather(found, content, group=self.control)
+        return [each[: int(count)].numpy().tobytes() for each, count in zip(found, lengths, strict=True)]
 
 
 _ALONE = Processes()

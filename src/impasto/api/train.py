@@ -207,7 +207,7 @@ def _resume(
             device=_device_name(processes, device),
             processes=processes.size,
             # Rounding depends on the number of threads.
-            threads=threads_each(facts["threads"] * facts.get("processes", 1), processes.size),
+            threads=max(1, facts["threads"] * facts.get("processes", 1) // processes.size),
             budget=budget or facts["budget"],
             loggers=loggers,
         )
