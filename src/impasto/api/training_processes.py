@@ -161,7 +161,7 @@ class _Started:
 
     def __enter__(self) -> "_Started":
         self._interface = _loopback()
-        os.environ |= self._interface  # gloo would listen on an address that others can reach
+        os.environ |= self._interface  # they would listen on an address that others can reach
         for rank, device in enumerate(self.devices[1:], 1):
             command = [sys.executable, "-m", "impasto.api.training_replica"]
             command += [str(rank), str(len(self.devices)), str(device), str(self.store)]
@@ -231,6 +231,7 @@ LOST = 75
 
 
 def _loopback() -> dict[str, str]:
-    """Return the setting that lets gloo listen on 127.0.0.1 alone, unless the user has made it."""
+    """Return the settings that let gloo and NCCL listen on 127.0.0.1 alone, unless the user has made them."""
     names = [name for name, found in psutil.net_if_addrs().items() if any(a.address == "127.0.0.1" for a in found)]
-    return {} if "GLOO_SOCKET_IFNAME" in os.environ or not names else {"GLOO_SOCKET_IFNAME": names[0]}
+    settings = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME")
+    return {each: name for each in settings if each not in os.environ for name in names[:1]}
