@@ -161,13 +161,18 @@ def test_each_start_by_torchrun_has_a_part_of_its_store_of_its_own() -> None:
 
 def test_a_training_counts_as_begun_over_the_restarts_of_torchrun() -> None:
     store = HashStore()
-    before, after = (Team(Processes(), torch.device("cpu"), store) for _ in range(2))
-    assert not after.begun
-    before.begin()
-    assert after.begun
-    alone = Team(Processes(), torch.device("cpu"))
+
+    def start(store: HashStore | None) -> tuple[bool, Team]:
+        team = Team(Processes(), torch.device("cpu"), store)
+        return team.begun, team
+
+    begun, team = start(store)
+    assert not begun
+    team.begin()
+    assert start(store)[0]
+    begun, alone = start(None)
     alone.begin()
-    assert not alone.begun
+    assert not begun and not start(None)[0]
 
 
 @pytest.mark.campaign

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,14 +21,15 @@ def _agree_on_all(processes: Processes) -> list[str]:
     second = processes.rank == 1
     error = ImpastoError("The disk is full.") if second else None
     found = []
-    for attempt in (
-        lambda: agree(processes, None, {"recipe": {"batch": 8}, "seed": 0}),
-        lambda: agree(processes, error),
-        lambda: agree(processes, None, {"recipe": {"batch": 16 if second else 8}, "seed": 0}),
-        lambda: agree(processes, None, None if second else {"seed": 0}),
-    ):
+    attempts: list[tuple[ImpastoError | None, dict[str, Any] | None]] = [
+        (None, {"recipe": {"batch": 8}, "seed": 0}),
+        (error, None),
+        (None, {"recipe": {"batch": 16 if second else 8}, "seed": 0}),
+        (None, None if second else {"seed": 0}),
+    ]
+    for failure, arguments in attempts:
         try:
-            attempt()
+            agree(processes, failure, arguments)
             found.append("")
         except ImpastoError as raised:
             found.append(str(raised))

@@ -5,7 +5,8 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -65,9 +66,8 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
     """
     job = json.loads(processes.broadcast())
     recipe, facts = Recipe.of(job["recipe"], recorded=True), job["facts"]
-    with restored_torch_state(device), parallel.using(processes):
+    with restored_torch_state(device), parallel.using(processes), _quiet(logging.getLogger("impasto")):
         torch.set_num_threads(job["threads"])
-        logging.getLogger("impasto").setLevel(logging.ERROR)  # the first process says the same
         try:
             error, updates = None, _updates(recipe, facts, device)
         except ImpastoError as failure:
@@ -80,6 +80,17 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
             if not out_of_memory(failure):
                 raise
             raise ImpastoError(f"The memory of {device} is too small for this recipe.") from failure
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    """Log errors only: the first process says the same."""
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _updates(recipe: Recipe, facts: Mapping[str, Any], device: torch.device) -> Updates:
