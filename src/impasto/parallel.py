@@ -209,21 +209,22 @@ class _Mean(torch.autograd.Function):
     the gradient is a mean too."""
 
     @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:
-        return all_sum(value) / current().size
+    def forward(ctx: Any, value: Tensor, processes: Processes) -> Tensor:
+        ctx.processes = processes  # on CUDA the backward pass runs in a thread of its own
+        return all_sum(value, processes) / processes.size
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        averaged: Tensor = _Mean.apply(gradient)  # type: ignore[no-untyped-call]
-        return averaged
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _Mean.apply(gradient, ctx.processes), None  # type: ignore[no-untyped-call]
 
 
 def mean(value: Tensor) -> Tensor:
     """Return the mean of a tensor over the processes, differentiable: of means over their parts it is the mean over the
     global batch."""
-    if current().size == 1:
+    processes = current()
+    if processes.size == 1:
         return value
-    averaged: Tensor = _Mean.apply(value)  # type: ignore[no-untyped-call]
+    averaged: Tensor = _Mean.apply(value, processes)  # type: ignore[no-untyped-call]
     return averaged
 
 
@@ -237,11 +238,11 @@ def weighted(value: Tensor, samples: Span) -> Tensor:
 
 
 @torch.no_grad()
-def all_sum(value: Tensor) -> Tensor:
+def all_sum(value: Tensor, processes: Processes) -> Tensor:
     """Return the sum of a tensor over the processes."""
     total = value.detach().clone(memory_format=torch.contiguous_format)
     with losses_explained():
-        dist.all_reduce(total, group=current().group)
+        dist.all_reduce(total, group=processes.group)
     return total
 
 
@@ -265,7 +266,7 @@ def average_gradients(network: nn.Module) -> None:
         return
     gradients = [weight.grad for weight in network.parameters() if weight.grad is not None]
     for bucket in _buckets(gradients):
-        means = all_sum(torch.cat([each.reshape(-1) for each in bucket])).div_(processes.size)
+        means = all_sum(torch.cat([each.reshape(-1) for each in bucket]), processes).div_(processes.size)
         for each, averaged in zip(bucket, means.split([each.numel() for each in bucket]), strict=True):
             each.copy_(averaged.view(each.shape))
 
@@ -273,10 +274,12 @@ def average_gradients(network: nn.Module) -> None:
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:
     """Yield tensors in groups of one dtype and about :data:`BUCKET` numbers."""
     bucket: list[Tensor] = []
+    numbers = 0
     for each in tensors:
-        if bucket and (sum(map(Tensor.numel, bucket)) + each.numel() > BUCKET or each.dtype != bucket[0].dtype):
+        if bucket and (numbers + each.numel() > BUCKET or each.dtype != bucket[0].dtype):
             yield bucket
-            bucket = []
+            bucket, numbers = [], 0
         bucket.append(each)
+        numbers += each.numel()
     if bucket:
         yield bucket

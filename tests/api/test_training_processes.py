@@ -24,6 +24,7 @@ from impasto.api.training_processes import (
     threads_each,
     training_processes,
 )
+from impasto.api.training_replica import announce
 from impasto.errors import ImpastoError
 from impasto.parallel import LostProcessError, Processes
 from impasto.training.callbacks import Callback, Estimate
@@ -84,13 +85,12 @@ def test_an_error_of_another_process_ends_the_training_with_it(tmp_path: Path, m
     images.mkdir()
     for number in range(4):
         Image.new("RGB", (32, 32), (60 * number, 0, 99)).save(images / f"{number}.png")
-    announce = train.announce
 
     def move_and_announce(*arguments: Any) -> None:
         images.rename(tmp_path / "moved")
         announce(*arguments)
 
-    monkeypatch.setattr(train, "announce", move_and_announce)
+    monkeypatch.setattr("impasto.api.train.announce", move_and_announce)
     options: dict[str, Any] = {"settings": SETTINGS, "progress": False, "budget": "9steps"}
     with pytest.raises(ImpastoError, match=r"^Process 1: .*images"):
         train.train("dcgan-64", images, tmp_path / "run", devices=2, device="cpu", **options)

@@ -57,6 +57,7 @@ class _Normalise(torch.autograd.Function):
         count = counts.sum(0)
         mean = (counts * means).sum(0) / count
         variance = (counts * (variances + (means - mean).square())).sum(0) / count  # Chan et al. 1979
+        ctx.processes = parallel.current()  # on CUDA the backward pass runs in a thread of its own
         ctx.save_for_backward(maps, weight, mean, (variance + eps).rsqrt(), count)
         output = F.batch_norm(maps, mean, variance, weight, bias, False, 0.0, eps)
         ctx.mark_non_differentiable(mean, variance, count)
@@ -70,7 +71,7 @@ class _Normalise(torch.autograd.Function):
         normalised = (maps.to(mean.dtype) - mean) * scale
         gradient = gradient.to(mean.dtype)
         sums = torch.stack([gradient.sum((0, 2, 3)), (gradient * normalised).sum((0, 2, 3))])
-        along_mean, along_scale = (parallel.all_sum(sums) / count)[:, :, None, None]
+        along_mean, along_scale = (parallel.all_sum(sums, ctx.processes) / count)[:, :, None, None]
         slope = scale if weight is None else scale * weight.to(scale.dtype)[:, None, None]
         change = (slope * (gradient - along_mean - normalised * along_scale)).to(maps.dtype)
         return change, None if weight is None else sums[1], None if weight is None else sums[0], None
