@@ -43,6 +43,7 @@ SKIPPED = {
     "python benchmarks/": "measures for minutes; mypy checks benchmarks",
     "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
+    "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
     "impasto export ": "traces for a minute; tests/interop/test_onnx.py exports small networks",

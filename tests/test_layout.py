@@ -16,6 +16,7 @@ SOURCE, TESTS = ROOT / "src" / "impasto", ROOT / "tests"
 #: Modules without a test file of their own, and why.
 UNTESTED = {
     "_version.py": "reads the version of the installed package; tests/cli prints it",
+    "__main__.py": "python -m impasto; tests/api/test_training_replica.py runs it",
     "config/types.py": "type aliases",
     "serving/migrations/env.py": "run by every migration; tests/serving/test_database.py",
     "serving/migrations/versions/0001_jobs_and_files.py": "compared with the tables by tests/serving/test_tables.py",

@@ -67,10 +67,12 @@ def choose_layout(device: torch.device, normalises_spatially: bool) -> torch.mem
 def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
     """Return a launched Fabric for that device."""
     from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it announces the precision
     devices = [device.index] if device.index is not None else 1
-    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision)
+    # It is to start no processes, and not to look for those of torchrun or SLURM: impasto.parallel connects them.
+    fabric = Fabric(accelerator=device.type, devices=devices, precision=precision, plugins=[LightningEnvironment()])
     fabric.launch()
     return fabric
 

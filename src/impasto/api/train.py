@@ -1,18 +1,23 @@
 """Public training API: :func:`train` and :func:`resume`."""
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from impasto import parallel
 from impasto._version import __version__
-from impasto.api.training_data import absolute, open_stores, reopen_stores, require_photos, source_facts
+from impasto.api.training_data import Stores, absolute, open_stores, reopen_stores, require_photos, source_facts
+from impasto.api.training_processes import Team, process_count, started_outside, threads_each, training_processes
+from impasto.api.training_replica import agree, announce, follow
 from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
-from impasto.device import choose_device, choose_precision, open_fabric, restored_torch_state
+from impasto.device import choose_precision, open_fabric, restored_torch_state
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write, user_path
+from impasto.parallel import Processes
 from impasto.style import Style, bundled_styles, find_style
 from impasto.training import checkpoint
 from impasto.training.budget import Budget
@@ -21,6 +26,9 @@ from impasto.training.loggers import require_loggers
 from impasto.training.memory_estimate import require_memory
 from impasto.training.run_dir import RunDir
 from impasto.training.trainer import Outcome
+from impasto.training.updates import end
+
+_log = logging.getLogger(__name__)
 
 
 def train(
@@ -35,6 +43,7 @@ def train(
     settings: str | Iterable[str] = (),
     crop_frames: bool = False,
     device: str = "auto",
+    devices: int | None = None,
     precision: str = "auto",
     license: str = "",
     log: str | Iterable[str] = (),
@@ -60,6 +69,9 @@ def train(
         settings: changes to the recipe, such as ``generator.width=96``.
         crop_frames: crop borders, mounts and frames off the paintings.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``.
+        devices: train on so many GPUs of this machine, or in so many processes on its CPU, each with an equal part of
+            the recipe's batch. Their number changes nothing but the order of summation. Leave it out where torchrun
+            starts the processes.
         precision: ``auto``, ``bf16`` or ``fp32``.
         license: SPDX identifier of the style's license, stored in its file.
         log: loggers beside ``log.jsonl`` and TensorBoard, such as ``wandb``, ``mlflow`` or ``trackio``.
@@ -80,31 +92,41 @@ def train(
     if start is not None:
         _require_same_networks(start, base)
     Budget.parse(budget).require_parts(len(base.speed_changes) + 1)
-    chosen_device = choose_device(device)
-    chosen_precision = choose_precision(precision, chosen_device)
-    RunDir.require_free(user_path(out))
-    stores = open_stores(base, paintings, photos, crop_frames)
-    require_memory(base, open_fabric(chosen_device, chosen_precision))
-    facts = {
-        "impasto": __version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
-        "budget": budget,
-        "paintings": source_facts(paintings, stores.paintings, base, seed, crop_frames),
-        "photos": None if stores.photos is None else source_facts(photos or "", stores.photos, base, seed, False),
-        "start": None if start is None else _start_name(start),
-        "device": str(chosen_device),
-        "precision": chosen_precision,
-        "threads": torch.get_num_threads(),
-        "license": license,
-        "loggers": loggers,
-    }
-    run = RunDir.create(user_path(out), base, facts)
-    with atomic_write(run.path / "pictures.json") as part:
-        part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
-    with run.lock(), restored_torch_state(chosen_device):
-        session = TrainingSession(run, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress)
-        return session.train()
+    _require_divisible(base, process_count(devices))
+    out = user_path(out)
+    with training_processes(device, devices) as team:
+        processes, own_device = team.processes, team.device
+        agree(processes, None, {"recipe": base.values(), "seed": seed, "budget": budget})
+        if not processes.first:
+            return follow(processes, own_device)
+        if team.begun:
+            begun = RunDir.open(out)
+            return _resume(begun, team, callbacks=callbacks, observer=observer, progress=progress)
+        chosen_precision = choose_precision(precision, own_device)
+        RunDir.require_free(out)
+        stores = open_stores(base, paintings, photos, crop_frames)
+        require_memory(base, open_fabric(own_device, chosen_precision), processes.size)
+        facts = {
+            "impasto": __version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": seed,
+            "budget": budget,
+            "paintings": source_facts(paintings, stores.paintings, base, seed, crop_frames),
+            "photos": None if stores.photos is None else source_facts(photos or "", stores.photos, base, seed, False),
+            "start": None if start is None else _start_name(start),
+            "device": _device_name(processes, own_device),
+            "processes": processes.size,
+            "precision": chosen_precision,
+            "threads": threads_each(torch.get_num_threads(), processes.size),
+            "license": license,
+            "loggers": loggers,
+        }
+        run = RunDir.create(out, base, facts)
+        team.begin()
+        with atomic_write(run.path / "pictures.json") as part:
+            part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
+        with run.lock():
+            return _train(run, stores, team, callbacks, observer, progress)
 
 
 def resume(
@@ -114,13 +136,14 @@ def resume(
     photos: str | Path | None = None,
     budget: str | None = None,
     device: str | None = None,
+    devices: int | None = None,
     log: str | Iterable[str] = (),
     callbacks: Iterable[Callback] = (),
     observer: Observer | None = None,
     progress: bool = True,
 ) -> Outcome:
-    """Resume a run that was stopped or killed: bit-exactly under the conditions of ``seed`` of :func:`train`, unless
-    the budget is changed.
+    """Resume a run that was stopped or killed: bit-exactly under the conditions of ``seed`` of :func:`train`, with as
+    many processes, unless the budget is changed.
 
     Args:
         run: run folder.
@@ -128,6 +151,7 @@ def resume(
         photos: where the photos lie now, if they were moved.
         budget: new budget of the whole training, to train longer than planned at first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` … or ``mps``; that of the first process by default.
+        devices: as for :func:`train`; as many as before by default.
         log: loggers in addition to those of the run.
         callbacks, observer, progress: as for :func:`train`.
 
@@ -138,33 +162,93 @@ def resume(
         ImpastoError: the folder is not a run or has no readable checkpoint, the data sets differ, or as for
             :func:`train`.
     """
-    resumed = RunDir.open(user_path(run))
-    with resumed.lock():
+    if not started_outside():  # other machines have no run folder
+        resumed = RunDir.open(user_path(run))
         resumed.require_resumable()
-        facts = resumed.facts
-        chosen_device = choose_device(device or facts["device"])
+        device, devices = device or resumed.facts["device"], devices or resumed.facts.get("processes", 1)
+        _require_divisible(resumed.recipe, devices)
+    with training_processes(device or "auto", devices) as team:
+        agree(team.processes, None, {"budget": budget})
+        if not team.processes.first:
+            return follow(team.processes, team.device)
+        resumed = RunDir.open(user_path(run))
+        return _resume(resumed, team, paintings, photos, budget, log, callbacks, observer, progress)
+
+
+def _resume(
+    run: RunDir,
+    team: Team,
+    paintings: str | Path | None = None,
+    photos: str | Path | None = None,
+    budget: str | None = None,
+    log: str | Iterable[str] = (),
+    callbacks: Iterable[Callback] = (),
+    observer: Observer | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Resume a run as the first of its processes."""
+    processes, device = team.processes, team.device
+    with run.lock():
+        run.require_resumable()
+        _require_divisible(run.recipe, processes.size)
+        facts = run.facts
         added = [log] if isinstance(log, str) else list(log)
         loggers = list(dict.fromkeys((*facts.get("loggers", ()), *added)))
         require_loggers(added)
         if budget is not None:
-            _require_longer(resumed, Budget.parse(budget))
-        stores = reopen_stores(resumed, paintings, photos)
+            _require_longer(run, Budget.parse(budget))
+        stores = reopen_stores(run, paintings, photos)
         for name, moved in (("paintings", paintings), ("photos", photos)):
             if moved is not None:
                 facts[name] = facts[name] | {"spec": absolute(moved)}
-        resumed.note(
+        run.note(
             paintings=facts["paintings"],
             photos=facts.get("photos"),
-            device=str(chosen_device),
+            device=_device_name(processes, device),
+            processes=processes.size,
+            # Rounding depends on the number of threads.
+            threads=max(1, facts["threads"] * facts.get("processes", 1) // processes.size),
             budget=budget or facts["budget"],
             loggers=loggers,
         )
-        with restored_torch_state(chosen_device):
-            torch.set_num_threads(facts["threads"])  # rounding depends on the number of threads
-            session = TrainingSession(
-                resumed, stores, chosen_device, callbacks=callbacks, observer=observer, progress=progress
-            )
-            return session.train()
+        return _train(run, stores, team, callbacks, observer, progress)
+
+
+def _train(
+    run: RunDir,
+    stores: Stores,
+    team: Team,
+    callbacks: Iterable[Callback],
+    observer: Observer | None,
+    progress: bool,
+) -> Outcome:
+    """Train a run as the first of its processes."""
+    processes, device = team.processes, team.device
+    with restored_torch_state(device), parallel.using(processes):
+        torch.set_num_threads(run.facts["threads"])
+        if processes.size > 1:
+            batch = run.recipe.batch // processes.size
+            images = f"{batch} image{'s' * (batch > 1)} each"
+            _log.info("%d processes on %s, %s.", processes.size, device.type.upper(), images)
+        announce(processes, run)
+        session = TrainingSession(run, stores, device, callbacks=callbacks, observer=observer, progress=progress)
+        outcome = session.train()
+        end(processes, outcome.signal)
+    return outcome
+
+
+def _device_name(processes: Processes, device: torch.device) -> str:
+    """Return the name of the device, or of its kind if there is one for each of several processes."""
+    return str(device) if processes.size == 1 else device.type
+
+
+def _require_divisible(recipe: Recipe, processes: int) -> None:
+    """Raise ImpastoError if the batch of a recipe has no equal parts for all processes."""
+    if recipe.batch % processes:
+        up = -(-recipe.batch // processes) * processes
+        raise ImpastoError(
+            f"A batch of {recipe.batch} has no equal parts for {processes} processes: --set batch={up} has."
+        )
 
 
 def _require_longer(run: RunDir, budget: Budget) -> None:

@@ -87,14 +87,26 @@ def reopen_stores(run: RunDir, paintings: str | Path | None, photos: str | Path 
     facts = run.facts
     if photos is not None and not run.recipe.translates:
         raise ImpastoError(f"{run.path} is an unconditional model and takes no photos; remove --photos.")
-    again = _reopen(run, facts["paintings"], paintings, "--paintings")
+    for name, moved in (("paintings", paintings), ("photos", photos)):
+        if moved is not None:
+            facts[name] = facts[name] | {"spec": str(moved)}
+    return stores_of(run.recipe, facts, str(run.path))
+
+
+def stores_of(recipe: Recipe, facts: Mapping[str, Any], run: str) -> Stores:
+    """Read the data sets of a run by its ``facts``; errors name the ``run``.
+
+    Raises:
+        ImpastoError: a data set is not found, or its images are others.
+    """
+    again = _reopen(run, recipe, facts["paintings"], "--paintings")
     if facts.get("photos") is None:
         return Stores(again)
-    return Stores(again, _reopen(run, facts["photos"], photos, "--photos"))
+    return Stores(again, _reopen(run, recipe, facts["photos"], "--photos"))
 
 
-def _reopen(run: RunDir, source: Mapping[str, Any], moved: str | Path | None, option: str) -> PixelStore:
-    spec, size = str(moved or source["spec"]), run.recipe.stored_size
+def _reopen(run: str, recipe: Recipe, source: Mapping[str, Any], option: str) -> PixelStore:
+    spec, size = str(source["spec"]), recipe.stored_size
     _log.info("Reading %s …", spec)
     try:
         store = load_images(spec, size, crop_frames=source["crop_frames"])
@@ -102,7 +114,7 @@ def _reopen(run: RunDir, source: Mapping[str, Any], moved: str | Path | None, op
         raise ImpastoError(f"{error} If the images were moved, give their new place with {option}.") from error
     if store.fingerprint != source["fingerprint"]:
         raise ImpastoError(
-            f"{spec} does not hold the images that {run.path} is trained on ({source['pictures']} then, "
+            f"{spec} does not hold the images that {run} is trained on ({source['pictures']} then, "
             f"{len(store.pixels)} now, or other ones): give their place with {option}."
         )
     return store

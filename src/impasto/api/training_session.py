@@ -24,6 +24,7 @@ from impasto.metrics.evaluation import evaluate_images, score_images
 from impasto.metrics.feature_extractors import DEFAULT, open_feature_extractor
 from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import Evaluation
+from impasto.parallel import LostProcessError
 from impasto.reports.evaluation_text import summarise
 from impasto.reports.run import write_report
 from impasto.style import Style, find_style
@@ -196,6 +197,8 @@ class TrainingSession:
         except KeyboardInterrupt:
             _log.info("Stopped before the evaluation and the report. Resume with: %s", resume)
             raise
+        except LostProcessError as error:
+            raise LostProcessError(error.reason, f"The last checkpoint is intact; resume with: {resume}") from error
         except DiskFullError as error:
             raise DiskFullError(f"{error} Then resume with: {resume}") from error
         except (MemoryError, RuntimeError) as error:

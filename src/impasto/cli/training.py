@@ -112,6 +112,10 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Resume this run.")] = None,
     crop_frames: CropFrames = False,
     device: Annotated[str | None, typer.Option(help="auto (default), cpu, cuda, cuda:1 … or mps.")] = None,
+    devices: Annotated[
+        int | None,
+        typer.Option(min=1, help="Train on so many GPUs, or in so many processes on the CPU; the batch is divided."),
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto (default), bf16 or fp32.")] = None,
     license: Annotated[
         str | None, typer.Option("--license", "--licence", help="License of the style (SPDX), stored in its file.")
@@ -130,11 +134,13 @@ def train(
     if resume is not None:
         if recipe or out or start or setting or crop_frames or seed is not None or precision or license:
             raise ImpastoError(
-                "--resume continues a run with its own settings: only --budget, --paintings, --photos, --device and "
-                "--log go with it."
+                "--resume continues a run with its own settings: only --budget, --paintings, --photos, --device, "
+                "--devices and --log go with it."
             )
         run = resume
-        outcome = train.resume(run, paintings=paintings, photos=photos, budget=budget, device=device, log=log or ())
+        outcome = train.resume(
+            run, paintings=paintings, photos=photos, budget=budget, device=device, devices=devices, log=log or ()
+        )
     else:
         if (recipe or start) is None or paintings is None or out is None:
             raise ImpastoError(
@@ -152,13 +158,17 @@ def train(
             settings=setting or (),
             crop_frames=crop_frames,
             device=device or "auto",
+            devices=devices,
             precision=precision or "auto",
             license=license or "",
             log=log or (),
         )
-    print_lines(f"Report: {run / 'report.html'}")
+    if not outcome.followed:
+        print_lines(f"Report: {run / 'report.html'}")
     if outcome.signal is not None:
         raise typer.Exit(128 + outcome.signal)
+    if outcome.followed:
+        return
     style = Style.load(run)
     quoted = shlex.quote(str(run))
     if style.recipe.target != "paintings":

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto import parallel
 from impasto.data.resampling import cubic, resample, sampling_matrices
 
 
@@ -41,11 +42,12 @@ def crop_and_flip(
     mirrored with probability 0.5; its rotation is uniform within ± ``rotate`` degrees, with reflection at the borders.
     Bicubic with antialiasing, clipped to −1…1, as :func:`resize`; scale 1 and size H leave the image unchanged.
     """
-    count, device = len(images), images.device
-    side, across, down, mirror = torch.rand(4, count, device=device, generator=rng)
+    count, device = parallel.whole(len(images)), images.device
+    draws = torch.rand(4, count, device=device, generator=rng)
+    side, across, down, mirror = parallel.part(draws, 1)
     side = scale[0] + (scale[1] - scale[0]) * side
     if rotate:
-        angle = math.radians(rotate) * (2 * torch.rand(count, device=device, generator=rng) - 1)
+        angle = math.radians(rotate) * (2 * parallel.part(torch.rand(count, device=device, generator=rng)) - 1)
         centre = (1 - side) * (2 * torch.stack([across, down]) - 1)
         images = _rotate(images, angle, *centre)
     height = images.shape[2]
@@ -77,9 +79,8 @@ def _rotate(images: Tensor, angle: Tensor, across: Tensor, down: Tensor) -> Tens
 
 def colour_jitter(images: Tensor, strength: float, rng: torch.Generator) -> Tensor:
     """Vary brightness, contrast and saturation of each image (B, 3, H, W), −1…1, by up to the fraction ``strength``."""
-    brightness, contrast, saturation = strength * (
-        2 * torch.rand(3, len(images), 1, 1, 1, device=images.device, generator=rng) - 1
-    )
+    draws = torch.rand(3, parallel.whole(len(images)), 1, 1, 1, device=images.device, generator=rng)
+    brightness, contrast, saturation = strength * (2 * parallel.part(draws, 1) - 1)
     grey = images.mean(1, keepdim=True)
     images = grey + (1 + saturation) * (images - grey)
     mean = images.mean((1, 2, 3), keepdim=True)

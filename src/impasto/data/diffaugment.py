@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.data.resampling import resample, sampling_matrices, triangle
 
 #: Number of images over which the probability can rise from 0 to 1 (Karras et al. 2020, arXiv:2006.06676, section 3).
@@ -40,7 +41,8 @@ class DiffAugment(nn.Module):
         """
         if not (self.color or self.translation or self.scale or self.cutout):
             return images
-        draws = torch.rand(11, len(images), device=images.device, generator=rng)
+        draws = torch.rand(11, parallel.whole(len(images)), device=images.device, generator=rng)
+        draws = parallel.part(draws, 1)
         color_applied, geometry_applied, cutout_applied = draws[:3, :, None, None, None] < self.p  # each (B, 1, 1, 1)
         brightness, saturation, contrast, right, down, zoom = 2 * draws[3:9] - 1  # each (B,) in −1…1
         result = images.float()
@@ -66,11 +68,11 @@ class DiffAugment(nn.Module):
 
         Args:
             sign: signs of the logits of real images, any shape; some dozens are better than few.
-            images: number of images seen since the last call.
+            images: number of images of this process seen since the last call.
         """
         if self.target is not None:
-            direction = (sign.float().mean() - self.target).sign()
-            self.p.add_(direction * (images / RAMP)).clamp_(0, 1)
+            direction = (parallel.mean(sign.float().mean()) - self.target).sign()
+            self.p.add_(direction * (parallel.whole(images) / RAMP)).clamp_(0, 1)
 
 
 def recolor(images: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from impasto import parallel
 from impasto.data.augment import colour_jitter, crop_and_flip, resize, to_float, to_pixels
 from impasto.device import available
 
@@ -24,7 +25,7 @@ FEW_HELDOUT = 20
 
 @dataclass(frozen=True)
 class Batch:
-    """The input of one training step.
+    """The input of one training step: in data-parallel training, this process's part of it.
 
     Attributes:
         paintings: (B, 3, S, S), −1…1.
@@ -96,9 +97,10 @@ class Loader:
         return len(self.indices)
 
     def load_batch(self, step: int, rng: torch.Generator) -> Tensor:
-        """Return the batch of a step (from 0), augmented by ``rng``: (B, 3, S, S), −1…1."""
+        """Return this process's part of the batch of a step (from 0), augmented by ``rng``: (B, 3, S, S), −1…1."""
+        own = parallel.span(self.batch_size // parallel.current().size)
         first = step * self.batch_size
-        images = self.load(np.array([self._position(i) for i in range(first, first + self.batch_size)]))
+        images = self.load(np.array([self._position(first + i) for i in range(own.start, own.stop)]))
         augmented = crop_and_flip(images, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
         if self.augment.color:
             augmented = colour_jitter(augmented, self.augment.color, rng)

@@ -17,6 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from impasto import parallel
+
 Discriminator = Callable[[Tensor], Tensor]  #: images (B, …) to logits (B, …)
 
 
@@ -27,7 +29,8 @@ def gradient_penalty(discriminator: Discriminator, real: Tensor, fake: Tensor, r
     ``real`` and ``fake`` are (B, …) of the same shape, ``rng`` is on their device.
     """
     real, fake = _to_float32(real), _to_float32(fake)
-    u = torch.rand(len(real), *(1,) * (real.dim() - 1), device=real.device, dtype=real.dtype, generator=rng)
+    shape = (parallel.whole(len(real)), *(1,) * (real.dim() - 1))
+    u = parallel.part(torch.rand(shape, device=real.device, dtype=real.dtype, generator=rng))
     norm: Tensor = torch.linalg.vector_norm(_gradient(discriminator, fake.lerp(real, u)), dim=1)  # (B,)
     return (norm - 1).square().mean()
 

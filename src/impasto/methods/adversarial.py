@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.data.loader import Batch, Loader
 from impasto.methods.base import Method
 from impasto.methods.discriminator_step import DiscriminatorStep, choose_memory_format, optimizer_step, setup_network
@@ -58,7 +59,7 @@ class TranslationMethod(AdversarialMethod):
 
 
 def pixel_std(images: Tensor) -> Tensor:
-    """Return the diversity of images (B, 3, S, S), a scalar: the standard deviation of a pixel over the batch, averaged
-    over every 16th pixel. For a single image it is the deviation over positions."""
-    pixels = images[:, :, ::4, ::4]
+    """Return the diversity of images (B, 3, S, S), a scalar: the standard deviation of a pixel over the global batch,
+    averaged over every 16th pixel. For a single image it is the deviation over positions."""
+    pixels = parallel.gather(images[:, :, ::4, ::4])
     return pixels.std(0 if len(pixels) > 1 else (2, 3)).mean().clamp_min(1e-6)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
+from impasto import parallel
 from impasto.config.base import Config
 from impasto.config.networks import GeneratorConfig, NetworkField
 from impasto.config.recipe import TranslationRecipe
@@ -65,8 +66,10 @@ class Cut(TranslationMethod):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         photo, real = batch.photos, batch.paintings  # (B, 3, S, S)
-        target = real[: self._identity_count(len(real))]
-        output = self.generator(torch.cat([photo, target]))
+        same_as = parallel.span(len(real), self._identity_count(parallel.whole(len(real))))
+        target = real[: same_as.count]
+        with parallel.concatenated(parallel.span(len(photo)), same_as):
+            output = self.generator(torch.cat([photo, target]))
         fake, same = output[: len(photo)], output[len(photo) :]
         losses = self.discriminator_step.step(real, fake, batch)
         if batch.step % self.every == 0:
@@ -80,7 +83,7 @@ class Cut(TranslationMethod):
                 contrast = (contrast + parts["loss_contrast_identity"]) / 2  # a mean, as in the authors' code
             loss = parts["loss_adversarial"] + self.contrast.weight * contrast
             if self.identity:
-                parts["loss_identity"] = F.l1_loss(same, target)
+                parts["loss_identity"] = parallel.weighted(F.l1_loss(same, target), same_as)
                 loss = loss + self.identity * parts["loss_identity"]
             self.optimizer_s.zero_grad()
             self.update_generator(loss)

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.config.recipe import TranslationRecipe
 from impasto.config.registries import METHODS
 from impasto.config.types import NotNegative
@@ -66,8 +67,9 @@ class CycleGan(TranslationMethod):
         x, y = batch.photos, batch.paintings  # (B, 3, S, S)
         count = len(x)
         # Inputs of the identity loss (section 5.2) share the forward pass with those of the translation.
-        forth = self.generator(torch.cat([x, y]) if self.identity else x)  # G(x), G(y)
-        back = self.back(torch.cat([y, x]) if self.identity else y)  # F(y), F(x)
+        with parallel.concatenated(*[parallel.span(count)] * (2 if self.identity else 1)):
+            forth = self.generator(torch.cat([x, y]) if self.identity else x)  # G(x), G(y)
+            back = self.back(torch.cat([y, x]) if self.identity else y)  # F(y), F(x)
         fake_y, fake_x = forth[:count], back[:count]
         losses: dict[str, Tensor] = {}
         if batch.step % self.every == 0:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.config.registries import LOSSES
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch
@@ -12,6 +13,7 @@ from impasto.device import choose_layout
 from impasto.losses.penalties import gradient_penalty, r1, r2
 from impasto.networks import build_discriminator
 from impasto.networks.batch_norm import restored_statistics
+from impasto.networks.global_batch import act_on_global_batch
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -78,7 +80,7 @@ class DiscriminatorStep:
                 for weight in self.discriminator.parameters():
                     weight.clamp_(-self.settings.clip_weights, self.settings.clip_weights)
             if not self.loss.absolute:
-                self._boundary = (logits_real.mean() + logits_fake.mean()) / 2
+                self._boundary = parallel.mean((logits_real.mean() + logits_fake.mean()) / 2)
             self.augment.adapt((logits_real - self._boundary).sign(), len(real))
             reconstructed = {} if reconstruction is None else {"loss_reconstruction": reconstruction.detach()}
             return reconstructed | {
@@ -151,7 +153,7 @@ def setup_network(
     fabric: "Fabric", network: nn.Module, settings: "AdamConfig", memory_format: torch.memory_format
 ) -> tuple["_FabricModule", torch.optim.Optimizer]:
     """Return a network, wrapped, and its Adam optimiser, on the device and in the precision of ``fabric``."""
-    network.to(memory_format=memory_format)  # type: ignore[call-overload]
+    act_on_global_batch(network).to(memory_format=memory_format)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
     wrapped, optimizer = fabric.setup(network, optimizer)
     return wrapped, optimizer
@@ -160,7 +162,9 @@ def setup_network(
 def optimizer_step(
     fabric: "Fabric", network: nn.Module, optimizer: torch.optim.Optimizer, settings: "AdamConfig"
 ) -> None:
-    """Update ``network`` by its gradients, clipped to the norm ``settings.clip_gradient`` if that is set."""
+    """Update ``network`` by its gradients, averaged over the processes of the training and clipped to the norm
+    ``settings.clip_gradient`` if that is set."""
+    parallel.average_gradients(network)
     if settings.clip_gradient is not None:
         fabric.clip_gradients(network, optimizer, max_norm=settings.clip_gradient, error_if_nonfinite=False)
     optimizer.step()

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.config.base import Config
 from impasto.config.networks import GeneratorConfig, NetworkField
 from impasto.config.recipe import TranslationRecipe
@@ -193,10 +194,11 @@ class Fsesim(TranslationMethod):
         At half the size the nearest is less accurate, which does not matter beside the random ones.
         """
         nearest = self.generator.nearest_moods(self.generator.statistics(photo, features))
-        count, device = len(nearest), nearest.device
+        count, device = parallel.whole(len(nearest)), nearest.device
         moods = max(len(self.network.moods), 1)
-        random = torch.randint(moods, (count,), device=device, generator=rng)
-        return torch.where(torch.rand(count, device=device, generator=rng) < self.mood.nearest, nearest, random)
+        random = parallel.part(torch.randint(moods, (count,), device=device, generator=rng))
+        chosen = parallel.part(torch.rand(count, device=device, generator=rng))
+        return torch.where(chosen < self.mood.nearest, nearest, random)
 
     def _structure(self, source: list[Tensor], output: list[Tensor], rng: torch.Generator) -> Tensor:
         """Return the self-similarity loss between features of photos and of outputs, averaged over the stages."""

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
+from impasto import parallel
 from impasto.config.recipe import FixedDiscriminator, GenerationRecipe, NoiseGenerator, Recipe
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batch, Loader
@@ -34,7 +35,8 @@ class Gan(AdversarialMethod):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         real = batch.paintings  # (B, 3, S, S)
-        fake = self.generator(torch.randn(len(real), self.latent, device=real.device, generator=batch.rng))
+        latents = torch.randn(parallel.whole(len(real)), self.latent, device=real.device, generator=batch.rng)
+        fake = self.generator(parallel.part(latents))
         losses = self.discriminator_step.step(real, fake, batch)
         if batch.step % self.every == 0:
             loss = self.discriminator_step.generator_loss(fake, real, batch)

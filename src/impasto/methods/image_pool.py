@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from impasto import parallel
+
 
 class ImagePool(nn.Module):
     """Buffer of up to ``capacity`` fakes (3, size, size): Shrivastava et al. 2017, arXiv:1612.07828, section 2.3, with
@@ -25,10 +27,12 @@ class ImagePool(nn.Module):
         """Return as many images as ``fakes`` (B, 3, size, size), detached; with capacity 0 the fakes themselves.
 
         Each fake in turn is stored and returned while the pool is not full; afterwards, with probability ½, it is
-        swapped with a random one of the pool. ``rng`` is on the fakes' device.
+        swapped with a random one of the pool. ``rng`` is on the fakes' device. In data-parallel training all processes
+        hold the same pool, and the fakes of all pass through it.
         """
         if not self.capacity:
             return fakes
+        fakes = parallel.gather(fakes)
         count, device = len(fakes), fakes.device
         coin = torch.rand(count, device=device, generator=rng)
         slots = torch.randint(self.capacity, (count,), device=device, generator=rng)
@@ -48,4 +52,5 @@ class ImagePool(nn.Module):
         # Where a slot occurs twice, both rows write the same image, so their order does not matter.
         self.pictures[slots] = images[written]
         self.seen.add_(count)
-        return images[torch.where(swapped, read, count + order)].to(fakes.dtype)
+        returned = parallel.part(torch.where(swapped, read, count + order))
+        return images[returned].to(fakes.dtype)

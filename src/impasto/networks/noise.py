@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
+from impasto import parallel
+
 
 def noise_like(maps: Tensor, level: int, training: bool) -> Tensor:
     """Return normal noise of the dtype of maps (B, C, H, W).
@@ -15,7 +17,8 @@ def noise_like(maps: Tensor, level: int, training: bool) -> Tensor:
     if not training:
         return fixed_noise(maps, level).to(maps.dtype)
     count, _, height, width = maps.shape
-    return torch.randn(count, 1, height, width, device=maps.device).to(maps.dtype)
+    noise = torch.randn(parallel.whole(count), 1, height, width, device=maps.device)
+    return parallel.part(noise).to(maps.dtype)
 
 
 def fixed_noise(maps: Tensor, level: int) -> Tensor:

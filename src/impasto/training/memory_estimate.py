@@ -25,23 +25,26 @@ if TYPE_CHECKING:
 BESIDE = 300 << 20
 
 
-def require_memory(recipe: "Recipe", fabric: "Fabric") -> None:
-    """Check that a training fits into the free memory of ``fabric``'s device.
+def require_memory(recipe: "Recipe", fabric: "Fabric", processes: int = 1) -> None:
+    """Check that a training fits into the free memory of ``fabric``'s device. So many ``processes`` share the memory of
+    the CPU; of other devices each has its own.
 
     Raises:
         ImpastoError: it does not fit; names the largest batch that does.
     """
-    free, need = available(fabric.device), needed(recipe, fabric)
+    own = recipe.model_copy(update={"batch": max(recipe.batch // processes, recipe.min_batch)})
+    free = available(fabric.device) // (processes if fabric.device.type == "cpu" else 1)
+    need = needed(own, fabric)
     if need <= free:
         return
     wrong = (
-        f"Training {recipe.name} with batch {recipe.batch} needs about {gigabytes(need)} of memory and "
-        f"{gigabytes(free)} are free"
+        f"Training {recipe.name} with batch {recipe.batch} needs about {gigabytes(need)} of memory"
+        f"{' a process' if processes > 1 else ''} and {gigabytes(free)} are free"
     )
-    batch = fitting(recipe, fabric, need, free)
+    batch = fitting(own, fabric, need, free)
     if batch is None:
         raise InsufficientMemoryError(f"{wrong}, too little for any batch: set a smaller size or width.")
-    raise InsufficientMemoryError(f"{wrong}: --set batch={batch} fits.")
+    raise InsufficientMemoryError(f"{wrong}: --set batch={batch * processes} fits.")
 
 
 def needed(recipe: "Recipe", fabric: "Fabric") -> int:

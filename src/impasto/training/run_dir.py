@@ -41,6 +41,7 @@ class _ResumableFacts(BaseModel):
     device: str
     precision: str
     threads: int = Field(ge=1, le=4096)
+    processes: int = Field(default=1, ge=1, le=4096)
     license: str
     loggers: list[str] = []
 

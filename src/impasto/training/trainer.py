@@ -2,6 +2,7 @@
 
 import logging
 import math
+import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from impasto.training.schedule import StepSchedule
 from impasto.training.state import TrainingState
 from impasto.training.throughput import StepTimer
 from impasto.training.trained_style import trained_style
+from impasto.training.updates import STOPPED, Update, Updates
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -40,14 +42,16 @@ NOT_FINITE = "the weights became NaN or infinite"
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a training ended: ``finished`` at the end of its budget, or earlier by a ``signal`` or by its observer."""
+    """How a training ended: ``finished`` at the end of its budget, or earlier by a ``signal`` or by its observer.
+    ``followed``: this process was not the first of several, which wrote and reported all."""
 
     finished: bool
     signal: int | None = None
+    followed: bool = False
 
 
 class Trainer:
-    """Train one run.
+    """Train one run, alone or as the first of several processes.
 
     Args:
         run: the run folder; its ``recipe``, and ``seed`` and ``budget`` of its facts, define the training.
@@ -74,6 +78,7 @@ class Trainer:
         self.run, self.fabric, self.data, self.recipe, self.observer = run, fabric, data, run.recipe, observer
         self.callbacks = CallbackList(callbacks)
         self.state = TrainingState(self.recipe, fabric, facts["seed"])
+        self.updates = Updates(self.state, data)
         self.evaluator = Evaluator(run, self.state, data, scorer, self.callbacks)
         self.recovery = Recovery()
         self.schedule = StepSchedule(
@@ -85,6 +90,7 @@ class Trainer:
         )
         self.timer = StepTimer(clock)
         self._ended = False  # by the observer
+        self._stopped = False  # by a signal that another process of the training received
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # losses not read from the device yet
 
     @property
@@ -106,9 +112,9 @@ class Trainer:
             self.timer.start()
             self._start()
             while not self._finished():
-                if interrupt.signal is not None or self._ended:
+                if interrupt.signal is not None or self._ended or self._stopped:
                     self._leave("stopped")
-                    return Outcome(finished=False, signal=interrupt.number)
+                    return Outcome(False, signal.SIGTERM if self._stopped else interrupt.number)
                 self._train_step()
                 speed_changes, recovery = (
                     self.schedule.speed_changes_at(self.step),
@@ -131,6 +137,7 @@ class Trainer:
             method = self.state.method
             method.prepare([method.style(), self.state.ema.network], self.data.train)
             self.evaluator.write_references()
+        self.updates.share_state()
         if self.schedule.total is None:
             self._plan_steps()
         elif self.step == 0:
@@ -141,25 +148,17 @@ class Trainer:
 
     def _train_step(self) -> None:
         """Make one update, without waiting for the device."""
-        progress = self._progress()
-        lr, losses = self._update(progress)
-        if self.data.heldout is not None and self.step % HELDOUT_EVERY == 0:
-            losses |= self.state.method.evaluate_heldout(self.data.heldout.batch(self.step, progress=progress))
+        lr, losses = self._update(self._progress(), heldout=(self.step + 1) % HELDOUT_EVERY == 0)
         seconds = round(self.timer.elapsed, 3)
         row = {"step": self.step, "pictures": self.step * self.recipe.batch, "seconds": seconds, "lr": lr}
         self._rows.append((row, losses))
 
-    def _update(self, progress: float) -> tuple[float, dict[str, Tensor]]:
+    def _update(self, progress: float, heldout: bool = False) -> tuple[float, dict[str, Tensor]]:
         """Make one update at ``progress``, 0…1. Return the learning rate, and the losses on the device."""
-        attempt = self.recovery.rollbacks
-        lr = self.state.scale_learning_rates(self.recovery.lr_factor * self.recipe.schedule.factor(progress))
-        batch = self.data.train.batch(self.step, attempt, progress)  # paintings, photos: (B, 3, S, S)
-        self.state.seed_step(attempt)
-        losses = self.state.method.step(batch)  # scalars by name, on the device
+        lr_factor = self.recovery.lr_factor * self.recipe.schedule.factor(progress)
         since = self.schedule.speed_changed_at(self.step)
-        self.state.step += 1
-        self.state.update_averages((self.step - since) * self.recipe.batch)
-        return lr, losses
+        images = (self.step + 1 - since) * self.recipe.batch
+        return self.updates.make(Update(progress, self.recovery.rollbacks, lr_factor, images, heldout))
 
     def _progress(self) -> float:
         """Return the share of the training that is over, 0…1."""
@@ -171,6 +170,7 @@ class Trainer:
             return True
         rows = [row | {name: value.item() for name, value in losses.items()} for row, losses in self._rows]
         self._rows.clear()
+        self._stopped |= sum(row.pop(STOPPED, 0) for row in rows) > 0
         self.timer.sync(len(rows))
         speed = self.recipe.batch / self.timer.seconds_per_step
         sample, score = self.schedule.due(self.step)
@@ -241,6 +241,7 @@ class Trainer:
         speeds = plan.measure_speeds(self.timer, amount, self.recipe.speed_changes, self._probe_step)
         state, _ = checkpoint.newest(self.run.checkpoints)
         self.state.load_state_dict(state)
+        self.updates.share_state()
         self.schedule.set_total(begun, reached, amount - self.timer.elapsed, speeds, overhead)
         self._save()
 
@@ -318,6 +319,7 @@ class Trainer:
         failed_at, rollbacks = self.step, self.recovery.rollbacks + 1
         self._rows.clear()
         self._restore(self.recovery.last_good_state(self.run.recovery))
+        self.updates.share_state()
         self.recovery.count(min(rollbacks, MAX_ROLLBACKS), self.step)
         self._save()
         checkpoint.remove_after(self.run.checkpoints, self.step)
