@@ -1,5 +1,6 @@
 """The command line: parse, call the public API, print."""
 
+import os
 import sys
 
 # They register their subcommands, in the order of the help.
@@ -15,6 +16,9 @@ from impasto.terminal import replace_unencodable
 def main() -> None:
     """Run the command ``impasto``. An error that a user can fix is printed as one line, or with its traceback after
     ``--debug``."""
+    # Read when torch is imported. By default its threads wait for each other busily, which takes the processor from
+    # the very thread that they wait for where another program is busy too.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     replace_unencodable()
     try:
