@@ -67,6 +67,7 @@ def is_begun(client: httpx.Client, job: str) -> bool:
     return found["state"] == "running" and bool(found["done"])
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("default_signals")
 def test_a_studio_is_stopped_killed_and_goes_on(tmp_path: Path, impasto: Impasto) -> None:
     folder = tmp_path / "studio"

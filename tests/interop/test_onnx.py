@@ -50,7 +50,13 @@ def untrained(name: str) -> Style:
     return Style(network, card)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+#: Recipes whose export takes half a minute.
+LONG = ("decoder",)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name in LONG else []) for name in RECIPES]
+)
 def test_batches_of_any_image_size_give_the_same_output_as_pytorch(name: str, tmp_path: Path) -> None:
     style = untrained(name)
     style.save(tmp_path / "style.safetensors")

@@ -162,21 +162,32 @@ def failing(path: Path, at: tuple[int, ...], stops: tuple[int, ...] = (), saves:
     return t
 
 
-@pytest.mark.parametrize("saves", [(), (33, 58, 71)])
-@pytest.mark.parametrize("stops", [(), (40,), (55, 70), (24, 62)])
+FAILS = (63, 74, 76)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
+    """A training that only fails."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("impasto.training.schedule.SCORE_SPACING", 80)
+        t = failing(tmp_path_factory.mktemp("alone") / "run", FAILS)
+        assert t.train().finished
+    assert [event.split("Rolled back to step ")[1].split()[0] for event in events(t)] == ["50", "25", "75"]
+    return t
+
+
+@pytest.mark.parametrize(
+    ("stops", "saves"), [((), (33, 58, 71)), ((40,), ()), ((55, 70), (33, 58, 71)), ((24, 62), ())]
+)
 def test_a_training_that_fails_and_is_stopped_equals_one_that_only_fails_bit_for_bit(
-    tmp_path: Path, stops: tuple[int, ...], saves: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+    alone: Trainer, tmp_path: Path, stops: tuple[int, ...], saves: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The states to roll back to depend on neither the clock nor on when it was stopped."""
     monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 80)
-    fails = (63, 74, 76)
-    alone = failing(tmp_path / "alone", fails)
-    assert alone.train().finished
-    assert [event.split("Rolled back to step ")[1].split()[0] for event in events(alone)] == ["50", "25", "75"]
-    t = failing(tmp_path / "stopped", fails, stops, saves)
+    t = failing(tmp_path / "stopped", FAILS, stops, saves)
     finished = t.train().finished
     while not finished:
-        t = failing(tmp_path / "stopped", fails, stops, saves)
+        t = failing(tmp_path / "stopped", FAILS, stops, saves)
         t.resume(checkpoint.newest(t.run.checkpoints)[0])
         finished = t.train().finished
     one, two = alone.state_dict(), t.state_dict()
