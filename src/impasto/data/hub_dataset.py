@@ -166,8 +166,10 @@ def _needed(address: Address, files: list[str]) -> list[str]:
     Raises ImpastoError if there is none of these, or there are several zips.
     """
     there = [file for file in files if _is_safe(file) and _matches(file, address.path)]
+    if not files:
+        raise ImpastoError(f"{address} is empty: check the name and the revision.")
     if not there:
-        held = ", ".join(sorted({file.partition("/")[0] for file in files})) or "nothing"
+        held = ", ".join(sorted({file.partition("/")[0] for file in files}))
         raise ImpastoError(f"There is no {address.path} in hf:{address.repository}, which holds {shorten(held, 200)}.")
     images = image_suffixes()
     tables = [file for file in there if is_parquet(file) and PurePosixPath(file).name != "metadata.parquet"]
