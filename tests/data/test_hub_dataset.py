@@ -120,7 +120,7 @@ def test_a_damaged_listing_in_the_cache_is_as_none(hub: Hub, tmp_path: Path, mon
     assert names("hf:me/set") == ["1.png"]
     unplug(monkeypatch)
     (listing,) = (tmp_path / "listings" / "hub").iterdir()
-    for text in ("", "[1]", '["main", [3]]', "{", '[1, {"1.png": 3}]'):
+    for text in ("", "[1]", "{", '{"commit": 1, "sizes": {}}', '{"commit": "../..", "sizes": {"1.png": 3}}'):
         listing.write_text(text)
         with pytest.raises(ImpastoError, match="The Hub cannot be reached"):
             open_source("hf:me/set")

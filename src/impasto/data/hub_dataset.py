@@ -1,7 +1,6 @@
 """Download the images of a data set on the Hugging Face Hub through the cache of huggingface_hub."""
 
 import hashlib
-import json
 import logging
 import shutil
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from glob import has_magic
 from itertools import islice, takewhile
 from pathlib import Path, PurePosixPath
 from typing import Self
+
+from pydantic import BaseModel, Field
 
 from impasto.cache import cache_folder
 from impasto.data.formats import image_suffixes
@@ -76,6 +77,18 @@ class Address:
         return "/".join(takewhile(lambda part: not has_magic(part), PurePosixPath(self.path).parts))
 
 
+class Listing(BaseModel, frozen=True):
+    """The files of a data set at one commit.
+
+    Attributes:
+        commit: SHA-1 of the commit.
+        sizes: bytes of each file, by its path in the repository.
+    """
+
+    commit: str = Field(pattern="^[0-9a-f]{40}$")
+    sizes: dict[str, int]
+
+
 def download(address: Address) -> dict[str, Path]:
     """Download the images, TFRecords or parquet files, or the zip, of a data set, and return their paths in the cache
     by their paths in the repository.
@@ -93,20 +106,20 @@ def download(address: Address) -> dict[str, Path]:
     offline: UnreachableHubError | None = None
     try:
         with hub_errors(str(address)):
-            commit, sizes = _ask(address)
-        _keep(address, commit, sizes)
+            listing = _ask(address)
+        _keep(address, listing)
     except UnreachableHubError as error:
-        offline, (commit, sizes) = error, _kept(address, error)
-    files = _needed(address, list(sizes))
+        offline, listing = error, _kept(address, error)
+    files = _needed(address, list(listing.sizes))
     if any(is_parquet(file) for file in files):
         require("pyarrow.parquet", extra="parquet")
 
     def cached(file: str) -> str | None:
-        found = try_to_load_from_cache(address.repository, file, revision=commit, repo_type="dataset")
+        found = try_to_load_from_cache(address.repository, file, revision=listing.commit, repo_type="dataset")
         return found if isinstance(found, str) else None
 
     def fetch(file: str) -> str:
-        return hf_hub_download(address.repository, file, revision=commit, repo_type="dataset")
+        return hf_hub_download(address.repository, file, revision=listing.commit, repo_type="dataset")
 
     paths = {file: cached(file) for file in files}
     missing = [file for file, path in paths.items() if path is None]
@@ -116,7 +129,7 @@ def download(address: Address) -> dict[str, Path]:
         _log.info("The Hub cannot be reached: using %s as it was when it was last asked for.", address)
     elif missing:
         cache = Path(constants.HF_HUB_CACHE)
-        _require_space(address, cache, len(missing), sum(sizes[file] for file in missing))
+        _require_space(address, cache, len(missing), sum(listing.sizes[file] for file in missing))
         pool = ThreadPoolExecutor(DOWNLOADS, thread_name_prefix="download")
         try:
             with hub_errors(str(address)), full_disk_errors(cache), _bars(len(missing)):
@@ -126,21 +139,20 @@ def download(address: Address) -> dict[str, Path]:
     return {file: Path(path) for file, path in paths.items() if path is not None}
 
 
-def _keep(address: Address, commit: str, sizes: dict[str, int]) -> None:
+def _keep(address: Address, listing: Listing) -> None:
     """Write a listing to the cache."""
     kept = _listing_path(address)
     make_folder(kept.parent)
     with atomic_write(kept) as part:
-        part.write_text(json.dumps([commit, sizes]), encoding="utf-8")
+        part.write_text(listing.model_dump_json(), encoding="utf-8")
 
 
-def _kept(address: Address, error: UnreachableHubError) -> tuple[str, dict[str, int]]:
+def _kept(address: Address, error: UnreachableHubError) -> Listing:
     """Return the last listing from the cache. Raises ``error`` if there is none."""
     try:
-        commit, sizes = json.loads(_listing_path(address).read_bytes())
+        return Listing.model_validate_json(_listing_path(address).read_bytes())
     except (OSError, *MALFORMED):
         raise error from None
-    return commit, sizes
 
 
 def _listing_path(address: Address) -> Path:
@@ -148,7 +160,7 @@ def _listing_path(address: Address) -> Path:
     return cache_folder() / "hub" / f"{key}.json"
 
 
-def _ask(address: Address) -> tuple[str, dict[str, int]]:
+def _ask(address: Address) -> Listing:
     from huggingface_hub import HfApi
     from huggingface_hub.hf_api import RepoFile
 
@@ -157,7 +169,7 @@ def _ask(address: Address) -> tuple[str, dict[str, int]]:
     tree = list(islice(api.list_repo_tree(name, revision=commit, recursive=True, repo_type="dataset"), MAX_FILES + 1))
     if len(tree) > MAX_FILES:
         raise ImpastoError(f"{address} has more than {MAX_FILES:,} files: download it, and give its folder.")
-    return commit, {each.path: int(each.size) for each in tree if isinstance(each, RepoFile)}
+    return Listing(commit=commit, sizes={each.path: each.size for each in tree if isinstance(each, RepoFile)})
 
 
 def _needed(address: Address, files: list[str]) -> list[str]:
