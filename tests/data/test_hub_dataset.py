@@ -197,7 +197,7 @@ def test_errors_say_what_to_do(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Non
     assert hub.fetched == []
 
 
-@pytest.mark.parametrize("name", ["../1.png", "/etc/1.png", "a/../../1.png", "a//1.png", "./1.png", "a\n1.png"])
+@pytest.mark.parametrize("name", ["../1.png", "/etc/1.png", "a/../../1.png", "a//1.png", "./1.png"])
 def test_a_file_outside_of_its_repository_is_not_downloaded(hub: Hub, name: str) -> None:
     put(hub, name, "2.png")
     assert names("hf:me/set") == ["2.png"]

@@ -202,7 +202,7 @@ def _needed(address: Address, files: list[str]) -> list[str]:
 
 def _is_safe(file: str) -> bool:
     path = PurePosixPath(file)
-    return path.as_posix() == file and not path.is_absolute() and ".." not in path.parts and file.isprintable()
+    return path.as_posix() == file and not path.is_absolute() and ".." not in path.parts
 
 
 def _matches(file: str, path: str) -> bool:
@@ -232,7 +232,8 @@ def _bars(files: int) -> Iterator[None]:
     """Let the client show no progress bars while it downloads many files."""
     from huggingface_hub import constants, utils
 
-    if files <= DOWNLOADS or constants.HF_HUB_DISABLE_PROGRESS_BARS is not None:  # the user has decided
+    decided = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or utils.are_progress_bars_disabled()
+    if files <= DOWNLOADS or decided:
         yield
         return
     utils.disable_progress_bars()
