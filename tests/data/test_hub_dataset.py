@@ -3,9 +3,9 @@
 import io
 import logging
 import zipfile
-from collections import namedtuple
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -209,7 +209,7 @@ def test_a_large_download_is_told_and_one_that_the_disk_cannot_hold_refused(
 ) -> None:
     put(hub, "1.png", "2.png")
     caplog.set_level(logging.INFO, "impasto")
-    monkeypatch.setattr(hub_dataset.shutil, "disk_usage", lambda path: namedtuple("Usage", "free")(5_000_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=5_000_000_000))
     hub.sizes["1.png"] = 6_000_000_000
     with pytest.raises(ImpastoError, match=r"hf:me/set takes 6\.0 GB and 5\.0 GB are free in"):
         open_source("hf:me/set")

@@ -230,14 +230,15 @@ def _require_space(address: Address, cache: Path, files: int, size: int) -> None
 @contextmanager
 def _bars(files: int) -> Iterator[None]:
     """Let the client show no progress bars while it downloads many files."""
-    from huggingface_hub import constants, utils
+    from huggingface_hub import constants
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
-    decided = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or utils.are_progress_bars_disabled()
+    decided = constants.HF_HUB_DISABLE_PROGRESS_BARS is not None or are_progress_bars_disabled()
     if files <= DOWNLOADS or decided:
         yield
         return
-    utils.disable_progress_bars()
+    disable_progress_bars()
     try:
         yield
     finally:
-        utils.enable_progress_bars()
+        enable_progress_bars()
