@@ -42,6 +42,8 @@ SKIPPED = {
     "pip install ": "needs a package index; tests/test_packaging.py checks the extras",
     "python benchmarks/": "measures for minutes; mypy checks benchmarks",
     "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
+    "impasto pack hf:": "needs the network; tests/data/test_hub_dataset.py runs it against a local server",
+    "impasto pack 'hf:": "needs the network; tests/data/test_hub_dataset.py runs it against a local server",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",

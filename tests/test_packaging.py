@@ -100,6 +100,7 @@ def test_lists_are_shown_without_any_extra(verb: str) -> None:
         ("explore sample:paintings --out {out}", "train"),
         ("evaluate sample:paintings --against sample:paintings --out {out}", "train"),
         ("explore kaggle:owner/name --out {out}", "kaggle"),
+        ("pack hf:owner/name {out}", "hub"),
         ("tune dcgan-64 --paintings sample:paintings --out {out} --trials 1 --budget-per-trial 2steps", "tune"),
         ("push monet me/monet", "hub"),
         ("pull me/monet", "hub"),

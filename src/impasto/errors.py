@@ -75,6 +75,7 @@ EXTRAS = {
     "tune": ("optuna",),
     "kaggle": ("kagglehub",),
     "hub": ("huggingface_hub",),
+    "parquet": ("pyarrow",),
     "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "ray": ("fsspec", "ray"),
     "studio": ("alembic", "fastapi", "h11", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),

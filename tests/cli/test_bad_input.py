@@ -50,6 +50,8 @@ PATHS = {
     "unknown sample": "sample:nothing",
     "empty kaggle": "kaggle:",
     "kaggle outside": "kaggle:../x",
+    "empty hub": "hf:",
+    "hub outside": "hf:me/../x",
     "address": "https://example.invalid/x.jpg",
     "pattern without match": "*.nothing",
     "damaged pattern": "[",

@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from fixtures import noise_style
+from fixtures import noise_style, parquet_files
 from fixtures.translators import RECIPE, translator
 from impasto.config.recipe import Recipe
 from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import File, UnreadableError
+from impasto.data.parquet import ParquetFile, open_parquet, read_parquet
 from impasto.data.pixel_store import INDEX, PIXELS, PixelStore, pack
 from impasto.data.sources import open_list, open_source
 from impasto.data.tfrecord import read_tfrecord
@@ -130,6 +131,22 @@ def _records() -> list[bytes]:
 @target(_records)
 def records(data: bytes) -> None:
     for entry in read_tfrecord(File("a.tfrec", lambda: io.BufferedReader(io.BytesIO(data)))):
+        try:
+            entry.read()
+        except UnreadableError:
+            continue
+
+
+def _tables() -> list[bytes]:
+    pictures = [_picture("PNG"), _picture("JPEG"), None]
+    column = parquet_files.images(pictures, ["a.png", None, "c.png"])
+    return [parquet_files.parquet(2, image=column), parquet_files.parquet(image=pictures)]
+
+
+@target(_tables)
+def tables(data: bytes) -> None:
+    file = open_parquet("hf:me/x", "a.parquet", _file("a.parquet", data), "")
+    for entry in read_parquet(file) if isinstance(file, ParquetFile) else [file.entry()]:
         try:
             entry.read()
         except UnreadableError:

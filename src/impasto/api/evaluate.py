@@ -47,7 +47,8 @@ def evaluate(
     """Score images against real images by every registered metric, and test for memorisation.
 
     Args:
-        fakes: a style, a run folder, or images: a folder, a zip, TFRecord files, a pack, ``sample:…``, ``kaggle:…``.
+        fakes: a style, a run folder, or images: a folder, a zip, TFRecord files, a pack, ``sample:…``, ``kaggle:…``,
+            ``hf:…``.
         against: the real images, or any of the above.
         out: folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``; by default nothing is written.
         networks: feature networks by name, one or several; see

@@ -66,7 +66,7 @@ def explore(
     Every image is measured; comparisons between images use an evenly spaced sample.
 
     Args:
-        paintings: a folder, a zip, TFRecords, a pack, ``sample:paintings`` or ``kaggle:…``.
+        paintings: a folder, a zip, TFRecords, a pack, ``sample:paintings``, ``kaggle:…`` or ``hf:…``.
         out: an output folder, which may exist.
         photos: photos for image-to-image translation, in the same formats.
         recipe: name or YAML file of the recipe to train; by default chosen from the images and the device.

@@ -55,7 +55,8 @@ def train(
 
     Args:
         recipe: name of a bundled recipe, a YAML file, or a recipe; None for the recipe of ``start``.
-        paintings: data set of paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings`` or ``kaggle:…``.
+        paintings: data set of paintings: a folder, a zip, TFRecord files, a pack, ``sample:paintings``, ``kaggle:…``
+            or ``hf:…``.
         out: run folder to create.
         photos: data set of photos, for image-to-image recipes.
         start: style or run folder whose weights to start from (fine-tuning), instead of a random initialisation.

@@ -23,7 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-SOURCE = "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos or kaggle:NAME."
+SOURCE = (
+    "A folder, a zip, TFRecord files, a pack, sample:paintings, sample:photos, kaggle:NAME, or a data set on the "
+    "Hugging Face Hub: hf:OWNER/NAME[/PATH][@REVISION][#COLUMN]."
+)
 STYLE = "A style file (.safetensors), a run folder, or a bundled style (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
 CropFrames = Annotated[bool, typer.Option("--crop-frames", help="Crop borders, mounts and frames off the paintings.")]

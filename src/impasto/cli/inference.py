@@ -14,8 +14,8 @@ from impasto.errors import ImpastoError
 from impasto.terminal import console, print_lines
 
 PHOTOS = (
-    "Photos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, or - to read a list of files "
-    "from standard input. Videos and animated GIFs: files, or '*.mp4'."
+    "Photos: files, folders, zips, TFRecord files, '*.jpg', sample:photos, kaggle:NAME, hf:OWNER/NAME, or - to read a "
+    "list of files from standard input. Videos and animated GIFs: files, or '*.mp4'."
 )
 
 

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NoReturn
 
-#: Bytes of a file, and of a record of a TFRecord, from which on it is not read: no image of 150 megapixels takes more.
+#: Bytes of a file, and of a record of a TFRecord or parquet file, from which on it is not read: no image of 150
+#: megapixels takes more.
 MAX_FILE_BYTES, MAX_RECORD_BYTES = 1 << 30, 1 << 28
+#: Records in a row without an image after which the rest of a file is left out: compressed, they take next to nothing.
+MAX_WITHOUT = 10_000
 #: Bytes of the entries that are read or wait at a time, whatever the number of threads; one entry may exceed it.
 MAX_IN_FLIGHT_BYTES = 1 << 30
 

@@ -1,4 +1,4 @@
-"""Open data sources: folders, zips, TFRecords, Kaggle and the bundled samples, as named entries of bytes."""
+"""Open data sources: folders, zips, TFRecords, Kaggle, the Hub and the bundled samples, as named entries of bytes."""
 
 import codecs
 import contextlib
@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from importlib.resources.abc import Traversable
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Self
 
 from impasto.data.domains import require_one_domain
 from impasto.data.entry import ZIP_ERRORS, Entry, File, UnreadableError, natural_key, open_regular, raise_unreadable
+from impasto.data.hub_dataset import Address
+from impasto.data.hub_dataset import download as download_dataset
 from impasto.data.kaggle import download
+from impasto.data.parquet import ParquetFile, is_parquet, open_parquet, read_parquet
 from impasto.data.tfrecord import has_tfrecord_header, is_tfrecord, read_tfrecord
 from impasto.data.zip_names import member_names
 from impasto.errors import ImpastoError
@@ -44,10 +47,13 @@ class ImageSource:
         self.total = self._count()
 
     def entries(self) -> Iterator[Entry]:
-        """Yield every entry in natural order of the names. Entries of a TFRecord hold their data: keep few of them."""
+        """Yield every entry in natural order of the names of files. Entries of a TFRecord or a parquet file hold their
+        data: keep few of them."""
         for file in self._files:
             if is_tfrecord(file.name):
                 yield from read_tfrecord(file)
+            elif isinstance(file, ParquetFile):
+                yield from read_parquet(file)
             else:
                 yield file.entry()
 
@@ -75,7 +81,9 @@ class ImageSource:
         return {file.path.resolve() for file in self._files if file.path is not None}
 
     def _count(self) -> int | None:
-        return None if any(is_tfrecord(file.name) for file in self._files) else len(self._files)
+        if any(is_tfrecord(file.name) for file in self._files):
+            return None
+        return sum(file.rows if isinstance(file, ParquetFile) else 1 for file in self._files)
 
     def close(self) -> None:
         """Close the underlying file; entries cannot be read afterwards."""
@@ -97,12 +105,13 @@ def open_source(spec: str | Path) -> ImageSource:
     Args:
         spec: a folder (read recursively), a zip, a TFRecord, an image, a glob pattern (``photos/**/*.jpg``), ``-`` for
             a list of files on standard input, ``sample:paintings`` or ``sample:photos``, a Kaggle competition
-            ``kaggle:NAME[/FOLDER]`` or data set ``kaggle:datasets/OWNER/NAME[/FOLDER]``. Folders and zips may contain
-            TFRecords as well as images.
+            ``kaggle:NAME[/FOLDER]`` or data set ``kaggle:datasets/OWNER/NAME[/FOLDER]``, or a data set on the Hugging
+            Face Hub ``hf:OWNER/NAME[/PATH][@REVISION][#COLUMN]`` (see :class:`~impasto.data.hub_dataset.Address`).
+            Folders and zips may contain TFRecords as well as images.
 
     Raises:
         ImpastoError: it does not exist, cannot be read or is empty, holds paintings and photos in folders of their own,
-            a zip is damaged or encrypted, or Kaggle is not available.
+            a zip is damaged or encrypted, or Kaggle or the Hub is not available.
     """
     name = str(spec)
     kind, _, address = name.partition(":")
@@ -110,6 +119,8 @@ def open_source(spec: str | Path) -> ImageSource:
         return open_list(sys.stdin.buffer)
     if kind == "kaggle":
         return _open_path(name, download(address))
+    if kind == "hf":
+        return _open_dataset(name, Address.parse(address))
     if kind == "sample":
         return _open_sample(name, address)
     path = user_path(spec)
@@ -180,6 +191,24 @@ def _open_path(name: str, path: Path) -> ImageSource:
     if has_tfrecord_header(head) and not is_tfrecord(path.name):  # another suffix, but a valid header
         single = _file(f"{path.name}.tfrecord", path)
     return ImageSource(name, [single])
+
+
+def _open_dataset(name: str, address: Address) -> ImageSource:
+    """Open a data set on the Hub, its files named relative to the fixed part of its path."""
+    paths = download_dataset(address)
+    for path in paths.values():
+        if path.suffix.lower() == ".zip":
+            return _open_zip(name, path)
+    root = PurePosixPath(address.folder)
+    root = root.parent if address.folder in paths else root
+    inside = {PurePosixPath(file).relative_to(root).as_posix(): path for file, path in paths.items()}
+    images = {file: path for file, path in inside.items() if not is_junk(file)}
+    require_one_domain(f"hf:{PurePosixPath(address.repository) / root}", images, packed=False)
+    files = [
+        open_parquet(str(address), file, path, address.column) if is_parquet(file) else _file(file, path)
+        for file, path in images.items()
+    ]
+    return ImageSource(name, files, len(inside) - len(images))
 
 
 def _open_folder(name: str, root: Path) -> ImageSource:

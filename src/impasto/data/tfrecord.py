@@ -13,7 +13,15 @@ from typing import IO, Any, cast
 import numpy as np
 from PIL import Image
 
-from impasto.data.entry import MAX_RECORD_BYTES, Entry, File, UnreadableError, raise_unreadable, translate_errors
+from impasto.data.entry import (
+    MAX_RECORD_BYTES,
+    MAX_WITHOUT,
+    Entry,
+    File,
+    UnreadableError,
+    raise_unreadable,
+    translate_errors,
+)
 from impasto.data.formats import identify
 from impasto.errors import ImpastoError, require, shorten
 
@@ -21,9 +29,6 @@ IMAGE_FEATURES = ("image", "image/encoded", "image_raw", "image_bytes", "image_d
 NAME_FEATURES = ("image_name", "image/filename", "filename", "image_id", "image/id", "name", "id")
 SIZE_FEATURES = (("height", "width"), ("image/height", "image/width"), ("rows", "cols"))
 CHANNELS = {1, 3, 4}
-
-#: Records in a row without an image after which the rest of a file is left out: compressed, they take next to nothing.
-MAX_WITHOUT = 10_000
 
 #: Features of a record by name, of tensorflow.core.example.feature_pb2.
 Features = Mapping[str, Any]

@@ -2,23 +2,18 @@
 
 import contextlib
 import io
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from impasto.errors import ImpastoError, require
 from impasto.files import atomic_write, user_path
+from impasto.hub_errors import hub_errors, repository_name
 from impasto.inference.output import reserve
 from impasto.interop.model_card import model_card, preview
 from impasto.style import Card, Style, find_style, require_name
 
-#: Top-level modules whose exceptions mean that a request failed.
-CLIENTS = ("httpx", "httpx2", "requests", "huggingface_hub")
-REPOSITORY = re.compile(r"[a-zA-Z0-9][\w.-]{0,95}/[a-zA-Z0-9][\w.-]{0,95}", re.ASCII)
 #: Largest style that is downloaded, in bytes, and most files of a repository that are looked at.
 MAX_BYTES, MAX_FILES = 2_000_000_000, 10_000
 #: Files that an error names.
@@ -40,13 +35,13 @@ def push(style: str | Path, repository: str, *, private: bool = False, token: st
     require("huggingface_hub", "hub")
     from huggingface_hub import CommitOperationAdd, HfApi
 
-    name = _repository_name(repository)
+    name = repository_name(repository)
     loaded = Style.load(style)
-    with _hub_errors(repository):
+    with hub_errors(repository):
         readme = _accepted_card(loaded.card, repository)
     data = io.BytesIO()
     preview(loaded).save(data, "JPEG", quality=90)
-    with tempfile.TemporaryDirectory() as scratch, _hub_errors(repository):
+    with tempfile.TemporaryDirectory() as scratch, hub_errors(repository):
         weights = Path(scratch) / f"{name}.safetensors"
         path = find_style(style)
         if path.is_file():
@@ -101,11 +96,11 @@ def pull(
     from huggingface_hub.hf_api import RepoFile
 
     repository, _, revision = repository.partition("@")
-    name = _repository_name(repository)
+    name = repository_name(repository)
     out = Path("styles") / f"{name}.safetensors" if out is None else user_path(out)
     require_name(out)
     reserve(out, file=True, overwrite=overwrite)
-    with tempfile.TemporaryDirectory() as scratch, _hub_errors(repository):
+    with tempfile.TemporaryDirectory() as scratch, hub_errors(repository):
         api = HfApi(token=token)
         # Everything below is of one commit, whatever is pushed meanwhile.
         commit = api.model_info(repository, revision=revision or None).sha
@@ -132,44 +127,3 @@ def pull(
 def _is_style(file: str) -> bool:
     path = PurePosixPath(file)
     return path.suffix == ".safetensors" and not path.is_absolute() and ".." not in path.parts
-
-
-def _repository_name(repository: str) -> str:
-    if not REPOSITORY.fullmatch(repository):
-        raise ImpastoError(f"{repository} is not a repository name: write it as OWNER/NAME.")
-    return repository.partition("/")[2]
-
-
-@contextmanager
-def _hub_errors(repository: str) -> Iterator[None]:
-    """Turn errors of the Hub and of the connection into an ImpastoError of one line."""
-    try:
-        yield
-    except Exception as error:
-        wrapped = type(error) is RuntimeError and error.__cause__ is not None  # so does the upload of large files
-        message = _message(error.__cause__ if wrapped else error, repository)
-        if message is None:
-            raise
-        raise ImpastoError(message) from error
-
-
-def _message(error: BaseException | None, repository: str) -> str | None:
-    """Return what to say of an error of the Hub or of the connection; None of any other."""
-    from huggingface_hub import errors
-
-    if isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError):
-        return f"There is no {repository} on the Hub, or not for you: check the name, or log in (hf auth login)."
-    if isinstance(error, errors.HFValidationError):
-        return f"{repository} is not a repository name: write it as OWNER/NAME."
-    if isinstance(error, errors.LocalTokenNotFoundError):
-        return "The Hub needs an access token: log in (hf auth login) or set HF_TOKEN."
-    # Addresses to upload to carry a signature in their query.
-    reason = re.sub(r"\?[^\s'\"]+", "", " ".join(str(error).split()))
-    if isinstance(error, errors.HfHubHTTPError):
-        if error.response is not None and error.response.status_code in (401, 403):
-            return f"The Hub denies access to {repository}: log in (hf auth login) or set HF_TOKEN."
-        return f"The Hub refused {repository} ({reason[:200]})."
-    # the HTTP client differs between versions of huggingface_hub
-    if isinstance(error, OSError) or type(error).__module__.partition(".")[0] in CLIENTS:
-        return f"The Hub cannot be reached ({reason[:100]}); try again."
-    return None
