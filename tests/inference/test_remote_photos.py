@@ -142,6 +142,6 @@ def test_what_a_file_system_raises_is_the_reason_of_a_photo(
     monkeypatch.setattr(MemoryFileSystem, "open", fail)
     with pytest.raises(UnreadableError, match=r"^Access denied$"):
         photo.open()
-    monkeypatch.setattr(MemoryFileSystem, "ls", fail)
+    monkeypatch.setattr(MemoryFileSystem, "info", fail)
     with pytest.raises(ImpastoError, match="memory://x cannot be opened"):
         find("memory://x")

@@ -192,16 +192,16 @@ def _results(task: Task, rows: Iterator[Row]) -> Iterator[tuple[Row, Result]]:
     chunks, again = _chunks(rows, workers), deque[list[Row]]()
     first = deque(islice(chunks, workers))
     calls = dict[Any, tuple[Any, list[Row]]]()  # the worker and the chunk of each; no chunk while it starts
-    failed = 0
+    failed, more = 0, True
 
     def start() -> None:
-        worker = kind.remote(sent)
+        worker: Any = kind.remote(sent)
         calls[worker.start.remote()] = worker, []
 
     for _ in first:
         start()
     try:
-        while again or first or any(chunk for _, chunk in calls.values()):
+        while more or again or any(chunk for _, chunk in calls.values()):
             (call,), _ = ray.wait(list(calls))
             worker, chunk = calls.pop(call)
             try:
@@ -223,6 +223,8 @@ def _results(task: Task, rows: Iterator[Row]) -> Iterator[tuple[Row, Result]]:
                 chunk = again.popleft() if again else first.popleft() if first else next(chunks, [])
                 if chunk:
                     calls[worker.paint.remote(chunk)] = worker, chunk
+                else:
+                    more = False
     finally:
         for worker, _ in calls.values():
             ray.kill(worker)

@@ -205,9 +205,13 @@ def _open(text: str) -> RemoteSource:
     place = open_place(text)
     suffix = PurePosixPath(text).suffix.lower()
     with access_errors(text):
-        if place.files.isdir(place.path):
+        try:
+            kind = place.files.info(place.path)["type"]
+        except FileNotFoundError:
+            kind = None
+        if kind == "directory":
             return RemoteSource(text, place, "folder")
-        if place.files.isfile(place.path):
+        if kind == "file":
             with place.files.open(place.path, "rb") as file:
                 if suffix == ".zip" or file.read(4) in ZIP_SIGNATURES:
                     return RemoteSource(text, place, "zip")
