@@ -32,7 +32,7 @@ class Names(Protocol):
 class UniqueNames:
     """Assigns output names that are unique even on case-insensitive file systems."""
 
-    def __init__(self, taken: "Iterable[str] | Names" = ()) -> None:
+    def __init__(self, taken: Iterable[str] | Names = ()) -> None:
         """``taken`` are names, or a set to which the names assigned are added, in casefolded form."""
         self._taken = {name.casefold() for name in taken} if isinstance(taken, Iterable) else taken
         self._numbers = dict[str, int]()  # the last one given to each wanted name that was taken
