@@ -17,7 +17,7 @@ from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
 from impasto.api.generate import generate
-from impasto.api.paint import _is_animated, paint
+from impasto.api.paint import paint
 from impasto.errors import ImpastoError
 from impasto.inference.load import load_translator
 from impasto.inference.translator import Translator
@@ -249,14 +249,3 @@ def test_inference_does_not_change_the_style(negative: Path, tmp_path: Path) -> 
     loaded.style.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == negative.read_bytes()
     assert loaded.device in (torch.device("cpu"), torch.device("cuda"))
-
-
-def test_a_gif_that_is_damaged_anywhere_raises_nothing(tmp_path: Path) -> None:
-    frames = [Image.new("L", (9, 7), shade) for shade in (0, 90, 180)]
-    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:], duration=100)
-    whole = (tmp_path / "film.gif").read_bytes()
-    assert _is_animated(tmp_path / "film.gif")
-    for end in range(len(whole)):
-        (tmp_path / "cut.gif").write_bytes(whole[:end])
-        assert _is_animated(tmp_path / "cut.gif") in (True, False)
-    assert not _is_animated(tmp_path / "nothing.gif")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from impasto.errors import ImpastoError
-from impasto.inference.photo import open_photo, side_by_side
+from impasto.inference.photo import is_animated, open_photo, side_by_side
 
 WIDE = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) * 10
 
@@ -64,3 +64,14 @@ def test_empty_and_truncated_images_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:5000])
     with Image.open(path) as image, pytest.raises(ImpastoError, match="truncated"):
         open_photo(image)
+
+
+def test_a_gif_that_is_damaged_anywhere_raises_nothing(tmp_path: Path) -> None:
+    frames = [Image.new("L", (9, 7), shade) for shade in (0, 90, 180)]
+    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:], duration=100)
+    whole = (tmp_path / "film.gif").read_bytes()
+    assert is_animated(tmp_path / "film.gif")
+    for end in range(len(whole)):
+        (tmp_path / "cut.gif").write_bytes(whole[:end])
+        assert is_animated(tmp_path / "cut.gif") in (True, False)
+    assert not is_animated(tmp_path / "nothing.gif")

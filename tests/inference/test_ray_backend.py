@@ -1,25 +1,29 @@
 """On a cluster every photo is painted once, with the same result as locally, even if workers die."""
 
-import json
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import psutil
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
-from impasto.errors import ImpastoError
-from impasto.inference.options import PaintOptions
-from impasto.inference.ray_backend import MANIFEST, Task, Worker, _rows
+from fixtures.videos import audio_packets, read_video, scene, write_video
+from impasto.inference import ray_backend
+from impasto.inference.ray_backend import GPU_SHARE, Result, Row, Worker, _workers
 
 COUNT = 240
 
@@ -38,7 +42,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def workers() -> list[psutil.Process]:
     """The processes that paint."""
     found = psutil.Process().children(recursive=True)
-    return [each for each in found if each.is_running() and "MapWorker" in " ".join(each.cmdline())]
+    return [each for each in found if each.is_running() and "ray::Worker" in " ".join(each.cmdline())]
 
 
 @pytest.mark.long
@@ -46,11 +50,8 @@ def workers() -> list[psutil.Process]:
 @pytest.mark.usefixtures("cluster")
 def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> None:
     translator(-1).save(tmp_path / "negative.safetensors")
-    rng = np.random.default_rng(0)
     for number in range(COUNT):
-        path = tmp_path / "photos" / f"{number % 3}" / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(rng.integers(0, 256, (60, 80, 3), np.uint8)).save(path)
+        photo(tmp_path / "photos" / f"{number % 3}" / f"{number}.png", number, side=70)
     (tmp_path / "photos" / "notes.txt").write_text("hello")
     killed: list[int] = []
 
@@ -72,7 +73,7 @@ def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> Non
     folders = (tmp_path / "out", tmp_path / "here")
     ours, theirs = ({p.relative_to(f): p.read_bytes() for p in f.rglob("*.png")} for f in folders)
     assert len(ours) == COUNT and ours == theirs
-    assert not list((tmp_path / "out").rglob("*.part"))
+    assert not list((tmp_path / "out").rglob("unfinished"))
     again = impasto(*paint, f"file://{tmp_path}/out", "--engine", "ray", check=False)
     assert again.stdout.startswith(f"0 paintings in file://{tmp_path}/out, and {COUNT} there before")
     other = impasto(*paint, "out", "--strength", "0.5", "--engine", "ray", check=False)
@@ -81,36 +82,169 @@ def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> Non
     assert over.returncode == 1 and "not overwritten" in over.stderr
 
 
-def test_a_painting_that_cannot_be_moved_leaves_no_partial_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("cluster")
+def test_a_photo_that_kills_its_workers_is_left_out(
+    impasto: Impasto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fsspec.implementations.local import LocalFileSystem
+    translator(-1).save(tmp_path / "negative.safetensors")
+    for number in range(40):
+        photo(tmp_path / "in" / f"{number}.png", number)
 
+    class Mortal(Worker):
+        """Dies of a photo."""
+
+        def paint(self, rows: list[Row]) -> list[Result]:
+            results = super().paint(rows)
+            if any(row.photo.name == "7.png" for row in rows):
+                os._exit(1)
+            return results
+
+    monkeypatch.setattr(ray_backend, "Worker", Mortal)
+    done = impasto("paint", "--style", "negative.safetensors", "in", "--out", "out", "--engine", "ray", check=False)
+    assert done.returncode == 1 and "in/7.png: 3 workers died while they painted it" in done.stdout
+    again = impasto("paint", "--style", "negative.safetensors", "in", "--out", "out", "--engine", "ray", check=False)
+    assert "0 paintings in out, and 39 there before" in again.stdout
+
+
+def photo(path: Path, seed: int = 0, side: int = 8) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (side, side, 3), np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def here(impasto: Impasto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
+    """The command, painting in this process instead of on a cluster."""
+    translator(-1).save(tmp_path / "negative.safetensors")
+    monkeypatch.setattr("torch.set_num_threads", lambda number: None)
+    monkeypatch.setattr(
+        ray_backend, "_results", lambda task, rows: ((row, Worker(task).paint([row])[0]) for row in rows)
+    )
+
+    def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return impasto("paint", "--style", "negative.safetensors", *arguments, "--engine", "ray", check=check)
+
+    return run
+
+
+def paintings(folder: Path) -> dict[str, bytes]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found if ".impasto" not in str(path)}
+
+
+def test_several_sources_are_painted_as_by_the_local_engine(here: Impasto, impasto: Impasto, tmp_path: Path) -> None:
+    for number, name in enumerate(["in/a.bmp", "in/a.tif", "in/b/c.jpg", "in/b/c.JPG", "one.webp", "2/x.png"]):
+        photo(tmp_path / name, number)
+    photo(tmp_path / "2" / "y.jpg").rename(tmp_path / "2" / "y")
+    with ZipFile(tmp_path / "archive.zip", "w") as archive:
+        for name in ("in/a.bmp", "one.webp", "2/y"):
+            archive.write(tmp_path / name, name)
+    sources = ("in", "archive.zip", "one.webp", "2/*", "one.webp")
+    done = here(*sources, "--out", "out")
+    local = impasto("paint", "--style", "negative.safetensors", *sources, "--out", "local")
+    assert paintings(tmp_path / "out") == paintings(tmp_path / "local") and len(paintings(tmp_path / "out")) == 10
+    assert sorted(done.stdout.replace(" out", " local").splitlines()) == sorted(local.stdout.splitlines())
+
+
+def test_only_photos_that_changed_or_are_missing_are_painted_again(here: Impasto, tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        photo(tmp_path / "in" / f"{name}.png")
+    assert here("in", "--out", "out").stdout == "4 paintings in out\n"
+    first = paintings(tmp_path / "out")
+    photo(tmp_path / "in" / "a.png", 1)
+    (tmp_path / "out" / "b.png").unlink()
+    (tmp_path / "out" / "c.png").write_bytes(b"")
+    assert here("in", "--out", "out").stdout == "3 paintings in out, and 1 there before\n"
+    second = paintings(tmp_path / "out")
+    assert second.keys() == first.keys() and {name for name in first if first[name] != second[name]} == {"a.png"}
+    assert here("in", "--out", "out").stdout == "0 paintings in out, and 4 there before\n"
+    assert here("in", "--out", "out", "--overwrite").stdout == "4 paintings in out\n"
+    assert not list((tmp_path / "out").rglob("unfinished"))
+
+
+def test_another_file_is_replaced_only_to_overwrite(here: Impasto, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    here("in", "--out", "out")
+    photo(tmp_path / "in" / "b.png")
+    (tmp_path / "out" / "b.png").write_text("mine")
+    done = here("in", "--out", "out", check=False)
+    assert done.returncode == 1 and "in/b.png: b.png is another file, which is not overwritten" in done.stdout
+    assert (tmp_path / "out" / "b.png").read_text() == "mine"
+    assert here("in", "--out", "out", "--overwrite").stdout == "2 paintings in out\n"
+    assert (tmp_path / "out" / "b.png").read_bytes() == (tmp_path / "out" / "a.png").read_bytes()
+
+
+def test_a_film_is_painted_with_its_sound_and_not_again(here: Impasto, tmp_path: Path) -> None:
+    frames = [scene(number) for number in range(4)]
+    write_video(tmp_path / "film.mkv", frames, sound="aac")
+    (tmp_path / "damaged.mp4").write_bytes(b"hello")
+    photo(tmp_path / "in" / "a.png")
+    done = here("film.mkv", "damaged.mp4", "in", "--out", "out", check=False)
+    first, second, *_ = done.stdout.splitlines()
+    assert done.returncode == 1 and first == "4 frames in out/film.mp4"
+    assert second.startswith("Left out: damaged.mp4 ") and "/film" not in second
+    painted, _ = read_video(tmp_path / "out" / "film.mp4")
+    for before, after in zip(frames, painted, strict=True):
+        assert np.abs(after.astype(int) - (255 - before)).mean() < 6
+    assert audio_packets(tmp_path / "out" / "film.mp4") == audio_packets(tmp_path / "film.mkv")
+    again = here("film.mkv", "--out", "out")
+    assert again.stdout == "out/film.mp4 was there before\n"
+    assert "frames in out/film.mp4" in here("film.mkv", "--out", "out", "--overwrite").stdout
+
+
+def test_photos_and_films_go_from_address_to_address(here: Impasto, tmp_path: Path) -> None:
+    files = MemoryFileSystem()
+    try:
+        photo(tmp_path / "a.png")
+        write_video(tmp_path / "film.mp4", [scene(0)] * 2)
+        for name in ("a.png", "film.mp4"):
+            files.pipe_file(f"/bucket/{name}", (tmp_path / name).read_bytes())
+        here("memory://bucket/film.mp4", "memory://bucket", "--out", "memory://bucket/painted", check=False)
+        assert {"/bucket/painted/a.png", "/bucket/painted/film.mp4"} <= {*files.find("/bucket/painted")}
+        again = here("memory://bucket/film.mp4", "memory://bucket/a.png", "--out", "memory://bucket/painted")
+        assert again.stdout.count("there before") == 2
+    finally:
+        files.rm("/", recursive=True)
+
+
+@pytest.mark.parametrize("out", ["out.zip", "out.jpg", "out.mp4", "s3.tif"])
+def test_an_output_that_is_a_file_is_refused(out: str, here: Impasto, tmp_path: Path) -> None:
+    photo(tmp_path / "in" / "a.png")
+    done = here("in", "--out", out, check=False)
+    assert "paints into a folder" in one_line_of(done.stderr)
+
+
+def one_line_of(text: str) -> str:
+    assert text.count("\n") == 1
+    return text
+
+
+def test_a_painting_that_cannot_be_moved_leaves_no_partial_file(
+    here: Impasto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(LocalFileSystem, "mv", fail)
-    monkeypatch.setattr("torch.set_num_threads", lambda number: None)
-    Image.new("RGB", (2, 2)).save(tmp_path / "a.png")
-    worker = Worker(Task(translator(-1).to_bytes(), (tmp_path / "out").as_uri(), PaintOptions(), compare=False))
-    row = worker({"photo": "a.png", "address": (tmp_path / "a.png").as_uri(), "painting": "a.png"})
-    assert row["reason"] == "its painting cannot be written (No space left on device)"
-    assert not list((tmp_path / "out").iterdir())
+    photo(tmp_path / "a.png")
+    done = here("a.png", "--out", "out", check=False)
+    assert "its painting cannot be written (No space left on device)" in done.stderr
+    assert not paintings(tmp_path / "out")
 
 
-def test_output_names_are_stable_and_paintings_are_not_painted_again(tmp_path: Path) -> None:
-    photos, out, work = tmp_path / "photos", tmp_path / "photos" / "painted", {"style": "one"}
-    photos.mkdir()
-    for name in ("a.bmp", "a.tif", "no ending"):
-        (photos / name).touch()
-    first = {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)}
-    assert first == {"a.bmp": "a.png", "a.tif": "a-2.png", "no ending": "no ending.png"}
-    (out / "a.png").touch()
-    (photos / "a.GIF").touch()
-    assert {row["photo"]: row["painting"] for row in _rows(str(photos), str(out), "keep", work)} == {
-        **first,
-        "a.GIF": "a-3.png",
-    }
+@pytest.mark.parametrize(
+    ("resources", "count", "each"),
+    [
+        ({"CPU": 8.0}, 8, {"num_cpus": 1, "num_gpus": 0}),
+        ({"CPU": 64.0, "GPU": 2.0}, 8, {"num_cpus": 1, "num_gpus": GPU_SHARE}),
+        ({"CPU": 2.0, "GPU": 1.0}, 2, {"num_cpus": 1, "num_gpus": GPU_SHARE}),
+        ({}, 1, {"num_cpus": 1, "num_gpus": 0}),
+    ],
+)
+def test_workers_take_a_core_and_share_gpus(resources: dict[str, float], count: int, each: dict[str, float]) -> None:
+    assert _workers(resources) == (count, each)
 
 
 def test_an_unconditional_style_is_refused_on_a_cluster(impasto: Impasto, tmp_path: Path) -> None:
@@ -121,33 +255,6 @@ def test_an_unconditional_style_is_refused_on_a_cluster(impasto: Impasto, tmp_pa
 
 
 def test_a_missing_ray_is_reported_with_the_pip_command(impasto: Impasto, monkeypatch: pytest.MonkeyPatch) -> None:
-    import importlib.util
-
-    find = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ray" else find(name))
+    monkeypatch.setitem(sys.modules, "ray", None)
     done = impasto("paint", "photos", "--out", "out", "--engine", "ray", check=False)
-    assert done.returncode == 1 and "pip install 'ray[data]' fsspec" in done.stderr
-
-
-@pytest.mark.parametrize("painting", ["../evil.png", "/tmp/evil.png", "a/../../evil.png", 7, None])
-def test_a_manifest_leads_no_painting_out_of_the_folder(painting: object, tmp_path: Path) -> None:
-    photos, out, job = tmp_path / "photos", tmp_path / "out", {"style": "x"}
-    photos.mkdir()
-    Image.new("RGB", (2, 2)).save(photos / "a.png")
-    _rows(str(photos), str(out), "keep", job)
-    known = json.loads((out / MANIFEST).read_text())
-    (out / MANIFEST).write_text(json.dumps(known | {"paintings": {"a.png": painting}}))
-    assert [row["painting"] for row in _rows(str(photos), str(out), "keep", job)] == ["a.png"]
-
-
-@pytest.mark.parametrize(
-    "manifest", ["", "hello", "[]", "{}", '{"work": {"style": "x"}}', '{"work": 7, "paintings": 7}']
-)
-def test_a_manifest_that_is_none_is_refused_in_one_line(manifest: str, tmp_path: Path) -> None:
-    photos, out = tmp_path / "photos", tmp_path / "out"
-    for folder in (photos, out):
-        folder.mkdir()
-    Image.new("RGB", (2, 2)).save(photos / "a.png")
-    (out / MANIFEST).write_text(manifest)
-    with pytest.raises(ImpastoError, match="holds other files"):
-        _rows(str(photos), str(out), "keep", {"style": "x"})
+    assert done.returncode == 1 and "pip install 'impasto[ray]'" in one_line_of(done.stderr)

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 from impasto.config.types import Progress
 from impasto.data.sources import find_files
 from impasto.errors import ImpastoError
@@ -19,7 +17,7 @@ from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import MAX_SIDE, encode, require_other, reserve
 from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
-from impasto.inference.photo import open_photo
+from impasto.inference.photo import is_animated, open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
 from impasto.inference.share_done import PhotoProgress
 
@@ -63,7 +61,8 @@ def paint(
         reverse: translate paintings to photos, with a style that has both directions (CycleGAN).
         compare: put each photo on the left of its painting.
         kind: format of images in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they are, others as PNG.
-        engine: ``ray`` paints one folder into another on a Ray cluster (:mod:`impasto.inference.ray_backend`).
+        engine: ``ray`` paints on a Ray cluster, from and into paths and fsspec addresses
+            (:mod:`impasto.inference.ray_backend`).
         overwrite: replace existing files, and start again.
         device: see :func:`impasto.device.choose_device`.
         progress: called with the number of photos or frames done, the done part of a large photo included, and the
@@ -79,14 +78,27 @@ def paint(
     if not inputs:
         raise ImpastoError("There are no photos to paint: give files or folders.")
     if engine == "ray":
-        if len(inputs) > 1 or overwrite:
-            raise ImpastoError("--engine ray paints one folder into another and keeps existing paintings.")
         from impasto.inference.ray_backend import paint_on_cluster
 
         translator = load_translator(style, "cpu", reverse=reverse)
         options = replace(options, mood=translator.mood(mood, like))
-        outcome = paint_on_cluster(translator.style, inputs[0], str(out), options=options, compare=compare, format=kind)
-        return _report(outcome, out, translator.output_name)
+        outcome, results = paint_on_cluster(
+            translator.style,
+            inputs,
+            str(out),
+            options=options,
+            compare=compare,
+            format=kind,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        has_photos = outcome.paintings or outcome.before or outcome.left_out
+        for result in results:
+            if result.reason is not None and len(results) == 1 and not has_photos:
+                raise ImpastoError(result.reason)
+            _log.info(result.summary())
+        complete = not any(result.is_incomplete for result in results)
+        return (_report(outcome, out, translator.output_name) if has_photos else True) and complete
 
     place = user_path(out)
     videos, images = _sorted(inputs, place)
@@ -188,20 +200,12 @@ def _sorted(inputs: list[str], out: Path) -> tuple[list[Path], list[str]]:
             videos += find_files(each)
         elif suffix == ".gif" and out.suffix.lower() not in (*MAX_SIDE, ".zip"):
             files = find_files(each)
-            animated = [path for path in files if _is_animated(path)]
+            animated = [path for path in files if is_animated(path)]
             videos += animated
             images += [str(path) for path in files if path not in animated] if animated else [each]
         else:
             images.append(each)
     return videos, images
-
-
-def _is_animated(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            return bool(getattr(image, "is_animated", False))
-    except Exception:  # decoders raise anything on damaged bytes; as a photo, it is reported
-        return False
 
 
 def _output_suffix(place: Path, videos: list[Path], images: list[str], kind: Format) -> str:

@@ -109,7 +109,7 @@ def paint(
     ] = "keep",
     engine: Annotated[
         Literal["here", "ray"],
-        typer.Option(help="Where to compute; ray uses a Ray cluster, from one folder or address (s3://…) to another."),
+        typer.Option(help="Where to compute; ray uses a Ray cluster, from and to folders and addresses (s3://…)."),
     ] = "here",
     overwrite: Overwrite = False,
     device: Device = "auto",

@@ -140,7 +140,7 @@ def open_list(lines: IO[bytes]) -> ImageSource:
     paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
     if not paths:
         raise ImpastoError("The list is empty: write the path of one image on each line.")
-    return ImageSource("-", [_file(_valid_utf8(Path(path).as_posix()), Path(path)) for path in paths])
+    return ImageSource("-", [_file(valid_utf8(Path(path).as_posix()), Path(path)) for path in paths])
 
 
 def _without_byte_order_mark(listed: bytes) -> bytes:
@@ -257,7 +257,7 @@ def _open_zip(name: str, path: Path | Traversable) -> ImageSource:
         if all(member.flag_bits & 1 for _, member in images):
             raise ImpastoError(f"The zip {name} is encrypted: unpack it and give the folder.")
         require_one_domain(name, (inside for inside, _ in images), packed=True)
-        files = [File(inside, partial(_open_member, archive, each), size=each.file_size) for inside, each in images]
+        files = [File(inside, partial(open_member, archive, each), size=each.file_size) for inside, each in images]
         return ImageSource(name, files, len(members) - len(images), undo.pop_all().close)
 
 
@@ -274,7 +274,8 @@ def _file(name: str, path: Path) -> File:
     return File(name, partial(open_regular, path), path)
 
 
-def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
+    """Open a member of a zip. Raises UnreadableError if it is encrypted."""
     if member.flag_bits & 1:
         raise UnreadableError("encrypted")
     return archive.open(member)
@@ -282,10 +283,11 @@ def _open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]
 
 def _inside(root: Path, path: str | Path) -> str:
     """Return the POSIX path below ``root``, with undecodable bytes replaced."""
-    return _valid_utf8(Path(path).relative_to(root).as_posix())
+    return valid_utf8(Path(path).relative_to(root).as_posix())
 
 
-def _valid_utf8(path: str) -> str:
+def valid_utf8(path: str) -> str:
+    """Return a path with undecodable bytes replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 

@@ -174,7 +174,7 @@ def paint_one(
     into the painting. ``progress`` is called after each part of a large photo. Thread-safe."""
     try:
         data = entry.read()
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        digest = digest_of(data)
         if digest == known_digest:
             return Painted(digest)
         with translator.limit_large(count_pixels(data)):
@@ -196,6 +196,11 @@ def paint_one(
         if Path(entry.name).suffix.lower() in VIDEOS:
             return Painted(reason="a video: name it itself, or by a pattern such as '*.mp4'")
         return Painted(reason=str(reason).removesuffix("."))
+
+
+def digest_of(photo: bytes) -> str:
+    """Return what identifies the file of a photo."""
+    return hashlib.blake2b(photo, digest_size=16).hexdigest()
 
 
 def paint_file(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Literal
+from typing import Literal, Protocol
 
 from impasto.data.formats import image_suffixes
 from impasto.inference.output import MAX_SIDE
@@ -21,12 +21,21 @@ NOT_WRITTEN = (
 Format = Literal["keep", "jpg", "png"]
 
 
+class Names(Protocol):
+    """A set of names."""
+
+    def __contains__(self, name: object, /) -> bool: ...
+
+    def add(self, name: str, /) -> None: ...
+
+
 class UniqueNames:
     """Assigns output names that are unique even on case-insensitive file systems."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
-        self._taken = {name.casefold() for name in taken}
-        self._numbers = dict[str, int]()  # the last one given to each wanted name
+    def __init__(self, taken: Iterable[str] | Names = ()) -> None:
+        """``taken`` are names, or a set to which the names assigned are added, in casefolded form."""
+        self._taken = {name.casefold() for name in taken} if isinstance(taken, Iterable) else taken
+        self._numbers = dict[str, int]()  # the last one given to each wanted name that was taken
 
     def assign(self, photo: str, suffix: str, previous: str = "") -> tuple[str, str]:
         """Return the name assigned to the painting of a photo, and the name it would have if that were free.
@@ -45,7 +54,8 @@ class UniqueNames:
         while name.casefold() in self._taken:
             number += 1
             name = f"{stem}-{number}{suffix}"
-        self._numbers[wanted.casefold()] = number
+        if number > 1:
+            self._numbers[wanted.casefold()] = number
         self._taken.add(name.casefold())
         return name, wanted
 

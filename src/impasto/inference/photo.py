@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -42,6 +43,15 @@ def pixels(image: Image.Image) -> Pixels:
         bottom = min(top + BAND, image.height)
         converted[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
     return converted
+
+
+def is_animated(file: Path | IO[bytes]) -> bool:
+    """Return whether a file is an image of several frames."""
+    try:
+        with Image.open(file) as image:
+            return bool(getattr(image, "is_animated", False))
+    except Exception:  # decoders raise anything on damaged bytes; as a photo, it is reported
+        return False
 
 
 def side_by_side(photo: Pixels, painting: Pixels) -> Pixels:

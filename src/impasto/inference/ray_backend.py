@@ -1,28 +1,41 @@
-"""Batch translation on a Ray cluster, between any two locations that fsspec supports."""
+"""Batch translation on a Ray cluster, between any locations that fsspec supports."""
 
-import importlib.util
-import json
 import logging
+import math
 import posixpath
+import tempfile
 import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import chain, count, islice
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, cast
 
-from impasto.data.entry import Entry, File
+from impasto.data.entry import Entry, File, UnreadableError
 from impasto.data.inventory import LeftOut
-from impasto.data.sources import is_junk
-from impasto.errors import ImpastoError
-from impasto.files import user_path
-from impasto.inference.batch import Outcome, paint_one
+from impasto.errors import ImpastoError, require
+from impasto.files import path_errors
+from impasto.inference.batch import Outcome, digest_of, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
-from impasto.inference.output import is_image_name
-from impasto.inference.output_names import Format, UniqueNames, output_suffix
+from impasto.inference.output import MAX_SIDE
+from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format, output_suffix
+from impasto.inference.remote_manifest import UNFINISHED, RemoteManifest, open_remote_manifest
+from impasto.inference.remote_photos import Place, RemotePhoto, find_photos, open_place
+from impasto.inference.share_done import PhotoProgress
 from impasto.style import Style
 
-#: Name of the manifest in the output folder: the job, and the name of each photo's painting.
-MANIFEST = ".impasto.json"
+if TYPE_CHECKING:
+    from impasto.inference.video.translate import VideoOutcome, VideoResult
+
+#: Part of a GPU that a worker asks for. A worker decodes and encodes on its one core while others use the GPU.
+GPU_SHARE = 0.25
+#: Most photos that a worker gets at a time; a worker that dies loses these at most.
+CHUNK = 16
+#: Workers that may die of one photo before it is left out, or before they have started.
+DEATHS = 3
 
 
 @dataclass(frozen=True)
@@ -31,69 +44,219 @@ class Task:
 
     style: bytes
     out: str
+    job: dict[str, Any]
     options: PaintOptions
-    compare: bool
+    compare: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A photo, or a film, to paint.
+
+    Attributes:
+        photo: where it is.
+        label: the name in messages and in the manifest, unique.
+        painting: name of its painting.
+        wanted: the name it would have if that were free.
+        digest: of the photo that an earlier run painted under that name; empty if none did.
+        deaths: number of workers that died while they had it.
+    """
+
+    photo: RemotePhoto
+    label: str
+    painting: str
+    wanted: str
+    digest: str = ""
+    deaths: int = 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """The digest of a photo that is painted, now or ``before``; or the reason why it is not."""
+
+    digest: str = ""
+    before: bool = False
+    reason: str = ""
+    film: "VideoOutcome | None" = None
 
 
 def paint_on_cluster(
-    style: Style, photos: str, out: str, *, options: PaintOptions, compare: bool = False, format: Format = "keep"
-) -> Outcome:
-    """Paint the photos of a folder on the cluster at ``RAY_ADDRESS``, or else on a local one.
+    style: Style,
+    photos: Sequence[str],
+    out: str,
+    *,
+    options: PaintOptions,
+    compare: bool = False,
+    format: Format = "keep",
+    overwrite: bool = False,
+    progress: PhotoProgress | None = None,
+) -> "tuple[Outcome, list[VideoResult]]":
+    """Paint photos and films on the cluster at ``RAY_ADDRESS``, or else on a local one.
 
-    Existing paintings of the same job are kept. A worker that dies is replaced and its photos are painted by others; a
-    painting appears when it is complete.
+    Photos that are unchanged since an earlier run of the same job are not painted again. A worker that dies is replaced
+    and its photos are painted by others; a painting appears when it is complete. A film is painted by one worker.
+    The driver's memory depends on the longest folder or zip, not on the number of photos.
 
     Args:
         style: a translation style.
-        photos: a folder, as a path or an address such as ``s3://bucket/photos``.
+        photos: folders, files, zips and glob patterns, as paths or addresses such as ``s3://bucket/photos``.
         out: the output folder, likewise.
         options: how the photos are painted.
         compare: put each photo on the left of its painting.
         format: of the paintings.
+        overwrite: replace existing files, and start again.
+        progress: called with the number of photos and films done.
+
+    Returns:
+        The outcome of the photos, and the result of each film.
 
     Raises ImpastoError if ``impasto[ray]`` is not installed, there is no photo, none can be painted, or ``out`` holds
-    paintings of another style or with other options.
+    other files, paintings of another style or with other options.
     """
-    if not all(importlib.util.find_spec(name) for name in ("ray", "fsspec")):
-        raise ImpastoError("Painting on a cluster needs Ray and fsspec: pip install 'ray[data]' fsspec")
+    for package in ("fsspec", "ray"):
+        require(package, "ray")
+    from impasto.inference.video.translate import VideoResult
+
+    target = _open_out(out)
+    found = find_photos(photos, target)
+    first = next(found, None)
+    if first is None:
+        raise ImpastoError(f"{photos[0]} contains no photo: give a folder, or an address that fsspec supports.")
+    job = describe_job(style, options, compare=compare, format=format)
+    task = Task(style.to_bytes(), target.address, job, options, compare, overwrite)
+    outcome, films = Outcome(), list[VideoResult]()
+    with open_remote_manifest(target, job, overwrite=overwrite) as manifest:
+        rows = _rows(chain([first], found), manifest, format)
+        for done, (row, result) in enumerate(_results(task, rows), 1):
+            if result.digest and not result.before:
+                manifest.add(row.label, result.digest, row.painting)
+            if row.photo.film:
+                films.append(VideoResult(row.label, f"{out}/{row.painting}", result.film, result.reason or None))
+            elif result.reason:
+                outcome.left_out.append(LeftOut(name=row.label, reason=result.reason))
+            elif result.before:
+                outcome.before += 1
+            else:
+                outcome.paintings += 1
+                if row.painting != row.wanted:
+                    outcome.renamed.append((row.label, row.painting))
+            if progress is not None:
+                progress(done, None)
+    if outcome.left_out:
+        outcome.require_any()
+    return outcome, films
+
+
+def _open_out(out: str) -> Place:
+    suffix = PurePosixPath(out).suffix.lower()
+    target = open_place(out)
+    with path_errors(Path(out)):
+        if suffix in (".zip", *MAX_SIDE, *VIDEOS, *NOT_WRITTEN) and not target.files.isdir(target.path):
+            raise ImpastoError(f"--engine ray paints into a folder, and {out} is the name of a file: choose another.")
+    return target
+
+
+def _rows(photos: Iterable[RemotePhoto], manifest: RemoteManifest, format: Format) -> Iterator[Row]:
+    """Yield each photo with its names; a file that is named twice is painted once."""
+    for photo in photos:
+        if photo.member is None and not manifest.is_new(f"file {photo.address}"):
+            continue
+        labels = chain([photo.label], (f"{photo.label} ({number})" for number in count(2)))
+        label = next(label for label in labels if manifest.is_new(f"photo {label}"))
+        digest, before = manifest.known(label)
+        if photo.film:
+            painting, wanted = manifest.names.assign(PurePosixPath(photo.name).stem, VIDEOS[0], before)
+        else:
+            painting, wanted = manifest.names.assign(photo.name, _suffix(photo, format), before)
+        yield Row(photo, label, painting, wanted, digest if painting == before else "")
+
+
+def _suffix(photo: RemotePhoto, format: Format) -> str:
+    """Return the suffix of a painting. Where it depends on the content of the photo, its begin is read."""
+    if output_suffix(photo.name, "", format) == output_suffix(photo.name, "JPEG", format):
+        return output_suffix(photo.name, "", format)
+    head = photo.head()
+    decoded = "JPEG" if head[:3] == b"\xff\xd8\xff" else "WEBP" if head[:4] + head[8:12] == b"RIFFWEBP" else ""
+    return output_suffix(photo.name, decoded, format)
+
+
+def _results(task: Task, rows: Iterator[Row]) -> Iterator[tuple[Row, Result]]:
+    """Yield the result of every row, in the order in which they are done. Each worker has one chunk at a time."""
     import ray
 
-    rows = _rows(photos, out, format, describe_job(style, options, compare=compare, format=format))
-    task = Task(style.to_bytes(), _address(out), options, compare)
-    logging.getLogger("ray.data").setLevel(logging.WARNING)
+    logging.getLogger("ray").setLevel(logging.WARNING)
     ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    resources = ray.cluster_resources()
-    gpu = int(resources.get("GPU", 0) > 0)  # one per worker, if there are any
-    workers = max(int(resources.get("GPU" if gpu else "CPU", 1)), 1)
-    # Small blocks: a worker that dies loses the photos of one.
-    blocks = min(len(rows), 8 * workers)
-    results = ray.data.from_items(rows, override_num_blocks=blocks).map(
-        Worker,  # type: ignore[arg-type]
-        fn_constructor_args=(task,),
-        compute=ray.data.ActorPoolStrategy(size=workers),
-        num_cpus=1,
-        num_gpus=gpu,
-    )
-    outcome = Outcome()
-    for row in results.iter_rows():
-        if row["reason"]:
-            outcome.left_out.append(LeftOut(name=f"{photos}/{row['photo']}", reason=row["reason"]))
-        elif row["before"]:
-            outcome.before += 1
-        else:
-            outcome.paintings += 1
-            if row["renamed"]:
-                outcome.renamed.append((f"{photos}/{row['photo']}", row["painting"]))
-    outcome.require_any()
-    return outcome
+    workers, resources = _workers(ray.cluster_resources())
+    kind, sent = ray.remote(Worker).options(**resources), ray.put(task)
+    chunks, again = _chunks(rows, workers), deque[list[Row]]()
+    first = deque(islice(chunks, workers))
+    calls = dict[Any, tuple[Any, list[Row]]]()  # the worker and the chunk of each; no chunk while it starts
+    failed, more = 0, True
+
+    def start() -> None:
+        worker: Any = kind.remote(sent)
+        calls[worker.start.remote()] = worker, []
+
+    for _ in first:
+        start()
+    try:
+        while more or again or any(chunk for _, chunk in calls.values()):
+            (call,), _ = ray.wait(list(calls))
+            worker, chunk = calls.pop(call)
+            try:
+                results = ray.get(call)
+            except ray.exceptions.RayActorError as error:
+                failed = 0 if chunk else failed + 1
+                if failed == DEATHS:
+                    raise ImpastoError(f"Workers cannot be started: {str(error).splitlines()[-1].strip()}") from error
+                for row in chunk:  # one at a time, in case that one of them is the cause
+                    row = replace(row, deaths=row.deaths + 1)
+                    if row.deaths < DEATHS:
+                        again.append([row])
+                    else:
+                        yield row, Result(reason=f"{DEATHS} workers died while they painted it")
+                start()
+            else:
+                failed = 0
+                yield from zip(chunk, results, strict=True)
+                chunk = again.popleft() if again else first.popleft() if first else next(chunks, [])
+                if chunk:
+                    calls[worker.paint.remote(chunk)] = worker, chunk
+                else:
+                    more = False
+    finally:
+        for worker, _ in calls.values():
+            ray.kill(worker)
+
+
+def _workers(resources: dict[str, float]) -> tuple[int, dict[str, float]]:
+    """Return the number of workers for the resources of a cluster, and what each takes: a core, and a part of a GPU if
+    there are any."""
+    workers, gpus = int(resources.get("CPU", 1)), resources.get("GPU", 0)
+    if not gpus:
+        return max(workers, 1), {"num_cpus": 1, "num_gpus": 0}
+    return max(min(workers, math.floor(gpus / GPU_SHARE)), 1), {"num_cpus": 1, "num_gpus": GPU_SHARE}
+
+
+def _chunks(rows: Iterator[Row], workers: int) -> Iterator[list[Row]]:
+    """Yield rows in chunks: a film alone, and the first photos alone, so that each worker gets some of a few."""
+    done = 0
+    chunk: list[Row] = []
+    for row in rows:
+        chunk.append(row)
+        if row.photo.film or len(chunk) >= min(CHUNK, 1 + done // (8 * workers)):
+            yield chunk
+            done += len(chunk)
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 class Worker:
     """Holds the style and paints one photo at a time."""
 
     def __init__(self, task: Task) -> None:
-        import fsspec
         import torch
 
         from impasto.device import choose_device
@@ -102,79 +265,112 @@ class Worker:
         torch.set_num_threads(1)
         self._task = task
         self._translator = Translator(Style.from_bytes(task.style), choose_device("auto"))
-        self._files, self._root = fsspec.core.url_to_fs(task.out)
+        self._out = open_place(task.out)
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        import fsspec
+    def start(self) -> list[Result]:
+        """Return no result, once the worker has started."""
+        return []
 
-        target = posixpath.join(self._root, row["painting"])
-        if self._files.exists(target):
-            return {**row, "before": True, "reason": ""}
+    def paint(self, rows: list[Row]) -> list[Result]:
+        """Paint photos and films into the output folder, and return their results."""
+        return [self._film(row) if row.photo.film else self._photo(row) for row in rows]
 
-        source = File(row["address"], lambda: fsspec.open(row["address"], "rb").open())
-        task, reason = self._task, ""
-        entry = Entry(row["painting"], source.read)  # named like the painting, so that it is encoded in that format
-        painted = paint_one(self._translator, entry, options=task.options, compare=task.compare, format="keep")
-        if painted.data is not None:
-            # Under another name until it is complete; unique, as a photo of a lost worker is painted by another.
-            part = f"{target}.{uuid.uuid4().hex}.part"
-            try:
-                self._files.makedirs(posixpath.dirname(target), exist_ok=True)
-                self._files.pipe_file(part, painted.data)
-                self._files.mv(part, target)
-            except OSError as error:
-                reason = f"its painting cannot be written ({error.strerror or error})"
-                with suppress(OSError):  # it may not exist
-                    self._files.rm_file(part)
-        return {**row, "before": False, "reason": painted.reason or reason}
+    def _photo(self, row: Row) -> Result:
+        entry = Entry(row.photo.name, File(row.photo.name, row.photo.open).read)
+        try:
+            if row.photo.reason:
+                return Result(reason=row.photo.reason)
+            there = self._is_there(row)
+            if there and self._is_of_dead_worker(row):
+                return Result(digest_of(entry.read()))
+            suffix = cast(Format, PurePosixPath(row.painting).suffix[1:])  # which the format of its name has
+            painted = paint_one(
+                self._translator,
+                entry,
+                options=self._task.options,
+                compare=self._task.compare,
+                format=suffix,
+                known_digest=row.digest if there else "",
+            )
+            if painted.reason:
+                return Result(reason=painted.reason)
+            if painted.data is None:
+                return Result(painted.digest, before=True)
+            if there and not self._may_replace(row):
+                if self._out.files.cat_file(self._path(row)) == painted.data:  # of a killed run, not listed
+                    return Result(painted.digest)
+                return Result(reason=f"{row.painting} is another file, which is not overwritten")
+            self._write(row, painted.data)
+        except (UnreadableError, ImpastoError) as error:
+            return Result(reason=str(error).removesuffix("."))
+        except OSError as error:
+            return Result(reason=f"its painting cannot be written ({error.strerror or error})")
+        return Result(painted.digest)
 
+    def _film(self, row: Row) -> Result:
+        """Paint a film through files on the disk of this worker."""
+        from impasto.inference.video.translate import paint_video
 
-def _rows(photos: str, out: str, format: Format, job: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return path and address of each photo, and the name of its painting, and write the manifest in ``out``."""
-    import fsspec
+        try:
+            source = open_place(row.photo.address)
+            digest, there = str(source.files.ukey(source.path)), self._is_there(row)
+            if there and (digest == row.digest or self._is_of_dead_worker(row)):
+                return Result(digest, before=digest == row.digest)
+            if there and not self._may_replace(row):
+                return Result(reason=f"{row.painting} is another file, which is not overwritten")
+            with tempfile.TemporaryDirectory() as folder:
+                video = Path(folder, f"film{PurePosixPath(row.photo.name).suffix}")
+                painting = Path(folder, f"painting{VIDEOS[0]}")
+                source.files.get_file(source.path, str(video))
+                try:
+                    outcome = paint_video(
+                        self._translator,
+                        video,
+                        painting,
+                        job=self._task.job,
+                        options=self._task.options,
+                        compare=self._task.compare,
+                    )
+                except ImpastoError as error:
+                    return Result(reason=str(error).replace(str(video), row.label))
+                self._write(row, painting)
+        except MemoryError:
+            return Result(reason=f"{row.label} takes more memory than there is")
+        except ImpastoError as error:
+            return Result(reason=str(error))
+        except OSError as error:
+            return Result(reason=f"{row.label} cannot be read, or its painting written ({error.strerror or error})")
+        return Result(digest, film=outcome)
 
-    files, root = fsspec.core.url_to_fs(_address(photos))
-    target, place = fsspec.core.url_to_fs(_address(out))
-    if (root, files.protocol) == (place, target.protocol):
-        raise ImpastoError(f"{out} contains the photos, which are not overwritten: choose another output.")
-    ours = f"{place.rstrip('/')}/" if files.protocol == target.protocol else None
-    found = sorted(file for file in files.find(root) if ours is None or not file.startswith(ours))
-    manifest = posixpath.join(place, MANIFEST)
-    before: dict[str, str] | None = {}
-    if target.exists(manifest):
-        before = _paintings(target.cat_file(manifest), job)
-    elif target.exists(place) and target.ls(place):
-        before = None
-    if before is None:
-        raise ImpastoError(f"{out} holds other files, or paintings with other options: choose another output (--out).")
-    names, rows = UniqueNames(before.values()), []
-    for file in found:
-        path = posixpath.relpath(file, root)
-        if not is_junk(path):
-            painting, wanted = names.assign(path, output_suffix(path, "", format), before.get(path, ""))
-            row = {"photo": path, "address": files.unstrip_protocol(file), "painting": painting}
-            rows.append(row | {"renamed": painting != wanted})
-    if not rows:
-        raise ImpastoError(f"{photos} contains no photo: give a folder, or an address that fsspec supports.")
-    paintings = before | {row["photo"]: row["painting"] for row in rows}
-    target.makedirs(place, exist_ok=True)
-    target.pipe_file(manifest, json.dumps({"work": job, "paintings": paintings}).encode())
-    return rows
+    def _path(self, row: Row) -> str:
+        return posixpath.join(self._out.path, row.painting)
 
+    def _is_there(self, row: Row) -> bool:
+        """Return whether there is a file of that name that is not empty, as it can be after a power failure."""
+        try:
+            return bool(self._out.files.info(self._path(row))["size"])
+        except FileNotFoundError:
+            return False
 
-def _paintings(manifest: bytes, job: dict[str, Any]) -> dict[str, str] | None:
-    """Return the name of each photo's painting in the manifest of that job, or None if it is that of another. A name
-    that leads out of the folder is left out: anybody may have written it."""
-    try:
-        known = json.loads(manifest)
-        paintings = known["paintings"].items() if known["work"] == job else None
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        return None
-    if paintings is None:
-        return None
-    return {photo: name for photo, name in paintings if isinstance(name, str) and is_image_name(name)}
+    def _may_replace(self, row: Row) -> bool:
+        return self._task.overwrite or bool(row.digest)
 
+    def _is_of_dead_worker(self, row: Row) -> bool:
+        """Return whether a worker that died has painted it: nothing else can be there."""
+        return row.deaths > 0 and not self._may_replace(row)
 
-def _address(place: str) -> str:
-    """Return an address that other machines understand; a local path becomes a file URI."""
-    return place if "://" in place else user_path(place).absolute().as_uri()
+    def _write(self, row: Row, painting: bytes | Path) -> None:
+        """Write a painting, elsewhere until it is complete; two workers may write the same."""
+        files, path = self._out.files, self._path(row)
+        part = posixpath.join(self._out.path, UNFINISHED, uuid.uuid4().hex)
+        try:
+            files.makedirs(posixpath.dirname(path), exist_ok=True)
+            if isinstance(painting, bytes):
+                files.pipe_file(part, painting)
+            else:
+                files.put_file(str(painting), part)
+            files.mv(part, path)
+        except OSError:
+            with suppress(OSError):  # it may not exist
+                files.rm_file(part)
+            raise

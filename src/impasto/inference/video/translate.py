@@ -67,8 +67,8 @@ class VideoResult:
     """Result of one of several videos: its outcome; or the reason why it cannot be painted; or neither, if an earlier
     run painted it."""
 
-    video: Path
-    out: Path
+    video: str | Path
+    out: str | Path
     outcome: VideoOutcome | None = None
     reason: str | None = None
 
