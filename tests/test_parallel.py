@@ -19,20 +19,42 @@ from impasto.parallel import Processes
 Found = tuple[Exchanged, Losses, str | None]
 
 
+#: Cases that are compared in every run of the tests: each kind of statistics over the batch.
+QUICK = ["gan: BatchNorm, ADA", "cut: noise, identity of a quarter", "cyclegan: image pool, identity, ADA"]
+REST = [case for case in CASES if case not in QUICK]
+
+
 @pytest.fixture(scope="module")
 def by_several() -> list[Found]:
-    """What each of four processes exchanged, the losses of all cases as it sees them, and its last error."""
-    found: list[Found] = several(4, exchange_and_train, list(CASES))
+    """What each of four processes exchanged, the losses of the quick cases as it sees them, and its last error."""
+    found: list[Found] = several(4, exchange_and_train, QUICK)
     return found
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_two_and_four_processes_train_as_one_does(case: str, by_several: list[Found]) -> None:
+@pytest.fixture(scope="module")
+def rest_by_several() -> list[Found]:
+    """The same with the losses of the other cases."""
+    found: list[Found] = several(4, exchange_and_train, REST)
+    return found
+
+
+def compare(case: str, by_several: list[Found]) -> None:
     alone = losses(case)
     for count in (2, 4):
         for _, found, _ in by_several[:count]:
             assert difference(alone, found[case, count]) < 1e-5
             assert found[case, count] == by_several[0][1][case, count]  # each process sees the same
+
+
+@pytest.mark.parametrize("case", QUICK)
+def test_two_and_four_processes_train_as_one_does(case: str, by_several: list[Found]) -> None:
+    compare(case, by_several)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case", REST)
+def test_two_and_four_processes_train_every_network_as_one_does(case: str, rest_by_several: list[Found]) -> None:
+    compare(case, rest_by_several)
 
 
 def test_every_method_is_compared() -> None:
