@@ -41,6 +41,7 @@ SKIPPED = {
     "make ": "installs, or runs all tests: continuous integration does both",
     "pip install ": "needs a package index; tests/test_packaging.py checks the extras",
     "python benchmarks/": "measures for minutes; mypy checks benchmarks",
+    "python -m benchmarks ": "measures for half an hour; mypy checks benchmarks",
     "impasto push ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "impasto pack hf:": "needs the network; tests/data/test_hub_dataset.py runs it against a local server",
     "impasto pack 'hf:": "needs the network; tests/data/test_hub_dataset.py runs it against a local server",
