@@ -36,6 +36,7 @@ def _agree_on_all(processes: Processes) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_an_error_or_another_recipe_of_one_process_is_an_error_of_all() -> None:
     first, second = several(2, _agree_on_all)
     other = "Process 1 was started with another recipe than process 0: start all with the same command."

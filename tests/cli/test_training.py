@@ -45,7 +45,7 @@ def test_a_run_is_complete_and_its_report_opens_offline(trained: Path) -> None:
     assert not re.search(r"(src|href)=[\"']?(https?:)?//", page)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [pytest.param(signal.SIGINT, marks=pytest.mark.long), signal.SIGTERM])
 def test_a_signal_saves_and_prints_how_to_resume(
     impasto_command: list[str], impasto: Impasto, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -10,6 +10,8 @@ from fixtures.trainers import log_rows, trainer
 from fixtures.two_processes import End, all_trainings
 from impasto.training.trainer import Outcome
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[End, End]]:
