@@ -15,7 +15,7 @@ IMPASTO = Path(sys.executable).with_name("impasto")
 
 @dataclass(frozen=True)
 class Cost:
-    """Wall-clock and processor seconds of a command, and its peak memory in bytes, as polled."""
+    """Wall-clock and processor seconds of a command, and its peak memory in bytes."""
 
     seconds: float
     processor: float

@@ -25,6 +25,7 @@ from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from command import Cost
 from fixtures import noise_style
 from fixtures.invented_runs import begin, log_rows, write_log
 from fixtures.translators import translator
@@ -35,15 +36,6 @@ START, SIDE = 40, 32
 #: Fewest and most images of a submission.
 SUBMISSION = (7_000, 10_000)
 TINY = "size=16 batch=8 generator.width=8 generator.max_width=16 discriminator.width=8 discriminator.max_width=16"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a command took: wall-clock and processor seconds, and its peak memory in bytes."""
-
-    seconds: float
-    processor: float
-    memory: int
 
 
 @dataclass(frozen=True)

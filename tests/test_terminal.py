@@ -1,6 +1,7 @@
 """What is printed holds no control characters but rich's own and line breaks between lines."""
 
 import io
+import logging
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from impasto.terminal import console, print_lines, replace_unencodable
+from impasto.terminal import console, errors_alone, print_lines, replace_unencodable
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07b\r\u202ec[/bold][red]:smile:"
 HARMLESS = "a�[2J�]0;title�b��c[/bold][red]:smile:"
@@ -52,3 +53,13 @@ def test_a_character_that_the_encoding_lacks_is_printed_as_a_question_mark() -> 
     environment = os.environ | {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment)
     assert done.stdout.split() == [b"photos", b"?", b"paintings"]
+
+
+def test_of_a_logger_only_errors_are_let_through(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("impasto.test")
+    logger.setLevel(logging.INFO)
+    with errors_alone("impasto.test"):
+        logger.warning("silent")
+        logger.error("loud")
+    logger.info("after")
+    assert caplog.messages == ["loud", "after"]

@@ -4,8 +4,10 @@ Names of files, and texts in styles, recipes and studies of other people, may co
 breaks, and brackets that rich takes for markup.
 """
 
+import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from impasto.errors import printable
@@ -34,6 +36,18 @@ def console() -> "Console":
                 yield Segment(text if control else "\n".join(map(printable, text.split("\n"))), style, control)
 
     return PrintableConsole(markup=False, emoji=False, highlight=False)
+
+
+@contextmanager
+def errors_alone(name: str) -> Iterator[None]:
+    """Let a logger, by name, log errors only inside."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def replace_unencodable() -> None:

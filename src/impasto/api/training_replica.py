@@ -1,12 +1,10 @@
 """The processes of a training beside the first one: they have its networks and data, and follow it."""
 
 import json
-import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,7 +17,7 @@ from impasto.config.recipe import Recipe
 from impasto.device import open_fabric, out_of_memory, restored_torch_state
 from impasto.errors import ImpastoError
 from impasto.parallel import LostProcessError, Processes
-from impasto.terminal import print_lines
+from impasto.terminal import errors_alone, print_lines
 from impasto.training.run_dir import RunDir
 from impasto.training.state import TrainingState
 from impasto.training.trainer import Outcome
@@ -66,7 +64,7 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
     """
     job = json.loads(processes.broadcast())
     recipe, facts = Recipe.of(job["recipe"], recorded=True), job["facts"]
-    with restored_torch_state(device), parallel.using(processes), _quiet(logging.getLogger("impasto")):
+    with restored_torch_state(device), parallel.using(processes), errors_alone("impasto"):  # the first says the same
         torch.set_num_threads(job["threads"])
         try:
             error, updates = None, _updates(recipe, facts, device)
@@ -80,17 +78,6 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
             if not out_of_memory(failure):
                 raise
             raise ImpastoError(f"The memory of {device} is too small for this recipe.") from failure
-
-
-@contextmanager
-def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Log errors only: the first process says the same."""
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _updates(recipe: Recipe, facts: Mapping[str, Any], device: torch.device) -> Updates:

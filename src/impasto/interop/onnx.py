@@ -1,8 +1,6 @@
 """Export the network of a style to ONNX, and compare it with PyTorch."""
 
-import contextlib
 import copy
-import logging
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from impasto.inference.output import require_free, reserve
 from impasto.inference.photo import pixels
 from impasto.inference.precision import convert_module
 from impasto.style import Style
+from impasto.terminal import errors_alone
 
 #: Largest accepted difference between ONNX Runtime and PyTorch in grey levels (of 255), in float32 and float16.
 #: Normalisation of nearly constant maps magnifies rounding errors.
@@ -88,7 +87,8 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
         example, name, sizes = torch.zeros(3, recipe.latent), "latents", {0: auto}
     else:
         example, name, sizes = torch.zeros(3, 3, *TRACE_SIZE), "photos", {0: auto, 2: auto, 3: auto}
-    with warnings.catch_warnings(), _errors_alone("torch.onnx"), _errors_alone("onnxscript"):
+    # The exporter's warnings are about optional passes.
+    with warnings.catch_warnings(), errors_alone("torch.onnx"), errors_alone("onnxscript"):
         warnings.simplefilter("ignore")
         try:
             program = torch.onnx.export(
@@ -109,18 +109,6 @@ def _write(style: Style, network: nn.Module, path: Path) -> None:
     program.model.doc_string = f"{card.domains}, by impasto{f', under {card.license}' if card.license else ''}"
     program.model.metadata_props["impasto"] = card.model_dump_json()
     program.save(path)
-
-
-@contextlib.contextmanager
-def _errors_alone(name: str) -> Iterator[None]:
-    """Silence the warnings of a logger: the exporter's are about optional passes."""
-    logger = logging.getLogger(name)
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
 
 
 def _name_dimensions(graph: Any) -> None:

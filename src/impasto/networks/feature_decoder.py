@@ -277,6 +277,6 @@ def _add(one: Tensor, other: Tensor) -> Tensor:
 def _pad_to_stride(images: Tensor) -> Tensor:
     """Pad at the right and bottom to multiples of :data:`STRIDE`."""
     height, width = images.shape[-2:]
-    # As multiples of the stride: exporters simplify the sizes that follow, in half the time.
+    # As multiples of the stride: exporters simplify the sizes that follow, in two thirds of the time.
     below, right = (STRIDE * ((side + STRIDE - 1) // STRIDE) - side for side in (height, width))
     return F.pad(images, (0, right, 0, below), mode="replicate")
