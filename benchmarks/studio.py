@@ -129,7 +129,7 @@ def small(address: str, count: int) -> tuple[float, int, int]:
     failures = held = 0
     with httpx.Client(base_url=address, timeout=PATIENCE) as client:
         job = client.get("/v1/jobs?limit=1").json()["jobs"][0]
-        paths = [f"/v1/jobs/{job['id']}", f"/v1/files/{job['inputs'][0]['id']}", "/v1/files?limit=5", "/v1/nothing"]
+        paths = [f"/v1/jobs/{job['id']}", f"/v1/files/{job['results'][0]['id']}", "/v1/files?limit=5", "/v1/nothing"]
         begun = time.perf_counter()
         for number in range(count):
             path = paths[number % len(paths)]
