@@ -32,15 +32,15 @@ def optimise_network(network: nn.Module, device: torch.device) -> Network:
     everything is float32, channels-last, with TF32 convolutions where available: another image size selects other
     kernels there, and in bfloat16 results would differ.
     """
-    network = copy.deepcopy(network).to(device)
+    backbone = getattr(network, "backbone", None)  # a feature extractor that need not be a registered submodule
+    network = copy.deepcopy(network).to(device)  # with its backbone, which takes long to build
     if device.type == "cuda":
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return lambda photos, *rest: network(photos.contiguous(memory_format=torch.channels_last), *rest)
     if choose_precision("auto", device) == "32-true" or not getattr(network, "supports_bfloat16", False):
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    backbone = getattr(network, "backbone", None)  # a feature extractor that need not be a registered submodule
-    parts = [network] if backbone is None else [network, backbone]
+    parts = [network] if backbone is None else [network, network.backbone]
     for module in {module: None for part in parts for module in part.modules()}:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             convert_module(module, torch.bfloat16)

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from impasto.errors import ImpastoError
 from impasto.networks.pretrained.weights import expected_shapes, find_packaged_file, read_weights
@@ -97,6 +97,14 @@ def _replicate(layer: nn.Conv2d) -> None:
     layer.static_padding = nn.ReplicationPad2d(padding)
 
 
+def _fuse(layer: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    """Fuse a BatchNorm, as it is in evaluation mode, into the convolution before it, in place."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    layer.weight, layer.bias = fuse_conv_bn_weights(
+        layer.weight, layer.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+    )
+
+
 def _simplify(network: nn.Module) -> None:
     """Fuse BatchNorm and padding into the convolutions and make activations in-place; the function stays the same."""
     for block in list(network.modules()):
@@ -108,8 +116,7 @@ def _simplify(network: nn.Module) -> None:
             ("_conv_head", "_bn1"),
         ):
             if hasattr(block, convolution):
-                layers = getattr(block, convolution).eval(), getattr(block, norm).eval()
-                setattr(block, convolution, fuse_conv_bn_eval(*layers))
+                _fuse(getattr(block, convolution), getattr(block, norm))
                 setattr(block, norm, nn.Identity())
         if isinstance(block, nn.ReLU6):
             block.inplace = True
