@@ -27,6 +27,7 @@ from results import COLLECT, Result, collected
 SCRIPTS: dict[str, list[str]] = {
     "dcgan": ["dcgan_step.py", "PHOTOS"],
     "cyclegan": ["translate_step.py", "PAINTINGS", "PHOTOS"],
+    "cut": ["cut_step.py"],
     "projected": ["noise_step.py", "projected-128"],
     "fastgan": ["noise_step.py", "fastgan-128"],
     "paint": ["paint.py", "PHOTOS", "LARGE"],

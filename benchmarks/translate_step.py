@@ -26,7 +26,7 @@ from impasto.config.recipe import Recipe
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batch, Batches, Loader
 from impasto.data.pixel_store import PixelStore, pack
-from impasto.device import choose_device, choose_layout, choose_precision, open_fabric
+from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.cyclegan import CycleGan
 from impasto.training.ema import ModelEma
 from results import record
@@ -194,8 +194,7 @@ def main() -> None:
 
     def loader(store: PixelStore, order: str) -> Loader:
         every = np.arange(len(store.pixels))
-        layout = choose_layout(device, recipe.normalises_spatially)
-        return Loader(store.pixels, every, recipe.size, recipe.batch, recipe.augment, 0, device, order, layout)
+        return Loader(store.pixels, every, recipe.size, recipe.batch, recipe.augment, 0, device, order)
 
     with tempfile.TemporaryDirectory() as folder:
         given = (arguments.paintings, arguments.photos)

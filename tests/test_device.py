@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from impasto import device
-from impasto.device import available, choose_layout, out_of_memory
+from impasto.device import available, out_of_memory
 
 
 def test_too_large_a_tensor_is_known_as_lack_of_memory() -> None:
@@ -21,12 +21,6 @@ def test_other_errors_are_none_of_memory() -> None:
         torch.zeros(2) + torch.zeros(3)
     assert not out_of_memory(raised.value)
     assert not out_of_memory(ValueError("out of memory"))
-
-
-def test_maps_are_contiguous_only_where_a_cpu_normalises_over_places() -> None:
-    cpu, cuda = torch.device("cpu"), torch.device("cuda")
-    assert choose_layout(cpu, True) == torch.contiguous_format
-    assert {choose_layout(cpu, False), choose_layout(cuda, True)} == {torch.channels_last}
 
 
 def groups(root: Path, path: str, *limits: tuple[str, dict[str, str]]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Device, precision and memory layout of computations, and free memory."""
+"""Device and precision of computations, and free memory."""
 
 import logging
 from collections.abc import Iterator
@@ -56,12 +56,6 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     else:
         gains = device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
     return choices["bf16" if gains else "fp32"]
-
-
-def choose_layout(device: torch.device, normalises_spatially: bool) -> torch.memory_format:
-    """Return the memory format for training: channels-last, except on a CPU for networks with instance or group
-    normalisation, whose backward pass is slow in it (docs/decisions.md)."""
-    return torch.contiguous_format if device.type == "cpu" and normalises_spatially else torch.channels_last
 
 
 def open_fabric(device: torch.device, precision: Precision) -> "Fabric":

@@ -6,9 +6,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fixtures.operator_types import OperatorTypes
 from fixtures.tiny import TINY, batch, build, copy_state, equals_state, image_loader, tiny
+from impasto.config.recipe import Recipe
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batch, Loader
+from impasto.device import open_fabric
 from impasto.methods.base import Method
 
 FROM_NOISE = {"gan", "progressive"}
@@ -48,6 +51,19 @@ def flat(network: nn.Module) -> Tensor:
 
 def test_every_method_has_a_tiny_recipe() -> None:
     assert METHODS.keys() == TINY.keys() == RICH.keys()
+
+
+@pytest.mark.parametrize("name", ["fastgan", *(name for name in METHODS if name != "fsesim")])
+def test_all_convolutions_compute_in_bf16(name: str) -> None:
+    """Also in what is not ``forward``, to which Fabric applies no autocast. (fsesim compares features in float32.)"""
+    if name == "fastgan":
+        recipe = Recipe.load("fastgan-128").replace(["size=32", "generator.width=4", "discriminator.width=4"])
+        method, images = METHODS["gan"](recipe, open_fabric(torch.device("cpu"), "bf16-mixed")), batch(size=32)
+    else:
+        method, images = build(name, *RICH[name], precision="bf16-mixed"), given(name)
+    with OperatorTypes() as types:
+        method.step(images)
+    assert {found for operator, found in types.found if "convolution" in operator} == {torch.bfloat16}
 
 
 @every_method

@@ -1,5 +1,6 @@
 import copy
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Tensor, nn
 
+from fixtures.operator_types import OperatorTypes
 from impasto.config.registries import DISCRIMINATORS
 from impasto.networks.layers import (
     ACTIVATIONS,
@@ -17,6 +19,7 @@ from impasto.networks.layers import (
     NORMS,
     UPS,
     Blur,
+    Convolution,
     activation,
     apply_spectral_norm,
     downsample,
@@ -35,6 +38,40 @@ def test_instance_norm_equals_torch(layout: torch.memory_format) -> None:
     maps = (3 * torch.randn(2, 7, 9, 5) + 1).to(memory_format=layout)
     expected = nn.InstanceNorm2d(7)(maps)
     torch.testing.assert_close(norm("instance", 7)(maps), expected)
+
+
+@pytest.mark.parametrize("name", ["instance", "instance-affine"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_gradients_of_instance_norm_equal_torchs(name: str, batch: int) -> None:
+    torch.manual_seed(0)
+    ours, theirs = norm(name, 4), nn.InstanceNorm2d(4, affine=name == "instance-affine")
+    given = torch.randn(batch, 4, 5, 6, dtype=torch.float64).to(memory_format=torch.channels_last)
+    found = []
+    for layer in (ours.double(), theirs.double()):
+        maps = given.clone().requires_grad_()
+        (first,) = torch.autograd.grad(layer(maps).pow(3).sum(), maps, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), maps)
+        found.append((first.detach(), second))
+    assert ours(given).is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_instance_norm_of_one_pixel_is_zero() -> None:
+    maps = torch.randn(2, 3, 1, 1).to(memory_format=torch.channels_last)
+    torch.testing.assert_close(norm("instance", 3)(maps), torch.zeros_like(maps), atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate"])
+def test_a_convolution_pads_in_the_type_of_its_input(mode: Literal["zeros", "reflect", "replicate"]) -> None:
+    torch.manual_seed(0)
+    ours = Convolution(3, 4, 3, padding=1, padding_mode=mode)
+    theirs = nn.Conv2d(3, 4, 3, padding=1, padding_mode=mode)
+    theirs.load_state_dict(ours.state_dict())
+    maps = torch.randn(2, 3, 6, 5).bfloat16()
+    with torch.autocast("cpu"), OperatorTypes() as types:
+        assert torch.equal(ours(maps), theirs(maps))
+    pads = [found for name, found in types.found if "pad2d" in name]
+    assert pads == ([] if mode == "zeros" else [torch.bfloat16, torch.float32])
 
 
 @given(channels=st.integers(1, 600))

@@ -13,7 +13,6 @@ from impasto.config.recipe import Recipe
 from impasto.data.inventory import summarise
 from impasto.data.loader import FEW_HELDOUT, FEW_IMAGES, MIN_IMAGES, Batches, Loader, split
 from impasto.data.pixel_store import PixelStore, load_images
-from impasto.device import choose_layout
 from impasto.errors import ImpastoError
 from impasto.inference import image_sets
 from impasto.metrics.image_sets import StoreImages
@@ -174,8 +173,7 @@ def split_stores(stores: Stores, recipe: Recipe, seed: int, device: torch.device
         target, source = source, target
 
     def loader(store: PixelStore, indices: np.ndarray, order: str) -> Loader:
-        layout = choose_layout(device, recipe.normalises_spatially)
-        return Loader(store.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device, order, layout)
+        return Loader(store.pixels, indices, recipe.size, recipe.batch, recipe.augment, seed, device, order)
 
     train, heldout = split(len(target.pixels), recipe.heldout, seed)
     heldout_batches = Batches(loader(target, heldout, "epoch")) if len(heldout) else None

@@ -157,12 +157,6 @@ class Recipe(Config):
         families = self.generator.feature_family, self.discriminator.feature_family
         return frozenset(family for family in families if family is not None)
 
-    @property
-    def normalises_spatially(self) -> bool:
-        """Whether a network normalises over the positions of each image."""
-        norms = {getattr(network, "norm", "none") for network in (self.generator, self.discriminator)}
-        return not norms.isdisjoint({"instance", "instance-affine", "group"})
-
     def generator_kwargs(self) -> dict[str, Any]:
         """The generator's registered name and the arguments of its constructor."""
         return self.generator.kwargs(**self._given())

@@ -75,11 +75,10 @@ class Loader:
         seed: int,
         device: torch.device,
         order: str = "epoch",
-        layout: torch.memory_format = torch.channels_last,
     ) -> None:
         self.pixels, self.indices = pixels, indices
         self.size, self.batch_size, self.augment = size, batch, augment
-        self.seed, self.device, self._stream, self.layout = seed, device, order, layout
+        self.seed, self.device, self._stream = seed, device, order
         self.side = min(augment.stored_size(size), pixels.shape[1])
         self._fits = pixels.shape[1] == self.side
         self._epoch = -1
@@ -104,7 +103,7 @@ class Loader:
         augmented = crop_and_flip(images, self.size, self.augment.scale, self.augment.flip, rng, self.augment.rotate)
         if self.augment.color:
             augmented = colour_jitter(augmented, self.augment.color, rng)
-        return augmented.contiguous(memory_format=self.layout)
+        return augmented.contiguous(memory_format=torch.channels_last)
 
     def load_evenly(self, count: int, size: int | None = None) -> Tensor:
         """Return ``count`` evenly spaced images, or all if there are fewer, without augmentation: (n, 3, H, H), with H

@@ -12,7 +12,7 @@ import torch
 from impasto.config.recipe import Recipe
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batches, Loader
-from impasto.device import Precision, available, choose_layout, open_fabric
+from impasto.device import Precision, available, open_fabric
 from impasto.training.ema import ModelEma
 from impasto.training.memory_estimate import fitting, needed
 
@@ -185,6 +185,6 @@ class _StepTimer:
         return time.perf_counter() - begun
 
     def _loader(self, batch: int) -> Loader:
-        recipe, layout = self.recipe, choose_layout(self.device, self.recipe.normalises_spatially)
+        recipe = self.recipe
         indices = np.arange(IMAGES)
-        return Loader(self.pixels, indices, recipe.size, batch, recipe.augment, 0, self.device, layout=layout)
+        return Loader(self.pixels, indices, recipe.size, batch, recipe.augment, 0, self.device)

@@ -4,6 +4,7 @@ import copy
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ def optimise_network(network: nn.Module, device: torch.device) -> Network:
     if choose_precision("auto", device) == "32-true" or not getattr(network, "supports_bfloat16", False):
         return network
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    parts = [network] if backbone is None else [network, network.backbone]
+    parts = [network] if backbone is None else [network, cast(nn.Module, network.backbone)]
     for module in {module: None for part in parts for module in part.modules()}:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             convert_module(module, torch.bfloat16)

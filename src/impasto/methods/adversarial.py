@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from impasto import parallel
 from impasto.data.loader import Batch, Loader
 from impasto.methods.base import Method
-from impasto.methods.discriminator_step import DiscriminatorStep, choose_memory_format, optimizer_step, setup_network
+from impasto.methods.discriminator_step import DiscriminatorStep, optimizer_step, setup_network
 from impasto.networks import build_generator
 
 if TYPE_CHECKING:
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 class AdversarialMethod(Method):
     """A generator and a discriminator, with their optimisers, evaluation and style."""
 
+    layout = torch.channels_last  #: memory format of the generator's inputs
+
     def __init__(self, recipe: "Recipe", fabric: "Fabric") -> None:
-        self.fabric, self._settings, self.layout = fabric, recipe.generator, choose_memory_format(recipe, fabric)
+        self.fabric, self._settings = fabric, recipe.generator
         self.generator, self.optimizer_g = setup_network(
-            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
+            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator
         )
         self.discriminator_step = DiscriminatorStep(recipe, fabric)
         self.networks = {"generator": self.generator, **self.discriminator_step.networks}

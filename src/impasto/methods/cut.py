@@ -56,11 +56,10 @@ class Cut(TranslationMethod):
     def __init__(self, recipe: CutRecipe, fabric: "Fabric") -> None:
         super().__init__(recipe, fabric)
         self.contrast, self.identity, self.every = recipe.contrast, recipe.identity, recipe.generator_every
-        self.generator.mark_forward_method("features")
         with torch.no_grad():
             maps = self.generator.features(torch.zeros(1, 3, recipe.size, recipe.size, device=fabric.device))
         self.sampler, self.optimizer_s = setup_network(
-            fabric, PatchSampler([each.shape[1] for each in maps]), recipe.generator, self.layout
+            fabric, PatchSampler([each.shape[1] for each in maps]), recipe.generator
         )
         self.networks["sampler"], self.optimizers["sampler"] = self.sampler, self.optimizer_s
 
@@ -98,9 +97,10 @@ class Cut(TranslationMethod):
 
     def _contrast(self, source: Tensor, output: Tensor, rng: torch.Generator) -> Tensor:
         """Return the PatchNCE loss between inputs and outputs (B, 3, H, W), averaged over the feature maps."""
-        with torch.no_grad():
-            keys = self.generator.features(source)
-        queries = self.generator.features(output)
+        with self.fabric.autocast():  # Fabric applies it to forward passes alone
+            with torch.no_grad():
+                keys = self.generator.features(source)
+            queries = self.generator.features(output)
         positions = sample_positions(queries, self.contrast.patches, rng)
         pairs = zip(self.sampler(queries, positions), self.sampler(keys, positions), strict=True)
         losses = [patch_nce(query, key, self.contrast.temperature) for query, key in pairs]

@@ -51,7 +51,7 @@ class CycleGan(TranslationMethod):
         super().__init__(recipe, fabric)
         self.cycle, self.identity, self.every = recipe.cycle, recipe.identity, recipe.generator_every
         self.back, self.optimizer_b = setup_network(
-            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator, self.layout
+            fabric, build_generator(**recipe.generator_kwargs()), recipe.generator
         )
         self.discriminator_step_back = DiscriminatorStep(recipe, fabric)
         self.pools = [ImagePool(recipe.pool, recipe.size).to(fabric.device) for _ in range(2)]

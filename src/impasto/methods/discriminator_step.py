@@ -9,7 +9,6 @@ from impasto import parallel
 from impasto.config.registries import LOSSES
 from impasto.data.diffaugment import DiffAugment
 from impasto.data.loader import Batch
-from impasto.device import choose_layout
 from impasto.losses.penalties import gradient_penalty, r1, r2
 from impasto.networks import build_discriminator
 from impasto.networks.batch_norm import restored_statistics
@@ -41,12 +40,9 @@ class DiscriminatorStep:
             fabric,
             build_discriminator(**recipe.discriminator_kwargs()),
             self.settings,
-            choose_memory_format(recipe, fabric),
         )
         self._reconstructs = isinstance(self.discriminator.module, Reconstructing)
         self._takes_unaugmented = getattr(self.discriminator.module, "takes_unaugmented", False)
-        if self._reconstructs:
-            self.discriminator.mark_forward_method("reconstruct")
         self.augment = DiffAugment(**recipe.diffaugment.model_dump()).to(fabric.device)
         self._boundary = torch.zeros((), device=fabric.device)
 
@@ -66,7 +62,8 @@ class DiscriminatorStep:
         fake = fake.detach()
         augmented_real, augmented_fake = self.augment(real, batch.rng), self.augment(fake, batch.rng)
         if self._reconstructs:
-            logits_real, reconstruction = self.discriminator.reconstruct(augmented_real, batch.rng)
+            with self.fabric.autocast():  # Fabric applies it to forward passes alone
+                logits_real, reconstruction = self.discriminator.reconstruct(augmented_real, batch.rng)
         else:
             logits_real, reconstruction = self._logits(augmented_real, real), None
         logits_fake = self._logits(augmented_fake, fake)
@@ -144,16 +141,12 @@ class DiscriminatorStep:
         return penalty.every * total
 
 
-def choose_memory_format(recipe: "Recipe", fabric: "Fabric") -> torch.memory_format:
-    """Return the memory format of feature maps in training."""
-    return choose_layout(fabric.device, recipe.normalises_spatially)
-
-
 def setup_network(
-    fabric: "Fabric", network: nn.Module, settings: "AdamConfig", memory_format: torch.memory_format
+    fabric: "Fabric", network: nn.Module, settings: "AdamConfig"
 ) -> tuple["_FabricModule", torch.optim.Optimizer]:
-    """Return a network, wrapped, and its Adam optimiser, on the device and in the precision of ``fabric``."""
-    act_on_global_batch(network).to(memory_format=memory_format)  # type: ignore[call-overload]
+    """Return a network, wrapped and in channels-last, and its Adam optimiser, on the device and in the precision of
+    ``fabric``."""
+    act_on_global_batch(network).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
     wrapped, optimizer = fabric.setup(network, optimizer)
     return wrapped, optimizer

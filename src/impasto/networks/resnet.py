@@ -11,6 +11,7 @@ from impasto.config.registries import GENERATORS
 from impasto.config.types import Positive, Width
 from impasto.networks.layers import (
     Activation,
+    Convolution,
     Down,
     Norm,
     Padding,
@@ -73,7 +74,7 @@ class Generator(nn.Module):
         super().__init__()
         self.residual = residual
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width, 7, padding=3, padding_mode="reflect", bias=norm == "none"),
+            Convolution(3, width, 7, padding=3, padding_mode="reflect", bias=norm == "none"),
             *_norm_act(norm, activation, width),
         )
         self.downs = nn.ModuleList(
@@ -84,7 +85,7 @@ class Generator(nn.Module):
         self.ups = nn.Sequential(
             *(upsample(up, 2 * w, w, *_norm_act(norm, activation, w), bias=norm == "none") for w in (2 * width, width))
         )
-        self.colours = nn.Conv2d(width, 3, 7, padding=3, padding_mode="reflect")
+        self.colours = Convolution(width, 3, 7, padding=3, padding_mode="reflect")
         initialise(self, init_std)
         if residual:
             nn.init.normal_(self.colours.weight, 0.0, init_std / 100)

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from impasto.config.registries import METHODS
 from impasto.data.loader import Batch
-from impasto.device import InsufficientMemoryError, available, choose_layout
+from impasto.device import InsufficientMemoryError, available
 from impasto.methods.base import Method
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def rehearse(method: Method, recipe: "Recipe", device: torch.device) -> list[Ten
                 weight.grad = torch.zeros_like(weight)
         optimizer.step()
     shape = (recipe.batch, 3, recipe.size, recipe.size)
-    layout = choose_layout(device, recipe.normalises_spatially)
-    pictures = torch.zeros(shape, device=device).contiguous(memory_format=layout)
+    pictures = torch.zeros(shape, device=device).contiguous(memory_format=torch.channels_last)
     photos = torch.zeros_like(pictures) if recipe.translates else pictures[:0]
     # Step 0 includes what is done only every few steps.
     method.step(Batch(pictures, photos, torch.Generator(device), 0, recipe.peak_memory_at))
