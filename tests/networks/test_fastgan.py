@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.networks.fastgan import Discriminator, Generator
+from impasto.networks.fastgan import Discriminator, Generator, Glu
 
 #: (size, width), from maps without a gate to several gates, and at the smallest number of channels.
 ARCHITECTURES = [(32, 8), (64, 2), (64, 12), (128, 4), (256, 4)]
@@ -187,6 +187,18 @@ def test_gradients_equal_finite_differences() -> None:
     images = (torch.rand(1, 3, 32, 32, generator=rng(), dtype=torch.float64) * 2 - 1).requires_grad_()
     assert torch.autograd.gradcheck(generator, latents, fast_mode=True)
     assert torch.autograd.gradcheck(discriminator, images, fast_mode=True)
+
+
+def test_the_gated_linear_unit_equals_torchs_and_keeps_channels_last() -> None:
+    torch.manual_seed(0)
+    given = torch.randn(2, 6, 5, 4).to(memory_format=torch.channels_last)
+    found = []
+    for unit in (Glu(), nn.GLU(dim=1)):
+        maps = given.clone().requires_grad_()
+        (gradient,) = torch.autograd.grad(unit(maps).pow(2).sum(), maps)
+        found.append((unit(given), gradient))
+    torch.testing.assert_close(found[0], found[1])
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in found[0])
 
 
 @pytest.mark.parametrize("size", [32, 64, 128, 256])

@@ -55,6 +55,15 @@ class Excitation(nn.Module):
         return gated
 
 
+class Glu(nn.Module):
+    """Gated linear unit (Dauphin et al. 2017, arXiv:1612.08083) over channels: maps (B, 2C, H, W) to (B, C, H, W). On a
+    CPU the gradient of torch's is never in channels-last, in which a BatchNorm before it is ten times as fast."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        values, gates = maps.chunk(2, 1)
+        return values * gates.sigmoid()
+
+
 def _upsampling_stage(before: int, after: int) -> nn.Sequential:
     """Maps (B, ``before``, H, W) to (B, ``after``, 2H, 2W)."""
     return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), *_convolution(before, after))
@@ -62,7 +71,7 @@ def _upsampling_stage(before: int, after: int) -> nn.Sequential:
 
 def _convolution(before: int, after: int) -> list[nn.Module]:
     """3×3 convolution, BatchNorm and GLU."""
-    return [nn.Conv2d(before, 2 * after, 3, padding=1, bias=False), nn.BatchNorm2d(2 * after), nn.GLU(dim=1)]
+    return [nn.Conv2d(before, 2 * after, 3, padding=1, bias=False), nn.BatchNorm2d(2 * after), Glu()]
 
 
 @GENERATORS.register("fastgan")
@@ -81,7 +90,7 @@ class Generator(nn.Module):
         self.begin = nn.Sequential(
             nn.ConvTranspose2d(latent, 2 * channels[4], 4, bias=False),  # (B, 2C, 4, 4)
             nn.BatchNorm2d(2 * channels[4]),
-            nn.GLU(dim=1),
+            Glu(),
         )
         self.grow, self.gates = nn.ModuleDict(), nn.ModuleDict()
         for number, (before, after) in enumerate(pairwise(sides)):
