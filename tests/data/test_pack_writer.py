@@ -106,7 +106,7 @@ def test_images_of_the_pack_are_duplicates(folder: Path, tmp_path: Path) -> None
     before = {path: path.read_bytes() for path in (tmp_path / "pack").iterdir()}
     added = append(folder, tmp_path / "pack", SIZE)
     assert added.pictures == 0 and added.duplicates == 13
-    assert added.lines()[0] == f"0 pictures in {folder}."
+    assert added.lines()[0] == f"There is no new picture in {folder}."
     assert {path: path.read_bytes() for path in (tmp_path / "pack").iterdir()} == before
 
 

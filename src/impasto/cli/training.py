@@ -83,7 +83,7 @@ def pack(
         bool, typer.Option("--append", help="Add the images to the pack OUT, except those that it has already.")
     ] = False,
 ) -> None:
-    """Decode and resize images once into a pack, which later commands open without decoding."""
+    """Decode and resize images once into a pack, which later commands open without decoding; or add images to one."""
     from impasto.data import pixel_store
 
     with bar("packing") as advance:

@@ -176,11 +176,10 @@ class Summary(BaseModel):
 
     def lines(self) -> list[str]:
         """Return the summary as lines for the command line."""
-        formats = Counter(self.formats).most_common()
-        lines = [
-            f"{_many(self.pictures, 'picture')} in {printable(self.source)}"
-            + (f": {', '.join(f'{count:,} {name}' for name, count in formats)}; {self._sizes()}." if formats else ".")
-        ]
+        formats = ", ".join(f"{count:,} {name}" for name, count in Counter(self.formats).most_common())
+        lines = [f"{_many(self.pictures, 'picture')} in {printable(self.source)}: {formats}; {self._sizes()}."]
+        if not self.pictures:  # all were duplicates of images that a pack had
+            lines = [f"There is no new picture in {printable(self.source)}."]
         if self.enlarged:
             lines.append(f"{self.enlarged:,} of them smaller than {self.size} pixels, enlarged.")
         if self.framed:
