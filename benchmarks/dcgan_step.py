@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from impasto.config.recipe import Recipe
 from impasto.data.loader import Batches, Loader
+from impasto.data.pixel_shards import PixelShards
 from impasto.data.pixel_store import pack
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.gan import Gan, GanRecipe
@@ -76,7 +77,7 @@ def tutorial(photos: Path, device: torch.device) -> Iterator[None]:
         yield
 
 
-def ours(store: np.ndarray, device: torch.device) -> Iterator[None]:
+def ours(store: PixelShards, device: torch.device) -> Iterator[None]:
     """Yield after each step of `impasto train`."""
     method = Gan(RECIPE, open_fabric(device, choose_precision("auto", device)))
     ema = ModelEma(method.style(), RECIPE.ema.halflife, RECIPE.ema.rampup)

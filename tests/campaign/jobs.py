@@ -138,7 +138,7 @@ def video(folder: Path) -> Result:
 
 def packed(folder: Path) -> Result:
     """The files of a pack."""
-    return {name: digest((folder / "out" / name).read_bytes()) for name in ("index.json", "pixels.npy")}
+    return {path.name: digest(path.read_bytes()) for path in (folder / "out").iterdir()}
 
 
 def file(name: str) -> Callable[[Path], Result]:

@@ -1,5 +1,6 @@
 """Natural order of names, and errors of reading a file."""
 
+import re
 import zipfile
 import zlib
 from io import BytesIO
@@ -7,6 +8,8 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from impasto.data import entry
 from impasto.data.entry import File, UnreadableError, natural_key
@@ -68,3 +71,12 @@ def test_a_damaged_member_of_a_zip_is_left_out_with_a_reason(change: dict[int, b
         with pytest.raises(UnreadableError, match="damaged"):
             one.read()
         assert two.read() == b"y" * 50
+
+
+@given(names=st.lists(st.text(st.sampled_from("aAbé/._-ß!\x7f0129 "), max_size=7), max_size=12))
+def test_the_order_is_that_of_numbers_and_text_in_turn(names: list[str]) -> None:
+    def key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+        parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
+        return [(1, 0, text.casefold()) if text else (0, int(digits), "") for digits, text in parts], name
+
+    assert sorted(names, key=natural_key) == sorted(names, key=key)

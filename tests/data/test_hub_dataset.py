@@ -139,7 +139,7 @@ def test_parquet_files_are_packed_by_a_column(impasto: Impasto, hub: Hub, tmp_pa
     assert "(imageA, imageB): choose one, as in hf:me/pairs#imageA" in refused.stderr
     impasto("pack", "hf:me/pairs/data/train-*#imageB", "packed", "--size", "16")
     numbered = [f"train-0000{file}-of-00002-{row}" for file in range(2) for row in range(3)]
-    assert PixelStore.open(tmp_path / "packed").names == numbered
+    assert list(PixelStore.open(tmp_path / "packed").names) == numbered
     printed = impasto("pack", "hf:me/pairs#imageA", "whole", "--size", "16").stdout
     assert "1 left out" in printed and "data/test-00000-of-00001.parquet: its parquet data are damaged" in printed
     assert len(PixelStore.open(tmp_path / "whole").names) == 6

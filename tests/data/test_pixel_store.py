@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from fixtures.noise_images import write_noise_folder
+from impasto.data.inventory import Inventory
 from impasto.data.pixel_store import PixelStore, load_images, pack
 from impasto.errors import ImpastoError
 
@@ -27,14 +28,17 @@ def test_a_pack_opens_as_it_was_written_and_as_it_is_gathered(pictures: Path, tm
     for store in (opened, gathered, load_images(tmp_path / "out", 99)):
         assert store.fingerprint == written.fingerprint
         assert store.inventory == written.inventory
-        assert store.names == [f"{k}.png" for k in range(12)]
+        assert list(store.names) == [f"{k}.png" for k in range(12)]
         assert store.size == 24
-        assert (store.pixels == written.pixels).all()
+        store.write_inventory(tmp_path / "inventory.json")
+        assert Inventory.model_validate_json((tmp_path / "inventory.json").read_bytes()) == written.inventory
+        assert np.array_equal(store.pixels, written.pixels)
         with pytest.raises(ValueError, match="read-only"):
-            store.pixels[0] = 0
+            store.pixels[0][...] = 0
     assert [each.name for each in opened.inventory.left_out] == ["broken.jpg"]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "pixels.npy"]
-    assert (np.load(tmp_path / "out" / "pixels.npy") == written.pixels).all()
+    suffixes = [path.suffix for path in sorted((tmp_path / "out").iterdir())]
+    assert suffixes == [".jsonl", ".npy", ".npz", ".json"]
+    assert np.array_equal(np.load(next((tmp_path / "out").glob("*.npy"))), written.pixels)
 
 
 def test_the_fingerprint_is_that_of_the_pixels(pictures: Path, tmp_path: Path) -> None:
@@ -64,8 +68,10 @@ def test_an_existing_name_is_refused(pictures: Path, tmp_path: Path) -> None:
 
 def test_the_remains_of_an_interrupted_packing_are_overwritten(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "out.part").mkdir()
-    (tmp_path / "out.part" / "pixels.npy").write_bytes(b"x" * 10**6)
+    for name in ("pixels.npy", "pixels.part", f"00000-{'0' * 16}.npy"):
+        (tmp_path / "out.part" / name).write_bytes(b"x" * 10**6)
     assert len(pack(pictures, tmp_path / "out", size=8).pixels) == 12
+    assert len(list((tmp_path / "out").iterdir())) == 4
     assert not (tmp_path / "out.part").exists()
 
 
@@ -76,7 +82,7 @@ def test_only_one_process_writes_a_pack(pictures: Path, tmp_path: Path) -> None:
                 pack(pictures, tmp_path / "out", size=16)
 
     assert len(pack(pictures, tmp_path / "out", size=8, progress=again).pixels) == 12
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["index.json", "pixels.npy"]
+    assert not (tmp_path / "out" / ".lock").exists()
     assert not (tmp_path / "out.part").exists()
 
 
@@ -125,24 +131,28 @@ def test_a_pack_of_a_pack_is_refused(pictures: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_pack_is_an_error_in_one_line(pictures: Path, tmp_path: Path) -> None:
     pack(pictures, tmp_path / "out", size=8)
-    index, pixels = tmp_path / "out" / "index.json", tmp_path / "out" / "pixels.npy"
-    good_index, good_pixels = index.read_bytes(), pixels.read_bytes()
-    later = json.dumps(json.loads(good_index) | {"version": 2}).encode()
-    for bad_index, bad_pixels, line in (
-        (good_index[:-9], good_pixels, "damaged, index.json"),
-        (b"[]", good_pixels, "damaged, index.json"),
-        (later, good_pixels, "made by a later version"),
-        (good_index, good_pixels[:-1], "damaged, pixels.npy is truncated"),
-        (good_index, b"", "damaged, pixels.npy is truncated"),
-        (good_index, good_pixels.replace(b"(12, 8", b"(12 : 8"), "damaged, pixels.npy is truncated"),
-        (good_index, good_pixels.replace(b"{", b"(", 1), "damaged, pixels.npy is truncated"),
-        (good_index, good_pixels.replace(b"(12, 8", b"(11, 8"), "pixels.npy and index.json disagree"),
+    index, (pixels,), (records,) = tmp_path / "out" / "index.json", *map((tmp_path / "out").glob, ("*.npy", "*.npz"))
+    good = {path: path.read_bytes() for path in (index, pixels, records)}
+    values = json.loads(good[index])
+    elsewhere = values | {"shards": [values["shards"][0] | {"number": -1}]}
+    for path, bad, line in (
+        (index, good[index][:-9], "damaged, index.json"),
+        (index, b"[]", "damaged, index.json"),
+        (index, json.dumps(values | {"version": 3}).encode(), "made by a later version"),
+        (index, json.dumps(elsewhere).encode(), "damaged, index.json"),
+        (pixels, good[pixels][:-1], "npy is truncated"),
+        (pixels, good[pixels].replace(b"(12, 8", b"(12 : 8"), "npy is truncated"),
+        (pixels, good[pixels].replace(b"{", b"(", 1), "npy is truncated"),
+        (pixels, good[pixels].replace(b"(12, 8", b"(11, 8"), "npy and index.json disagree"),
+        (records, good[records][:-1000], "npz is truncated"),
+        (records, good[pixels], "npz is truncated"),
     ):
-        index.write_bytes(bad_index)
-        pixels.write_bytes(bad_pixels)
+        path.write_bytes(bad)
         with pytest.raises(ImpastoError, match=line) as error:
-            load_images(tmp_path / "out", 8)
+            store = load_images(tmp_path / "out", 8)
+            store.pixels[3], store.names[3], list(store.records.pictures())
         assert "\n" not in str(error.value)
+        path.write_bytes(good[path])
     with pytest.raises(ImpastoError, match="is not a pack"):
         PixelStore.open(pictures)
 

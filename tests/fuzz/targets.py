@@ -20,8 +20,9 @@ from fixtures.translators import RECIPE, translator
 from impasto.config.recipe import Recipe
 from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import File, UnreadableError
+from impasto.data.pack_files import INDEX
 from impasto.data.parquet import ParquetFile, open_parquet, read_parquet
-from impasto.data.pixel_store import INDEX, PIXELS, PixelStore, pack
+from impasto.data.pixel_store import PixelStore, pack
 from impasto.data.sources import open_list, open_source
 from impasto.data.tfrecord import read_tfrecord
 from impasto.errors import ImpastoError
@@ -283,10 +284,21 @@ def pack_index(data: bytes) -> None:
     PixelStore.open(_pack())
 
 
-@target(lambda: [(_pack() / PIXELS).read_bytes()])
+def _shard(suffix: str) -> Path:
+    (path,) = _pack().glob(f"0*.{suffix}")
+    return path
+
+
+@target(lambda: [_shard("npy").read_bytes()])
 def pack_pixels(data: bytes) -> None:
-    (_pack() / PIXELS).write_bytes(data)
-    PixelStore.open(_pack())
+    _shard("npy").write_bytes(data)
+    np.array(PixelStore.open(_pack()).pixels)
+
+
+@target(lambda: [_shard("npz").read_bytes(), b"{}"])
+def pack_records(data: bytes) -> None:
+    _shard("npz").write_bytes(data)
+    PixelStore.open(_pack()).inventory  # noqa: B018
 
 
 def _facts() -> list[bytes]:

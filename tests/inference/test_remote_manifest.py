@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from impasto.data.places import Place, open_place
 from impasto.errors import ImpastoError
 from impasto.inference import remote_manifest
 from impasto.inference.remote_manifest import FOLDER, open_remote_manifest
-from impasto.inference.remote_photos import Place, open_place
 
 JOB = {"style": "x"}
 

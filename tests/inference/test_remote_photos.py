@@ -13,10 +13,11 @@ from PIL import Image
 
 from fixtures.videos import scene, write_video
 from impasto.data.entry import UnreadableError
+from impasto.data.places import open_place
 from impasto.errors import ImpastoError
 from impasto.inference.batch import _named
 from impasto.inference.photo_sources import open_photos
-from impasto.inference.remote_photos import RemotePhoto, find_photos, open_place
+from impasto.inference.remote_photos import RemotePhoto, find_photos
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def train(
         run = RunDir.create(out, base, facts)
         team.begin()
         with atomic_write(run.path / "pictures.json") as part:
-            part.write_text(stores.paintings.inventory.model_dump_json(indent=1), encoding="utf-8")
+            stores.paintings.write_inventory(part)
         with run.lock():
             return _train(run, stores, team, callbacks, observer, progress)
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from impasto.config.recipe import Recipe
-from impasto.data.inventory import summarise
 from impasto.data.loader import FEW_HELDOUT, FEW_IMAGES, MIN_IMAGES, Batches, Loader, split
 from impasto.data.pixel_store import PixelStore, load_images
 from impasto.errors import ImpastoError
@@ -64,7 +63,7 @@ def require_photos(recipe: Recipe, photos: str | Path | None) -> None:
 def _open(spec: str | Path, recipe: Recipe, crop_frames: bool) -> PixelStore:
     _log.info("Reading %s …", spec)
     store = load_images(spec, recipe.stored_size, crop_frames=crop_frames)
-    for line in summarise(store.inventory):
+    for line in store.summary.lines():
         _log.info(line)
     least = recipe.stored_size if recipe.translates else recipe.size
     if store.size < least:
@@ -127,8 +126,8 @@ def source_facts(spec: str | Path, store: PixelStore, recipe: Recipe, seed: int,
         "fingerprint": store.fingerprint,
         "pictures": len(store.pixels),
         "heldout": len(split(len(store.pixels), recipe.heldout, seed)[1]),
-        "left_out": len(store.inventory.left_out),
-        "duplicates": len(store.inventory.duplicates),
+        "left_out": store.summary.left_out,
+        "duplicates": store.summary.duplicates,
         "size": store.size,
     }
 

@@ -73,17 +73,27 @@ def explore(
 @app.command(rich_help_panel=TRAIN)
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
-    out: Annotated[Path, typer.Argument(help="Folder of the pack to write.")],
-    size: Annotated[int, typer.Option(min=16, max=4096, help="Side of the packed images in pixels.")] = 256,
+    out: Annotated[str, typer.Argument(help="Pack to write: a folder, or an address such as s3://bucket/pack.")],
+    size: Annotated[
+        int | None,
+        typer.Option(min=16, max=4096, help="Side of the packed images in pixels (default 256, or that of the pack)."),
+    ] = None,
     crop_frames: CropFrames = False,
+    append: Annotated[
+        bool, typer.Option("--append", help="Add the images to the pack OUT, except those that it has already.")
+    ] = False,
 ) -> None:
-    """Decode and resize images once into a pack, which later commands open without decoding."""
-    from impasto.data.inventory import summarise
-    from impasto.data.pixel_store import pack
+    """Decode and resize images once into a pack, which later commands open without decoding; or add images to one."""
+    from impasto.data import pixel_store
 
     with bar("packing") as advance:
-        store = pack(source, out, size=size, crop_frames=crop_frames, progress=advance)
-    print_lines(*summarise(store.inventory), f"{out}: {len(store.pixels):,} images of {size}×{size} px.")
+        if append:
+            added = pixel_store.append(source, out, size, crop_frames=crop_frames, progress=advance)
+        else:
+            added = pixel_store.pack(source, out, size or 256, crop_frames=crop_frames, progress=advance).summary
+    total = pixel_store.PixelStore.open(out).summary
+    new = f"{added.pictures:,} images added, now " if append else ""
+    print_lines(*added.lines(), f"{out}: {new}{total.pictures:,} images of {total.size}×{total.size} px.")
 
 
 @app.command(rich_help_panel=TRAIN)

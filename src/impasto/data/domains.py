@@ -20,7 +20,7 @@ def require_one_domain(source: str, names: Iterable[str], *, packed: bool) -> No
         packed: whether it is a zip, whose folders cannot be given.
     """
     found: defaultdict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
-    folders = {PurePosixPath(name).parent for name in names}
+    folders = {PurePosixPath(folder or ".") for folder in {name.rpartition("/")[0] for name in names}}
     for folder in sorted(folders, key=lambda each: (each.name.casefold().startswith("test"), each)):
         for depth, name in enumerate(folder.parts):
             if match := _DOMAIN.fullmatch(name):

@@ -4,7 +4,6 @@ import contextlib
 import lzma
 import re
 import struct
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -106,12 +105,15 @@ def open_regular(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
-    """Return a sort key that puts 9.jpg before 10.jpg; equal keys are ordered by the name itself."""
-    parts = re.findall(r"([0-9]+)|([^0-9]+)", name)
-    # Numbers compare by length, then digit by digit; text comes after any number.
-    stripped = ((digits.lstrip("0"), text.casefold()) for digits, text in parts)
-    return [(sys.maxsize, text) if text else (len(digits), digits) for digits, text in stripped], name
+def natural_key(name: str) -> str:
+    """Return a sort key that puts 9.jpg before 10.jpg; equal keys are ordered by the name itself. It is one text, since
+    millions of them are held while a folder is sorted."""
+    parts = (
+        # Numbers compare by length, then digit by digit; text comes after any number, and ends before longer text.
+        f"\1{chr(len(digits.lstrip('0')))}{digits.lstrip('0')}" if digits else f"\2{text.casefold()}\0"
+        for digits, text in re.findall(r"([0-9]+)|([^0-9]+)", name)
+    )
+    return f"{''.join(parts)}\0{name}"
 
 
 def raise_unreadable(reason: str) -> NoReturn:

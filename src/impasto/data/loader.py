@@ -10,6 +10,7 @@ from torch import Tensor
 
 from impasto import parallel
 from impasto.data.augment import colour_jitter, crop_and_flip, resize, to_float, to_pixels
+from impasto.data.pixel_shards import PixelShards
 from impasto.device import available
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Loader:
 
     def __init__(
         self,
-        pixels: np.ndarray,  # (N, S, S, 3) uint8
+        pixels: np.ndarray | PixelShards,  # (N, S, S, 3) uint8
         indices: np.ndarray,
         size: int,
         batch: int,

@@ -18,6 +18,8 @@ GRIDS = 12
 MAX_COMPARED = 32  # images of a cell with each, so that 32,000 frames of one film take seconds and not hours
 MIN_CORRELATION = 0.93  # of the details
 MIN_DETAIL = 2.0  # standard deviation of the detail in grey levels, below which an image is not compared
+WINDOW = 40_000  # consecutive images that are compared with each other; bounds the memory
+BLOCK = 4096  # images that are transformed at a time
 
 Thumbnail = NDArray[np.uint8]
 
@@ -32,8 +34,50 @@ def thumbnail(image: Image.Image) -> Thumbnail:
     return np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX, middle))
 
 
-def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Return the index pairs (smaller first, sorted) of near duplicates among thumbnails (N, 16, 16).
+class NearDuplicates:
+    """Find near duplicates in a stream of images of any length, in memory for :data:`WINDOW` thumbnails.
+
+    Up to ``WINDOW`` images are all compared with each other. Of more, the window moves on by half of its length, so
+    that each image is compared with at least ``WINDOW / 2`` before it.
+    """
+
+    def __init__(self, known: NDArray[np.uint8] | None = None, next: int = 0) -> None:
+        """
+        Args:
+            known: thumbnails (N, 16, 16) of the last images of the stream so far; its last ``WINDOW / 2`` are used.
+            next: position of the next image in the stream.
+        """
+        known = np.zeros((0, SIDE, SIDE), np.uint8) if known is None else known[-(WINDOW // 2) :]
+        self._thumbnails = np.empty((WINDOW, SIDE, SIDE), np.uint8)
+        self._thumbnails[: len(known)] = known
+        self._count = self._compared = len(known)
+        self._first = next - len(known)
+
+    def add(self, thumbnail: Thumbnail) -> NDArray[np.int64]:
+        """Add the next image. Return pairs (M, 2) of positions that have been found since the last call."""
+        self._thumbnails[self._count] = thumbnail
+        self._count += 1
+        if self._count < WINDOW:
+            return np.zeros((0, 2), np.int64)
+        found = self.finish()
+        kept = WINDOW // 2
+        self._thumbnails[:kept] = self._thumbnails[WINDOW - kept :].copy()
+        self._first += WINDOW - kept
+        self._count = self._compared = kept
+        return found
+
+    def finish(self) -> NDArray[np.int64]:
+        """Return the pairs (M, 2) that have not been returned, smaller positions first, sorted."""
+        if self._count == self._compared:
+            return np.zeros((0, 2), np.int64)
+        pairs = find_near_duplicates(self._thumbnails[: self._count])
+        new = pairs[pairs[:, 1] >= self._compared]
+        self._compared = self._count
+        return new + self._first
+
+
+def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return the index pairs (M, 2), smaller first and sorted, of near duplicates among thumbnails (N, 16, 16).
 
     Locality-sensitive hashing: ``GRIDS`` randomly shifted grids partition the space of compositions, and only images
     that share a cell are compared, each with the ``MAX_COMPARED`` of most similar detail. Recompressed or resized
@@ -41,7 +85,7 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
     a part of the pairs.
     """
     if len(thumbnails) < 2:
-        return []
+        return np.zeros((0, 2), np.int64)
     composition, detail, compared = _dct_features(thumbnails)
     axes = composition.shape[1]
     found = [np.empty((0, 2), np.int64)]
@@ -56,11 +100,15 @@ def find_near_duplicates(thumbnails: NDArray[np.uint8]) -> list[tuple[int, int]]
             one = np.flatnonzero(keys[step:] == keys[:-step])
             if not len(one):
                 break
-            one = one[np.abs(compositions[one] - compositions[one + step]).max(axis=1) <= MAX_DIFFERENCE]
-            one = one[np.einsum("ij,ij->i", details[one], details[one + step]) >= MIN_CORRELATION]
-            found.append(compared[np.stack([order[one], order[one + step]], axis=1)])
-    pairs = np.unique(np.sort(np.concatenate(found), axis=1), axis=0)
-    return [(int(first), int(second)) for first, second in pairs]
+            for block in np.split(one, range(BLOCK, len(one), BLOCK)):
+                near = np.abs(compositions[block] - compositions[block + step]).max(axis=1) <= MAX_DIFFERENCE
+                block = block[near]
+                alike = np.einsum("ij,ij->i", details[block], details[block + step]) >= MIN_CORRELATION
+                block = block[alike]
+                found.append(compared[np.stack([order[block], order[block + step]], axis=1)])
+    count = len(thumbnails)
+    numbers = np.unique(np.concatenate([pairs.min(axis=1) * count + pairs.max(axis=1) for pairs in found]))
+    return np.stack([numbers // count, numbers % count], axis=1)
 
 
 def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.int64]]:
@@ -69,13 +117,19 @@ def _dct_features(thumbnails: NDArray[np.uint8]) -> tuple[NDArray[np.float32], N
     waves = np.sqrt(2 / SIDE) * np.cos(np.pi / SIDE * (place[None] + 0.5) * place[:, None])
     waves[0] /= np.sqrt(2)
     waves = waves.astype(np.float32)
-    spectrum = waves @ thumbnails.astype(np.float32) @ waves.T
     low = np.zeros((SIDE, SIDE), dtype=bool)
     low[:LOW_FREQUENCIES, :LOW_FREQUENCIES] = True
-    detail = spectrum[:, ~low]
+    high = ~low
     low[0, 0] = False
-    strength = np.linalg.norm(detail, axis=1)
-    compared = np.flatnonzero(strength >= MIN_DETAIL * SIDE)
-    strength, composition, detail = strength[compared, None], spectrum[compared][:, low], detail[compared]
-    contrast = np.sqrt(strength**2 + (composition**2).sum(axis=1, keepdims=True))
-    return composition / contrast, detail / strength, compared
+    compositions, details, places = [], [], []
+    for first in range(0, len(thumbnails), BLOCK):
+        spectrum = waves @ thumbnails[first : first + BLOCK].astype(np.float32) @ waves.T
+        detail, composition = spectrum[:, high], spectrum[:, low]
+        strength = np.linalg.norm(detail, axis=1)
+        compared = np.flatnonzero(strength >= MIN_DETAIL * SIDE)
+        strength, composition, detail = strength[compared, None], composition[compared], detail[compared]
+        contrast = np.sqrt(strength**2 + (composition**2).sum(axis=1, keepdims=True))
+        compositions.append(composition / contrast)
+        details.append(detail / strength)
+        places.append(first + compared)
+    return np.concatenate(compositions), np.concatenate(details), np.concatenate(places)

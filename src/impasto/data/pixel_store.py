@@ -1,34 +1,65 @@
-"""Data sets of images of one size, in memory or memory-mapped from a pack on disk."""
+"""Data sets of images of one size, in memory or memory-mapped from a pack."""
 
 import contextlib
 import json
 import shutil
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tokenize import TokenError
-from typing import IO, Literal, Self
+from typing import IO, Protocol, Self
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
+from impasto.cache import cache_folder
 from impasto.config import migrations
 from impasto.config.types import Progress
-from impasto.data.inventory import Inventory
-from impasto.data.preprocess import build_inventory
+from impasto.data.inventory import Duplicate, Finding, ImageRecord, Inventory, LeftOut, Summary
+from impasto.data.pack_files import FILE, INDEX, Index, LocalFiles, PackFiles, PackReader, open_pixels
+from impasto.data.pack_writer import PackWriter
+from impasto.data.pixel_shards import PixelShards
+from impasto.data.places import LOCAL, is_address, open_place
+from impasto.data.preprocess import build_inventory, collect
+from impasto.data.remote_pack import RemoteFiles
 from impasto.data.sources import open_source
 from impasto.errors import MALFORMED, ImpastoError
-from impasto.files import exclusive, full_disk_errors, path_errors, require_folder, user_path
+from impasto.files import exclusive, full_disk_errors, make_folder, path_errors, require_folder, user_path
 
-PIXELS, INDEX, LOCK = "pixels.npy", "index.json", ".lock"
+#: Pixels of packs of version 1.
+PIXELS = "pixels.npy"
+LOCK = ".lock"
 
 
-class _Index(BaseModel):
-    format: Literal["impasto pack"] = "impasto pack"
-    version: Literal[1] = 1
-    inventory: Inventory
+class Records(Protocol):
+    """The records of the images of a store, and what was found beside them."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Path of each image in its source."""
+
+    def pictures(self) -> Iterator[ImageRecord]:
+        """Yield the record of each image."""
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield files that were left out, duplicates, and pairs of near duplicates."""
+
+
+class _InventoryRecords:
+    """The records of an inventory in memory."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._inventory = inventory
+        self.names = [picture.name for picture in inventory.pictures]
+
+    def pictures(self) -> Iterator[ImageRecord]:
+        yield from self._inventory.pictures
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._inventory.left_out
+        yield from self._inventory.duplicates
+        yield from self._inventory.near_duplicates
 
 
 @dataclass(frozen=True)
@@ -37,46 +68,83 @@ class PixelStore:
 
     Attributes:
         pixels: (N, size, size, 3) uint8, read-only.
-        inventory: records of the images, and what was left out of their source.
+        summary: counts of the images, and of what was left out of their source.
+        records: of each image; those of a pack are read when they are used.
     """
 
-    pixels: NDArray[np.uint8]
-    inventory: Inventory
+    pixels: PixelShards
+    summary: Summary
+    records: Records
 
     @property
     def size(self) -> int:
         """Side of every image, in pixels."""
-        return self.inventory.size
+        return self.summary.size
+
+    @property
+    def source(self) -> str:
+        """The source of the images as the user wrote it."""
+        return self.summary.source
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of all pixels in order."""
-        return self.inventory.fingerprint
+        return self.summary.fingerprint
 
     @property
-    def names(self) -> list[str]:
+    def names(self) -> Sequence[str]:
         """Path of each image in its source."""
-        return [picture.name for picture in self.inventory.pictures]
+        return self.records.names
+
+    @property
+    def inventory(self) -> Inventory:
+        """Records of the images, and what was left out of their source: about 1 KB of memory an image."""
+        findings = list(self.records.findings())
+        return Inventory(
+            source=self.source,
+            size=self.size,
+            fingerprint=self.fingerprint,
+            pictures=list(self.records.pictures()),
+            left_out=[each for each in findings if isinstance(each, LeftOut)],
+            duplicates=[each for each in findings if isinstance(each, Duplicate)],
+            near_duplicates=[each for each in findings if isinstance(each, tuple)],
+            junk=self.summary.junk,
+        )
+
+    def write_inventory(self, path: Path) -> None:
+        """Write :attr:`inventory` as JSON, one record after another."""
+        head = {"source": self.source, "size": self.size, "fingerprint": self.fingerprint, "junk": self.summary.junk}
+        with path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(head, ensure_ascii=False)[:-1])
+            _write_list(file, "pictures", (each.model_dump_json() for each in self.records.pictures()))
+            for name, kind in (("left_out", LeftOut), ("duplicates", Duplicate), ("near_duplicates", tuple)):
+                found = (each for each in self.records.findings() if isinstance(each, kind))
+                _write_list(file, name, (json.dumps(each, default=dict, ensure_ascii=False) for each in found))
+            file.write("}\n")
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8], inventory: Inventory) -> Self:
+        """Return a store of images (N, size, size, 3) in memory."""
+        return cls(PixelShards.of(pixels), inventory.summary(), _InventoryRecords(inventory))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """Open a pack without reading its pixels, which are memory-mapped from ``pixels.npy``.
+        """Open a pack, a folder or an address such as ``s3://bucket/pack``, without reading its pixels.
+
+        They are memory-mapped. The shards of a remote pack are downloaded to the cache when they are used.
 
         Raises:
-            ImpastoError: it is not a pack, is damaged, or was made by a later version of impasto.
+            ImpastoError: it is not a pack, is damaged, or was made by a later version of impasto. What is wrong with
+                the content of a shard is raised when it is used.
         """
-        folder = user_path(path)
-        inventory = _read_index(folder).inventory
-        try:
-            pixels = np.load(folder / PIXELS, mmap_mode="r", allow_pickle=False)
-        except (OSError, EOFError, SyntaxError, TokenError, *MALFORMED) as error:  # of the header, which is Python
-            raise ImpastoError(
-                f"The pack {path} is damaged, {PIXELS} is truncated or missing: pack it again."
-            ) from error
-        shape = (len(inventory.pictures), inventory.size, inventory.size, 3)
-        if pixels.shape != shape or pixels.dtype != np.uint8:
-            raise ImpastoError(f"The pack {path} is damaged, {PIXELS} and {INDEX} disagree: pack it again.")
-        return cls(pixels, inventory)
+        files = _files(path)
+        index = read_index(files)
+        if isinstance(index, Inventory):
+            shape = (len(index.pictures), index.size, index.size, 3)
+            return cls.of(open_pixels(user_path(local(path)) / PIXELS, shape, str(path)), index)
+        files.check(index)
+        reader = PackReader(files, index)
+        return cls(PixelShards(index.summary.size, reader.counts, reader.pixels), index.summary, reader)
 
 
 def pack(
@@ -86,14 +154,14 @@ def pack(
     crop_frames: bool = False,
     progress: Progress | None = None,
 ) -> PixelStore:
-    """Preprocess a source and store it as a pack: a folder ``out`` with ``pixels.npy`` and ``index.json``.
+    """Preprocess a source and store it as a pack: a folder ``out``, or an address such as ``s3://bucket/pack``.
 
-    Pixels are written as they are decoded, so the memory use does not grow with the source. The folder is named
-    ``out.part`` until it is complete.
+    Pixels and records are written in shards as they are decoded, so the memory use grows by 16 bytes an image. A folder
+    is named ``out.part`` until it is complete; at an address, the index is written last.
 
     Args:
         spec: a data source (see :func:`~impasto.data.sources.open_source`).
-        out: the folder to create.
+        out: the folder or address to create.
         size: side of the stored squares, in pixels.
         crop_frames: crop borders, mounts and frames.
         progress: called with the number of images done and their total (None if unknown).
@@ -101,20 +169,79 @@ def pack(
     Raises:
         ImpastoError: ``out`` exists, the disk is full, or the source has no usable image.
     """
-    folder = user_path(out)
-    with path_errors(folder):
-        if folder.exists() or folder.is_symlink():
+    if is_address(out):
+        files = _files(out)
+        with contextlib.suppress(OSError):
+            files.read_index()
             raise ImpastoError(f"{out} already exists: choose another name or remove it.")
-    if is_pack(spec):
-        raise ImpastoError(f"{spec} is already a pack: give its original source.")
-    require_folder(folder.parent)
-    with open_source(spec) as source, full_disk_errors(folder), _atomic_folder(folder) as part:
-        with (part / PIXELS).open("wb") as file:
-            rows = _NpyWriter(file, size)
-            inventory = build_inventory(source, size, rows.add, crop_frames=crop_frames, progress=progress)
-            rows.finish()
-        (part / INDEX).write_text(_Index(inventory=inventory).model_dump_json(), encoding="utf-8")
-    return PixelStore.open(folder)
+        where: contextlib.AbstractContextManager[Path] = _scratch_folder()
+    else:
+        folder = user_path(local(out))
+        with path_errors(folder):
+            if folder.exists() or folder.is_symlink():
+                raise ImpastoError(f"{out} already exists: choose another name or remove it.")
+        require_folder(folder.parent)
+        where = _atomic_folder(folder)
+    _require_source(spec)
+    with open_source(spec) as source, where as work, full_disk_errors(work):
+        files = files if is_address(out) else LocalFiles(work)
+        with PackWriter(files, work, [source.name], size, source.junk) as writer:
+            collect(source, writer, crop_frames=crop_frames, progress=progress)
+            writer.commit()
+    return PixelStore.open(out)
+
+
+def append(
+    spec: str | Path,
+    out: str | Path,
+    size: int | None = None,
+    crop_frames: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Preprocess a source, and add its images to a pack.
+
+    Images that the pack has already are duplicates. The index is replaced at the end, so the pack stays as it was if
+    this is interrupted; what is left over then is removed by the next call.
+
+    Args:
+        spec: a data source (see :func:`~impasto.data.sources.open_source`).
+        out: folder or address of the pack. Two processes cannot add to one folder; of an address, that is not checked.
+        size: side of the squares in pixels, which must be the pack's.
+        crop_frames: crop borders, mounts and frames of the images that are added.
+        progress: called with the number of images done and their total (None if unknown).
+
+    Returns:
+        What was added.
+
+    Raises:
+        ImpastoError: ``out`` is no pack, or one of another size, the disk is full, or the source has no usable image.
+    """
+    files = _files(out)
+    index = read_index(files)
+    before = index.summary() if isinstance(index, Inventory) else index.summary
+    if size not in (None, before.size):
+        raise ImpastoError(f"{out} is packed at {before.size} px: remove --size, or give --size {before.size}.")
+    _require_source(spec)
+    with open_source(spec) as source, contextlib.ExitStack() as stack:
+        if isinstance(files, LocalFiles):
+            require_folder(files.folder)
+            busy = f"Another impasto process adds to {out}: wait for it."
+            stack.enter_context(exclusive(files.folder / LOCK, busy))
+            index, work = read_index(files), files.folder  # another process may have added to it
+            _remove_leftovers(files, index)
+        else:
+            work = stack.enter_context(_scratch_folder())
+        stack.enter_context(full_disk_errors(files.folder if isinstance(files, LocalFiles) else work))
+        writer = stack.enter_context(PackWriter(files, work, [source.name], before.size, source.junk))
+        if isinstance(index, Inventory):
+            writer.continue_from_first_version(PixelStore.open(out).pixels[:], index, PIXELS)
+        else:
+            files.check(index)
+            writer.continue_from(PackReader(files, index))
+        collect(source, writer, crop_frames=crop_frames, progress=progress)
+        if writer.summary.pictures:
+            writer.commit()
+    return writer.summary
 
 
 def load_images(spec: str | Path, size: int, crop_frames: bool = False, progress: Progress | None = None) -> PixelStore:
@@ -141,34 +268,7 @@ def load_images(spec: str | Path, size: int, crop_frames: bool = False, progress
             count += 1
 
         inventory = build_inventory(source, size, add, crop_frames=crop_frames, progress=progress)
-    used = pixels[:count]
-    used.setflags(write=False)
-    return PixelStore(used, inventory)
-
-
-class _NpyWriter:
-    """Write a ``.npy`` file image by image; the header receives the count at the end."""
-
-    def __init__(self, file: IO[bytes], size: int) -> None:
-        self._file, self._size, self._count = file, size, 0
-        self._write_header()
-        self._begin = file.tell()
-
-    def add(self, image: NDArray[np.uint8]) -> None:
-        self._file.write(image.data)
-        self._count += 1
-
-    def finish(self) -> None:
-        self._file.seek(0)
-        self._write_header()
-        if self._file.tell() != self._begin:  # numpy pads the header so that the first axis can grow
-            raise RuntimeError("the length of the .npy header changed")
-
-    def _write_header(self) -> None:
-        np.lib.format.write_array_header_1_0(
-            self._file,
-            {"descr": "|u1", "fortran_order": False, "shape": (self._count, self._size, self._size, 3)},
-        )
+    return PixelStore.of(pixels[:count], inventory)
 
 
 @contextlib.contextmanager
@@ -176,13 +276,16 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that is renamed to ``folder`` on success and removed on failure."""
     part = folder.with_name(folder.name + ".part")
     with path_errors(part):
-        if part.exists() and not (part.is_dir() and {each.name for each in part.iterdir()} <= {PIXELS, INDEX, LOCK}):
+        if part.exists() and not (part.is_dir() and all(_is_own(each.name) for each in part.iterdir())):
             raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
     try:
         with path_errors(part):
             part.mkdir(parents=True, exist_ok=True)
         with exclusive(part / LOCK, f"Another impasto process packs {folder}: wait for it, or choose another name."):
             try:
+                for each in part.iterdir():
+                    if each.name != LOCK:
+                        each.unlink()
                 yield part
                 with path_errors(folder):
                     part.rename(folder)
@@ -195,25 +298,88 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
             part.rmdir()
 
 
+def _write_list(file: IO[str], name: str, lines: Iterator[str]) -> None:
+    file.write(f',\n"{name}": [')
+    for place, line in enumerate(lines):
+        file.write(f"{',' if place else ''}\n{line}")
+    file.write("]")
+
+
 def is_pack(spec: str | Path) -> bool:
-    """Whether ``spec`` is the folder of a pack."""
-    folder = user_path(spec)
-    return folder.is_dir() and (folder / PIXELS).is_file()
+    """Whether ``spec`` is the folder of a pack, or a remote address, at which nothing else can be read."""
+    if is_address(spec):
+        return True
+    folder = user_path(local(spec))
+    if not folder.is_dir() or not (folder / INDEX).is_file():
+        return folder.is_dir() and (folder / PIXELS).is_file()
+    return (folder / PIXELS).is_file() or next(folder.glob("00000-*.npy"), None) is not None
 
 
-def _read_index(folder: Path) -> _Index:
+def local(path: str | Path) -> str | Path:
+    """Return a path without ``file://``."""
+    return path.removeprefix(LOCAL) if isinstance(path, str) else path
+
+
+def _files(path: str | Path) -> PackFiles:
+    if is_address(path):
+        return RemoteFiles(open_place(str(path)), str(path))
+    return LocalFiles(user_path(local(path)), str(path))
+
+
+def read_index(files: PackFiles) -> Index | Inventory:
+    """Return the index of a pack, or the inventory that is the index of one of version 1.
+
+    Raises:
+        ImpastoError: it is not a pack, is damaged, or was made by a later version of impasto.
+    """
     try:
-        text = (folder / INDEX).read_bytes()
+        text = files.read_index()
     except OSError as error:
-        raise ImpastoError(f"{folder} is not a pack: it has no readable {INDEX}.") from error
+        raise ImpastoError(f"{files.name} is not a pack: it has no readable {INDEX}.") from error
     try:
         values = migrations.pack(json.loads(text))
-        return _Index.model_validate(values)
+        if values.get("format") != "impasto pack":
+            raise ValueError("the index of something else")
+        if values.get("version") == 1:
+            return Inventory.model_validate(values["inventory"])
+        return Index.model_validate(values)
     except MALFORMED as error:
         with contextlib.suppress(*MALFORMED):
-            if json.loads(text).get("version", 1) > 1:
-                raise ImpastoError(f"The pack {folder} was made by a later version: update impasto.") from error
-        raise ImpastoError(f"The pack {folder} is damaged, {INDEX} is invalid: pack it again.") from error
+            if json.loads(text).get("version", 1) > 2:
+                raise ImpastoError(f"The pack {files.name} was made by a later version: update impasto.") from error
+        raise ImpastoError(f"The pack {files.name} is damaged, {INDEX} is invalid: pack it again.") from error
+
+
+def _is_own(name: str) -> bool:
+    """Whether a file of that name is one of a pack."""
+    return name in (PIXELS, INDEX, LOCK) or FILE.fullmatch(name) is not None
+
+
+def _remove_leftovers(files: LocalFiles, index: Index | Inventory) -> None:
+    """Remove what an interrupted process left in a pack."""
+    used = {INDEX, LOCK}
+    if isinstance(index, Inventory):
+        used.add(PIXELS)
+    else:
+        used |= {f"{shard.name}.{suffix}" for shard in index.shards for suffix in ("npy", "npz")}
+        used |= {f"{each.name}.jsonl" for each in index.findings}
+    with path_errors(files.folder):
+        for each in files.folder.iterdir():
+            if _is_own(each.name) and each.name not in used:
+                each.unlink()
+
+
+@contextlib.contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    """Yield a folder in the cache for files of a remote pack that are being written."""
+    make_folder(cache_folder())
+    with tempfile.TemporaryDirectory(prefix="packing-", dir=cache_folder()) as folder:
+        yield Path(folder)
+
+
+def _require_source(spec: str | Path) -> None:
+    if is_pack(spec):
+        raise ImpastoError(f"{spec} is already a pack: give its original source.")
 
 
 def _require_memory(spec: str, images: int, size: int) -> None:

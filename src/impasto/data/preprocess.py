@@ -3,21 +3,24 @@
 import hashlib
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from impasto.config.types import Pixels, Progress
 from impasto.data.border_crop import Box, find_content_box
 from impasto.data.decode import Decoded, TooManyPixelsError, decode
+from impasto.data.digest_index import DigestIndex
 from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, UnreadableError
 from impasto.data.formats import supported_formats
-from impasto.data.inventory import Duplicate, ImageRecord, Inventory, LeftOut
-from impasto.data.near_duplicates import Thumbnail, find_near_duplicates, thumbnail
+from impasto.data.inventory import MAX_LISTED, Duplicate, ImageRecord, Inventory, LeftOut, Summary
+from impasto.data.near_duplicates import NearDuplicates, Thumbnail, thumbnail
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
 
@@ -43,6 +46,102 @@ class Square:
     thumbnail: Thumbnail
 
 
+class Collector(ABC):
+    """Takes the squares of a source in order, of which it drops exact duplicates, and counts what it takes.
+
+    It takes 16 bytes of memory an image, and that of a window of thumbnails.
+
+    Attributes:
+        summary: of what has been taken.
+    """
+
+    def __init__(self, sources: list[str], size: int, junk: int = 0) -> None:
+        self.summary = Summary(sources=sources, size=size, junk=junk)
+        self._known, self._near, self._count = DigestIndex(), NearDuplicates(), 0
+        self._fingerprint = hashlib.sha256(str(size).encode())
+
+    def take(self, outcome: Square | LeftOut) -> None:
+        """Take the next entry of the source."""
+        if isinstance(outcome, LeftOut):
+            self.summary.count_left_out(outcome)
+            self._leave_out(outcome)
+            return
+        picture = outcome.picture
+        earlier = self._known.add(bytes.fromhex(picture.digest), self._count)
+        if earlier is not None:
+            duplicate = Duplicate(name=picture.name, of=self._name(earlier))
+            self.summary.count_duplicate(duplicate)
+            self._drop(duplicate)
+            return
+        self.summary.count(picture)
+        self._keep(outcome)
+        self._pairs(self._near.add(outcome.thumbnail))
+
+    def finish(self) -> None:
+        """End the source. Raises ImpastoError if it had no usable image."""
+        if not self.summary.pictures and not self.summary.duplicates:
+            raise ImpastoError(_no_usable_image(self.summary))
+        self._pairs(self._near.finish())
+        self.summary.fingerprint = self._fingerprint.hexdigest()
+
+    def _keep(self, square: Square) -> None:
+        """Store an image."""
+        self._count += 1
+        self._fingerprint.update(square.digest)
+
+    def _pairs(self, pairs: NDArray[np.int64]) -> None:
+        if len(pairs):
+            first = ((self._name(one), self._name(other)) for one, other in pairs[:MAX_LISTED].tolist())
+            self.summary.count_near_duplicates(len(pairs), first)
+            self._link(pairs)
+
+    @abstractmethod
+    def _name(self, position: int) -> str:
+        """Return the name of an image that was kept."""
+
+    @abstractmethod
+    def _leave_out(self, each: LeftOut) -> None:
+        """Store a file that is left out."""
+
+    @abstractmethod
+    def _drop(self, each: Duplicate) -> None:
+        """Store an exact duplicate."""
+
+    @abstractmethod
+    def _link(self, pairs: NDArray[np.int64]) -> None:
+        """Store pairs (M, 2) of near duplicates, by position."""
+
+
+class _InventoryBuilder(Collector):
+    """Collects an inventory in memory."""
+
+    def __init__(self, source: ImageSource, size: int, add: Callable[[Pixels], object]) -> None:
+        super().__init__([source.name], size)
+        self.inventory = Inventory(source=source.name, size=size, junk=source.junk)
+        self._add = add
+
+    def finish(self) -> None:
+        super().finish()
+        self.inventory.fingerprint = self.summary.fingerprint
+
+    def _keep(self, square: Square) -> None:
+        super()._keep(square)
+        self.inventory.pictures.append(square.picture)
+        self._add(square.pixels)
+
+    def _name(self, position: int) -> str:
+        return self.inventory.pictures[position].name
+
+    def _leave_out(self, each: LeftOut) -> None:
+        self.inventory.left_out.append(each)
+
+    def _drop(self, each: Duplicate) -> None:
+        self.inventory.duplicates.append(each)
+
+    def _link(self, pairs: NDArray[np.int64]) -> None:
+        self.inventory.near_duplicates += [(self._name(one), self._name(other)) for one, other in pairs.tolist()]
+
+
 def build_inventory(
     source: ImageSource,
     size: int,
@@ -65,31 +164,26 @@ def build_inventory(
     Raises:
         ImpastoError: the source has no usable image.
     """
-    inventory = Inventory(source=source.name, size=size, junk=source.junk)
-    fingerprint = hashlib.sha256(str(size).encode())
-    first_of: dict[str, str] = {}
-    thumbnails: list[Thumbnail] = []
-    for done, outcome in enumerate(decode_squares(source.entries(), size, crop_frames, workers), 1):
-        match outcome:
-            case LeftOut():
-                inventory.left_out.append(outcome)
-            case Square(picture, pixels, digest, small):
-                original = first_of.setdefault(picture.digest, picture.name)
-                if len(first_of) == len(inventory.pictures):
-                    inventory.duplicates.append(Duplicate(name=picture.name, of=original))
-                else:
-                    inventory.pictures.append(picture)
-                    thumbnails.append(small)
-                    fingerprint.update(digest)
-                    add(pixels)
+    builder = _InventoryBuilder(source, size, add)
+    collect(source, builder, crop_frames=crop_frames, workers=workers, progress=progress)
+    return builder.inventory
+
+
+def collect(
+    source: ImageSource,
+    collector: Collector,
+    *,
+    crop_frames: bool = False,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Decode all entries of a source for a collector; other arguments and errors as in :func:`build_inventory`."""
+    squares = decode_squares(source.entries(), collector.summary.size, crop_frames, workers)
+    for done, outcome in enumerate(squares, 1):
+        collector.take(outcome)
         if progress is not None:
             progress(done, source.total)
-    if not inventory.pictures:
-        raise ImpastoError(_no_usable_image(inventory))
-    inventory.fingerprint = fingerprint.hexdigest()
-    names = [picture.name for picture in inventory.pictures]
-    inventory.near_duplicates = [(names[i], names[j]) for i, j in find_near_duplicates(np.stack(thumbnails))]
-    return inventory
+    collector.finish()
 
 
 def decode_squares(
@@ -177,10 +271,10 @@ def _scale_to_full_size(box: Box, decoded: Decoded) -> tuple[int, int, int, int]
     )
 
 
-def _no_usable_image(inventory: Inventory) -> str:
-    reasons = "; ".join(f"{each.name}: {each.reason}" for each in inventory.left_out[:3])
-    more = len(inventory.left_out) - 3
+def _no_usable_image(summary: Summary) -> str:
+    reasons = "; ".join(summary.listed.get("left_out", [])[:3])
+    more = summary.left_out - 3
     return (
-        f"There is no usable image in {inventory.source} ({reasons}{f'; and {more:,} more' if more > 0 else ''}): "
+        f"There is no usable image in {summary.source} ({reasons}{f'; and {more:,} more' if more > 0 else ''}): "
         f"give {supported_formats()} files."
     )

@@ -7,13 +7,13 @@ import importlib.resources
 import os
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.resources.abc import Traversable
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, overload
 
 from impasto.data.domains import require_one_domain
 from impasto.data.entry import ZIP_ERRORS, Entry, File, UnreadableError, natural_key, open_regular, raise_unreadable
@@ -30,6 +30,38 @@ SAMPLES = ("paintings", "photos")
 JUNK = {"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir", "icon\r"}
 
 
+class _FolderFiles(Sequence[File]):
+    """The files of a folder in natural order, of which only the names are held: about 80 bytes each."""
+
+    def __init__(self, root: Path, names: list[str], reasons: dict[str, str]) -> None:
+        """
+        Args:
+            root: the folder.
+            names: paths below it.
+            reasons: why some of them cannot be read.
+        """
+        self._root, self._reasons = root, reasons
+        self._names = sorted(names, key=lambda name: natural_key(valid_utf8(name)))
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, key: int) -> File: ...
+    @overload
+    def __getitem__(self, key: slice) -> list[File]: ...
+    def __getitem__(self, key: int | slice) -> File | list[File]:
+        if isinstance(key, slice):
+            return [self._file(name) for name in self._names[key]]
+        return self._file(self._names[key])
+
+    def _file(self, name: str) -> File:
+        inside, reason = valid_utf8(name), self._reasons.get(name)
+        if reason is not None:
+            return File(inside, partial(raise_unreadable, reason))
+        return _file(inside, self._root / name)
+
+
 class ImageSource:
     """An open data source. Close it, or use it as a context manager.
 
@@ -39,10 +71,11 @@ class ImageSource:
         total: number of entries; None if it is unknown before reading (TFRecords).
     """
 
-    def __init__(self, name: str, files: list[File], junk: int = 0, close: Callable[[], None] | None = None):
+    def __init__(self, name: str, files: Sequence[File], junk: int = 0, close: Callable[[], None] | None = None):
+        """``files`` are in natural order."""
         self.name = name
         self.junk = junk
-        self._files = sorted(files, key=lambda file: natural_key(file.name))
+        self._files = files
         self._close = close
         self.total = self._count()
 
@@ -67,13 +100,14 @@ class ImageSource:
 
     def leave_out_seen(self, seen: set[str]) -> None:
         """Exclude files whose paths are in ``seen``, so that a file named twice is read once; add the others to it."""
-        files, self._files = self._files, []
-        for file in files:
+        files: list[File] = []
+        for file in self._files:
             path = None if file.path is None else os.path.abspath(file.path)  # noqa: PTH100  (does not follow links)
             if path is None or path not in seen:
-                self._files.append(file)
+                files.append(file)
             if path is not None:
                 seen.add(path)
+        self._files = files
         self.total = self._count()
 
     def paths(self) -> set[Path]:
@@ -140,7 +174,7 @@ def open_list(lines: IO[bytes]) -> ImageSource:
     paths = [os.fsdecode(line.rstrip(b"\r")) for line in listed.split(separator) if line.strip()]
     if not paths:
         raise ImpastoError("The list is empty: write the path of one image on each line.")
-    return ImageSource("-", [_file(valid_utf8(Path(path).as_posix()), Path(path)) for path in paths])
+    return ImageSource("-", _in_order(_file(valid_utf8(Path(path).as_posix()), Path(path)) for path in paths))
 
 
 def _without_byte_order_mark(listed: bytes) -> bytes:
@@ -164,7 +198,7 @@ def _open_glob(pattern: str) -> ImageSource:
     root, paths = _matching(pattern)
     if not paths:
         raise ImpastoError(f"No file matches {pattern}: check the pattern.")
-    return ImageSource(str(root), [_file(_inside(root, path), path) for path in paths])
+    return ImageSource(str(root), _in_order(_file(_inside(root, path), path) for path in paths))
 
 
 def _matching(pattern: str) -> tuple[Path, list[Path]]:
@@ -208,18 +242,22 @@ def _open_dataset(name: str, address: Address) -> ImageSource:
         open_parquet(str(address), file, path, address.column) if is_parquet(file) else _file(file, path)
         for file, path in images.items()
     ]
-    return ImageSource(name, files, len(inside) - len(images))
+    return ImageSource(name, _in_order(files), len(inside) - len(images))
 
 
 def _open_folder(name: str, root: Path) -> ImageSource:
-    files: list[File] = []
+    found: list[str] = []
+    reasons: dict[str, str] = {}
     junk = 0
     seen: set[tuple[int, int]] = set()
 
+    def add_unreadable(path: str, reason: str) -> None:
+        inside = _below(root, path)
+        found.append(inside)
+        reasons[inside] = reason
+
     def add_unlisted(error: OSError) -> None:
-        files.append(
-            File(_inside(root, error.filename), partial(raise_unreadable, f"folder cannot be read: {error.strerror}"))
-        )
+        add_unreadable(error.filename, f"folder cannot be read: {error.strerror}")
 
     for folder, folders, names in os.walk(root, followlinks=True, onerror=add_unlisted):
         where = Path(folder).stat()
@@ -228,17 +266,18 @@ def _open_folder(name: str, root: Path) -> ImageSource:
             continue
         seen.add((where.st_dev, where.st_ino))
         folders.sort(key=natural_key)
-        for path in (Path(folder, each) for each in names):
-            inside = _inside(root, path)
-            if is_junk(inside):
+        inside = "" if folder == str(root) else f"{_below(root, folder)}/"
+        for each in names:
+            if is_junk(f"{inside}{each}"):
                 junk += 1
-            elif path.is_file():
-                files.append(_file(inside, path))
+            elif os.path.isfile(os.path.join(folder, each)):  # noqa: PTH113, PTH118  (a path object takes as long again)
+                found.append(f"{inside}{each}")
             else:
-                files.append(File(inside, partial(raise_unreadable, "not a regular file, or a broken link")))
-    if not files:
+                add_unreadable(os.path.join(folder, each), "not a regular file, or a broken link")  # noqa: PTH118
+    if not found:
         raise ImpastoError(f"The folder {name} is empty: give one with images.")
-    require_one_domain(name, (file.name for file in files), packed=False)
+    files = _FolderFiles(root, found, reasons)
+    require_one_domain(name, map(valid_utf8, found), packed=False)
     return ImageSource(name, files, junk)
 
 
@@ -258,7 +297,7 @@ def _open_zip(name: str, path: Path | Traversable) -> ImageSource:
             raise ImpastoError(f"The zip {name} is encrypted: unpack it and give the folder.")
         require_one_domain(name, (inside for inside, _ in images), packed=True)
         files = [File(inside, partial(open_member, archive, each), size=each.file_size) for inside, each in images]
-        return ImageSource(name, files, len(members) - len(images), undo.pop_all().close)
+        return ImageSource(name, _in_order(files), len(members) - len(images), undo.pop_all().close)
 
 
 def _open_sample(name: str, which: str) -> ImageSource:
@@ -281,9 +320,17 @@ def open_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> IO[bytes]:
     return archive.open(member)
 
 
+def _in_order(files: Iterable[File]) -> list[File]:
+    return sorted(files, key=lambda file: natural_key(file.name))
+
+
 def _inside(root: Path, path: str | Path) -> str:
     """Return the POSIX path below ``root``, with undecodable bytes replaced."""
-    return valid_utf8(Path(path).relative_to(root).as_posix())
+    return valid_utf8(_below(root, path))
+
+
+def _below(root: Path, path: str | Path) -> str:
+    return Path(path).relative_to(root).as_posix()
 
 
 def valid_utf8(path: str) -> str:

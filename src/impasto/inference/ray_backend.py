@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from impasto.data.entry import Entry, File, UnreadableError
 from impasto.data.inventory import LeftOut
+from impasto.data.places import Place, open_place
 from impasto.errors import ImpastoError, require
 from impasto.files import path_errors
 from impasto.inference.batch import Outcome, digest_of, paint_one
@@ -23,7 +24,7 @@ from impasto.inference.options import PaintOptions
 from impasto.inference.output import MAX_SIDE
 from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format, output_suffix
 from impasto.inference.remote_manifest import UNFINISHED, RemoteManifest, open_remote_manifest
-from impasto.inference.remote_photos import Place, RemotePhoto, find_photos, open_place
+from impasto.inference.remote_photos import RemotePhoto, find_photos
 from impasto.inference.share_done import PhotoProgress
 from impasto.style import Style
 

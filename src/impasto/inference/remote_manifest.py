@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from itertools import chain
 from typing import Any
 
+from impasto.data.places import Place, access_errors
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.inference.manifest import ANEW, COMPLETE
 from impasto.inference.output import is_image_name
 from impasto.inference.output_names import UniqueNames
-from impasto.inference.remote_photos import Place, access_errors
 
 #: Folder of the manifest in the output folder, and that of paintings that are being written.
 FOLDER, UNFINISHED = ".impasto", ".impasto/unfinished"

@@ -4,7 +4,6 @@ import glob
 import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import takewhile
@@ -12,17 +11,15 @@ from pathlib import PurePosixPath
 from typing import IO, Any
 
 from impasto.data.entry import ZIP_ERRORS, UnreadableError, natural_key
+from impasto.data.places import Place, access_errors, first_line, open_place
 from impasto.data.sources import is_junk, open_member, valid_utf8
 from impasto.data.zip_names import member_names
 from impasto.errors import ImpastoError
-from impasto.files import user_path
 from impasto.inference.output_names import VIDEOS
 from impasto.inference.photo import is_animated
 
 #: How zips begin, with and without members.
 ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06")
-#: How the addresses of local files begin.
-LOCAL = "file://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class RemotePhoto:
         except (UnreadableError, OSError, *ZIP_ERRORS):
             raise
         except Exception as error:  # packages of file systems raise anything
-            raise UnreadableError(_first_line(error)) from error
+            raise UnreadableError(first_line(error)) from error
 
     def head(self) -> bytes:
         """Return its first 16 bytes; none if it cannot be read."""
@@ -69,48 +66,6 @@ class RemotePhoto:
                 return file.read(16)
         except (UnreadableError, *ZIP_ERRORS):
             return b""
-
-
-@dataclass(frozen=True)
-class Place:
-    """A path in a file system of fsspec."""
-
-    files: Any
-    path: str
-
-    @property
-    def address(self) -> str:
-        """What any machine can open."""
-        return str(self.files.unstrip_protocol(self.path))
-
-    def contains(self, other: "Place") -> bool:
-        """Return whether another place is this one, or lies below it."""
-        return self.files.protocol == other.files.protocol and f"{other.path}/".startswith(f"{self.path}/")
-
-
-def open_place(text: str) -> Place:
-    """Return a place that a user wrote: a path, or an address such as ``s3://bucket/photos``.
-
-    Raises ImpastoError for an unknown kind of address, and one whose package is not installed.
-    """
-    import fsspec
-
-    if "://" not in text or text.startswith(LOCAL):
-        return Place(fsspec.filesystem("file"), user_path(text.removeprefix(LOCAL)).resolve().as_posix())
-    with access_errors(text):
-        files, path = fsspec.core.url_to_fs(text)
-    return Place(files, path.rstrip("/"))
-
-
-@contextmanager
-def access_errors(text: str) -> Iterator[None]:
-    """Turn errors of a file system into an ImpastoError about the place that a user wrote."""
-    try:
-        yield
-    except ImpastoError:
-        raise
-    except Exception as error:  # packages of file systems raise anything
-        raise ImpastoError(f"{text} cannot be opened ({_first_line(error)}): check the address.") from error
 
 
 @dataclass(frozen=True)
@@ -156,7 +111,7 @@ class RemoteSource:
         except ImpastoError as error:
             if folder == self.place.path:
                 raise
-            yield self._photo(folder, reason=f"the folder cannot be read ({_first_line(error.__cause__)})")
+            yield self._photo(folder, reason=f"the folder cannot be read ({first_line(error.__cause__)})")
             return
         found = [each for each in found if each[0] != folder and not is_junk(posixpath.relpath(each[0], folder))]
         found.sort(key=lambda each: natural_key(each[0]))
@@ -243,8 +198,3 @@ class _Members(zipfile.ZipFile):
 def _members(address: str) -> _Members:
     place = open_place(address)
     return _Members(place.files.open(place.path, "rb"))
-
-
-def _first_line(error: BaseException | None) -> str:
-    reason = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
-    return reason.splitlines()[0].rstrip(".")

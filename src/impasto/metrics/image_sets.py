@@ -208,7 +208,7 @@ class StoreImages(ImageSet):
         return [names[index] for index in self._chosen]
 
     def summary(self) -> ImageSetSummary:
-        return ImageSetSummary(name=self.store.inventory.source, there=self._available, scored=self.count)
+        return ImageSetSummary(name=self.store.source, there=self._available, scored=self.count)
 
 
 def _subset(available: int, most: int) -> list[int]:
