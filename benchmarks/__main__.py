@@ -32,6 +32,7 @@ SCRIPTS: dict[str, list[str]] = {
     "fastgan": ["noise_step.py", "fastgan-128"],
     "paint": ["paint.py", "PHOTOS", "LARGE"],
     "pack": ["pack.py", "PHOTOS"],
+    "explore": ["explore.py", "PAINTINGS", "PHOTOS"],
     "score": ["score.py", "PHOTOS", "PAINTINGS"],
     "studio": ["studio.py"],
     "growth": ["growth.py", "--sizes", "500", "2000", "8000"],

@@ -201,7 +201,15 @@ def require_quotation(block: Block) -> None:
         assert line.strip() in ("", "...") or line in lines, f"{block.document.name}: {path} has no {line!r} there"
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+#: Documents whose commands run in every run of the tests; those of the others are long.
+ALWAYS = ("README", "CONTRIBUTING", "packs")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [pytest.param(each, marks=[] if each.stem in ALWAYS else pytest.mark.long) for each in DOCUMENTS],
+    ids=lambda document: document.stem,
+)
 def test_every_command_of_a_document_runs(document: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(inputs)
     monkeypatch.setenv("IMPASTO_CACHE", str(inputs / "cache"))  # its features are not those of other tests

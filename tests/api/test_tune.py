@@ -88,6 +88,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("impasto.reports.tuning.available_figures", lambda _: {})
 
 
+@pytest.mark.long
 def test_a_killed_and_a_stopped_trial_are_resumed_and_none_is_lost(study: Path) -> None:
     found = results(study)
     states = by_state(found)
@@ -102,6 +103,7 @@ def test_a_killed_and_a_stopped_trial_are_resumed_and_none_is_lost(study: Path) 
     assert not list((study / "study").rglob("*.part"))
 
 
+@pytest.mark.long
 def test_bad_trials_are_pruned_after_a_ninth_or_a_third_of_their_budget(study: Path) -> None:
     found = results(study)
     assert any(trial["state"] == "pruned" for trial in found["trials"])
@@ -118,6 +120,7 @@ def test_bad_trials_are_pruned_after_a_ninth_or_a_third_of_their_budget(study: P
             assert not (run / "checkpoints").exists()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_the_best_recipe_has_the_best_settings_and_can_be_trained(study: Path, tmp_path: Path) -> None:
     found = results(study)
@@ -130,6 +133,7 @@ def test_the_best_recipe_has_the_best_settings_and_can_be_trained(study: Path, t
     assert (tmp_path / "run" / "last.safetensors").exists()
 
 
+@pytest.mark.long
 def test_optuna_opens_the_same_storage(study: Path) -> None:
     opened = optuna.load_study(study_name="dcgan-64", storage=f"sqlite:///{study / 'study' / 'study.db'}")
     assert opened.trials[0].state.name == "FAIL"

@@ -259,6 +259,7 @@ def test_a_hidden_tab_holds_no_connection_and_catches_up(page: Page, studio: Stu
     expect(made).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_training_survives_reloading_the_page_and_restarting_the_server(page: Page, studio: Studio) -> None:
     paintings = studio.upload("paintings.zip", zipped(30, 64))
     tiny = ["size=16", "batch=8", "generator.width=8", "generator.max_width=16",

@@ -66,6 +66,7 @@ def test_the_estimate_exceeds_weights_gradients_and_moments(name: str, fabric: F
     assert needed(recipe, fabric) - BESIDE > 4 * pairs * sum(weights) + weights[0]
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak as Linux tells it")
 def test_the_estimate_matches_the_memory_of_a_process(fabric: Fabric) -> None:
     code = """

@@ -15,7 +15,9 @@ from impasto.training import checkpoint
 from impasto.training.trainer import Trainer
 
 
-@pytest.mark.parametrize("name", TRANSLATORS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name == "monet" else []) for name in TRANSLATORS]
+)
 def test_fine_tuning_starts_from_all_networks_of_a_run_or_from_the_generator_of_a_style(
     tmp_path: Path, name: str
 ) -> None:

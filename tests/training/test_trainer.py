@@ -85,7 +85,14 @@ def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(
 @pytest.mark.usefixtures("few_scored")
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [*((name, "32-true") for name in TRANSLATORS), ("cyclegan-resnet", "bf16-mixed"), ("cnn", "bf16-mixed")],
+    [
+        *(
+            pytest.param(name, "32-true", marks=[pytest.mark.long] if name == "monet" else [])  # as in test_base.py
+            for name in TRANSLATORS
+        ),
+        ("cyclegan-resnet", "bf16-mixed"),
+        ("cnn", "bf16-mixed"),
+    ],
 )
 def test_a_resumed_image_to_image_model_equals_an_uninterrupted_one_bit_for_bit(
     tmp_path: Path, name: str, precision: Precision, monkeypatch: pytest.MonkeyPatch
@@ -195,7 +202,7 @@ def test_a_training_within_a_time_is_repeated_by_its_plan_bit_for_bit(
 
 
 @pytest.mark.usefixtures("few_scored")
-@pytest.mark.parametrize("name", ["progressive", "monet"])
+@pytest.mark.parametrize("name", ["progressive", pytest.param("monet", marks=pytest.mark.long)])
 def test_the_plan_of_a_training_whose_speed_changes_has_the_steps_of_each_part(tmp_path: Path, name: str) -> None:
     def make(folder: str, budget: str, **options: Any) -> Trainer:
         if name == "progressive":
