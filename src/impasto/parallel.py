@@ -10,15 +10,19 @@ This is not DistributedDataParallel, whose reducer allows neither several forwar
 parameters that get no gradients in some passes, as those of a discriminator in the generator's step.
 """
 
-from collections.abc import Iterable, Iterator
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from impasto.errors import ImpastoError
@@ -92,6 +96,16 @@ class Processes:
             dist.all_gather(found, content, group=self.control)
         return [each[: int(count)].numpy().tobytes() for each, count in zip(found, lengths, strict=True)]
 
+    def join(self, part: NDArray[Any]) -> NDArray[Any]:
+        """Return the parts of an array that the processes have, in their order; of its first dimension they may have
+        unequal shares, or none."""
+        if self.size == 1:
+            return part
+        file = io.BytesIO()
+        np.save(file, part, allow_pickle=False)
+        parts = [np.load(io.BytesIO(each), allow_pickle=False) for each in self.exchange(file.getvalue())]
+        return np.concatenate([each for each in parts if len(each)] or [part])
+
 
 _ALONE = Processes()
 _current: ContextVar[Processes] = ContextVar("processes", default=_ALONE)
@@ -132,6 +146,14 @@ def connected(rank: int, size: int, device: torch.device, store: "Store") -> Ite
         yield Processes(rank, size, dist.group.WORLD, control)
     finally:
         dist.destroy_process_group()
+
+
+def tell(order: Mapping[str, Any]) -> None:
+    """Tell the other processes, as the first one, what all of them do next; :meth:`Processes.broadcast` returns it
+    there, as JSON."""
+    processes = current()
+    if processes.size > 1:
+        processes.broadcast(json.dumps(order).encode())
 
 
 @contextmanager

@@ -25,7 +25,9 @@ from impasto.api.training_processes import (
     training_processes,
 )
 from impasto.api.training_replica import announce
+from impasto.config.types import Features, Pixels
 from impasto.errors import ImpastoError
+from impasto.metrics.candidates import features_of
 from impasto.parallel import LostProcessError, Processes
 from impasto.training.callbacks import Callback, Estimate
 
@@ -77,6 +79,25 @@ def test_a_killed_process_ends_the_training_with_its_reason_and_one_process_resu
 
     assert train.resume(tmp_path / "run", devices=1, progress=False).finished
     assert [row["step"] for row in log_of(tmp_path / "run")] == list(range(1, 41))
+
+
+def test_a_process_that_is_killed_while_all_score_ends_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored: list[int] = []
+
+    def killing(networks: Any, images: Pixels) -> list[Features]:
+        scored.append(len(images))
+        replicas()[0].kill()
+        return features_of(networks, images)
+
+    monkeypatch.setattr("impasto.metrics.candidates.features_of", killing)
+    with pytest.raises(
+        LostProcessError, match=r"^Process 1 \(of 2, from 0\) was killed by SIGKILL.* checkpoint is intact"
+    ):
+        make(tmp_path / "run", budget="9steps")
+    assert scored == [8]  # half of the images
+    assert not replicas()
 
 
 def test_an_error_of_another_process_ends_the_training_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

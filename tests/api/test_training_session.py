@@ -18,8 +18,7 @@ from impasto.metrics.results import Evaluation
 from impasto.style import Style
 from impasto.training import checkpoint, memory_estimate
 from impasto.training.callbacks import Callback, Estimate, Observer
-from impasto.training.ema import ModelEma
-from impasto.training.evaluator import Evaluator
+from impasto.training.samples import Samples
 
 GAN = Recipe.load("dcgan-64").replace(
     [
@@ -129,14 +128,14 @@ def test_a_generator_that_replays_its_training_images_is_not_the_best_style(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At step 2 of 3, with the lowest KID; what decided is in the log, in run.json, in the report and in the card."""
-    generate = Evaluator.generate
+    generate = Samples._generate
 
-    def replaying(evaluator: Evaluator, average: ModelEma, inputs: torch.Tensor) -> Pixels:
-        if evaluator.state.step != 2:
-            return generate(evaluator, average, inputs)
-        return to_pixels(evaluator.data.train.paintings.load_evenly(16, 16)).numpy()
+    def replaying(samples: Samples, inputs: torch.Tensor) -> Pixels:
+        if samples.state.step != 2:
+            return generate(samples, inputs)
+        return to_pixels(samples.data.train.paintings.load_evenly(16, 16)).numpy()
 
-    monkeypatch.setattr(Evaluator, "generate", replaying)
+    monkeypatch.setattr(Samples, "_generate", replaying)
     monkeypatch.setattr("impasto.training.schedule.SCORE_SPACING", 1)
     run = tmp_path / "run"
     with caplog.at_level(logging.INFO, "impasto"):

@@ -41,6 +41,10 @@ def scorer(store: PixelStore, network: FeatureExtractor, unseen: bool, trained: 
     return CandidateScorer(network, StoreImages(store, SIZE, indices=trained), images, network)
 
 
+def score(compared: CandidateScorer, images: Pixels) -> Candidate:
+    return compared.score(compared.features(images))
+
+
 @pytest.mark.parametrize("unseen", [False, True])
 @pytest.mark.parametrize("few", [False, True])
 def test_replayed_training_images_rank_after_an_honest_model_with_a_worse_score(
@@ -48,9 +52,9 @@ def test_replayed_training_images_rank_after_an_honest_model_with_a_worse_score(
 ) -> None:
     trained = TRAINED if few else np.arange(54)
     others = np.array([place for place in range(60) if place not in trained])
-    score = scorer(store, network, unseen, trained)
-    replayed: Candidate = score(store.pixels[np.resize(trained, 64)])
-    honest = score(blurred(store.pixels[others]))
+    compared = scorer(store, network, unseen, trained)
+    replayed = score(compared, store.pixels[np.resize(trained, 64)])
+    honest = score(compared, blurred(store.pixels[others]))
     assert replayed.value < honest.value
     assert replayed.copies > 0.9 and replayed.memorisation.level == "memorised" and honest.copies == 0
     assert honest.as_choice(1).rank < replayed.as_choice(2).rank
@@ -58,7 +62,7 @@ def test_replayed_training_images_rank_after_an_honest_model_with_a_worse_score(
 
 def test_unseen_images_decide_where_they_are_given(store: PixelStore, network: FeatureExtractor) -> None:
     images = store.pixels[:12]
-    with_unseen, without = (scorer(store, network, unseen)(images) for unseen in (True, False))
+    with_unseen, without = (score(scorer(store, network, unseen), images) for unseen in (True, False))
     assert with_unseen.decided_by == "KID[efficientnet-lite0] 12 v 20 held-out" and with_unseen.unseen is not None
     assert without.decided_by == "KID[efficientnet-lite0] 12 v 40" and without.unseen is None
     assert with_unseen.scores == without.scores and with_unseen.value != without.value
@@ -70,7 +74,7 @@ def test_unseen_images_decide_where_they_are_given(store: PixelStore, network: F
 def test_copies_are_found_through_a_network_of_their_own(store: PixelStore, network: FeatureExtractor) -> None:
     alexnet = open_feature_extractor("alexnet", torch.device("cpu"))
     reals = StoreImages(store, SIZE, indices=TRAINED)
-    found = CandidateScorer(alexnet, reals, None, network)(store.pixels[np.resize(TRAINED, 24)])
+    found = score(CandidateScorer(alexnet, reals, None, network), store.pixels[np.resize(TRAINED, 24)])
     assert found.decided_by == "KID[alexnet] 24 v 20" and found.memorisation.level == "memorised"
 
 
@@ -86,13 +90,13 @@ def test_what_is_derived_from_the_reals_is_computed_before_the_first_score(
         return derived(images, compute)
 
     monkeypatch.setattr(FeatureSet, "derived", recorded)
-    compared(fakes)
+    score(compared, fakes)
     assert set(lengths) == {len(fakes)}
 
 
 def test_a_candidate_is_restored_from_a_checkpoint(
     store: PixelStore, network: FeatureExtractor, tmp_path: Path
 ) -> None:
-    candidate = scorer(store, network, unseen=True)(store.pixels[:8])
+    candidate = score(scorer(store, network, unseen=True), store.pixels[:8])
     torch.save(candidate.model_dump(), tmp_path / "state.pt")
     assert Candidate.model_validate(torch.load(tmp_path / "state.pt", weights_only=True)) == candidate

@@ -15,8 +15,8 @@ from impasto.data.pixel_store import PixelStore, load_images
 from impasto.errors import ImpastoError
 from impasto.inference import image_sets
 from impasto.metrics.image_sets import StoreImages
-from impasto.training.evaluator import TrainingData
 from impasto.training.run_dir import RunDir
+from impasto.training.samples import TrainingData
 
 _log = logging.getLogger(__name__)
 

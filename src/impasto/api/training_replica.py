@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,9 +17,11 @@ from impasto.api.training_processes import LOST
 from impasto.config.recipe import Recipe
 from impasto.device import open_fabric, out_of_memory, restored_torch_state
 from impasto.errors import ImpastoError
+from impasto.metrics.candidates import features_of, open_networks
 from impasto.parallel import LostProcessError, Processes
 from impasto.terminal import errors_alone, print_lines
 from impasto.training.run_dir import RunDir
+from impasto.training.samples import Samples
 from impasto.training.state import TrainingState
 from impasto.training.trainer import Outcome
 from impasto.training.updates import Updates
@@ -67,12 +70,12 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
     with restored_torch_state(device), parallel.using(processes), errors_alone("impasto"):  # the first says the same
         torch.set_num_threads(job["threads"])
         try:
-            error, updates = None, _updates(recipe, facts, device)
+            error, (updates, samples) = None, _open(recipe, facts, device)
         except ImpastoError as failure:
             error = failure
         agree(processes, error)
         try:
-            signal = updates.follow()
+            signal = updates.follow(samples)
             return Outcome(signal is None, signal, followed=True)
         except (MemoryError, RuntimeError) as failure:
             if not out_of_memory(failure):
@@ -80,10 +83,11 @@ def follow(processes: Processes, device: torch.device) -> Outcome:
             raise ImpastoError(f"The memory of {device} is too small for this recipe.") from failure
 
 
-def _updates(recipe: Recipe, facts: Mapping[str, Any], device: torch.device) -> Updates:
+def _open(recipe: Recipe, facts: Mapping[str, Any], device: torch.device) -> tuple[Updates, Samples]:
     data = split_stores(stores_of(recipe, facts, "the run"), recipe, facts["seed"], device).training
     state = TrainingState(recipe, open_fabric(device, facts["precision"]), facts["seed"])
-    return Updates(state, data)
+    networks = open_networks(recipe.scoring_network, device)
+    return Updates(state, data), Samples(state, data, facts["seed"], partial(features_of, networks))
 
 
 def _main(rank: int, size: int, device: torch.device, store: str) -> None:

@@ -19,9 +19,8 @@ from impasto.inference.image_sets import GeneratedImages, TranslatedImages
 from impasto.inference.load import for_task
 from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
-from impasto.metrics.candidates import CandidateScorer
+from impasto.metrics.candidates import CandidateScorer, open_networks
 from impasto.metrics.evaluation import evaluate_images, score_images
-from impasto.metrics.feature_extractors import DEFAULT, open_feature_extractor
 from impasto.metrics.memorisation_finding import assess_memorisation
 from impasto.metrics.results import Evaluation
 from impasto.parallel import LostProcessError
@@ -68,9 +67,7 @@ class TrainingSession:
         self.run, self.device, self.observer, self.recipe = run, device, observer, run.recipe
         self._callbacks, self._progress = list(callbacks), progress
         self.data: DataSplits = split_stores(stores, self.recipe, run.facts["seed"], device)
-        self.network = self.memorisation_network = open_feature_extractor(self.recipe.scoring_network, device)
-        if self.network.name != DEFAULT:  # which finds more copies than others do (docs/decisions.md)
-            self.memorisation_network = open_feature_extractor(DEFAULT, device)
+        self.network, self.memorisation_network = open_networks(self.recipe.scoring_network, device)
 
     def train(self) -> Outcome:
         """Train, then write samples, evaluation and report.

@@ -1,11 +1,14 @@
 """What the best of several models is chosen by: a score on images that none was trained on, and no memorisation."""
 
+from collections.abc import Iterable
+
+import torch
 from pydantic import BaseModel
 
-from impasto.config.types import Pixels
+from impasto.config.types import Features, Pixels
 from impasto.metrics.base import FeatureComparison, FeatureSet
 from impasto.metrics.choice import Choice
-from impasto.metrics.feature_extractors import FeatureExtractor
+from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import extract
 from impasto.metrics.image_sets import ImageSet
 from impasto.metrics.memorisation import measure_memorisation
@@ -62,9 +65,21 @@ class Candidate(BaseModel, frozen=True):
 WARM_UP = 8
 
 
+def open_networks(name: str, device: torch.device) -> tuple[FeatureExtractor, FeatureExtractor]:
+    """Return the network of that name, to score by, and the one to find copies by: the default network, which finds
+    more than others do (docs/decisions.md)."""
+    network = open_feature_extractor(name, device)
+    return network, network if network.name == DEFAULT else open_feature_extractor(DEFAULT, device)
+
+
+def features_of(networks: Iterable[FeatureExtractor], images: Pixels) -> list[Features]:
+    """Return the features, each (N, D), of images, uint8 (N, S, S, 3), by each different network."""
+    return [extract(network, images) for network in dict.fromkeys(networks)]
+
+
 class CandidateScorer:
-    """Scores generated images as those of a candidate. What is derived from the reals alone is computed beforehand, so
-    that the time of a score depends on the fakes.
+    """Scores the features of generated images as those of a candidate. What is derived from the reals alone is computed
+    beforehand, so that the time of a score depends on the fakes.
 
     Args:
         network: of a family that the model is not trained against.
@@ -86,12 +101,14 @@ class CandidateScorer:
             score(FeatureComparison(each.features[:WARM_UP], each))
         measure_memorisation(FeatureComparison(self._originals.features[:WARM_UP], self._originals))
 
-    def __call__(self, images: Pixels) -> Candidate:
-        """Score images, uint8 (N, S, S, 3), N ≥ 2."""
-        fakes = extract(self._network, images)
-        comparison = copied = FeatureComparison(fakes, self._reals)
-        if self._originals is not self._reals:
-            copied = FeatureComparison(extract(self._memorisation, images), self._originals)
-        unseen = None if self._unseen is None else score(FeatureComparison(fakes, self._unseen))
+    def features(self, images: Pixels) -> list[Features]:
+        """Return the features of images, uint8 (N, S, S, 3), by each network."""
+        return features_of((self._network, self._memorisation), images)
+
+    def score(self, features: list[Features]) -> Candidate:
+        """Score the features of at least 2 images."""
+        comparison = FeatureComparison(features[0], self._reals)
+        copied = FeatureComparison(features[-1], self._originals) if len(features) > 1 else comparison
+        unseen = None if self._unseen is None else score(FeatureComparison(features[0], self._unseen))
         memorisation = assess_memorisation(measure_memorisation(copied))
         return Candidate(scores=score(comparison), unseen=unseen, memorisation=memorisation)

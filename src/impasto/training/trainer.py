@@ -17,10 +17,11 @@ from impasto.style import Card, Style
 from impasto.training import checkpoint, plan
 from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
-from impasto.training.evaluator import Evaluator, Scorer, TrainingData
+from impasto.training.evaluator import Evaluator, Scorer
 from impasto.training.interrupt import InterruptHandler
 from impasto.training.recovery import MAX_ROLLBACKS, Recovery
 from impasto.training.run_dir import RunDir
+from impasto.training.samples import Samples, TrainingData
 from impasto.training.schedule import StepSchedule
 from impasto.training.state import TrainingState
 from impasto.training.throughput import StepTimer
@@ -79,7 +80,8 @@ class Trainer:
         self.callbacks = CallbackList(callbacks)
         self.state = TrainingState(self.recipe, fabric, facts["seed"])
         self.updates = Updates(self.state, data)
-        self.evaluator = Evaluator(run, self.state, data, scorer, self.callbacks)
+        self.samples = Samples(self.state, data, facts["seed"], None if scorer is None else scorer.features)
+        self.evaluator = Evaluator(run, self.state, self.samples, scorer, self.callbacks)
         self.recovery = Recovery()
         self.schedule = StepSchedule(
             Budget.parse(facts["budget"]),

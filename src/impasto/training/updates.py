@@ -1,20 +1,20 @@
 """The updates of a training, made by all of its processes together.
 
-The first process decides everything: it tells the others each update before it makes its own part, and sends them the
-state where it is not the result of updates. The others only follow.
+The first process decides everything: it tells the others each update before it makes its own part, and which samples to
+make, and sends them the state where it is not the result of updates. The others only follow.
 """
 
 import io
 import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from impasto import parallel
-from impasto.training.evaluator import TrainingData
 from impasto.training.interrupt import InterruptHandler
+from impasto.training.samples import Samples, TrainingData
 from impasto.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -51,21 +51,21 @@ class Updates:
 
     def make(self, update: Update) -> tuple[float, dict[str, Tensor]]:
         """Make an update, in all processes. Return the learning rate, and the losses, scalars on the device."""
-        _tell({"update": asdict(update)})
+        parallel.tell({"update": asdict(update)})
         return self._make(update)
 
     def share_state(self) -> None:
         """Give all processes the state of this one."""
         processes = parallel.current()
         if processes.size > 1:
-            _tell({"state": True})
+            parallel.tell({"state": True})
             buffer = io.BytesIO()
             torch.save(self.state.state_dict(), buffer)
             processes.broadcast(buffer.getvalue())
 
-    def follow(self) -> int | None:
-        """Make the updates that the first process tells, until it ends the training. Return the number of the signal
-        that ended it, if any."""
+    def follow(self, samples: Samples) -> int | None:
+        """Make the updates and the part of the ``samples`` that the first process tells, until it ends the training.
+        Return the number of the signal that ended it, if any."""
         processes = parallel.current()
         with InterruptHandler() as interrupt:
             while True:
@@ -75,6 +75,10 @@ class Updates:
                 elif "state" in order:
                     content = io.BytesIO(processes.broadcast())
                     self.state.load_state_dict(torch.load(content, map_location="cpu", weights_only=True))
+                elif "grid" in order:
+                    samples.make_grid(**order["grid"])
+                elif "features" in order:
+                    samples.make_features(**order["features"])
                 else:
                     signal: int | None = order["end"]
                     return signal
@@ -95,12 +99,6 @@ class Updates:
 def end(processes: "Processes", signal: int | None) -> None:
     """Let the other processes leave :meth:`Updates.follow`."""
     processes.broadcast(json.dumps({"end": signal}).encode())
-
-
-def _tell(order: dict[str, Any]) -> None:
-    processes = parallel.current()
-    if processes.size > 1:
-        processes.broadcast(json.dumps(order).encode())
 
 
 def _averaged(losses: dict[str, Tensor], stopped: bool) -> dict[str, Tensor]:
