@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import psutil
 import torch
 
@@ -69,6 +70,12 @@ def open_fabric(device: torch.device, precision: Precision) -> "Fabric":
     fabric = Fabric(accelerator=device.type, devices=devices, precision=precision, plugins=[LightningEnvironment()])
     fabric.launch()
     return fabric
+
+
+def upload(values: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return an array as a tensor on a device. The host does not wait for the copy to a GPU."""
+    tensor = torch.from_numpy(values)
+    return tensor.to(device) if device.type in ("cpu", "mps") else tensor.pin_memory().to(device, non_blocking=True)
 
 
 @contextmanager

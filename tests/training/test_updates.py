@@ -1,16 +1,52 @@
-"""The trainer in two processes: the first decides, and both always have the same state."""
+"""Updates: without waiting for a GPU; and in two processes, of which the first decides and both have the same state."""
 
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
-from fixtures.data_parallel import several
+from fixtures.data_parallel import CASES, recipe, several
 from fixtures.trainers import log_rows, trainer
 from fixtures.two_processes import End, all_trainings
+from fixtures.waits import waits
+from impasto.config import bundled_recipes
+from impasto.config.recipe import Recipe
+from impasto.data.diffaugment import DiffAugment
 from impasto.training.trainer import Outcome
 
-pytestmark = pytest.mark.long
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_of_every_method_runs_without_waiting_for_a_gpu(case: str) -> None:
+    """No value is read, no mask or index made on the host, and what is copied is pinned."""
+    assert not waits(recipe(case), resident=case.startswith("gan"))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", bundled_recipes())
+def test_a_step_of_every_recipe_runs_without_waiting_for_a_gpu(name: str) -> None:
+    bundled = Recipe.load(name)
+    assert not waits(bundled.replace([f"batch={max(2, bundled.min_batch)}"]))
+
+
+@pytest.mark.parametrize("read", [Tensor.item, bool, lambda value: value[value > 0], Tensor.tolist, Tensor.cpu])
+def test_reading_a_value_of_the_device_is_found(
+    read: Callable[[Tensor], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DiffAugment, "adapt", lambda self, sign, images: read(sign.mean()[None]))
+    with pytest.raises((RuntimeError, NotImplementedError), match="meta"):
+        waits(recipe("gan: BatchNorm, ADA"))
+
+
+def test_copies_to_the_device_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def adapt(augment: DiffAugment, sign: Tensor, images: int) -> None:
+        augment.p.copy_(torch.ones(()))
+        sign[torch.zeros(2, dtype=torch.long)] + torch.tensor(1.0, device=sign.device)
+
+    monkeypatch.setattr(DiffAugment, "adapt", adapt)
+    assert waits(recipe("gan: BatchNorm, ADA")) == {"aten.copy_.default": 1, "aten.index.Tensor": 1, "tensor": 1}
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[End, En
     return {name: (first[name], second[name]) for name in first}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["whole", "stopped", "resumed", "failed", "planned"])
 def test_both_processes_always_end_with_the_same_state(name: str, trained: dict[str, tuple[End, End]]) -> None:
     (outcome, first, _), (followed, second, _) = trained[name]
@@ -29,6 +66,7 @@ def test_both_processes_always_end_with_the_same_state(name: str, trained: dict[
     assert followed == outcome.signal
 
 
+@pytest.mark.long
 def test_the_losses_are_those_of_one_process(trained: dict[str, tuple[End, End]], tmp_path: Path) -> None:
     (_, state, rows), _ = trained["whole"]
     alone = trainer(tmp_path / "run", "24steps")
@@ -41,6 +79,7 @@ def test_the_losses_are_those_of_one_process(trained: dict[str, tuple[End, End]]
                 assert row[name] == pytest.approx(value, rel=1e-3)  # in float32
 
 
+@pytest.mark.long
 def test_a_signal_to_any_process_stops_all_and_the_training_resumes_exactly(
     trained: dict[str, tuple[End, End]],
 ) -> None:
@@ -50,6 +89,7 @@ def test_a_signal_to_any_process_stops_all_and_the_training_resumes_exactly(
     assert trained["resumed"][0][1] == trained["whole"][0][1]
 
 
+@pytest.mark.long
 def test_after_a_failure_of_the_first_process_all_return_to_its_last_good_state(
     trained: dict[str, tuple[End, End]],
 ) -> None:
@@ -57,6 +97,7 @@ def test_after_a_failure_of_the_first_process_all_return_to_its_last_good_state(
     assert max(rates) == 2 * min(rates)  # halved after the failure
 
 
+@pytest.mark.long
 def test_the_steps_that_measure_the_speed_are_undone_in_all_processes(trained: dict[str, tuple[End, End]]) -> None:
     (_, state, rows), _ = trained["planned"]
     assert state["step"] == rows[-1]["step"] == len(rows)

@@ -11,7 +11,7 @@ from torch import Tensor
 from impasto import parallel
 from impasto.data.augment import colour_jitter, crop_and_flip, resize, to_float, to_pixels
 from impasto.data.pixel_shards import PixelShards
-from impasto.device import available
+from impasto.device import available, upload
 
 if TYPE_CHECKING:
     from impasto.config.data import AugmentConfig
@@ -117,7 +117,7 @@ class Loader:
         """Return the images at positions (n,) in ``indices``, without augmentation: (n, 3, side, side), −1…1."""
         if self._resident is None:
             return self._read(self.indices[positions])
-        return to_float(self._resident[torch.from_numpy(positions).to(self.device)])
+        return to_float(self._resident[upload(positions, self.device)])
 
     def _position(self, number: int) -> int:
         """Return the position in ``indices`` of the image that is loaded as number ``number`` of all epochs."""
@@ -130,7 +130,7 @@ class Loader:
 
     def _read(self, indices: np.ndarray) -> Tensor:
         """Return images of the store at the loader's size, float, on the device."""
-        pixels = torch.from_numpy(self.pixels[indices]).to(self.device)
+        pixels = upload(self.pixels[indices], self.device)
         return to_float(pixels if self._fits else to_pixels(resize(to_float(pixels), self.side)))
 
     def _read_all(self) -> Tensor:

@@ -1,10 +1,10 @@
 """Exponential moving average (EMA) of a network's weights, which gives better samples than any single step's."""
 
-from collections.abc import Sequence
+import copy
+import itertools
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 class ModelEma:
@@ -17,24 +17,18 @@ class ModelEma:
 
     def __init__(self, network: nn.Module, halflife: float, rampup: float) -> None:
         """Copy ``network``, in evaluation mode and without gradients."""
-        self._average = AveragedModel(network, use_buffers=True).eval().requires_grad_(False)
-        self._average.n_averaged += 1  # the first update averages, too, instead of copying
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
         self.halflife, self.rampup = halflife, rampup
 
-    @property
-    def network(self) -> nn.Module:
-        """The averaged network."""
-        return self._average.module
-
+    @torch.no_grad()
     def update(self, network: nn.Module, batch: int, images: int) -> None:
         """Average in the weights after a step on ``batch`` images, ``images`` having been seen in all."""
         halflife = min(self.halflife, self.rampup * images)
-        average = get_ema_multi_avg_fn(0.5 ** (batch / max(halflife, 1e-9)))
+        decay = 0.5 ** (batch / max(halflife, 1e-9))
+        # torch's AveragedModel waits for the device here, to copy its counter to it.
+        torch._foreach_lerp_(_floats(self.network), _floats(network), 1 - decay)
 
-        def average_floats(averages: Sequence[Tensor], weights: Sequence[Tensor], count: Tensor | int) -> None:
-            if averages[0].is_floating_point():
-                average(averages, weights, count)
 
-        self._average.multi_avg_fn = average_floats
-        with torch.no_grad():
-            self._average.update_parameters(network)
+def _floats(network: nn.Module) -> list[Tensor]:
+    tensors = itertools.chain(network.parameters(), network.buffers())
+    return [each.detach() for each in tensors if each.is_floating_point()]

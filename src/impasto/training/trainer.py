@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from impasto.device import memory_used
@@ -170,7 +171,9 @@ class Trainer:
         """Read the losses of the last steps, sample and score if due, and report. False after a rollback."""
         if not self._rows:
             return True
-        rows = [row | {name: value.item() for name, value in losses.items()} for row, losses in self._rows]
+        # One copy from the device.
+        values = iter(torch.cat([each.reshape(1) for _, losses in self._rows for each in losses.values()]).tolist())
+        rows = [row | {name: next(values) for name in losses} for row, losses in self._rows]
         self._rows.clear()
         self._stopped |= sum(row.pop(STOPPED, 0) for row in rows) > 0
         self.timer.sync(len(rows))
