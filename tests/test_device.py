@@ -1,11 +1,12 @@
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import torch
 
 from impasto import device
-from impasto.device import available, out_of_memory
+from impasto.device import available, choose_precision, out_of_memory, restored_torch_state, upload
 
 
 def test_too_large_a_tensor_is_known_as_lack_of_memory() -> None:
@@ -21,6 +22,43 @@ def test_other_errors_are_none_of_memory() -> None:
         torch.zeros(2) + torch.zeros(3)
     assert not out_of_memory(raised.value)
     assert not out_of_memory(ValueError("out of memory"))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_cudnn_chooses_the_fastest_algorithms_for_the_time_of_a_training(before: bool) -> None:
+    cudnn = torch.backends.cudnn
+    found = cudnn.benchmark
+    cudnn.benchmark = before
+    try:
+        with pytest.raises(ZeroDivisionError), restored_torch_state(torch.device("cpu")):
+            assert cudnn.benchmark and not cudnn.deterministic
+            assert cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
+            _ = 1 / 0
+        assert cudnn.benchmark == before
+    finally:
+        cudnn.benchmark = found
+
+
+def test_a_gpu_trains_in_bfloat16_where_it_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = torch.device("cuda")
+    for supported, expected in ((True, "bf16-mixed"), (False, "32-true")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda *_, supported=supported, **__: supported)
+        assert choose_precision("auto", cuda) == expected
+    assert choose_precision("fp32", cuda) == "32-true"
+
+
+def test_an_array_is_copied_to_a_gpu_from_pinned_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here to the device ``meta``; on the CPU it is not copied at all."""
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    values = np.arange(5)
+    assert upload(values, torch.device("cpu")).data_ptr() == values.ctypes.data and not pinned
+    assert upload(values, torch.device("meta")).is_meta and len(pinned) == 1
 
 
 def groups(root: Path, path: str, *limits: tuple[str, dict[str, str]]) -> list[int]:

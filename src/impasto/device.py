@@ -80,16 +80,24 @@ def upload(values: np.ndarray, device: torch.device) -> torch.Tensor:
 
 @contextmanager
 def restored_torch_state(device: torch.device) -> Iterator[None]:
-    """Restore torch's global random generators, of the CPU and of the kind of ``device``, and its number of threads on
-    exit, also after an error."""
+    """Restore torch's global random generators, of the CPU and of the kind of ``device``, its number of threads and the
+    choice of cuDNN's algorithms on exit, also after an error.
+
+    Inside, cuDNN measures which algorithm is fastest for each shape, of which a training has few. TF32 is left as it
+    is: by torch's default convolutions in float32 use it, and matrix products do not, as those of resampling need all
+    digits.
+    """
     threads = torch.get_num_threads()
     gpus = list(range(torch.cuda.device_count())) if device.type == "cuda" or torch.cuda.is_initialized() else []
     mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    benchmark = torch.backends.cudnn.benchmark
     with torch.random.fork_rng(gpus):
+        torch.backends.cudnn.benchmark = True
         try:
             yield
         finally:
             torch.set_num_threads(threads)
+            torch.backends.cudnn.benchmark = benchmark
             if mps is not None:
                 torch.mps.set_rng_state(mps)
 

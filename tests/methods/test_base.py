@@ -174,3 +174,9 @@ def test_translation_methods_train_with_a_batch_of_one(name: str) -> None:
     method = build(name, *RICH[name])
     for step in range(2):
         assert all(value.isfinite() for value in method.step(given(name, step, count=1)).values())
+
+
+@every_method
+def test_every_optimiser_is_fused(name: str) -> None:
+    """A quarter of the processor time of torch's loop over the weights, and one kernel on a GPU."""
+    assert all(group["fused"] for each in build(name).optimizers.values() for group in each.param_groups)
