@@ -30,7 +30,7 @@ from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.training.ema import ModelEma
 from results import record
 from translate_step import patchgan
-from turns import Way, seconds_per_step
+from turns import Way, convolution_seconds, seconds_per_step
 
 WARM_UP = 1  # steps that prepare kernels and memory
 PICTURES = 8
@@ -123,7 +123,11 @@ def main() -> None:
     print(f"cut, {device}, {torch.get_num_threads()} threads, {precision}, {size}² × {batch}")
     for name, median in medians.items():
         print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
-    record(f"cut, a step at {size}²", medians["ours"], medians["plain"])
+    steps = ours(size, batch, device)
+    next(steps)
+    limit = convolution_seconds(lambda: next(steps))
+    print(f"convolutions of ours {limit:.3f} s a step")
+    record(f"cut, a step at {size}²", medians["ours"], medians["plain"], limit)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.methods.cyclegan import CycleGan
 from impasto.training.ema import ModelEma
 from results import record
+from turns import convolution_seconds
 
 RECIPE = Recipe.load("cyclegan-resnet")
 CYCLE, IDENTITY, POOL = 10.0, 5.0, 50
@@ -225,10 +226,13 @@ def main() -> None:
         median = statistics.median(taken[1:])
         print(f"{name}: {median:6.3f} s a step, {arguments.batch / median:6.2f} pictures/s, {slow / median:5.2f} times")
     fast = statistics.median(times["ours"][1:])
+    limit = convolution_seconds(lambda: ways["ours"].step(batches.batch(arguments.steps)))
+    print(f"convolutions of ours: {limit:6.3f} s a step")
     record(
         f"cyclegan-resnet, a step at {recipe.size}²",
         fast,
         slow,
+        limit,
         note=f"losses apart by {max(apart.values()):.1%} at most",
     )
 
