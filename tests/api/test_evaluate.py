@@ -235,6 +235,7 @@ def test_evaluate_from_python(tmp_path: Path) -> None:
         package.evaluate("nowhere", "sample:paintings")
 
 
+@pytest.mark.long
 def test_photos_and_monets_have_the_published_kid(shared_data: Path, tmp_path: Path) -> None:
     """Efficientnet-lite0, 300 pictures each: 0.056 ± 0.004, and −0.0003 ± 0.0008 between halves."""
     kaggle = shared_data / "kaggle_monet"

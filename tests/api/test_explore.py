@@ -90,6 +90,7 @@ def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path
     assert command[:3] == ["impasto", "train", "monet"] and "sample:photos" in command
 
 
+@pytest.mark.usefixtures("known_speed")
 def test_an_earlier_exploration_is_replaced_and_other_files_are_not(impasto: Impasto, tmp_path: Path) -> None:
     out, command = tmp_path / "look", ("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-64")
     out.mkdir()
@@ -107,6 +108,7 @@ def test_an_earlier_exploration_is_replaced_and_other_files_are_not(impasto: Imp
     assert (out / "map-photos.jpg").read_bytes() == b"mine"
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("known_speed")
 def test_frames_and_elongated_images_are_found(impasto: Impasto, tmp_path: Path, shared_data: Path) -> None:
     impasto("explore", shared_data / "chinese_raw", "--out", "look")

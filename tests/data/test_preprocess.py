@@ -163,6 +163,7 @@ def test_the_monets_are_read_from_jpeg_and_from_tfrecord(folder: str, count: int
     assert len(inventory.near_duplicates) == 2  # two scans each of two paintings
 
 
+@pytest.mark.long
 def test_of_the_kaggle_photos_ten_are_duplicates(shared_data: Path) -> None:
     with open_source(shared_data / "kaggle_monet" / "photo_jpg") as source:
         inventory = build_inventory(source, 256, lambda row: None)

@@ -71,6 +71,7 @@ def test_every_planted_fault_is_reported_with_its_file(planted: list[str]) -> No
         assert any(name in problem for name in names) and "\n" not in problem
 
 
+@pytest.mark.long
 def test_a_missing_image_and_a_flipped_bit_are_both_found(tmp_path: Path) -> None:
     files = [(f"{number:05d}.jpg", good(number - 1)) for number in range(1, 7001)]
     assert check_submission(zipped(tmp_path / "valid.zip", files)).ok

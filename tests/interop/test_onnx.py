@@ -51,7 +51,7 @@ def untrained(name: str) -> Style:
 
 
 #: Recipes whose export takes half a minute.
-LONG = ("decoder",)
+LONG = ("decoder", "painter", "unet")
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,7 @@ def test_the_structure_loss_decreases() -> None:
     assert last < 0.7 * first
 
 
+@pytest.mark.long
 def test_the_palette_loss_decreases() -> None:
     weights = ("structure.weight=1e-3", "mood.features=0", "mood.palette=20", "mood.nearest=1", "generator.lr=1e-3")
     first, last = first_and_last_loss(modulated(*weights), 32, "loss_palette")

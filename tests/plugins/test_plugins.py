@@ -93,6 +93,7 @@ def test_its_metric_and_feature_extractor_score(toy: Command) -> None:
     assert "cosine between the mean features of fakes and reals; higher is better" in page
 
 
+@pytest.mark.long
 def test_its_generator_paints_photos_of_any_size_although_tiling_does_not_know_its_operations(toy: Command) -> None:
     rng = np.random.default_rng(1)
     photos = toy.folder / "photos"
