@@ -77,6 +77,7 @@ STAND_INS = [
     (r"((evaluate|compare) .*--against) sample:paintings", r"\1 my-paintings"),
     (r"((evaluate|compare) .*--against .*)", r"\1 --count 8"),
     (r"--size 256", "--size 64"),
+    (r"find \. ", "find 2019 "),  # not all that other commands have written
     (r"\brun\b(?=.* --reverse)", "both-directions"),
 ]
 
