@@ -1,6 +1,6 @@
 """Building blocks of the networks: norms, activations, down- and upsampling by name, padding and initialisation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 import torch
@@ -53,15 +53,22 @@ def _is_channels_last(maps: Tensor) -> bool:
     return maps.is_contiguous(memory_format=torch.channels_last) and not maps.is_contiguous()
 
 
+def _pad_borders(maps: Tensor, widths: Sequence[int], mode: str) -> Tensor:
+    """Reflection or replication padding in the type of the maps: under autocast a CPU would pad in float32, and cast
+    twice."""
+    if not torch.is_autocast_enabled(maps.device.type):
+        return F.pad(maps, widths, mode)
+    with torch.autocast(maps.device.type, enabled=False):
+        return F.pad(maps, widths, mode)
+
+
 class Convolution(nn.Conv2d):
-    """A convolution that pads by reflection or replication in the type of its input: under autocast a CPU would pad in
-    float32, and cast twice."""
+    """A convolution that pads by reflection or replication in the type of its input."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if self.padding_mode == "zeros" or not torch.is_autocast_enabled(input.device.type):
+        if self.padding_mode == "zeros":
             return super().forward(input)
-        with torch.autocast(input.device.type, enabled=False):
-            padded = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode)
+        padded = _pad_borders(input, self._reversed_padding_repeated_twice, self.padding_mode)
         return F.conv2d(padded, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
@@ -114,8 +121,7 @@ def activation(name: str) -> nn.Module:
 
 
 def _replication_pad(maps: Tensor, dim: int, before: int, after: int) -> Tensor:
-    """Replication padding along ``dim``. Not torch's own, whose gradient is not deterministic on CUDA, and which
-    Inductor (2.13) fails to compile for maps in channels-last."""
+    """Replication padding along ``dim``. Not torch's own, whose gradient is not deterministic on CUDA."""
     sizes = [-1] * maps.ndim
     sizes[dim] = before
     first = maps.narrow(dim, 0, 1).expand(sizes)
@@ -143,7 +149,9 @@ class Blur(nn.Module):
         channels = maps.shape[1]
         kernel = self.kernel.to(maps.dtype).expand(channels, 1, 3, 3)
         if self.mirrored and min(maps.shape[2:]) > 1:
-            maps = F.pad(maps, (1, 1, 1, 1), mode="reflect")
+            maps = _pad_borders(maps, (1, 1, 1, 1), "reflect")
+        elif maps.device.type == "cpu":
+            maps = _pad_borders(maps, (1, 1, 1, 1), "replicate")
         else:
             maps = _replication_pad(_replication_pad(maps, 2, 1, 1), 3, 1, 1)
         return F.conv2d(maps, kernel, stride=2, groups=channels)
