@@ -30,5 +30,5 @@ def convolution_seconds(step: Callable[[], object]) -> float:
     """Return the seconds of a step that its convolutions take on a CPU: it cannot be faster with the same ones."""
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         step()
-    averages = profiled.key_averages()  # type: ignore[no-untyped-call]
-    return sum(each.self_cpu_time_total for each in averages if "convolution" in each.key) / 1e6
+    averages = profiled.key_averages()
+    return float(sum(each.self_cpu_time_total for each in averages if "convolution" in each.key)) / 1e6
