@@ -77,11 +77,18 @@ class ImageSource:
         self.junk = junk
         self._files = files
         self._close = close
+        self._chosen: Sequence[int] | None = None
         self.total = self._count()
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry in natural order of the names of files. Entries of a TFRecord or a parquet file hold their
         data: keep few of them."""
+        if self._chosen is None:
+            return self._all()
+        chosen = set(self._chosen)
+        return (entry for number, entry in enumerate(self._all()) if number in chosen)
+
+    def _all(self) -> Iterator[Entry]:
         for file in self._files:
             if is_tfrecord(file.name):
                 yield from read_tfrecord(file)
@@ -89,6 +96,15 @@ class ImageSource:
                 yield from read_parquet(file)
             else:
                 yield file.entry()
+
+    def choose(self, numbers: Sequence[int]) -> None:
+        """Keep the entries with those numbers, ascending from 0, and forget all other files."""
+        self._chosen = None
+        if self._count() == len(self._files):  # every file is one entry
+            self._files = [self._files[number] for number in numbers]
+        else:
+            self._chosen = numbers
+        self.total = len(numbers)
 
     def leave_out(self, folder: Path) -> None:
         """Exclude the files inside ``folder``."""

@@ -30,7 +30,9 @@ class Scores(BaseModel, frozen=True):
     size: int  #: side in pixels of the images compared
     fakes: int
     reals: int
-    halves: tuple[int, int] | None = None  #: numbers of images in the two halves of the floor
+    #: Numbers of fakes and reals, evenly spaced, that all metrics but the Fréchet distance compare; None: all.
+    sample: tuple[int, int] | None = None
+    halves: tuple[int, int] | None = None  #: numbers of images in the two halves of the floor; of a sample, its halves
     values: dict[str, Value]  #: by metric
 
     @property
