@@ -97,6 +97,10 @@ class ImageSource:
             else:
                 yield file.entry()
 
+    def files(self) -> list[File]:
+        """Return its files in the order of the entries; a TFRecord or a parquet file is one."""
+        return self._files
+
     def choose(self, numbers: Sequence[int]) -> None:
         """Keep the entries with those numbers, ascending from 0, and forget all other files."""
         self._chosen = None

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from statistics import median_low
 from typing import Protocol
@@ -14,7 +14,7 @@ from impasto.config.types import Pixels
 from impasto.data.decode import image_size
 from impasto.data.entry import Entry, UnreadableError
 from impasto.data.pixel_store import PixelStore, is_pack
-from impasto.data.sources import open_source
+from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
 from impasto.inference.load import load
 from impasto.inference.sampler import BATCH, Sampler
@@ -150,11 +150,11 @@ def resolve(spec: str, device: str, *, reverse: bool = False) -> Resolved:
     return PixelStore.open(spec) if is_pack(spec) else spec
 
 
-def native_size(resolved: Resolved) -> int:
+def native_size(resolved: Resolved, open_files: Callable[[str], ImageSource] = open_source) -> int:
     """Return the side of its images in pixels; for files, the median shorter side of the first, at most 256."""
     if not isinstance(resolved, str):
         return resolved.size
-    with open_source(resolved) as source:
+    with open_files(resolved) as source:
         sides = [side for side in map(_short_side, islice(source.entries(), PROBED)) if side]
     return min(median_low(sides), MAX_SIDE) if sides else MAX_SIDE
 

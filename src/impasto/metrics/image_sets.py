@@ -271,11 +271,16 @@ def count_distinct(digests: bytes | bytearray, size: int, places: NDArray[np.int
     return len(np.unique(each if places is None else each[places]))
 
 
+def digest_of(content: bytes | UnreadableError) -> bytes:
+    """Return the digest of a file's content, or of the reason why it cannot be read: :data:`DIGEST` bytes."""
+    return hashlib.sha256(content if isinstance(content, bytes) else f"unreadable: {content}".encode()).digest()
+
+
 def _digest(entry: Entry) -> bytes:
     try:
-        return hashlib.sha256(entry.read()).digest()
+        return digest_of(entry.read())
     except UnreadableError as reason:
-        return hashlib.sha256(f"unreadable: {reason}".encode()).digest()
+        return digest_of(reason)
 
 
 def _places_by_stem(names: Sequence[str]) -> dict[str, list[int]]:
