@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Any, Protocol, TypeVar
 
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, require
 
 #: Part of a GPU that a worker asks for. A worker decodes and encodes on its one core while others use the GPU.
 GPU_SHARE = 0.25
@@ -59,9 +59,9 @@ def compute(
         chunks: returns the items in chunks, given the number of workers; few of them are taken ahead.
         in_order: yield the results in the order of the items. Few are held back, as workers wait for a late chunk.
 
-    Raises ImpastoError if workers cannot be started.
+    Raises ImpastoError if ``impasto[ray]`` is not installed or workers cannot be started.
     """
-    import ray
+    ray = require("ray", "ray")
 
     logging.getLogger("ray").setLevel(logging.WARNING)
     ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)

@@ -24,6 +24,10 @@ SIZE = 256
 SAMPLE = 400
 
 
+#: The fields that all statistics have; a set of its own for each of them would take more memory than its numbers.
+_FIELDS = {"name", *STATISTICS}
+
+
 @dataclass(frozen=True)
 class Scan:
     """Measurements of a data set.
@@ -107,7 +111,7 @@ def scan_source(
     return Scan(
         inventory=inventory,
         statistics=[
-            ImageStatistics.model_validate({"name": name} | dict(zip(STATISTICS, each, strict=True)))
+            ImageStatistics.model_construct(_FIELDS, name=name, **dict(zip(STATISTICS, each, strict=True)))
             for name, each in zip(names, rows, strict=True)
         ],
         histogram=measured.histogram / measured.histogram.sum(axis=1, keepdims=True),

@@ -168,9 +168,10 @@ def open_remote_source(spec: str) -> ImageSource:
     """Open a folder, a zip, a file or a glob pattern, as a path or an address, whose files any machine can read. The
     entries are those of :func:`impasto.data.sources.open_source`, in the same order.
 
-    Raises ImpastoError as that does, if fsspec is not installed, and for TFRecords.
+    Raises ImpastoError as that does, if ``impasto[ray]`` is not installed, and for TFRecords.
     """
-    require("fsspec", "ray")
+    for package in ("fsspec", "ray"):
+        require(package, "ray")
     photos = list(find_photos([spec]))
     if not photos:
         raise ImpastoError(f"{spec} contains no image: give a folder or a zip with images.")

@@ -168,8 +168,9 @@ def write_page(exploration: Exploration, images: Sequence[Images], out: Path) ->
 
 
 def _write_record(exploration: Exploration, out: Path) -> None:
-    with atomic_write(out / RECORD) as file:
-        file.write_bytes(to_json(exploration, indent=1) + b"\n")
+    with atomic_write(out / RECORD) as part, part.open("wb") as file:
+        file.write(to_json(exploration, indent=1))
+        file.write(b"\n")
 
 
 def draw(exploration: Exploration, images: Sequence[Images]) -> dict[str, Plot]:
