@@ -37,8 +37,11 @@ class Scores(BaseModel, frozen=True):
 
     @property
     def counts(self) -> str:
-        """Numbers of fakes and reals: ``256 v 270``."""
-        return f"{self.fakes:,} v {self.reals:,}"
+        """Numbers of fakes and reals: ``256 v 270``, with those of a sample."""
+        all_of_them = f"{self.fakes:,} v {self.reals:,}"
+        if self.sample is None:
+            return all_of_them
+        return f"{all_of_them}, sample of {self.sample[0]:,} v {self.sample[1]:,}"
 
     def label(self, metric: str) -> str:
         """Return a metric's name with its network: ``KID[efficientnet-lite0]``; FD of the FID network is FID."""
