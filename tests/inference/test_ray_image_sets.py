@@ -70,7 +70,10 @@ def test_folders_zips_packs_and_addresses_score_as_by_the_local_engine(
     files = MemoryFileSystem()
     try:
         files.pipe_file("/bucket/reals.zip", (images / "reals.zip").read_bytes())
-        impasto("evaluate", "packed", "--against", "memory://bucket/reals.zip", "--out", "ray", "--engine", "ray")
+        for path in (images / "packed").iterdir():
+            files.put_file(str(path), f"/bucket/packed/{path.name}")
+        addresses = ("memory://bucket/packed", "--against", "memory://bucket/reals.zip")
+        impasto("evaluate", *addresses, "--out", "ray", "--engine", "ray")
         assert result(images / "ray")["scores"] == result(images / "local")["scores"]
     finally:
         files.rm("/", recursive=True)

@@ -10,6 +10,7 @@ import torch
 
 from impasto.config.types import Progress
 from impasto.data.pixel_store import PixelStore
+from impasto.data.places import is_address
 from impasto.device import choose_device
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder, user_path
@@ -83,7 +84,13 @@ def evaluate(
         require_own(folder, OWN_FILES, RECORD)
     torch_device = choose_device(device)
     names = list(dict.fromkeys([networks] if isinstance(networks, str) else networks))
-    fake, real = resolve(str(fakes), device, reverse=reverse), resolve(str(against), device)
+
+    def resolve_set(spec: str | Path, *, reverse: bool = False) -> Resolved:
+        if engine == "ray" and is_address(str(spec)) and opens_on_cluster(str(spec)):
+            return str(spec)
+        return resolve(str(spec), device, reverse=reverse)
+
+    fake, real = resolve_set(fakes, reverse=reverse), resolve_set(against)
     if isinstance(fake, Translator) and photos is None:
         raise ImpastoError(
             f"{fakes} is a translation model ({fake.card.domains}): give {fake.card.source} to translate (--photos)."
@@ -107,7 +114,8 @@ def evaluate(
     _log.info("Comparing %s with %s at %d×%d pixels …", fakes, against, side, side)
     sources: FileImages | None = None
     if isinstance(fake, Translator):
-        found = resolve(str(photos), device)
+        assert photos is not None
+        found = resolve_set(photos)
         if isinstance(found, Translator):
             raise ImpastoError(f"{photos} is a translation model: give images to translate (--photos).")
         source_images = open_set(found, str(photos), count or GENERATED, seed)

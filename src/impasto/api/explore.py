@@ -14,6 +14,7 @@ from impasto._version import __version__
 from impasto.config.recipe import Recipe
 from impasto.config.types import Features, Pixels, Progress
 from impasto.data.pixel_store import PixelStore, is_pack
+from impasto.data.places import is_address
 from impasto.data.sources import ImageSource, open_source
 from impasto.device import Precision, choose_device, choose_precision, out_of_memory
 from impasto.exploration.image_statistics import decibels, describe_differences, percentiles
@@ -100,12 +101,12 @@ def explore(
     chosen_precision = choose_precision(precision, chosen_device)
     remote: dict[str, ImageSource] = {}
     for source in (paintings, *([photos] if photos is not None else [])):  # report a mistyped one before any is read
-        if engine == "ray" and opens_on_cluster(source) and not is_pack(source):
+        if engine == "ray" and opens_on_cluster(source):
             remote[source] = open_remote_source(source)
         elif not is_pack(source):
             with open_source(source):
                 pass
-    size = common_size(paintings, *([photos] if photos is not None else []))
+    size = common_size(*(source for source in (paintings, photos) if source is not None and source not in remote))
     network = open_feature_extractor(DEFAULT, chosen_device)
     explored = [_explore_domain("paintings", paintings, size, crop_frames, network, progress, remote.get(paintings))]
     if photos is not None:
@@ -114,7 +115,9 @@ def explore(
     first, second = domains[0], domains[1] if photos is not None else None
     gap = None if second is None else _gap(first, second, explored[0][2], explored[1][2])
     used = [paintings, *([photos] if photos is not None and (given_recipe is None or given_recipe.translates) else [])]
-    packed = min((PixelStore.open(source).size for source in used if is_pack(source)), default=None)
+    packed = min(
+        (PixelStore.open(source).size for source in used if source not in remote and is_pack(source)), default=None
+    )
     chosen, settings = choose_recipe(short_sides(first), photos is not None, chosen_device, recipe, packed=packed)
     speeds = _estimate_speeds(chosen, chosen_device, chosen_precision)
     exploration = Exploration(
@@ -153,6 +156,7 @@ def _explore_domain(
         {
             "role": role,
             "inventory": scan.inventory.model_copy(update={"source": source}),  # a pack stores its original source
+            "at_address": remote is not None and is_address(source),
             "statistics": [
                 each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
                 for each in scan.statistics

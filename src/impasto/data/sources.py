@@ -85,6 +85,8 @@ class ImageSource:
         data: keep few of them."""
         if self._chosen is None:
             return self._all()
+        if not any(isinstance(file, ParquetFile) or is_tfrecord(file.name) for file in self._files):
+            return (file.entry() for file in self.files())
         chosen = set(self._chosen)
         return (entry for number, entry in enumerate(self._all()) if number in chosen)
 
@@ -97,18 +99,13 @@ class ImageSource:
             else:
                 yield file.entry()
 
-    def files(self) -> list[File]:
-        """Return its files in the order of the entries; a TFRecord or a parquet file is one."""
-        return self._files
+    def files(self) -> Iterator[File]:
+        """Yield its files in the order of the entries; a TFRecord or a parquet file is one."""
+        return iter(self._files) if self._chosen is None else (self._files[number] for number in self._chosen)
 
     def choose(self, numbers: Sequence[int]) -> None:
-        """Keep the entries with those numbers, ascending from 0, and forget all other files."""
-        self._chosen = None
-        if self._count() == len(self._files):  # every file is one entry
-            self._files = [self._files[number] for number in numbers]
-        else:
-            self._chosen = numbers
-        self.total = len(numbers)
+        """Leave out all entries but those with these numbers, ascending from 0."""
+        self._chosen, self.total = numbers, len(numbers)
 
     def leave_out(self, folder: Path) -> None:
         """Exclude the files inside ``folder``."""

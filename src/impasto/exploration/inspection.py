@@ -59,7 +59,7 @@ def inspect_images(source: str, names: Collection[str], remote: ImageSource | No
     """
     found, wanted = Inspection(), frozenset(names)
     with ExitStack() as stack:
-        if is_pack(source):
+        if remote is None and is_pack(source):
             images = _pack(source, wanted)
         else:
             images = _source(stack.enter_context(open_source(source)) if remote is None else remote, wanted)

@@ -80,7 +80,7 @@ def scan_source(
         ImpastoError: the source has no usable image.
     """
     measured = _Accumulator()
-    if is_pack(source):
+    if remote is None and is_pack(source):
         store = load_images(source, size, crop_frames=crop_frames)
         inventory = store.inventory
         for done, image in enumerate(store.pixels, 1):
@@ -152,7 +152,7 @@ def load_squares(
 ) -> dict[str, Pixels]:
     """Return the squares of some images by name, decoded again; of the open source ``remote`` if it is given."""
     wanted = set(names)
-    if is_pack(source):
+    if remote is None and is_pack(source):
         store = PixelStore.open(source)
         found = zip(store.names, store.pixels, strict=True)
         return {name: _resize(image, size) for name, image in found if name in wanted}

@@ -1,6 +1,7 @@
 """Image files and packs whose features are computed by the workers of a Ray cluster."""
 
 import hashlib
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +14,12 @@ from numpy.typing import NDArray
 
 from impasto.config.types import Features, Floats, Pixels, Progress
 from impasto.data.entry import Entry, File, UnreadableError, raise_unreadable
-from impasto.data.pixel_store import PixelStore
+from impasto.data.pack_files import INDEX
+from impasto.data.pixel_store import PixelStore, is_pack, local
+from impasto.data.places import access_errors, is_address, open_place
 from impasto.data.preprocess import Square, decode_squares
 from impasto.data.sources import ImageSource
+from impasto.files import user_path
 from impasto.inference.remote_photos import open_remote_source
 from impasto.metrics.checkerboard import Spectrum, periodogram
 from impasto.metrics.feature_extractors import FeatureExtractor
@@ -38,7 +42,7 @@ class FeatureTask:
     network: str
     weights: Path | None
     size: int
-    pack: Path | None = None
+    pack: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,15 @@ class Measured:
 
 
 def opens_on_cluster(spec: str) -> bool:
-    """Whether workers can read a source: no list, and none that impasto downloads or includes."""
-    return spec != "-" and not spec.startswith(("sample:", "kaggle:", "hf:"))
+    """Whether workers can read a source's image files: it is no pack or list, and none that is downloaded or bundled.
+
+    Raises ImpastoError for an address that cannot be opened.
+    """
+    if is_address(spec):
+        place = open_place(spec)
+        with access_errors(spec):
+            return not place.files.isfile(posixpath.join(place.path, INDEX))
+    return spec != "-" and not spec.startswith(("sample:", "kaggle:", "hf:")) and not is_pack(spec)
 
 
 def open_cluster_set(
@@ -84,7 +95,8 @@ def open_cluster_set(
         networks: how workers open them.
     """
     if isinstance(resolved, PixelStore):
-        return ClusterStoreImages(resolved, Path(spec).expanduser().resolve(), size, count, networks)
+        path = spec if is_address(spec) else str(user_path(local(spec)).resolve())
+        return ClusterStoreImages(resolved, path, size, count, networks)
     return ClusterFileImages(open_remote_source(resolved), size, count, networks)
 
 
@@ -115,9 +127,9 @@ class ClusterFileImages(FileImages):
 
 
 class ClusterStoreImages(StoreImages):
-    """Images of a pack, on a disk that all workers share. Features are not cached."""
+    """Images of a pack, at an address or on a disk that all workers share. Features are not cached."""
 
-    def __init__(self, store: PixelStore, path: Path, size: int, count: int | None, networks: Networks) -> None:
+    def __init__(self, store: PixelStore, path: str, size: int, count: int | None, networks: Networks) -> None:
         super().__init__(store, size, count)
         self._path, self._networks = path, networks
 

@@ -172,7 +172,7 @@ def open_remote_source(spec: str) -> ImageSource:
     """
     for package in ("fsspec", "ray"):
         require(package, "ray")
-    photos = list(find_photos([spec]))
+    photos = sorted(find_photos([spec]), key=lambda photo: natural_key(photo.name))
     if not photos:
         raise ImpastoError(f"{spec} contains no image: give a folder or a zip with images.")
     if any(is_tfrecord(photo.name) for photo in photos):
