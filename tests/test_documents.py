@@ -53,6 +53,8 @@ SKIPPED = {
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
     "impasto export ": "traces for a minute; tests/interop/test_onnx.py exports small networks",
     "impasto paint photo.jpg --moods": "renders 300 images; tests/inference/test_mood_sheet.py runs it",
+    "impasto evaluate s3://": "needs a cluster and a bucket; tests/inference/test_ray_image_sets.py runs it",
+    "impasto explore s3://": "needs a cluster and a bucket; tests/exploration/test_ray_scan.py runs it",
     "impasto paint s3://": "needs a cluster and a bucket; tests/inference/test_ray_backend.py runs it",
 }
 

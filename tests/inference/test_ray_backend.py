@@ -1,6 +1,5 @@
 """On a cluster every photo is painted once, with the same result as locally, even if workers die."""
 
-import logging
 import os
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
-import psutil
 import pytest
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.memory import MemoryFileSystem
@@ -20,29 +18,19 @@ from PIL import Image
 
 from fixtures.command import Impasto
 from fixtures.noise_style import style
+from fixtures.ray_cluster import ray_cluster, ray_workers
 from fixtures.translators import translator
 from fixtures.videos import audio_packets, read_video, scene, write_video
 from impasto.inference import ray_backend
-from impasto.inference.ray_backend import GPU_SHARE, Result, Row, Worker, _workers
+from impasto.inference.ray_backend import Result, Row, Worker
 
 COUNT = 240
 
 
 @pytest.fixture
-def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A cluster of two workers on this machine."""
-    import ray
-
-    monkeypatch.setenv("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(num_cpus=2, include_dashboard=False, logging_level=logging.ERROR, log_to_driver=False)
-    yield
-    ray.shutdown()
-
-
-def workers() -> list[psutil.Process]:
-    """The processes that paint."""
-    found = psutil.Process().children(recursive=True)
-    return [each for each in found if each.is_running() and "ray::Worker" in " ".join(each.cmdline())]
+def cluster() -> Iterator[None]:
+    with ray_cluster():
+        yield
 
 
 @pytest.mark.long
@@ -58,7 +46,7 @@ def test_a_killed_worker_loses_no_photo(impasto: Impasto, tmp_path: Path) -> Non
     def kill() -> None:
         while len(list((tmp_path / "out").rglob("*.png"))) < 15:
             time.sleep(0.01)
-        victim = workers()[0]
+        victim = ray_workers("Worker")[0]
         os.kill(victim.pid, signal.SIGKILL)
         killed.append(len(list((tmp_path / "out").rglob("*.png"))))
 
@@ -95,9 +83,9 @@ def test_a_photo_that_kills_its_workers_is_left_out(
     class Mortal(Worker):
         """Dies of a photo."""
 
-        def paint(self, rows: list[Row]) -> list[Result]:
-            results = super().paint(rows)
-            if any(row.photo.name == "7.png" for row in rows):
+        def work(self, items: list[Row]) -> list[Result]:
+            results = super().work(items)
+            if any(row.photo.name == "7.png" for row in items):
                 os._exit(1)
             return results
 
@@ -120,7 +108,7 @@ def here(impasto: Impasto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     translator(-1).save(tmp_path / "negative.safetensors")
     monkeypatch.setattr("torch.set_num_threads", lambda number: None)
     monkeypatch.setattr(
-        ray_backend, "_results", lambda task, rows: ((row, Worker(task).paint([row])[0]) for row in rows)
+        ray_backend, "_results", lambda task, rows: ((row, Worker(task).work([row])[0]) for row in rows)
     )
 
     def run(*arguments: object, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -232,19 +220,6 @@ def test_a_painting_that_cannot_be_moved_leaves_no_partial_file(
     done = here("a.png", "--out", "out", check=False)
     assert "its painting cannot be written (No space left on device)" in done.stderr
     assert not paintings(tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    ("resources", "count", "each"),
-    [
-        ({"CPU": 8.0}, 8, {"num_cpus": 1, "num_gpus": 0}),
-        ({"CPU": 64.0, "GPU": 2.0}, 8, {"num_cpus": 1, "num_gpus": GPU_SHARE}),
-        ({"CPU": 2.0, "GPU": 1.0}, 2, {"num_cpus": 1, "num_gpus": GPU_SHARE}),
-        ({}, 1, {"num_cpus": 1, "num_gpus": 0}),
-    ],
-)
-def test_workers_take_a_core_and_share_gpus(resources: dict[str, float], count: int, each: dict[str, float]) -> None:
-    assert _workers(resources) == (count, each)
 
 
 def test_an_unconditional_style_is_refused_on_a_cluster(impasto: Impasto, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from fixtures.invented_runs import evaluation
 from fixtures.parsed import plain
 from impasto.metrics.results import Evaluation, Scores, Value
-from impasto.reports.evaluation_text import VISIBLE_CHECKERBOARD, summarise
+from impasto.reports.evaluation_text import VISIBLE_CHECKERBOARD, format_sets, summarise
 
 
 def with_kid(kid: Value) -> Evaluation:
@@ -24,6 +24,15 @@ def test_fakes_are_distinguishable_beyond_two_standard_errors() -> None:
         assert "KID[net]" in said
         assert "90 fakes v 80 reals" in said
     assert "40 v 40" in far
+
+
+def test_the_numbers_of_a_sample_are_told() -> None:
+    kid = {"KID": Value(value=0.05, error=0.002)}
+    scores = Scores(network="net", size=64, fakes=90_000, reals=800, sample=(10_000, 800), values=kid)
+    (said,) = summarise(evaluation(scores=[scores]))
+    assert "10,000 fakes v 800 reals" in said and "90,000" not in said
+    assert format_sets(scores) == "FD: 90,000 fakes v 800 reals, others: 10,000 fakes v 800 reals evenly spaced"
+    assert scores.counts == "90,000 v 800, sample of 10,000 v 800"
 
 
 def test_precision_and_coverage_state_network_and_counts() -> None:

@@ -1,17 +1,21 @@
 """Public API of data exploration: ``explore``."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from impasto._version import __version__
 from impasto.config.recipe import Recipe
-from impasto.config.types import Features, Progress
+from impasto.config.types import Features, Pixels, Progress
 from impasto.data.pixel_store import PixelStore, is_pack
-from impasto.data.sources import open_source
+from impasto.data.places import is_address
+from impasto.data.sources import ImageSource, open_source
 from impasto.device import Precision, choose_device, choose_precision, out_of_memory
 from impasto.exploration.image_statistics import decibels, describe_differences, percentiles
 from impasto.exploration.inspection import Inspection, inspect_images
@@ -33,6 +37,8 @@ from impasto.exploration.similarity import (
 from impasto.exploration.speed import SpeedEstimate, estimate_speed
 from impasto.exploration.watermarks import common_watermarks
 from impasto.files import make_folder, require_folder, user_path
+from impasto.inference.ray_image_sets import opens_on_cluster
+from impasto.inference.remote_photos import open_remote_source
 from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_feature_extractor
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
@@ -56,6 +62,7 @@ def explore(
     photos: str | None = None,
     recipe: str | None = None,
     crop_frames: bool = False,
+    engine: Literal["here", "ray"] = "here",
     device: str = "auto",
     precision: str = "auto",
     progress: Progress | None = None,
@@ -71,6 +78,8 @@ def explore(
         photos: photos for image-to-image translation, in the same formats.
         recipe: name or YAML file of the recipe to train; by default chosen from the images and the device.
         crop_frames: crop borders, mounts and frames of the paintings first.
+        engine: ``ray`` measures image files on a Ray cluster; they may be addresses that fsspec supports. Packs are
+            measured here.
         device: "auto", "cpu", "cuda" …, as for training.
         precision: as for training.
         progress: called with the number of images done and their total, first while reading, then while extracting
@@ -90,20 +99,25 @@ def explore(
     given_recipe = Recipe.load(recipe) if recipe is not None else None
     chosen_device = choose_device(device)
     chosen_precision = choose_precision(precision, chosen_device)
-    for source in (paintings, *([photos] if photos is not None else [])):
-        if not is_pack(source):
-            with open_source(source):  # report a mistyped source before the other is read
+    remote: dict[str, ImageSource] = {}
+    for source in (paintings, *([photos] if photos is not None else [])):  # report a mistyped one before any is read
+        if engine == "ray" and opens_on_cluster(source):
+            remote[source] = open_remote_source(source)
+        elif not is_pack(source):
+            with open_source(source):
                 pass
-    size = common_size(paintings, *([photos] if photos is not None else []))
+    size = common_size(*(source for source in (paintings, photos) if source is not None and source not in remote))
     network = open_feature_extractor(DEFAULT, chosen_device)
-    explored = [_explore_domain("paintings", paintings, size, crop_frames, network, progress)]
+    explored = [_explore_domain("paintings", paintings, size, crop_frames, network, progress, remote.get(paintings))]
     if photos is not None:
-        explored.append(_explore_domain("photos", photos, size, False, network, progress))
+        explored.append(_explore_domain("photos", photos, size, False, network, progress, remote.get(photos)))
     domains = [domain for domain, _, _ in explored]
     first, second = domains[0], domains[1] if photos is not None else None
     gap = None if second is None else _gap(first, second, explored[0][2], explored[1][2])
     used = [paintings, *([photos] if photos is not None and (given_recipe is None or given_recipe.translates) else [])]
-    packed = min((PixelStore.open(source).size for source in used if is_pack(source)), default=None)
+    packed = min(
+        (PixelStore.open(source).size for source in used if source not in remote and is_pack(source)), default=None
+    )
     chosen, settings = choose_recipe(short_sides(first), photos is not None, chosen_device, recipe, packed=packed)
     speeds = _estimate_speeds(chosen, chosen_device, chosen_precision)
     exploration = Exploration(
@@ -122,12 +136,18 @@ def explore(
 
 
 def _explore_domain(
-    role: str, source: str, size: int, crop_frames: bool, network: FeatureExtractor, progress: Progress | None
+    role: str,
+    source: str,
+    size: int,
+    crop_frames: bool,
+    network: FeatureExtractor,
+    progress: Progress | None,
+    remote: ImageSource | None,
 ) -> tuple[Domain, Images, Features]:
     """Return the results for one domain, its images for the report, and the features of its sample."""
-    scan = scan_source(source, size, crop_frames=crop_frames, progress=progress)
+    scan = scan_source(source, size, crop_frames=crop_frames, progress=progress, remote=remote)
     features = extract(network, scan.squares, progress and (lambda done: progress(done, len(scan.squares))))
-    inspection = _inspect_sample(role, source, scan)
+    inspection = _inspect_sample(role, source, scan, remote)
     names = scan.names
     palettes = {name: palette(square) for name, square in zip(names, scan.squares, strict=True)}
     most, least = typical_and_outliers(features, TYPICAL)
@@ -136,6 +156,7 @@ def _explore_domain(
         {
             "role": role,
             "inventory": scan.inventory.model_copy(update={"source": source}),  # a pack stores its original source
+            "at_address": remote is not None and is_address(source),
             "statistics": [
                 each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
                 for each in scan.statistics
@@ -160,14 +181,15 @@ def _explore_domain(
             ],
         }
     )
-    return domain, _images(scan, inspection, features, vectors, source, size, crop_frames), features
+    loaded = partial(load_squares, source, size=size, crop_frames=crop_frames, remote=remote)
+    return domain, _images(scan, inspection, features, vectors, loaded), features
 
 
-def _inspect_sample(role: str, source: str, scan: Scan) -> Inspection:
+def _inspect_sample(role: str, source: str, scan: Scan, remote: ImageSource | None) -> Inspection:
     """Inspect evenly spaced images for frames and watermarks."""
     count = len(scan.statistics)
     indices = np.linspace(0, count - 1, min(INSPECTED[role], count)).round().astype(int)
-    return inspect_images(source, [scan.statistics[index].name for index in indices])
+    return inspect_images(source, [scan.statistics[index].name for index in indices], remote)
 
 
 def _estimate_speeds(recipe: Recipe, device: torch.device, precision: Precision) -> dict[str, SpeedEstimate]:
@@ -181,9 +203,13 @@ def _estimate_speeds(recipe: Recipe, device: torch.device, precision: Precision)
 
 
 def _images(
-    scan: Scan, inspection: Inspection, features: Features, vectors: Features, source: str, size: int, crop_frames: bool
+    scan: Scan,
+    inspection: Inspection,
+    features: Features,
+    vectors: Features,
+    load: Callable[[list[str]], dict[str, Pixels]],
 ) -> Images:
-    """Return the images of a domain for the report."""
+    """Return the images of a domain for the report; ``load`` decodes more of them by name."""
     shown = dict(zip(scan.names, scan.squares, strict=True))
     exact = [(each.of, each.name) for each in scan.inventory.duplicates[:MAX_PAIRS]]
     pairs = exact + scan.inventory.near_duplicates[:MAX_PAIRS]
@@ -191,7 +217,7 @@ def _images(
     by_pixels, by_features = similarity(vectors), similarity(features)
     order_pixels, order_features = cluster_order(by_pixels), cluster_order(by_features)
     return Images(
-        shown=shown | (load_squares(source, missing, size, crop_frames) if missing else {}),
+        shown=shown | (load(missing) if missing else {}),
         pixels_matrix=by_pixels[np.ix_(order_pixels, order_pixels)],
         features_matrix=by_features[np.ix_(order_features, order_features)],
         order_pixels=order_pixels,

@@ -1,7 +1,7 @@
 """Commands `evaluate` and `compare`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -28,7 +28,12 @@ def evaluate(
         typer.Option(help="Source images of the fakes, under the same names, or photos for a translation style."),
     ] = None,
     count: Annotated[
-        int | None, typer.Option(min=2, help="Maximum images of each set (default 10,000; 1,000 made by a style).")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Maximum images of each set (default 10,000; 1,000 made by a style). Of more than 10,000, FD compares "
+            "all, the other metrics an evenly spaced sample.",
+        ),
     ] = None,
     size: Annotated[
         int | None,
@@ -43,6 +48,10 @@ def evaluate(
     weights: Annotated[
         Path | None, typer.Option(help="File with the weights of inception-2015 (default: download).")
     ] = None,
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="ray: compute the features of files and packs on a Ray cluster, RAY_ADDRESS or a local one."),
+    ] = "here",
     device: Device = "auto",
 ) -> None:
     """Score images against real images: KID, FD, precision, recall and more, and test for memorisation."""
@@ -63,6 +72,7 @@ def evaluate(
             reverse=reverse,
             intervals=intervals,
             weights=weights,
+            engine=engine,
             device=device,
             progress=advance,
         )

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,10 @@ def explore(
         str | None, typer.Option(help="Recipe to estimate for; by default one that fits the data.")
     ] = None,
     crop_frames: CropFrames = False,
+    engine: Annotated[
+        Literal["here", "ray"],
+        typer.Option(help="ray: measure image files on a Ray cluster, also at addresses (s3://…)."),
+    ] = "here",
     device: Device = "auto",
 ) -> None:
     """Inspect data sets before training: statistics, issues, recommendations, and training time."""
@@ -64,6 +68,7 @@ def explore(
             photos=photos,
             recipe=recipe,
             crop_frames=crop_frames,
+            engine=engine,
             device=device,
             progress=advance,
         )

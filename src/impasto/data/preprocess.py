@@ -150,6 +150,7 @@ def build_inventory(
     crop_frames: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    outcomes: Iterator[Square | LeftOut] | None = None,
 ) -> Inventory:
     """Decode all entries of a source, pass each distinct image on, and return the inventory of the source.
 
@@ -160,12 +161,13 @@ def build_inventory(
         crop_frames: crop borders, mounts and frames first.
         workers: number of threads; by default the number of processors.
         progress: called with the number of entries done and their total (None if unknown).
+        outcomes: of all entries in order, if they are decoded elsewhere.
 
     Raises:
         ImpastoError: the source has no usable image.
     """
     builder = _InventoryBuilder(source, size, add)
-    collect(source, builder, crop_frames=crop_frames, workers=workers, progress=progress)
+    collect(source, builder, crop_frames=crop_frames, workers=workers, progress=progress, outcomes=outcomes)
     return builder.inventory
 
 
@@ -176,9 +178,10 @@ def collect(
     crop_frames: bool = False,
     workers: int | None = None,
     progress: Progress | None = None,
+    outcomes: Iterator[Square | LeftOut] | None = None,
 ) -> None:
     """Decode all entries of a source for a collector; other arguments and errors as in :func:`build_inventory`."""
-    squares = decode_squares(source.entries(), collector.summary.size, crop_frames, workers)
+    squares = outcomes or decode_squares(source.entries(), collector.summary.size, crop_frames, workers)
     for done, outcome in enumerate(squares, 1):
         collector.take(outcome)
         if progress is not None:

@@ -77,11 +77,20 @@ class ImageSource:
         self.junk = junk
         self._files = files
         self._close = close
+        self._chosen: Sequence[int] | None = None
         self.total = self._count()
 
     def entries(self) -> Iterator[Entry]:
         """Yield every entry in natural order of the names of files. Entries of a TFRecord or a parquet file hold their
         data: keep few of them."""
+        if self._chosen is None:
+            return self._all()
+        if not any(isinstance(file, ParquetFile) or is_tfrecord(file.name) for file in self._files):
+            return (file.entry() for file in self.files())
+        chosen = set(self._chosen)
+        return (entry for number, entry in enumerate(self._all()) if number in chosen)
+
+    def _all(self) -> Iterator[Entry]:
         for file in self._files:
             if is_tfrecord(file.name):
                 yield from read_tfrecord(file)
@@ -89,6 +98,14 @@ class ImageSource:
                 yield from read_parquet(file)
             else:
                 yield file.entry()
+
+    def files(self) -> Iterator[File]:
+        """Yield its files in the order of the entries; a TFRecord or a parquet file is one."""
+        return iter(self._files) if self._chosen is None else (self._files[number] for number in self._chosen)
+
+    def choose(self, numbers: Sequence[int]) -> None:
+        """Leave out all entries but those with these numbers, ascending from 0."""
+        self._chosen, self.total = numbers, len(numbers)
 
     def leave_out(self, folder: Path) -> None:
         """Exclude the files inside ``folder``."""

@@ -13,7 +13,7 @@ from impasto.data.border_crop import Box, find_content_box
 from impasto.data.decode import decode
 from impasto.data.entry import UnreadableError
 from impasto.data.pixel_store import PixelStore, is_pack
-from impasto.data.sources import open_source
+from impasto.data.sources import ImageSource, open_source
 from impasto.exploration.contact_sheet import Crop
 from impasto.exploration.results import DetectedFrame, RelativeBox, Watermark
 from impasto.exploration.watermarks import find_watermarks
@@ -44,7 +44,7 @@ class _Findings:
     watermark_crops: list[Crop]
 
 
-def inspect_images(source: str, names: Collection[str]) -> Inspection:
+def inspect_images(source: str, names: Collection[str], remote: ImageSource | None = None) -> Inspection:
     """Search the images of a source with the given names for frames, and inside these for watermarks.
 
     Unreadable images and unknown names are skipped.
@@ -52,13 +52,17 @@ def inspect_images(source: str, names: Collection[str]) -> Inspection:
     Args:
         source: any source of :func:`impasto.data.sources.open_source`, or a pack.
         names: of the images to inspect.
+        remote: the open source, if it is not one of these.
 
     Raises:
         ImpastoError: the source cannot be opened.
     """
     found, wanted = Inspection(), frozenset(names)
     with ExitStack() as stack:
-        images = _pack(source, wanted) if is_pack(source) else _source(source, wanted, stack)
+        if remote is None and is_pack(source):
+            images = _pack(source, wanted)
+        else:
+            images = _source(stack.enter_context(open_source(source)) if remote is None else remote, wanted)
         for name, pixels in images:  # sequential: the work is many short numpy calls that hold the GIL
             findings = _inspect(name, pixels)
             if findings.frame:
@@ -77,11 +81,11 @@ def _pack(source: str, wanted: frozenset[str]) -> Iterator[_NamedImage]:
             yield name, partial(np.asarray, pixels)
 
 
-def _source(source: str, wanted: frozenset[str], stack: ExitStack) -> Iterator[_NamedImage]:
+def _source(source: ImageSource, wanted: frozenset[str]) -> Iterator[_NamedImage]:
     def pixels(read: Callable[[], bytes]) -> NDArray[np.uint8]:
         return np.asarray(decode(read(), MIN_SIDE).image)
 
-    for entry in stack.enter_context(open_source(source)).entries():
+    for entry in source.entries():
         if entry.name in wanted:
             yield entry.name, partial(pixels, entry.read)
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 from impasto.config.recipe import Recipe
-from impasto.data.pixel_store import is_pack
 from impasto.errors import require
 from impasto.exploration.phrases import count_noun, describe_position, first_names, has_or_have
 from impasto.exploration.results import THIN_FRAME, Domain, Recommendation, RelativeBox
@@ -55,7 +54,7 @@ def frames(domain: Domain) -> Iterator[Recommendation]:
             action=f"Check the frames that were detected around {domain.role} before you crop them.",
             reason=f"Only {found} may have one, so few that all may be false positives: {first_names(names)}.",
         )
-    elif is_pack(domain.inventory.source):
+    elif domain.is_pack:
         yield Recommendation(
             action=f"Pack the {domain.role} again with --crop-frames.",
             reason=f"{found} {has_or_have(names)} a border, mount or frame, which the model would learn.{thin} Frames "

@@ -9,7 +9,6 @@ import numpy as np
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
 from impasto.data.loader import FEW_IMAGES
-from impasto.data.pixel_store import is_pack
 from impasto.exploration.results import Domain
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def min_pack_size(recipe: Recipe) -> int:
 def short_sides(domain: Domain) -> list[int]:
     """Return the shorter sides that training has, in pixels: for a pack at most its size."""
     sides = [image.short_side for image in domain.inventory.pictures]
-    return [min(side, domain.inventory.size) for side in sides] if is_pack(domain.inventory.source) else sides
+    return [min(side, domain.inventory.size) for side in sides] if domain.is_pack else sides
 
 
 def largest_size(sides: Sequence[int]) -> int:

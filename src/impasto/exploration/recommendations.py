@@ -9,7 +9,6 @@ import numpy as np
 
 from impasto.config.recipe import Recipe
 from impasto.data.loader import FEW_HELDOUT, FEW_IMAGES, MIN_IMAGES
-from impasto.data.pixel_store import is_pack
 from impasto.exploration.issues import find_issues, frames_are_common
 from impasto.exploration.phrases import count_noun
 from impasto.exploration.recipe_choice import (
@@ -109,7 +108,7 @@ class _Plan:
         """Whether to crop frames: they are common, or have been cropped by this exploration. Never for packs."""
         inventory = self.paintings.inventory
         cropped = any(image.frame for image in inventory.pictures)
-        return not is_pack(inventory.source) and (cropped or frames_are_common(self.paintings))
+        return not self.paintings.is_pack and (cropped or frames_are_common(self.paintings))
 
     @property
     def heldout(self) -> int:
@@ -178,7 +177,12 @@ def _packs(plan: _Plan) -> Iterator[Recommendation]:
     """Packs that are smaller than the unchanged recipe needs."""
     for domain in plan.domains:
         inventory = domain.inventory
-        if not is_pack(inventory.source) or inventory.size >= (needed := min_pack_size(Recipe.load(plan.named))):
+        if domain.at_address:
+            yield Recommendation(
+                action=f"Download the {domain.role} before training.",
+                reason="Training reads images from disks, and only packs from addresses.",
+            )
+        if not domain.is_pack or inventory.size >= (needed := min_pack_size(Recipe.load(plan.named))):
             continue
         fits = min_pack_size(plan.recipe) <= inventory.size
         yield Recommendation(

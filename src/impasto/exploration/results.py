@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from impasto.data.inventory import Inventory
+from impasto.data.pixel_store import is_pack
 from impasto.metrics.results import Value
 
 #: A box in fractions of an image's width and height: left, top, right, bottom.
@@ -76,6 +77,7 @@ class Domain(BaseModel, frozen=True):
     Attributes:
         role: "paintings" or "photos".
         inventory: images and left-out files of the source.
+        at_address: whether the source is images at an address, which only workers of a cluster read.
         statistics: of every image.
         percentiles: by the names of the statistics in :class:`ImageStatistics`.
         histogram: 3 × 256, fraction of the pixels at each level, by channel.
@@ -94,6 +96,7 @@ class Domain(BaseModel, frozen=True):
 
     role: Literal["paintings", "photos"]
     inventory: Inventory
+    at_address: bool = False
     statistics: list[ImageStatistics]
     percentiles: dict[str, Percentiles]
     histogram: list[list[float]]
@@ -108,6 +111,11 @@ class Domain(BaseModel, frozen=True):
     typical: list[str]
     outliers: list[str]
     clusters: list[Cluster]
+
+    @property
+    def is_pack(self) -> bool:
+        """Whether the source is a pack."""
+        return not self.at_address and is_pack(self.inventory.source)
 
     @property
     def count(self) -> int:

@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from statistics import median_low
 from typing import Protocol
@@ -14,13 +14,14 @@ from impasto.config.types import Pixels
 from impasto.data.decode import image_size
 from impasto.data.entry import Entry, UnreadableError
 from impasto.data.pixel_store import PixelStore, is_pack
-from impasto.data.sources import open_source
+from impasto.data.sources import ImageSource, open_source
 from impasto.errors import ImpastoError
 from impasto.inference.load import load
 from impasto.inference.sampler import BATCH, Sampler
 from impasto.inference.translator import Translator
 from impasto.metrics.features import CPU_BLOCK
-from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages
+from impasto.metrics.image_sets import FileImages, ImageSet, StoreImages, count_distinct
+from impasto.metrics.moments import sample_numbers
 from impasto.metrics.results import ImageSetSummary
 from impasto.style import Card, find_style
 
@@ -28,6 +29,8 @@ from impasto.style import Card, find_style
 GENERATED = 1_000
 #: Largest default side at which image files are compared: that of the Kaggle competition.
 MAX_SIDE = 256
+#: Bytes of the digest of a generated image.
+DIGEST = 16
 #: Files opened to find a folder's image size.
 PROBED = 64
 
@@ -50,10 +53,14 @@ class _StyleImages(ImageSet):
 
     def __init__(self, name: str, size: int, count: int) -> None:
         self.name, self.size, self.count = name, size, count
-        self._digests: set[bytes] = set()
+        self._digests = bytearray()
 
-    def _record(self, image: Pixels) -> None:
-        self._digests.add(hashlib.blake2b(image.tobytes(), digest_size=16).digest())
+    def _recorded(self, images: Iterable[Pixels]) -> Iterator[Pixels]:
+        """Yield all images, and record their digests."""
+        self._digests.clear()
+        for image in images:
+            self._digests += hashlib.blake2b(image.tobytes(), digest_size=DIGEST).digest()
+            yield image
 
     def _summary(
         self, domains: str, *, there: int, scored: int, left_out: Iterable[tuple[str, str]] = ()
@@ -63,7 +70,7 @@ class _StyleImages(ImageSet):
             domains=domains,
             there=there,
             scored=scored,
-            duplicates=scored - len(self._digests),
+            duplicates=scored - count_distinct(self._digests, DIGEST),
             left_out=list(left_out),
         )
 
@@ -76,21 +83,20 @@ class GeneratedImages(_StyleImages):
         self.sampler, self.seed = sampler, seed
 
     def stream(self) -> Iterator[Pixels]:
-        for image in self.sampler.stream(self.count, self.seed):
-            self._record(image)
+        for image in self._recorded(self.sampler.stream(self.count, self.seed)):
             yield self._resized(image)
 
-    def pick(self, numbers: Iterable[int]) -> Pixels:
-        wanted, found = list(map(int, numbers)), dict[int, Pixels]()
-        for first in sorted({number - number % BATCH for number in wanted}):  # each batch is generated once
-            found |= {number: image for number, image in self._batch(first) if number in wanted}
-        return np.stack([self._resized(found[number]) for number in wanted])
+    def _load(self, readable: Sequence[int]) -> Pixels:
+        found = dict[int, Pixels]()
+        for first in sorted({number - number % BATCH for number in readable}):  # each batch is generated once
+            found |= {number: image for number, image in self._batch(first) if number in readable}
+        return np.stack([self._resized(found[number]) for number in readable])
 
     def _batch(self, first: int) -> Iterator[tuple[int, Pixels]]:
         return enumerate(self.sampler.stream(BATCH, self.seed, first), first)
 
     def names(self) -> list[str]:
-        return [f"{number:05d}" for number in range(self.count)]
+        return [f"{number:05d}" for number in sample_numbers(self.count)]
 
     def summary(self) -> ImageSetSummary:
         return self._summary(self.sampler.card.domains, there=self.count, scored=self.count)
@@ -109,13 +115,10 @@ class TranslatedImages(_StyleImages):
         self.translator, self.sources = translator, sources
 
     def stream(self) -> Iterator[Pixels]:
-        for _, images in self.pairs():
-            for image in images:
-                self._record(image)
-                yield image
+        return self._recorded(image for _, images in self.pairs() for image in images)
 
-    def pick(self, numbers: Iterable[int]) -> Pixels:
-        return self.translator.paint_pixels(self.sources.pick(numbers))
+    def _load(self, readable: Sequence[int]) -> Pixels:
+        return self.translator.paint_pixels(self.sources._load(readable))
 
     def pairs(self) -> Iterator[tuple[Pixels, Pixels]]:
         sources = self.sources.stream()
@@ -147,11 +150,11 @@ def resolve(spec: str, device: str, *, reverse: bool = False) -> Resolved:
     return PixelStore.open(spec) if is_pack(spec) else spec
 
 
-def native_size(resolved: Resolved) -> int:
+def native_size(resolved: Resolved, open_files: Callable[[str], ImageSource] = open_source) -> int:
     """Return the side of its images in pixels; for files, the median shorter side of the first, at most 256."""
     if not isinstance(resolved, str):
         return resolved.size
-    with open_source(resolved) as source:
+    with open_files(resolved) as source:
         sides = [side for side in map(_short_side, islice(source.entries(), PROBED)) if side]
     return min(median_low(sides), MAX_SIDE) if sides else MAX_SIDE
 

@@ -1,15 +1,13 @@
 """Batch translation on a Ray cluster, between any locations that fsspec supports."""
 
-import logging
-import math
 import posixpath
 import tempfile
 import uuid
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from itertools import chain, count, islice
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,17 +24,14 @@ from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format, output_s
 from impasto.inference.remote_manifest import UNFINISHED, RemoteManifest, open_remote_manifest
 from impasto.inference.remote_photos import RemotePhoto, find_photos
 from impasto.inference.share_done import PhotoProgress
+from impasto.ray_pool import DEATHS, PoolWorker, compute
 from impasto.style import Style
 
 if TYPE_CHECKING:
     from impasto.inference.video.translate import VideoOutcome, VideoResult
 
-#: Part of a GPU that a worker asks for. A worker decodes and encodes on its one core while others use the GPU.
-GPU_SHARE = 0.25
 #: Most photos that a worker gets at a time; a worker that dies loses these at most.
 CHUNK = 16
-#: Workers that may die of one photo before it is left out, or before they have started.
-DEATHS = 3
 
 
 @dataclass(frozen=True)
@@ -183,61 +178,9 @@ def _suffix(photo: RemotePhoto, format: Format) -> str:
 
 
 def _results(task: Task, rows: Iterator[Row]) -> Iterator[tuple[Row, Result]]:
-    """Yield the result of every row, in the order in which they are done. Each worker has one chunk at a time."""
-    import ray
-
-    logging.getLogger("ray").setLevel(logging.WARNING)
-    ray.init(ignore_reinit_error=True, include_dashboard=False, logging_level=logging.WARNING)
-    workers, resources = _workers(ray.cluster_resources())
-    kind, sent = ray.remote(Worker).options(**resources), ray.put(task)
-    chunks, again = _chunks(rows, workers), deque[list[Row]]()
-    first = deque(islice(chunks, workers))
-    calls = dict[Any, tuple[Any, list[Row]]]()  # the worker and the chunk of each; no chunk while it starts
-    failed, more = 0, True
-
-    def start() -> None:
-        worker: Any = kind.remote(sent)
-        calls[worker.start.remote()] = worker, []
-
-    for _ in first:
-        start()
-    try:
-        while more or again or any(chunk for _, chunk in calls.values()):
-            (call,), _ = ray.wait(list(calls))
-            worker, chunk = calls.pop(call)
-            try:
-                results = ray.get(call)
-            except ray.exceptions.RayActorError as error:
-                failed = 0 if chunk else failed + 1
-                if failed == DEATHS:
-                    raise ImpastoError(f"Workers cannot be started: {str(error).splitlines()[-1].strip()}") from error
-                for row in chunk:  # one at a time, in case that one of them is the cause
-                    row = replace(row, deaths=row.deaths + 1)
-                    if row.deaths < DEATHS:
-                        again.append([row])
-                    else:
-                        yield row, Result(reason=f"{DEATHS} workers died while they painted it")
-                start()
-            else:
-                failed = 0
-                yield from zip(chunk, results, strict=True)
-                chunk = again.popleft() if again else first.popleft() if first else next(chunks, [])
-                if chunk:
-                    calls[worker.paint.remote(chunk)] = worker, chunk
-                else:
-                    more = False
-    finally:
-        for worker, _ in calls.values():
-            ray.kill(worker)
-
-
-def _workers(resources: dict[str, float]) -> tuple[int, dict[str, float]]:
-    """Return the number of workers for the resources of a cluster, and what each takes: a core, and a part of a GPU if
-    there are any."""
-    workers, gpus = int(resources.get("CPU", 1)), resources.get("GPU", 0)
-    if not gpus:
-        return max(workers, 1), {"num_cpus": 1, "num_gpus": 0}
-    return max(min(workers, math.floor(gpus / GPU_SHARE)), 1), {"num_cpus": 1, "num_gpus": GPU_SHARE}
+    """Yield the result of every row, in the order in which they are done."""
+    for row, result in compute(Worker, task, partial(_chunks, rows)):
+        yield row, result or Result(reason=f"{DEATHS} workers died while they painted it")
 
 
 def _chunks(rows: Iterator[Row], workers: int) -> Iterator[list[Row]]:
@@ -254,7 +197,7 @@ def _chunks(rows: Iterator[Row], workers: int) -> Iterator[list[Row]]:
         yield chunk
 
 
-class Worker:
+class Worker(PoolWorker):
     """Holds the style and paints one photo at a time."""
 
     def __init__(self, task: Task) -> None:
@@ -268,13 +211,9 @@ class Worker:
         self._translator = Translator(Style.from_bytes(task.style), choose_device("auto"))
         self._out = open_place(task.out)
 
-    def start(self) -> list[Result]:
-        """Return no result, once the worker has started."""
-        return []
-
-    def paint(self, rows: list[Row]) -> list[Result]:
+    def work(self, items: list[Row]) -> list[Result]:
         """Paint photos and films into the output folder, and return their results."""
-        return [self._film(row) if row.photo.film else self._photo(row) for row in rows]
+        return [self._film(row) if row.photo.film else self._photo(row) for row in items]
 
     def _photo(self, row: Row) -> Result:
         entry = Entry(row.photo.name, File(row.photo.name, row.photo.open).read)

@@ -5,16 +5,18 @@ import posixpath
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import takewhile
 from pathlib import PurePosixPath
 from typing import IO, Any
 
-from impasto.data.entry import ZIP_ERRORS, UnreadableError, natural_key
+from impasto.data.domains import require_one_domain
+from impasto.data.entry import ZIP_ERRORS, File, UnreadableError, natural_key, raise_unreadable
 from impasto.data.places import Place, access_errors, first_line, open_place
-from impasto.data.sources import is_junk, open_member, valid_utf8
+from impasto.data.sources import ImageSource, is_junk, open_member, valid_utf8
+from impasto.data.tfrecord import is_tfrecord
 from impasto.data.zip_names import member_names
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, require
 from impasto.inference.output_names import VIDEOS
 from impasto.inference.photo import is_animated
 
@@ -59,6 +61,12 @@ class RemotePhoto:
         except Exception as error:  # packages of file systems raise anything
             raise UnreadableError(first_line(error)) from error
 
+    def file(self) -> File:
+        """Return it as a file of a source."""
+        if self.reason:
+            return File(self.name, partial(raise_unreadable, self.reason))
+        return File(self.name, self.open, size=0 if self.member is None else self.member.file_size)
+
     def head(self) -> bytes:
         """Return its first 16 bytes; none if it cannot be read."""
         try:
@@ -86,7 +94,7 @@ class RemoteSource:
     paths: list[str] = field(default_factory=list)
     films: bool = False
 
-    def photos(self, out: Place) -> Iterator[RemotePhoto]:
+    def photos(self, out: Place | None) -> Iterator[RemotePhoto]:
         """Yield every photo in natural order, except those in the folder ``out``."""
         match self.kind:
             case "folder":
@@ -95,14 +103,14 @@ class RemoteSource:
                 yield from self._unzip()
             case _:
                 for path in self.paths:
-                    if not out.contains(Place(self.place.files, path)):
+                    if out is None or not out.contains(Place(self.place.files, path)):
                         yield self._photo(path, film=self.films)
 
     def _photo(self, path: str, **more: Any) -> RemotePhoto:
         name = valid_utf8(posixpath.relpath(path, self.place.path))
         return RemotePhoto(self.name, name, Place(self.place.files, path).address, **more)
 
-    def _walk(self, folder: str, out: Place) -> Iterator[RemotePhoto]:
+    def _walk(self, folder: str, out: Place | None) -> Iterator[RemotePhoto]:
         files = self.place.files
         try:
             with access_errors(self.name):
@@ -125,7 +133,7 @@ class RemoteSource:
         folders = [path for path, kind in found if kind == "directory"]
         del found
         for path in folders:
-            if not out.contains(Place(files, path)):
+            if out is None or not out.contains(Place(files, path)):
                 yield from self._walk(path, out)
 
     def _unzip(self) -> Iterator[RemotePhoto]:
@@ -141,7 +149,7 @@ class RemoteSource:
                 yield RemotePhoto(self.name, name, self.place.address, member)
 
 
-def find_photos(sources: Iterable[str], out: Place) -> Iterator[RemotePhoto]:
+def find_photos(sources: Iterable[str], out: Place | None = None) -> Iterator[RemotePhoto]:
     """Yield all films, then all photos of sources: folders, zips, files, glob patterns, as paths or addresses. Films
     are files that are named, as are animated GIFs.
 
@@ -150,10 +158,27 @@ def find_photos(sources: Iterable[str], out: Place) -> Iterator[RemotePhoto]:
     """
     opened = [_open(source) for source in sources]
     for source in opened:
-        if out.contains(source.place):
+        if out is not None and out.contains(source.place):
             raise ImpastoError("The output contains the photos, which are not overwritten: choose another output.")
     for source in sorted(opened, key=lambda each: not each.films):
         yield from source.photos(out)
+
+
+def open_remote_source(spec: str) -> ImageSource:
+    """Open a folder, a zip, a file or a glob pattern, as a path or an address, whose files any machine can read. The
+    entries are those of :func:`impasto.data.sources.open_source`, in the same order.
+
+    Raises ImpastoError as that does, if ``impasto[ray]`` is not installed, and for TFRecords.
+    """
+    for package in ("fsspec", "ray"):
+        require(package, "ray")
+    photos = sorted(find_photos([spec]), key=lambda photo: natural_key(photo.name))
+    if not photos:
+        raise ImpastoError(f"{spec} contains no image: give a folder or a zip with images.")
+    if any(is_tfrecord(photo.name) for photo in photos):
+        raise ImpastoError(f"--engine ray reads image files, and {spec} contains TFRecords: pack it (impasto pack).")
+    require_one_domain(spec, (photo.name for photo in photos), packed=photos[0].member is not None)
+    return ImageSource(spec, [photo.file() for photo in photos])
 
 
 def _open(text: str) -> RemoteSource:

@@ -9,6 +9,7 @@ import numpy as np
 from impasto.config.registry import Registry
 from impasto.config.types import Features, Progress, Values
 from impasto.errors import ImpastoError
+from impasto.metrics.moments import Moments
 from impasto.metrics.results import Value
 
 if TYPE_CHECKING:
@@ -60,12 +61,20 @@ class FeatureSet(Memo):
         features: float32 (N, D), N ≥ 2, finite.
         extractor: the network that they are from.
         size: side in pixels of the images.
+        moments: of the features of all images, in parts, where ``features`` are those of a sample; else none.
     """
 
-    def __init__(self, features: Features, extractor: "FeatureExtractor", size: int, kind: str = "real") -> None:
+    def __init__(
+        self,
+        features: Features,
+        extractor: "FeatureExtractor",
+        size: int,
+        kind: str = "real",
+        moments: tuple[Moments, ...] = (),
+    ) -> None:
         """
         Args:
-            features, extractor, size: see the attributes.
+            features, extractor, size, moments: see the attributes.
             kind: what the images are, for errors: "real" or "generated".
 
         Raises:
@@ -74,12 +83,17 @@ class FeatureSet(Memo):
         super().__init__()
         if len(features) < MIN_IMAGES:
             raise ImpastoError(f"A score needs at least {MIN_IMAGES} {kind} images, and there are {len(features)}.")
-        if not np.isfinite(features).all():
+        if not np.isfinite(features).all() or not all(each.is_finite for each in moments):
             raise ImpastoError(f"Features of the {kind} images are NaN or infinite: the network's weights are damaged.")
-        self.features, self.extractor, self.size = features, extractor, size
+        self.features, self.extractor, self.size, self.moments = features, extractor, size, moments
 
     def __len__(self) -> int:
         return len(self.features)
+
+    @property
+    def count(self) -> int:
+        """The number of all images."""
+        return sum(each.count for each in self.moments) or len(self)
 
     @property
     def values(self) -> Values:
@@ -90,15 +104,22 @@ class FeatureSet(Memo):
 class FeatureComparison(Memo):
     """Fakes and reals through the same network: what feature metrics are computed from."""
 
-    def __init__(self, fakes: Features, reals: FeatureSet, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        fakes: Features,
+        reals: FeatureSet,
+        progress: Progress | None = None,
+        moments: tuple[Moments, ...] = (),
+    ) -> None:
         """
         Args:
             fakes: float32 (N, D).
             reals: the real images, which may serve any number of comparisons.
             progress: called with the number of bootstrap resamples done, and of how many.
+            moments: of all fakes, if ``fakes`` are a sample of them.
         """
         super().__init__()
-        self.fakes, self.reals = FeatureSet(fakes, reals.extractor, reals.size, "generated"), reals
+        self.fakes, self.reals = FeatureSet(fakes, reals.extractor, reals.size, "generated", moments), reals
         self._progress = progress
         self._resampled: dict[Callable[[Features, Features], float], Values] = {}
 

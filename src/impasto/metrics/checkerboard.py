@@ -59,11 +59,14 @@ class Spectrum:
 
     def add(self, pixels: Pixels) -> None:
         """Add images, uint8 (N, H, W, 3); those with a side below :data:`TILE` are ignored."""
-        if min(pixels.shape[1:3]) < TILE:
-            return
         for image in pixels:
+            self.add_periodogram(periodogram(image))
+
+    def add_periodogram(self, power: NDArray[np.float32] | None) -> None:
+        """Add the :func:`periodogram` of the next image."""
+        if power is not None:
             group = self.counts.sum() % GROUPS
-            self.sums[group] += _periodogram(torch.tensor(image)).double().numpy()
+            self.sums[group] += power
             self.counts[group] += 1
 
     def observe(self, images: Iterable[Pixels]) -> Iterator[Pixels]:
@@ -92,18 +95,21 @@ class Spectrum:
         return Value(value=float(peaks[highest]), error=error)
 
 
-def _periodogram(image: Tensor) -> Tensor:
-    """Return the mean power spectrum of an image's tiles: uint8 (H, W, 3) → (TILE, TILE/2 + 1).
+def periodogram(image: Pixels) -> NDArray[np.float32] | None:
+    """Return the mean power spectrum of an image's tiles: uint8 (H, W, 3) → (TILE, TILE/2 + 1); None for a side below
+    :data:`TILE`.
 
     Each tile is divided by its own level, because artefacts are visible in smooth areas and not in texture: a faint
     pattern in few smooth tiles would vanish in a mean of the power, and hardly change a mean of its logarithm.
     """
-    luma = image.float() @ torch.tensor(LUMA)
+    if min(image.shape[:2]) < TILE:
+        return None
+    luma = torch.tensor(image).float() @ torch.tensor(LUMA)
     tiles = luma.unfold(0, TILE, TILE // 2).unfold(1, TILE, TILE // 2)  # (rows, columns, TILE, TILE)
     tiles = (tiles - tiles.mean((-2, -1), keepdim=True)) * _window()
     power = torch.fft.rfft2(tiles).abs().square() + NOISE
     level = power[..., _level_frequencies()].mean(-1)
-    mean: Tensor = (power / level[..., None, None]).mean((0, 1))
+    mean: NDArray[np.float32] = (power / level[..., None, None]).mean((0, 1)).numpy()
     return mean
 
 

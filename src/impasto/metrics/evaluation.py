@@ -91,15 +91,15 @@ def evaluate_images(
     memorisation: tuple[Memorisation, Image.Image] | None = None
     for network in networks:
         features = fakes.features(network, progress)
-        real = FeatureSet(reals.features(network, progress), network, reals.size)
-        comparison = FeatureComparison(features, real, progress)
+        real = FeatureSet(reals.features(network, progress), network, reals.size, moments=reals.moments)
+        comparison = FeatureComparison(features, real, progress, fakes.moments)
         found = add_floors(score(comparison), real)
         scores.append(add_intervals(found, comparison) if intervals else found)
         if network is for_memorisation:
             memorisation = _memorisation(comparison, fakes, reals)
         if network is networks[0] and unseen is not None:
-            held_out = FeatureSet(unseen.features(network, progress), network, unseen.size)
-            scores_unseen = score(FeatureComparison(features, held_out))
+            held_out = FeatureSet(unseen.features(network, progress), network, unseen.size, moments=unseen.moments)
+            scores_unseen = score(FeatureComparison(features, held_out, moments=fakes.moments))
     assert memorisation is not None
     pairs = _pairs(fakes, photos)
     evaluation = Evaluation(
@@ -118,8 +118,9 @@ def evaluate_images(
 
 def score_images(fakes: ImageSet, reals: ImageSet, network: FeatureExtractor) -> Scores:
     """Return all metrics of fakes against reals through one network, with floors."""
-    real = FeatureSet(reals.features(network), network, reals.size)
-    return add_floors(score(FeatureComparison(fakes.features(network), real)), real)
+    real = FeatureSet(reals.features(network), network, reals.size, moments=reals.moments)
+    comparison = FeatureComparison(fakes.features(network), real, moments=fakes.moments)
+    return add_floors(score(comparison), real)
 
 
 def _memorisation(comparison: FeatureComparison, fakes: ImageSet, reals: ImageSet) -> tuple[Memorisation, Image.Image]:

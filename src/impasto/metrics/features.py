@@ -2,7 +2,7 @@
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -31,17 +31,24 @@ def extract(
 
     ``progress`` is called with the number of images done.
     """
-    size = CPU_BLOCK if network.device.type == "cpu" else GPU_BLOCK
-    source, found = iter(images), [np.empty((0, network.dimension), np.float32)]
+    found = [np.empty((0, network.dimension), np.float32)]
     done = 0
-    while block := list(islice(source, size)):
-        filled = block + [block[-1]] * (size - len(block))
-        pixels = torch.from_numpy(np.stack(filled))
-        found.append(network.features(pixels)[: len(block)].cpu().numpy())
-        done += len(block)
+    for features in extract_batches(network, images):
+        found.append(features)
+        done += len(features)
         if progress is not None:
             progress(done)
     return np.concatenate(found)
+
+
+def extract_batches(network: FeatureExtractor, images: Iterable[Pixels]) -> Iterator[Features]:
+    """Yield features (B, D) of uint8 images (S, S, 3), batch by batch."""
+    size = CPU_BLOCK if network.device.type == "cpu" else GPU_BLOCK
+    source = iter(images)
+    while block := list(islice(source, size)):
+        filled = block + [block[-1]] * (size - len(block))
+        pixels = torch.from_numpy(np.stack(filled))
+        yield network.features(pixels)[: len(block)].cpu().numpy()
 
 
 def cached_features(

@@ -30,7 +30,7 @@ class MiFID(FeatureMetric):
             return None
         return Value(value=mifid(frechet(comparison), comparison.derived(_distance)))
 
-    def interval(self, value: Value, comparison: FeatureComparison) -> tuple[float, float]:
+    def interval(self, value: Value, comparison: FeatureComparison) -> tuple[float, float] | None:
         """The interval of the Fréchet distance, divided alike: d hardly varies."""
         return bootstrap_interval(value.value, comparison)
 

@@ -30,13 +30,18 @@ class Scores(BaseModel, frozen=True):
     size: int  #: side in pixels of the images compared
     fakes: int
     reals: int
-    halves: tuple[int, int] | None = None  #: numbers of images in the two halves of the floor
+    #: Numbers of fakes and reals, evenly spaced, that all metrics but the Fréchet distance compare; None: all.
+    sample: tuple[int, int] | None = None
+    halves: tuple[int, int] | None = None  #: numbers of images in the two halves of the floor; of a sample, its halves
     values: dict[str, Value]  #: by metric
 
     @property
     def counts(self) -> str:
-        """Numbers of fakes and reals: ``256 v 270``."""
-        return f"{self.fakes:,} v {self.reals:,}"
+        """Numbers of fakes and reals: ``256 v 270``, with those of a sample."""
+        all_of_them = f"{self.fakes:,} v {self.reals:,}"
+        if self.sample is None:
+            return all_of_them
+        return f"{all_of_them}, sample of {self.sample[0]:,} v {self.sample[1]:,}"
 
     def label(self, metric: str) -> str:
         """Return a metric's name with its network: ``KID[efficientnet-lite0]``; FD of the FID network is FID."""

@@ -22,8 +22,9 @@ def score(comparison: FeatureComparison) -> Scores:
     return Scores(
         network=comparison.extractor.name,
         size=comparison.reals.size,
-        fakes=len(comparison.fakes),
-        reals=len(comparison.reals),
+        fakes=comparison.fakes.count,
+        reals=comparison.reals.count,
+        sample=_sample(comparison.fakes, comparison.reals),
         values={name: value for name, value in found.items() if value is not None},
     )
 
@@ -34,12 +35,17 @@ def add_floors(scores: Scores, reals: FeatureSet, seed: int = 0) -> Scores:
         return scores
     order = np.random.default_rng(seed).permutation(len(reals))
     one, other = (reals.features[half] for half in (order[: len(order) // 2], order[len(order) // 2 :]))
-    floors = score(FeatureComparison(one, FeatureSet(other, reals.extractor, reals.size))).values
+    half = FeatureSet(other, reals.extractor, reals.size, moments=reals.moments[1:])
+    floors = score(FeatureComparison(one, half, moments=reals.moments[:1])).values
     values = {
         name: value.model_copy(update={"floor": floors[name].value}) if name in floors else value
         for name, value in scores.values.items()
     }
     return scores.model_copy(update={"values": values, "halves": (len(one), len(other))})
+
+
+def _sample(fakes: FeatureSet, reals: FeatureSet) -> tuple[int, int] | None:
+    return (len(fakes), len(reals)) if fakes.moments or reals.moments else None
 
 
 def add_intervals(scores: Scores, comparison: FeatureComparison) -> Scores:

@@ -21,8 +21,15 @@ def format_halves(scores: Scores) -> str:
 
 
 def format_sets(scores: Scores, against: str = "reals") -> str:
-    """Return the numbers of images of both sets: ``1,000 fakes v 270 reals``."""
-    return f"{scores.fakes:,} fakes v {scores.reals:,} {against}"
+    """Return the numbers of images of both sets: ``1,000 fakes v 270 reals``, and of the sample of larger ones."""
+    if scores.sample is None:
+        return f"{scores.fakes:,} fakes v {scores.reals:,} {against}"
+    return f"FD: {scores.fakes:,} fakes v {scores.reals:,} {against}, others: {_format_sample(scores)} evenly spaced"
+
+
+def _format_sample(scores: Scores) -> str:
+    fakes, reals = scores.sample or (scores.fakes, scores.reals)
+    return f"{fakes:,} fakes v {reals:,} reals"
 
 
 def summarise(evaluation: Evaluation) -> Iterator[str]:
@@ -53,7 +60,7 @@ def _distance(scores: Scores) -> str:
     floor = (
         f"; floor {format_floor(found)}, {format_halves(scores)}" if found.floor is not None and scores.halves else ""
     )
-    numbers = f"{scores.label(DECIDING_METRIC)} is {format_value(found)} ({format_sets(scores)}{floor})"
+    numbers = f"{scores.label(DECIDING_METRIC)} is {format_value(found)} ({_format_sample(scores)}{floor})"
     if not found.error:
         return f"{numbers}."
     # By chance the floor is negative as often as positive; the true one is 0.

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 from PIL import Image
+from pydantic_core import to_json
 
 from impasto.exploration.contact_sheet import crop_pair, watermark_pair
 from impasto.exploration.inspection import make_crop
@@ -167,8 +168,9 @@ def write_page(exploration: Exploration, images: Sequence[Images], out: Path) ->
 
 
 def _write_record(exploration: Exploration, out: Path) -> None:
-    with atomic_write(out / RECORD) as file:
-        file.write_text(exploration.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    with atomic_write(out / RECORD) as part, part.open("wb") as file:
+        file.write(to_json(exploration, indent=1))
+        file.write(b"\n")
 
 
 def draw(exploration: Exploration, images: Sequence[Images]) -> dict[str, Plot]:
