@@ -39,6 +39,11 @@ settings.load_profile("impasto")
 torch.set_num_threads(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, so that no process waits for one at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_documents.py", "test_page.py", "test_plugins.py"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Use a cache of the tests' own."""

@@ -12,6 +12,7 @@ from impasto.ray_pool import DEATHS, GPU_SHARE, PoolWorker, compute, worker_reso
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.long
 def test_results_come_in_order_although_workers_die() -> None:
     # Local classes: a worker cannot import this module.
     @dataclass(frozen=True)

@@ -150,6 +150,7 @@ def test_equal_names_in_different_folders_are_matched_by_path(
     assert "Several images are named 1" in one_line(impasto(*arguments, "--photos", "taken", check=False))
 
 
+@pytest.mark.long
 def test_a_style_against_itself_uses_other_samples(impasto: Impasto, tmp_path: Path) -> None:
     said = impasto(
         "evaluate", "chinese-landscape-64", "--against", "chinese-landscape-64", "--count", "200", "--out", "e"

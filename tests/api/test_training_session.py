@@ -102,6 +102,7 @@ def test_an_observer_ends_a_training_without_evaluation_and_report(tmp_path: Pat
     assert not (run / "evaluation.json").exists() and not (run / "report.html").exists()
 
 
+@pytest.mark.long
 def test_projected_models_are_scored_through_a_network_that_is_not_their_discriminators(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

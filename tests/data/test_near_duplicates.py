@@ -95,6 +95,7 @@ def test_copies_among_thousands_of_textures_are_found() -> None:
     assert len(pairs) <= 1500
 
 
+@pytest.mark.long
 def test_pairs_of_thousands_of_frames_of_one_film_are_bounded() -> None:
     """All pairs would be 3 million, and take as many comparisons in each of the grids."""
     frame = thumbnail(PAINTINGS[0]).astype(int)

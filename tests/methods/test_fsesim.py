@@ -292,6 +292,7 @@ def first_and_last_loss(method: Fsesim, size: int, part: str) -> tuple[float, fl
     return sum(losses[:4]) / 4, sum(losses[-4:]) / 4
 
 
+@pytest.mark.long
 def test_the_structure_loss_decreases() -> None:
     method = modulated("size=64", "structure.weight=30", "mood.features=0", "mood.palette=0", "generator.lr=1e-3")
     nn.init.normal_(method.generator.module.get_parameter("paint.weight"), 0, 0.05)
