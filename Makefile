@@ -2,8 +2,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what is imported, at the first import: a third of the time.
+# Python compiles what is imported, at the first import: a third of the time. It has to keep that, or `import torch` takes
+# three times as long in every process.
 PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test check campaign fuzz clean
 
@@ -16,6 +18,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) --no-deps --target $(VENV)/reference torch-fidelity
 	$(PIP) brotli gradio-client httpx orjson python-multipart starlette uvicorn
 	$(PIP) --no-deps trackio  # asks for pillow<13 and runs with 13
+	$(BIN)/python -c "import impasto; [getattr(impasto, name) for name in impasto.__all__]"
 	touch $@
 
 # The main verbs on the bundled sample: stylise photos, inspect a data set, fine-tune a generator for two minutes and
