@@ -28,9 +28,8 @@ from impasto.config.registries import METHODS
 from impasto.data.loader import Batches, Loader
 from impasto.device import choose_device, choose_precision, open_fabric
 from impasto.training.ema import ModelEma
-from results import record
 from translate_step import patchgan
-from turns import Way, convolution_seconds, seconds_per_step
+from turns import Way, report
 
 WARM_UP = 1  # steps that prepare kernels and memory
 PICTURES = 8
@@ -118,16 +117,9 @@ def main() -> None:
         "plain": lambda: plain(size, batch, device),
         "ours": lambda: ours(size, batch, device),
     }
-    medians = seconds_per_step(ways, arguments.rounds, arguments.steps, WARM_UP)
     precision = choose_precision("auto", device)
-    print(f"cut, {device}, {torch.get_num_threads()} threads, {precision}, {size}² × {batch}")
-    for name, median in medians.items():
-        print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
-    steps = ours(size, batch, device)
-    next(steps)
-    limit = convolution_seconds(lambda: next(steps))
-    print(f"convolutions of ours {limit:.3f} s a step")
-    record(f"cut, a step at {size}²", medians["ours"], medians["plain"], limit)
+    title = f"cut, {device}, {torch.get_num_threads()} threads, {precision}, {size}² × {batch}"
+    report(title, f"cut, a step at {size}²", ways, arguments.rounds, arguments.steps, WARM_UP)
 
 
 if __name__ == "__main__":

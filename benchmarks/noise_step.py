@@ -24,8 +24,7 @@ from impasto.methods.discriminator_step import Reconstructing
 from impasto.methods.gan import Gan, GanRecipe
 from impasto.networks import build_discriminator, build_generator
 from impasto.training.ema import ModelEma
-from results import record
-from turns import Way, convolution_seconds, seconds_per_step
+from turns import Way, report
 
 WARM_UP = 1  # steps that prepare kernels and memory
 PICTURES = 64
@@ -87,16 +86,9 @@ def main() -> None:
         "plain": lambda: plain(recipe, device),
         "ours": lambda: ours(recipe, device),
     }
-    medians = seconds_per_step(ways, arguments.rounds, arguments.steps, WARM_UP)
     precision = choose_precision("auto", device)
-    print(f"{recipe.name}, {device}, {torch.get_num_threads()} threads, {precision}, batch {recipe.batch}")
-    for name, median in medians.items():
-        print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
-    steps = ours(recipe, device)
-    next(steps)
-    limit = convolution_seconds(lambda: next(steps))
-    print(f"convolutions of ours {limit:.3f} s a step")
-    record(f"{recipe.name}, a step", medians["ours"], medians["plain"], limit)
+    title = f"{recipe.name}, {device}, {torch.get_num_threads()} threads, {precision}, batch {recipe.batch}"
+    report(title, f"{recipe.name}, a step", ways, arguments.rounds, arguments.steps, WARM_UP)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 from torch.profiler import ProfilerActivity, profile
 
+from results import record
+
 Way = Callable[[], Iterator[None]]  #: starts an implementation; each item of the iterator is one step
 
 
@@ -24,6 +26,19 @@ def seconds_per_step(ways: Mapping[str, Way], rounds: int, steps: int, warm_up: 
             times[name].append((time.perf_counter() - begun) / steps)
             del steps_of_way  # stops the workers of a DataLoader
     return {name: statistics.median(seconds) for name, seconds in times.items()}
+
+
+def report(title: str, what: str, ways: Mapping[str, Way], rounds: int, steps: int, warm_up: int) -> None:
+    """Compare the ways "plain" and "ours" with each other and with the convolutions of ours; print and record it."""
+    medians = seconds_per_step(ways, rounds, steps, warm_up)
+    print(title)
+    for name, median in medians.items():
+        print(f"{name:8} {median:7.3f} s a step  {medians['plain'] / median:5.2f} times")
+    steps_of_ours = ways["ours"]()
+    next(steps_of_ours)
+    limit = convolution_seconds(lambda: next(steps_of_ours))
+    print(f"convolutions of ours {limit:.3f} s a step")
+    record(what, medians["ours"], medians["plain"], limit)
 
 
 def convolution_seconds(step: Callable[[], object]) -> float:

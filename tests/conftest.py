@@ -20,6 +20,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import pytest
 import torch
+from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import HealthCheck, settings
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
@@ -86,6 +87,14 @@ def postgres_url() -> Iterator[str]:
         pytest.skip("needs initdb and pg_ctl of PostgreSQL, and psycopg")
     with postgres(initdb, pg_ctl) as url:
         yield url
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryFileSystem]:
+    """A file system at addresses memory://…"""
+    files = MemoryFileSystem()
+    yield files
+    files.rm("/", recursive=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Packs at addresses: fetched as they are needed, checked, and written."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,14 +21,6 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(pack_writer, "SHARD", 5)
     monkeypatch.setenv("IMPASTO_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "packs"
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryFileSystem]:
-    """A file system at addresses memory://…"""
-    files = MemoryFileSystem()
-    yield files
-    files.rm("/", recursive=True)
 
 
 @pytest.fixture

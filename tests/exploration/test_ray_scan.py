@@ -1,24 +1,17 @@
 """Workers of a cluster explore a data set as this machine does."""
 
 import json
-import os
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fixtures.command import Impasto
 from fixtures.noise_images import write_noise
-from fixtures.ray_cluster import ray_cluster, ray_workers
+from fixtures.ray_cluster import compute_here, ray_cluster, worker_killed_at_work
 from impasto.data.sources import open_source
 from impasto.exploration import ray_scan, scan
 from impasto.exploration.scan import Scan, scan_source
 from impasto.inference.remote_photos import open_remote_source
-from impasto.ray_pool import PoolWorker
 
 
 @pytest.fixture
@@ -33,16 +26,8 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "images"
 
 
-def here(
-    kind: type[PoolWorker], setup: object, chunks: Callable[[int], Iterator[list[Any]]], **_: object
-) -> Iterator[tuple[Any, Any]]:
-    worker = kind(setup)  # type: ignore[call-arg]
-    for chunk in chunks(1):
-        yield from zip(chunk, worker.work(chunk), strict=True)
-
-
 def test_a_scan_is_that_of_the_local_engine(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_scan, "compute", here)
+    monkeypatch.setattr(ray_scan, "compute", compute_here)
     monkeypatch.setattr(scan, "SAMPLE", 5)
     local = scan_source(str(images), 32, crop_frames=True)
     remote = scan_source(str(images), 32, crop_frames=True, remote=open_remote_source(str(images)))
@@ -71,19 +56,8 @@ def test_a_worker_that_is_killed_changes_no_result(
     monkeypatch.setattr(ray_scan, "CHUNK", 2)
     (images / "broken.png").unlink()
     impasto("explore", images, "--out", "local", "--recipe", "dcgan-64")
-    killed: list[int] = []
-
-    def kill() -> None:
-        while not any("ScanWorker.work" in " ".join(each.cmdline()) for each in ray_workers("ScanWorker")):
-            time.sleep(0.005)
-        killed.append(ray_workers("ScanWorker")[0].pid)
-        os.kill(killed[0], signal.SIGKILL)
-
-    with ray_cluster():
-        thread = threading.Thread(target=kill, daemon=True)
-        thread.start()
+    with ray_cluster(), worker_killed_at_work("ScanWorker") as killed:
         impasto("explore", images, "--out", "ray", "--recipe", "dcgan-64", "--engine", "ray")
-        thread.join(timeout=10)
     local, ray = (json.loads((tmp_path / name / "exploration.json").read_text()) for name in ("local", "ray"))
     assert killed and ray["paintings"] == local["paintings"]
     assert {each.name for each in (tmp_path / "ray").iterdir()} == {

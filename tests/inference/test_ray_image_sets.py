@@ -1,13 +1,8 @@
 """Workers of a cluster measure images as this machine does."""
 
 import json
-import os
 import shutil
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -17,9 +12,8 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from fixtures.command import Impasto
 from fixtures.noise_images import write_noise
-from fixtures.ray_cluster import ray_cluster, ray_workers
+from fixtures.ray_cluster import compute_here, ray_cluster, worker_killed_at_work
 from impasto.inference import ray_image_sets
-from impasto.ray_pool import PoolWorker
 
 
 @pytest.fixture
@@ -46,18 +40,10 @@ def result(folder: Path) -> dict[str, Any]:
     return found
 
 
-def here(
-    kind: type[PoolWorker], setup: object, chunks: Callable[[int], Iterator[list[Any]]], **_: object
-) -> Iterator[tuple[Any, Any]]:
-    worker = kind(setup)  # type: ignore[call-arg]
-    for chunk in chunks(1):
-        yield from zip(chunk, worker.work(chunk), strict=True)
-
-
 def test_folders_zips_packs_and_addresses_score_as_by_the_local_engine(
     images: Path, impasto: Impasto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_image_sets, "compute", here)
+    monkeypatch.setattr(ray_image_sets, "compute", compute_here)
     monkeypatch.setattr("torch.set_num_threads", lambda number: None)
     options = ("--against", "reals.zip", "--count", "23", "--out")
     impasto("evaluate", "fakes", *options, "local")
@@ -87,19 +73,8 @@ def test_a_worker_that_is_killed_changes_no_score(
     monkeypatch.setattr(ray_image_sets, "CHUNK", 4)
     options = ("fakes", "--against", "reals.zip", "--out")
     impasto("evaluate", *options, "local")
-    killed: list[int] = []
-
-    def kill() -> None:
-        while not any("FeatureWorker.work" in " ".join(each.cmdline()) for each in ray_workers("FeatureWorker")):
-            time.sleep(0.01)
-        killed.append(ray_workers("FeatureWorker")[0].pid)
-        os.kill(killed[0], signal.SIGKILL)
-
-    with ray_cluster():
-        thread = threading.Thread(target=kill, daemon=True)
-        thread.start()
+    with ray_cluster(), worker_killed_at_work("FeatureWorker") as killed:
         impasto("evaluate", *options, "ray", "--engine", "ray")
-        thread.join(timeout=10)
     assert killed and result(images / "ray") == result(images / "local")
 
 

@@ -3,7 +3,6 @@
 import io
 import os
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -18,14 +17,6 @@ from impasto.errors import ImpastoError
 from impasto.inference.batch import _named
 from impasto.inference.photo_sources import open_photos
 from impasto.inference.remote_photos import RemotePhoto, find_photos
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryFileSystem]:
-    """A file system at addresses memory://…"""
-    files = MemoryFileSystem()
-    yield files
-    files.rm("/", recursive=True)
 
 
 @pytest.fixture

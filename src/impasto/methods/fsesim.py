@@ -122,8 +122,6 @@ class Fsesim(TranslationMethod):
         if fabric.device.type == "cpu" and choose_precision("auto", fabric.device) == "32-true":
             self.layout = torch.contiguous_format  # a third faster there than channels-last (docs/decisions.md)
             self.generator.to(memory_format=self.layout)
-        for method in ("extract_features", "nearest_moods", "training_moods", "encode", "statistics", "standardise"):
-            self.generator.mark_forward_method(method)
 
     @torch.no_grad()
     def prepare(self, generators: Sequence[nn.Module], pictures: Batches) -> None:
