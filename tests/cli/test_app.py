@@ -2,12 +2,17 @@
 
 import io
 import logging
+import re
 import subprocess
 import sys
 from contextlib import redirect_stdout
 
+import pytest
+import typer
+from typer.testing import CliRunner
+
 from fixtures.command import Impasto
-from impasto.cli.app import messages_on_stdout
+from impasto.cli.app import app, messages_on_stdout
 
 
 def test_help_and_version_are_quick() -> None:
@@ -21,6 +26,18 @@ def test_help_and_version_are_quick() -> None:
     for option, text in (("--help", "Train GANs on a few hundred paintings"), ("--version", "impasto ")):
         done = subprocess.run([sys.executable, "-c", code, option], capture_output=True, text=True, check=True)
         assert text in done.stdout
+
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_shows_the_description_of_every_option(name: str) -> None:
+    result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert result.exit_code == 0, result.exception
+    shown = re.sub(r"[\s│]", "", result.output)
+    for option in (each for each in COMMANDS[name].params if not each.hidden):
+        assert re.sub(r"\s", "", option.help or "") in shown
 
 
 def test_debug_shows_the_traceback_of_an_error(impasto: Impasto) -> None:

@@ -25,7 +25,7 @@ app = typer.Typer(
 
 SOURCE = (
     "A folder, a zip, TFRecord files, a pack (also at an address such as s3://bucket/pack), sample:paintings, "
-    "sample:photos, kaggle:NAME, or a data set on the Hugging Face Hub: hf:OWNER/NAME[/PATH][@REVISION][#COLUMN]."
+    "sample:photos, kaggle:NAME, or a data set on the Hugging Face Hub, hf:OWNER/NAME."
 )
 STYLE = "A style file (.safetensors), a run folder, or a bundled style (impasto styles)."
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 … or mps.")]
