@@ -4,10 +4,10 @@ import hashlib
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from impasto.data.inventory import MAX_LISTED, Duplicate, ImageRecord, Inventory
 from impasto.data.near_duplicates import NearDuplicates, Thumbnail, thumbnail
 from impasto.data.sources import ImageSource
 from impasto.errors import ImpastoError
+from impasto.ordered_map import Result, ordered_map
 
 #: Images of more pixels are decoded one at a time, as each takes hundreds of megabytes.
 LARGE_PIXELS = 1 << 25
@@ -192,33 +193,25 @@ def collect(
 def decode_squares(
     entries: Iterator[Entry], size: int, crop_frames: bool = False, workers: int | None = None
 ) -> Iterator[Square | LeftOut]:
-    """Yield the centre square of each entry, resized to ``size`` by Lanczos filter, or why there is none, in order.
+    """Yield the :func:`read_square` of each entry, in order."""
+    return in_threads(partial(read_square, size=size, crop_frames=crop_frames), entries, workers)
 
-    Entries are decoded by threads (Pillow releases the GIL), only a few ahead to bound the memory. The result does not
-    depend on the number of threads.
+
+def in_threads(
+    work: Callable[[Entry], Result], entries: Iterator[Entry], workers: int | None = None
+) -> Iterator[Result]:
+    """Yield the result of ``work`` for each entry, in order, from threads: by default one for each processor.
+
+    Pillow and numpy release the GIL. Entries are worked on only a few ahead, to bound the memory.
     """
     threads = workers or os.cpu_count() or 1
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="preprocess")
-    waiting: deque[tuple[Future[Square | LeftOut], int]] = deque()
-    bytes_ahead = 0
-    try:
-        while True:
-            while len(waiting) < 4 * threads and bytes_ahead < MAX_IN_FLIGHT_BYTES:
-                entry = next(entries, None)
-                if entry is None:
-                    break
-                waiting.append((pool.submit(_square, entry, size, crop_frames), entry.size))
-                bytes_ahead += entry.size
-            if not waiting:
-                return
-            done, bytes_done = waiting.popleft()
-            bytes_ahead -= bytes_done
-            yield done.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    size = attrgetter("size")
+    for _, result in ordered_map(work, entries, threads, ahead=4 * threads, size=size, capacity=MAX_IN_FLIGHT_BYTES):
+        yield result
 
 
-def _square(entry: Entry, size: int, crop_frames: bool) -> Square | LeftOut:
+def read_square(entry: Entry, size: int, crop_frames: bool = False) -> Square | LeftOut:
+    """Return the centre square of an entry, resized to ``size`` by Lanczos filter, or why there is none."""
     # JPEGs may be decoded smaller, with enough pixels left for the Lanczos filter and for cropping a frame.
     min_side = size * (4 if crop_frames else 2)
     try:

@@ -18,13 +18,13 @@ from impasto.errors import ImpastoError, printable
 from impasto.files import BadNameError, atomic_write
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import DEFAULT, PaintOptions
-from impasto.inference.ordered_map import ordered_map
 from impasto.inference.output import ImageWriter, encode, require_other, reserve
 from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
 from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.share_done import PhotoProgress, ShareDone, unreported
 from impasto.inference.translator import Translator
+from impasto.ordered_map import ordered_map
 
 #: Lines about single photos in a summary.
 MAX_LISTED = 20
@@ -117,7 +117,7 @@ def paint_photos(
         progress(0, total)
     workers = 1 if total is not None and total < BENCHMARK_FROM else translator.workers()
     results = ordered_map(
-        work, _named(sources), workers, threads=1, size=lambda item: item[1].size, capacity=MAX_IN_FLIGHT_BYTES
+        work, _named(sources), workers, torch_threads=1, size=lambda item: item[1].size, capacity=MAX_IN_FLIGHT_BYTES
     )
     for done, ((photo, entry), painted) in enumerate(results, 1):
         if painted.reason is not None:

@@ -19,7 +19,6 @@ from impasto.device import out_of_memory
 from impasto.errors import ImpastoError
 from impasto.inference.coarse_to_fine import CoarseToFineRenderer
 from impasto.inference.options import DEFAULT, FINEST, PaintOptions
-from impasto.inference.ordered_map import choose_workers
 from impasto.inference.photo import TooLargeError, open_photo
 from impasto.inference.pipeline import Pipeline
 from impasto.inference.postprocess import postprocess
@@ -27,6 +26,7 @@ from impasto.inference.precision import max_batch_pixels
 from impasto.inference.share_done import ShareDone, span, unreported
 from impasto.inference.stroke_renderer import Mood, StrokeRenderer
 from impasto.networks.feature_decoder import Generator
+from impasto.ordered_map import choose_workers
 from impasto.style import Style
 
 #: Photos of more pixels are processed one at a time, on all threads, as each takes much memory: on a CPU, on a GPU.

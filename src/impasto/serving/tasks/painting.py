@@ -18,12 +18,12 @@ from impasto.errors import ImpastoError, printable, shorten
 from impasto.inference.batch import BENCHMARK_FROM, Painted, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import BROADEST, FINEST, PaintOptions
-from impasto.inference.ordered_map import ordered_map
 from impasto.inference.output import encode
 from impasto.inference.output_names import VIDEOS
 from impasto.inference.photo import pixels
 from impasto.inference.translator import Translator
 from impasto.inference.video.containers import media_errors
+from impasto.ordered_map import ordered_map
 from impasto.serving.library import MAX_NAME, Library
 from impasto.serving.tables import StoredFile
 from impasto.serving.tasks.base import Identifier, StyleName, TaskContext, TaskRequest, task
@@ -135,7 +135,7 @@ def _paint_photos(
             raise ImpastoError(f"{total:,} photos are too many for one job: give {context.library.limits.images:,}.")
         many = (total or 0) >= BENCHMARK_FROM
         workers = translator.workers() if many else 1
-        for done, ((file, entry), painted) in enumerate(ordered_map(work, items, workers, threads=1), 1):
+        for done, ((file, entry), painted) in enumerate(ordered_map(work, items, workers, torch_threads=1), 1):
             if painted is not None and painted.data is not None:
                 name = f"{PurePosixPath(entry.name).stem}{painted.suffix}"
                 with Image.open(io.BytesIO(painted.data)) as image:

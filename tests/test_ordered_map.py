@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impasto.inference.ordered_map import choose_workers, ordered_map
+from impasto.ordered_map import choose_workers, ordered_map
 
 
 @given(st.lists(st.integers(0, 3), max_size=20), st.integers(1, 4))
@@ -19,7 +19,7 @@ def test_results_are_in_order_whatever_each_item_takes(times: list[int], workers
         return each[0] * 10
 
     numbered = list(enumerate(times))
-    assert list(ordered_map(work, numbered, workers, 1)) == [(each, each[0] * 10) for each in numbered]
+    assert list(ordered_map(work, numbered, workers, torch_threads=1)) == [(each, each[0] * 10) for each in numbered]
 
 
 def test_few_items_are_in_progress_at_a_time() -> None:
@@ -30,7 +30,7 @@ def test_few_items_are_in_progress_at_a_time() -> None:
             begun.append(number)
             yield number
 
-    for done, _ in enumerate(ordered_map(lambda each: each, given(), 3, 1), 1):
+    for done, _ in enumerate(ordered_map(lambda each: each, given(), 3, torch_threads=1), 1):
         assert len(begun) <= done + 3
         if done == 50:
             break
@@ -47,7 +47,7 @@ def test_no_item_is_begun_while_large_ones_are_in_progress() -> None:
 
     ahead = [
         sum(sizes[number] for number in begun if number >= item)
-        for item, _ in ordered_map(lambda item: item, items(), 8, 1, size=sizes.__getitem__, capacity=12)
+        for item, _ in ordered_map(lambda item: item, items(), 8, size=sizes.__getitem__, capacity=12)
     ]
     assert max(ahead) <= 12 + max(sizes)
     assert sum(ahead) > sum(sizes), "small ones are in progress together"
@@ -61,7 +61,7 @@ def test_an_exception_ends_the_map_and_is_raised() -> None:
 
     handed = []
     with pytest.raises(ValueError, match="seven"):
-        for _, made in ordered_map(work, range(1000), 3, 1):
+        for _, made in ordered_map(work, range(1000), 3, torch_threads=1):
             handed.append(made)
     assert handed == list(range(7))
 
@@ -69,7 +69,10 @@ def test_an_exception_ends_the_map_and_is_raised() -> None:
 def test_each_worker_has_its_own_number_of_torch_threads() -> None:
     here = torch.get_num_threads()
     seen = {
-        made for _, made in ordered_map(lambda _: (threading.get_ident(), torch.get_num_threads()), range(40), 2, 1)
+        made
+        for _, made in ordered_map(
+            lambda _: (threading.get_ident(), torch.get_num_threads()), range(40), 2, torch_threads=1
+        )
     }
     assert {threads for _, threads in seen} == {1}
     assert torch.get_num_threads() == here
