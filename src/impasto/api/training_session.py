@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from impasto import parallel
 from impasto.api.training_data import DataSplits, Stores, split_stores
 from impasto.data.augment import to_pixels
 from impasto.data.image_grid import tile
@@ -29,6 +31,7 @@ from impasto.reports.run import write_report
 from impasto.style import Style, find_style
 from impasto.training import checkpoint
 from impasto.training.callbacks import Callback, Observer
+from impasto.training.free_threads import FreeThreads
 from impasto.training.loggers import open_loggers
 from impasto.training.progress import ProgressDisplay
 from impasto.training.run_dir import RunDir, resume_command
@@ -96,13 +99,22 @@ class TrainingSession:
 
     def _build_trainer(self) -> Trainer:
         fabric = open_fabric(self.device, self.run.facts["precision"])
+        # Another number sums in another order: not where the user has chosen one.
+        adapts = self.device.type == "cpu" and parallel.current().size == 1 and "OMP_NUM_THREADS" not in os.environ
+        threads = FreeThreads() if adapts else None
         _log.info("Measuring %s real images to compare with …", f"{self.data.reals.count:,}")
         scorer = CandidateScorer(self.network, self.data.reals, self.data.choosing, self.memorisation_network)
         heldout = self.data.training.heldout
         display = [ProgressDisplay(0 if heldout is None else len(heldout))] if self._progress else []
         callbacks = [*display, *self._callbacks]
         trainer = Trainer(
-            self.run, fabric, self.data.training, scorer=scorer, callbacks=callbacks, observer=self.observer
+            self.run,
+            fabric,
+            self.data.training,
+            scorer=scorer,
+            callbacks=callbacks,
+            observer=self.observer,
+            threads=threads,
         )
         # Last, as a tracker that was opened has to be closed.
         resumed = any(map(checkpoint.steps, self._folders))

@@ -19,6 +19,7 @@ from impasto.training import checkpoint, plan
 from impasto.training.budget import Budget
 from impasto.training.callbacks import Callback, CallbackList, Estimate, Observer
 from impasto.training.evaluator import Evaluator, Scorer
+from impasto.training.free_threads import FreeThreads
 from impasto.training.interrupt import InterruptHandler
 from impasto.training.recovery import MAX_ROLLBACKS, Recovery
 from impasto.training.run_dir import RunDir
@@ -62,6 +63,7 @@ class Trainer:
         scorer: scores samples; without it there is no best style.
         callbacks: follow the training, such as loggers; closed at the end of :meth:`train`.
         observer: chooses where to score, and may end the training.
+        threads: adapts their number to the load; without it, it stays.
         clock: the time in seconds.
     """
 
@@ -74,6 +76,7 @@ class Trainer:
         scorer: Scorer | None = None,
         callbacks: Iterable[Callback] = (),
         observer: Observer | None = None,
+        threads: FreeThreads | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         facts = run.facts
@@ -91,7 +94,7 @@ class Trainer:
             None if observer is None else observer.score_at,
             self.recipe.speed_changes,
         )
-        self.timer = StepTimer(clock)
+        self.timer, self.threads = StepTimer(clock), threads
         self._ended = False  # by the observer
         self._stopped = False  # by a signal that another process of the training received
         self._rows: list[tuple[dict[str, float], dict[str, Tensor]]] = []  # losses not read from the device yet
@@ -192,7 +195,15 @@ class Trainer:
         total = self.schedule.total
         left = None if total is None else (total - self.step) * self.timer.seconds_per_step
         self.callbacks.on_rows(rows, Estimate(total, left))
+        self._adapt_threads()
         return True
+
+    def _adapt_threads(self, at_once: bool = False) -> None:
+        """Follow the load by other programs, and record a change: sums in another order differ in their last digits."""
+        if self.threads is not None and (change := self.threads.adapt(at_once)):
+            self.timer.invalidate()
+            _log.info(change)
+            self.callbacks.on_event(self.step, change)
 
     def _finished(self) -> bool:
         """Whether the budget is used up, and its last steps did not fail."""
@@ -243,6 +254,7 @@ class Trainer:
             score=lambda: self.evaluator.score(plan.PROBE),
             save=self._save,
         )
+        self._adapt_threads(at_once=True)
         speeds = plan.measure_speeds(self.timer, amount, self.recipe.speed_changes, self._probe_step)
         state, _ = checkpoint.newest(self.run.checkpoints)
         self.state.load_state_dict(state)
