@@ -2,11 +2,13 @@
 
 from impasto.data.inventory import Duplicate, ImageRecord, Inventory, LeftOut, summarise
 
+Frame = tuple[int, int, int, int]
 
-def picture(name: str, width: int = 256, height: int = 256, kind: str = "JPEG", **more: object) -> ImageRecord:
-    return ImageRecord.model_validate(
-        {"name": name, "format": kind, "mode": "RGB", "width": width, "height": height, "digest": name, **more}
-    )
+
+def picture(
+    name: str, width: int = 256, height: int = 256, kind: str = "JPEG", frame: Frame | None = None
+) -> ImageRecord:
+    return ImageRecord(name, kind, "RGB", width, height, digest=name, frame=frame)
 
 
 def test_a_source_without_issues_takes_one_line() -> None:

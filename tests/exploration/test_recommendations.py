@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -192,7 +193,7 @@ def test_a_pack_of_photos_that_is_too_small_has_to_be_packed_again(tmp_path: Pat
 
 def test_cropped_frames_are_cropped_in_training_and_not_reported() -> None:
     found = domain(squares(100, 400), frames=frames(range(65)))
-    pictures = [each.model_copy(update={"frame": (40, 40, 360, 360)}) for each in found.inventory.pictures]
+    pictures = [replace(each, frame=(40, 40, 360, 360)) for each in found.inventory.pictures]
     inventory = found.inventory.model_copy(update={"pictures": pictures})
     recommendations = given(found.model_copy(update={"inventory": inventory}))
     assert not any("frames" in each.action for each in recommendations)

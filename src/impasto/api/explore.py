@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -158,7 +159,7 @@ def _explore_domain(
             "inventory": scan.inventory.model_copy(update={"source": source}),  # a pack stores its original source
             "at_address": remote is not None and is_address(source),
             "statistics": [
-                each.model_copy(update={"palette": palettes[each.name]}) if each.name in palettes else each
+                replace(each, palette=tuple(palettes[each.name])) if each.name in palettes else each
                 for each in scan.statistics
             ],
             "percentiles": percentiles(scan.statistics),

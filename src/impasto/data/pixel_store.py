@@ -12,6 +12,7 @@ from typing import IO, Protocol, Self
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+from pydantic_core import to_json
 
 from impasto.cache import cache_folder
 from impasto.config import migrations
@@ -116,7 +117,7 @@ class PixelStore:
         head = {"source": self.source, "size": self.size, "fingerprint": self.fingerprint, "junk": self.summary.junk}
         with path.open("w", encoding="utf-8") as file:
             file.write(json.dumps(head, ensure_ascii=False)[:-1])
-            _write_list(file, "pictures", (each.model_dump_json() for each in self.records.pictures()))
+            _write_list(file, "pictures", (to_json(each).decode() for each in self.records.pictures()))
             for name, kind in (("left_out", LeftOut), ("duplicates", Duplicate), ("near_duplicates", tuple)):
                 found = (each for each in self.records.findings() if isinstance(each, kind))
                 _write_list(file, name, (json.dumps(each, default=dict, ensure_ascii=False) for each in found))

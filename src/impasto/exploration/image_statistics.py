@@ -289,7 +289,7 @@ def _of_colours(paintings: Domain, photos: Domain) -> _Difference | None:
 
 def _named(domain: Domain) -> dict[str, float]:
     """Return fractions of colours by name, from the palettes of the images, or else from that of the data set."""
-    palettes = [each.palette for each in domain.statistics if each.palette] or [domain.palette]
+    palettes = [each.palette for each in domain.statistics if each.palette] or [tuple(domain.palette)]
     shares: dict[str, float] = {}
     for colour in chain.from_iterable(palettes):
         name = colour_name(colour.hex)

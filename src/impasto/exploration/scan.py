@@ -24,10 +24,6 @@ SIZE = 256
 SAMPLE = 400
 
 
-#: The fields that all statistics have; a set of its own for each of them would take more memory than its numbers.
-_FIELDS = {"name", *STATISTICS}
-
-
 @dataclass(frozen=True)
 class Scan:
     """Measurements of a data set.
@@ -111,8 +107,8 @@ def scan_source(
     return Scan(
         inventory=inventory,
         statistics=[
-            ImageStatistics.model_construct(_FIELDS, name=name, **dict(zip(STATISTICS, each, strict=True)))
-            for name, each in zip(names, rows, strict=True)
+            ImageStatistics(name, brightness, contrast, colourfulness, sharpness)
+            for name, (brightness, contrast, colourfulness, sharpness) in zip(names, rows, strict=True)
         ],
         histogram=measured.histogram / measured.histogram.sum(axis=1, keepdims=True),
         power=measured.power,
