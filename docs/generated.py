@@ -4,12 +4,13 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterator
-from inspect import Parameter, getdoc, isclass, signature
+from inspect import getdoc, isclass
 from pathlib import Path
 from types import NoneType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from typer.models import ArgumentInfo, CommandInfo, OptionInfo
+from typer.utils import get_params_from_function
 
 DOCS = Path(__file__).parent
 ROOT = DOCS.parent
@@ -22,7 +23,7 @@ NAVIGATION = {
         "tutorials/kaggle",
         "tutorials/films-and-large-photos",
         "tutorials/scores",
-        "search",
+        "hyperparameter-search",
         "several-gpus",
         "studio",
     ],
@@ -65,15 +66,14 @@ def commands() -> dict[str, CommandInfo]:
 def settings(command: CommandInfo) -> Iterator[Setting]:
     """Yield the arguments and options of a command."""
     assert command.callback is not None
-    hints = get_type_hints(command.callback, include_extras=True)
-    for name, parameter in signature(command.callback).parameters.items():
-        kind, info = get_args(hints[name])[:2]
+    for name, parameter in get_params_from_function(command.callback).items():
+        info = parameter.default
         assert isinstance(info, ArgumentInfo | OptionInfo)
-        required = parameter.default is Parameter.empty
         dashed = name.rstrip("_").replace("_", "-")
-        names = tuple(info.param_decls or ()) or (dashed if isinstance(info, ArgumentInfo) else f"--{dashed}",)
-        default = "" if required or parameter.default in (None, False, "", (), []) else str(parameter.default)
-        yield Setting(names, _values(kind), info.help or "", default, required)
+        given = info.param_decls or (dashed if isinstance(info, ArgumentInfo) else f"--{dashed}",)
+        names = tuple(part for each in given for part in each.split("/"))  # --browser/--no-browser
+        default = "" if info.default in (None, "", ...) or info.default is False else str(info.default)
+        yield Setting(names, _values(parameter.annotation), info.help or "", default, info.default is ...)
 
 
 def _values(kind: Any) -> str:
@@ -103,12 +103,12 @@ def command_page() -> str:
         for each in found:
             shown = ", ".join(f"`{part if each.is_option else part.upper()}`" for part in each.names)
             default = "required" if each.required else f"`{each.default}`" if each.default else ""
-            lines.append(f"| {shown} | {each.values} | {default} | {_cell(each.help)} |")
+            lines.append(f"| {shown} | {each.values} | {default} | {cell(each.help)} |")
         lines.append("")
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     return text.replace("|", r"\|").replace("*", r"\*").replace("<", "&lt;")
 
 
@@ -129,12 +129,13 @@ def recipe_page() -> str:
 def python_page() -> str:
     import impasto
 
-    lines = ["```{eval-rst}"]
+    classes = {name for name in impasto.__all__ if isclass(getattr(impasto, name))}
+    lines = ["## Functions", "", "```{eval-rst}"]
     for name in impasto.__all__:
-        directive = "autoclass" if isclass(getattr(impasto, name)) else "autofunction"
-        lines += [f".. {directive}:: impasto.{name}", *([] if directive == "autofunction" else ["   :members:"]), ""]
-    lines += ["```", "", "## Types", "", "```{eval-rst}"]
-    for path in sorted(mentioned_types()):
+        if name not in classes:
+            lines += [f".. autofunction:: impasto.{name}", ""]
+    lines += ["```", "", "## Classes", "", "```{eval-rst}"]
+    for path in [*(f"impasto.{name}" for name in sorted(classes)), *sorted(mentioned_types())]:
         lines += [f".. autoclass:: {path}", "   :members:", ""]
     lines += [".. autoexception:: impasto.errors.ImpastoError", "", "```"]
     return "\n".join(lines)
