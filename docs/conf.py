@@ -38,7 +38,7 @@ html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-html_theme_options = {"source_repository": "", "navigation_with_keys": True}
+html_theme_options = {"navigation_with_keys": True}
 
 #: MathJax, from a package: nothing is loaded from elsewhere.
 mathjax_path = "mathjax/tex-chtml.js"
