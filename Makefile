@@ -46,7 +46,7 @@ test: setup
 
 # The documentation as a site in site/. Any warning fails it: a dead link, a missing image, a reference to nothing.
 docs: $(VENV)/.docs
-	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir $(VENV)/doctrees docs site
+	$(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going --quiet --doctree-dir $(VENV)/doctrees docs site
 	@echo "Open site/index.html."
 
 $(VENV)/.docs: $(VENV)/.installed

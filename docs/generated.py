@@ -98,18 +98,16 @@ def command_page() -> str:
             elif each.required:
                 words.append(f"{first} {first.lstrip('-').upper()}")
         lines += [f"## {name}", "", str(getdoc(command.callback)), "", "```text", " ".join(words), "```", ""]
-        if found:
-            lines += ["| argument or option | values | default | meaning |", "|---|---|---|---|"]
         for each in found:
             shown = ", ".join(f"`{part if each.is_option else part.upper()}`" for part in each.names)
-            default = "required" if each.required else f"`{each.default}`" if each.default else ""
-            lines.append(f"| {shown} | {each.values} | {default} | {cell(each.help)} |")
-        lines.append("")
+            facts = [each.values, f"default `{each.default}`" if each.default else "", "required" * each.required]
+            lines += [" · ".join(filter(None, [shown, *facts])), f": {escaped(each.help)}", ""]
     return "\n".join(lines)
 
 
-def cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("*", r"\*").replace("<", "&lt;")
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return re.sub(r"([*_<\[\]\\`])", r"\\\1", text)
 
 
 def recipe_page() -> str:

@@ -47,7 +47,7 @@ def test_the_reference_of_commands_has_every_argument_and_option() -> None:
             is_option = parameter.param_type_name == "option"
             names = [*parameter.opts, *parameter.secondary_opts] if is_option else [parameter.name.upper()]
             assert all(f"`{each}`" in found[name] for each in names), (name, names)
-            assert generated.cell(parameter.help or "") in found[name]
+            assert generated.escaped(parameter.help or "") in found[name]
 
 
 def test_the_reference_of_recipes_has_the_settings_and_the_source_of_each() -> None:
