@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test check campaign fuzz clean
+.PHONY: setup demo test check docs campaign fuzz clean
 
 setup: $(VENV)/.installed
 
@@ -44,8 +44,17 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
+# The documentation as a site in site/. Any warning fails it: a dead link, a missing image, a reference to nothing.
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx --fresh-env --write-all --fail-on-warning --keep-going --quiet --doctree-dir $(VENV)/doctrees docs site
+	@echo "Open site/index.html."
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(PIP) --editable '.[docs]'
+	touch $@
+
 # An hour: commands are killed, starved and disturbed at random moments, run again and compared with undisturbed ones.
-campaign: setup
+campaign: $(VENV)/.docs
 	$(BIN)/python -m pytest -m long
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m campaign --kills 100 --log ../campaign.log
 
@@ -56,4 +65,4 @@ fuzz: setup
 
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -33,7 +33,7 @@ from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtrac
 from impasto.training import evaluator, memory_estimate
 
 #: All but that of the studio, which tests/serving/test_studio_document.py runs.
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCUMENTS.remove(ROOT / "docs" / "studio.md")
 
 #: Commands that are not run, by how they begin, and why.

@@ -32,6 +32,7 @@ ACROSS = {
     "test_fuzz.py": "mutated input of all readers",
     "test_layout.py": "this file",
     "test_packaging.py": "dependencies and extras",
+    "test_site.py": "the documentation as a site",
     "sample/test_sample.py": "the bundled images",
     "serving/test_page.py": "the page in a browser",
     "serving/test_docker.py": "the files in docker",

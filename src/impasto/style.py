@@ -41,7 +41,7 @@ class Card(BaseModel):
     source: str  #: the source domain, such as "photos", or "noise"
     target: str  #: the target domain, such as "paintings"
     recipe: dict[str, Any]
-    target_data: dict[str, Any]  #: the training images of the target domain: name, count, fingerprint
+    target_data: dict[str, Any]  #: the training images of the target domain (name, count, fingerprint)
     source_data: dict[str, Any] | None = None  #: the same for the source domain; None for generation
     start: str | None = None  #: the style or run whose weights it was fine-tuned from
     steps: int
@@ -62,7 +62,7 @@ class Card(BaseModel):
 
     @property
     def domains(self) -> str:
-        """Source and target: ``photos → paintings``."""
+        """Source and target, as ``photos → paintings``."""
         return f"{self.source} → {self.target}"
 
     @classmethod

@@ -118,7 +118,7 @@ class Recipe(Config):
 
     @property
     def min_batch(self) -> int:
-        """The smallest batch: generation from noise normalises over the batch."""
+        """The smallest batch; generation from noise normalises over the batch."""
         return 1
 
     @property
@@ -143,12 +143,12 @@ class Recipe(Config):
 
     @property
     def sample_size(self) -> int:
-        """The size of samples, at which they are shown and scored: whole images for translation."""
+        """The size of samples, at which they are shown and scored; whole images for translation."""
         return self.stored_size if self.translates else self.size
 
     @property
     def scoring_network(self) -> str:
-        """The feature extractor that chooses the best style: of another family than those that it is trained with."""
+        """The feature extractor that chooses the best style; of another family than those that it is trained with."""
         return scoring_network(self.feature_families)
 
     @property

@@ -12,8 +12,10 @@ from impasto.style import Style
 
 
 def load(style: str | Path, device: str = "auto", *, reverse: bool = False) -> Sampler | Translator:
-    """Load a bundled style by name, a style file or a run folder: a :class:`Sampler` for an unconditional style, a
-    :class:`Translator` for a translation style.
+    """Load a bundled style by name, a style file or a run folder.
+
+    An unconditional style gives a :class:`impasto.inference.sampler.Sampler`, a translation style a
+    :class:`impasto.inference.translator.Translator`.
 
     Args:
         style: name of a bundled style, a ``.safetensors`` file, or a run folder.
