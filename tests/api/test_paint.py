@@ -221,7 +221,7 @@ def test_a_submission_drops_duplicate_photos_and_reports_them(
 
 
 def test_styles_are_listed_with_their_cards(inside: Inside, negative: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.reports.styles.available_styles", lambda: {"negative": negative})
+    monkeypatch.setattr("impasto.style.available_styles", lambda: {"negative": negative})
     out, _, code = inside("styles")
     assert code == 0
     for part in ("negative", "photos → paintings", "6,328 photos", "CC0-1.0", "MB"):
