@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite
+from impasto.cli.completion import complete_style
 from impasto.cli.progress_bar import bar
 from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
@@ -23,7 +24,7 @@ PHOTOS = (
 
 @result_command(panel=USE)
 def generate(
-    style: Annotated[str, typer.Argument(help=STYLE)],
+    style: Annotated[str, typer.Argument(help=STYLE, autocompletion=complete_style)],
     out: Annotated[
         str,
         typer.Option(
@@ -85,7 +86,7 @@ def generate(
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
     out: Annotated[str, typer.Option(help="Folder or .zip; for one photo or video also a file.")] = "painted",
-    style: Annotated[str, typer.Option(help=STYLE)] = "monet",
+    style: Annotated[str, typer.Option(help=STYLE, autocompletion=complete_style)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="Blend from the photo (0) to the painting (1).")] = 1.0,
     brush: Annotated[
         float, typer.Option(min=0.5, max=4, help="Relative size of the brush strokes; 2 doubles it.")
@@ -207,8 +208,10 @@ def styles() -> Result:
 
 @result_command(panel=SCORE)
 def submit(
-    style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
-    named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
+    style: Annotated[str | None, typer.Argument(help=STYLE, autocompletion=complete_style)] = None,
+    named: Annotated[
+        str | None, typer.Option("--style", help="The same, as an option.", autocompletion=complete_style)
+    ] = None,
     photos: Annotated[str | None, typer.Option(help=f"Photos to stylise, for a translation style. {SOURCE}")] = None,
     out: Annotated[str, typer.Option(help="Output zip.")] = "images.zip",
     count: Annotated[

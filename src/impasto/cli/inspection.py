@@ -9,6 +9,7 @@ import typer
 
 from impasto.cache import KINDS, cache_folder, cached, clear_cache
 from impasto.cli.app import INSPECT
+from impasto.cli.completion import complete_cached, complete_style
 from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
 from impasto.terminal import console, print_lines
@@ -16,7 +17,9 @@ from impasto.terminal import console, print_lines
 
 @result_command(panel=INSPECT)
 def info(
-    path: Annotated[str, typer.Argument(help="A picture, video, style, run folder or pack.")],
+    path: Annotated[
+        str, typer.Argument(help="A picture, video, style, run folder or pack.", autocompletion=complete_style)
+    ],
 ) -> Result:
     """Show what a file or folder is, and the command that makes it again."""
     from impasto.api.info import info
@@ -53,7 +56,9 @@ def doctor() -> Result:
 
 @result_command(panel=INSPECT)
 def cache(
-    kind: Annotated[str | None, typer.Argument(help=f"With --clear, only this: {', '.join(KINDS)}.")] = None,
+    kind: Annotated[
+        str | None, typer.Argument(help=f"With --clear, only this: {', '.join(KINDS)}.", autocompletion=complete_cached)
+    ] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove impasto's files from the cache.")] = False,
 ) -> Result:
     """Show what the cache folder holds, or remove it (--clear): it is downloaded or computed again when needed."""

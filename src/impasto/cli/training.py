@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
+from impasto.cli.completion import complete_recipe, complete_style
 from impasto.cli.progress_bar import bar
 from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
@@ -19,7 +20,10 @@ PhotoData = Annotated[
 
 @result_command(panel=TRAIN)
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.", autocompletion=complete_recipe),
+    ] = None,
 ) -> Result:
     """List the recipes, or show all settings of one."""
     from rich.table import Table
@@ -58,7 +62,8 @@ def explore(
         "exploration"
     ),
     recipe: Annotated[
-        str | None, typer.Option(help="Recipe to estimate for; by default one that fits the data.")
+        str | None,
+        typer.Option(help="Recipe to estimate for; by default one that fits the data.", autocompletion=complete_recipe),
     ] = None,
     crop_frames: CropFrames = False,
     engine: Annotated[
@@ -115,12 +120,18 @@ def pack(
 
 @app.command(rich_help_panel=TRAIN)
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.", autocompletion=complete_recipe),
+    ] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
     photos: PhotoData = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Start from the weights of this style or run (fine-tuning).")
+        str | None,
+        typer.Option(
+            "--from", help="Start from the weights of this style or run (fine-tuning).", autocompletion=complete_style
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -210,7 +221,9 @@ def train(
 
 @app.command(rich_help_panel=TRAIN)
 def tune(
-    recipe: Annotated[str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.", autocompletion=complete_recipe)
+    ],
     paintings: Annotated[str, typer.Option(help=SOURCE)],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
     photos: PhotoData = None,
