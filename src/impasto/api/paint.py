@@ -83,7 +83,8 @@ def paint(
         like: reference images for the same.
         reverse: translate paintings to photos, with a style that has both directions (CycleGAN).
         compare: put each photo on the left of its painting.
-        kind: format of images in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they are, others as PNG.
+        kind: format of images in a folder or zip; ``keep`` writes JPEG, PNG and WebP as they are, HEIC as JPEG,
+            others as PNG.
         keep_metadata: copy EXIF data of photos: date, author, camera, and the place where they were taken (GPS).
         films: paint the videos in folders too. A cluster always does.
         engine: ``ray`` paints on a Ray cluster, from and into paths and fsspec addresses

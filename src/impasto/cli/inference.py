@@ -109,7 +109,10 @@ def paint(
     compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
     kind: Annotated[
         Literal["keep", "jpg", "png"],
-        typer.Option("--format", help="Format of images; keep writes JPEG, PNG and WebP as they are, others as PNG."),
+        typer.Option(
+            "--format",
+            help="Format of images; keep writes JPEG, PNG and WebP as they are, HEIC as JPEG, others as PNG.",
+        ),
     ] = "keep",
     keep_metadata: Annotated[
         bool,
