@@ -10,7 +10,7 @@ import pytest
 CODE = (
     "import sys; sys.argv = ['impasto']; from impasto.cli import main\n"
     "try: main()\n"
-    "finally: assert not {'torch', 'numpy', 'pydantic', 'PIL'} & sys.modules.keys()"
+    "finally: assert not {'torch', 'numpy', 'PIL', 'rich'} & sys.modules.keys()"
 )
 
 
