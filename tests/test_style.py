@@ -283,17 +283,6 @@ def test_a_file_that_is_no_style_is_named_for_what_it_is(tmp_path: Path, content
         Style.load(tmp_path / "x.safetensors")
 
 
-def test_styles_beside_an_installed_package_are_not_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two folders above the package is lib/python3.11, where styles/ would be another program's."""
-    installed = tmp_path / "lib" / "site-packages" / "impasto"
-    for folder in (installed / "styles", tmp_path / "lib" / "styles", tmp_path / "styles"):
-        folder.mkdir(parents=True)
-        style().save(folder / "stray.safetensors")
-    monkeypatch.chdir(installed)
-    monkeypatch.setattr("impasto.style.__file__", str(installed / "style.py"))
-    assert set(available_styles().values()) == {installed / "styles" / "stray.safetensors"}
-
-
 @given(
     st.dictionaries(
         st.sampled_from([*Card.model_fields, "new"]),

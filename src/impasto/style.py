@@ -22,6 +22,8 @@ from impasto.files import atomic_write, mistaken_download, user_path
 from impasto.metrics.choice import Choice
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
+from impasto.style_files import available_styles as available_styles
+from impasto.style_files import bundled_styles as bundled_styles
 
 #: Version of the card. Older ones are migrated (config/migrations.py); a new recipe setting has a default.
 FORMAT = 3
@@ -233,26 +235,6 @@ class _Uninitialised(TorchFunctionMode):
         return function(*args, **kwargs or {})
 
 
-def bundled_styles() -> dict[str, Path]:
-    """Return the styles that are part of the package, by name."""
-    return _within(Path(__file__).parent / "styles")
-
-
-def available_styles() -> dict[str, Path]:
-    """Return all styles that can be used by name: the bundled ones, and those in ``styles/`` of a source checkout and
-    of the current folder."""
-    ours, others = bundled_styles(), _checkout_styles() | _within(Path("styles"))
-    return ours | {name: path for name, path in others.items() if name not in ours}
-
-
-def _checkout_styles() -> dict[str, Path]:
-    """Return the styles in ``styles/`` of a source checkout; an installed package has none beside it."""
-    package = Path(__file__).parent
-    checkout = package.parents[1]
-    is_checkout = package == checkout / "src" / "impasto" and (checkout / "pyproject.toml").is_file()
-    return _within(checkout / "styles") if is_checkout else {}
-
-
 def require_name(path: Path) -> None:
     """Raise ImpastoError if a style at ``path`` would be hidden by a bundled style of the same name."""
     if path.stem in bundled_styles() and path.absolute().parent == Path("styles").absolute():
@@ -264,7 +246,3 @@ def find_style(name: str | Path) -> Path:
     by its name. Return ``name`` itself if nothing is found. Raises ImpastoError for an impossible path."""
     path = user_path(name)
     return bundled_styles().get(str(name)) or (path if path.exists() else available_styles().get(str(name), path))
-
-
-def _within(folder: Path) -> dict[str, Path]:
-    return dict(sorted((file.stem, file) for file in folder.glob("*.safetensors")))

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.ExifTags import IFD, Base
 
 import impasto as package
 from fixtures.command import Impasto
 from fixtures.noise_style import style
 from fixtures.translators import translator
+from fixtures.videos import scene, write_video
 from impasto.api.generate import generate
 from impasto.api.paint import paint
 from impasto.errors import ImpastoError
@@ -221,7 +223,7 @@ def test_a_submission_drops_duplicate_photos_and_reports_them(
 
 
 def test_styles_are_listed_with_their_cards(inside: Inside, negative: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("impasto.reports.styles.available_styles", lambda: {"negative": negative})
+    monkeypatch.setattr("impasto.style.available_styles", lambda: {"negative": negative})
     out, _, code = inside("styles")
     assert code == 0
     for part in ("negative", "photos → paintings", "6,328 photos", "CC0-1.0", "MB"):
@@ -249,3 +251,47 @@ def test_inference_does_not_change_the_style(negative: Path, tmp_path: Path) -> 
     loaded.style.save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == negative.read_bytes()
     assert loaded.device in (torch.device("cpu"), torch.device("cuda"))
+
+
+def test_transparency_is_kept_and_exif_data_only_if_asked_for(impasto: Impasto, negative: Path, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[Base.DateTime] = "2024:05:06 07:08:09"
+    exif[Base.Orientation] = 6
+    exif.get_ifd(IFD.GPSInfo)[1] = "N"
+    alpha = np.tile(np.arange(0, 240, 8, dtype=np.uint8), (20, 1))
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", "b.webp"):
+        picture = Image.fromarray(np.dstack([noise(20, 30), alpha]))
+        picture.save(tmp_path / "photos" / name, exif=exif, lossless=True)
+    for options, kept in (((), False), (("--keep-metadata",), True)):
+        impasto("paint", "photos", "--style", negative, "--out", f"out{kept}", *options)
+        for name in ("a.png", "b.webp"):
+            with Image.open(tmp_path / f"out{kept}" / name) as painting:
+                assert painting.mode == "RGBA" and painting.size == (20, 30)  # upright
+                assert np.array_equal(np.asarray(painting)[..., 3], np.rot90(alpha, -1))
+                found = painting.getexif()
+                assert (Base.DateTime in found, bool(found.get_ifd(IFD.GPSInfo))) == (kept, kept)
+                assert Base.Orientation not in found
+    impasto("paint", "photos", "--style", negative, "--out", "flat", "--format", "jpg")
+    with Image.open(tmp_path / "flat" / "a.jpg") as flat:
+        assert flat.mode == "RGB" and np.asarray(flat)[0].max() < 16, "the negative of white"
+
+
+def test_videos_in_folders_are_painted_with_films_and_listed_without(
+    impasto: Impasto, negative: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "holiday" / "day 1"
+    place.mkdir(parents=True)
+    write_video(place / "sea.mov", [scene(0), scene(2)])
+    write_video(tmp_path / "holiday" / "sea.mp4", [scene(0), scene(2)])
+    done = impasto("paint", "holiday", "--style", negative, "--out", "none", check=False)
+    assert done.returncode == 1 and "add --films" in done.stderr
+    command = ("paint", "holiday", "--style", negative, "--out", "holiday/out", "--films")
+    assert impasto(*command).stdout.count("2 frames in") == 2
+    assert {path.relative_to(tmp_path / "holiday/out").as_posix() for path in tmp_path.rglob("out/**/*.mp4")} == {
+        "sea.mp4",
+        "day 1/sea.mp4",
+    }
+    Image.fromarray(noise(4, 4)).save(place / "shell.png")
+    again = impasto(*command).stdout
+    assert again.count("was there before") == 2 and "1 painting in holiday/out" in again

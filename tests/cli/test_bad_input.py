@@ -178,6 +178,7 @@ PLACES: dict[str, tuple[list[str], dict[str, str]]] = {
     "import": (["import", "{}", "--out", "new.safetensors"], PATHS),
     "export style": (["export", "{}", "--onnx", "new.onnx"], PATHS),
     "push": (["push", "{}", "owner/name"], PATHS),
+    "info": (["info", "{}"], PATHS),
 }
 #: Bad arguments that are no paths.
 VALUES: dict[str, tuple[list[str], list[str]]] = {
@@ -221,6 +222,7 @@ VALUES: dict[str, tuple[list[str], list[str]]] = {
         ["", "x", "-1", "99999999999999999999", "1.5"],
     ),
     "paint format": (["paint", "photo.png", "--out", "new", "--format", "{}"], ["", "gif", "JPG "]),
+    "cache kind": (["cache", "--clear", "{}"], ["", "x", "../x", LONG]),
     "pack size": (["pack", "few", "new", "--size", "{}"], ["0", "15", *NUMBERS, "99999999999"]),
     "submit count": (
         ["submit", "noise.safetensors", "--out", "new.zip", "--count", "{}"],
@@ -293,7 +295,11 @@ def test_bad_input_is_one_line_with_the_documented_code(
 def test_every_command_meets_sixty_kinds_together() -> None:
     kinds = {kind for _, found in PLACES.values() for kind in found} | RECIPES.keys() | set(BUDGETS) | set(SETTINGS)
     assert len(kinds) >= 60 and sum(map(len, CASES.values())) > 1000
-    assert {command[0] for commands in CASES.values() for command in commands} >= COMMANDS - {"styles", "studio"}
+    assert {command[0] for commands in CASES.values() for command in commands} >= COMMANDS - {
+        "styles",
+        "studio",
+        "doctor",
+    }
 
 
 def _files(folder: Path) -> dict[str, int]:

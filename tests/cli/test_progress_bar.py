@@ -3,6 +3,8 @@
 import io
 from contextlib import redirect_stdout
 
+import pytest
+
 from impasto.cli.progress_bar import bar
 
 
@@ -12,3 +14,12 @@ def test_nothing_is_printed_where_the_output_is_not_a_terminal() -> None:
         advance(1)
         advance(2, 4)
     assert out.getvalue() == ""
+
+
+def test_of_one_large_photo_the_share_is_shown_and_of_many_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    for total, expected in ((1, "37 %"), (4, "0/4")):
+        out = io.StringIO()
+        with redirect_stdout(out), bar("painting") as advance:
+            advance(0.37, total)
+        assert expected in out.getvalue()

@@ -94,7 +94,9 @@ def test_a_video_in_a_folder_is_left_out_with_what_to_do(tmp_path: Path) -> None
     Image.fromarray(noise(4, 4)).save(tmp_path / "a.png")
     (tmp_path / "film.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
     _, outcome = paint([tmp_path])
-    assert [left.reason for left in outcome.left_out] == ["a video: name it itself, or by a pattern such as '*.mp4'"]
+    assert [left.reason for left in outcome.left_out] == [
+        "a video: name it itself, or by a pattern such as '*.mp4'; in folders, add --films"
+    ]
 
 
 def test_if_no_photo_can_be_painted_the_first_reason_is_reported(tmp_path: Path) -> None:

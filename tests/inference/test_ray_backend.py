@@ -161,7 +161,8 @@ def test_another_file_is_replaced_only_to_overwrite(here: Impasto, tmp_path: Pat
     assert done.returncode == 1 and "in/b.png: b.png is another file, which is not overwritten" in done.stdout
     assert (tmp_path / "out" / "b.png").read_text() == "mine"
     assert here("in", "--out", "out", "--overwrite").stdout == "2 paintings in out\n"
-    assert (tmp_path / "out" / "b.png").read_bytes() == (tmp_path / "out" / "a.png").read_bytes()
+    with Image.open(tmp_path / "out" / "a.png") as one, Image.open(tmp_path / "out" / "b.png") as other:
+        assert one.tobytes() == other.tobytes()
 
 
 def test_a_film_is_painted_with_its_sound_and_not_again(here: Impasto, tmp_path: Path) -> None:

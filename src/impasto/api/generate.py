@@ -3,20 +3,21 @@
 import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from impasto.config.types import Pixels, Progress
 from impasto.data.image_grid import tile
-from impasto.errors import ImpastoError
+from impasto.errors import ImpastoError, printable
 from impasto.files import atomic_write, user_path
 from impasto.inference.latents import Latent, around, truncated, walk
 from impasto.inference.load import load_sampler
 from impasto.inference.output import encode, open_output, require_other, require_present, reserve
 from impasto.inference.output_names import NOT_WRITTEN
 from impasto.inference.sampler import Sampler
+from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
 
 #: Frames per second of videos, and most seconds from one image to the next.
@@ -49,7 +50,8 @@ def generate(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> str:
-    """Generate the images numbered ``start``, ``start`` + 1, … of ``seed``, and return a one-line summary.
+    """Generate the images numbered ``start``, ``start`` + 1, … of ``seed``, and return a one-line summary. Images and
+    sheets hold the settings that repeat them.
 
     Args:
         style: name of a bundled style, a style file or a run folder.
@@ -80,6 +82,9 @@ def generate(
     numbers = range(start, start + count) if suffix in (*VIDEO_SUFFIXES, *SHEET_SUFFIXES) else ()
     latents = [truncated(sampler.latent(seed, number), truncation) for number in numbers]
     size = f"{sampler.size}×{sampler.size}"
+    settings: dict[str, Any] = {"style": printable(Path(style).name), "seed": seed}
+    settings |= {} if truncation is None else {"truncation": truncation}
+    shown = settings | {"show": show, "number": start, "count": count}
     if suffix in VIDEO_SUFFIXES:
         reserve(place, file=True, overwrite=overwrite)
         path_kind, steps = interpolate or "loop", round(seconds * RATE)
@@ -91,12 +96,13 @@ def generate(
         reserve(place, file=True, overwrite=overwrite)
         sheet, content = _sheet(sampler, latents, show, nearest, seed, progress)
         with atomic_write(place) as part:
-            part.write_bytes(encode(place.name, sheet))
+            part.write_bytes(encode(place.name, sheet, settings_xmp(shown)))
         return f"{content} of {size} on {place}"
     with open_output(place, overwrite=overwrite) as writer:
         images = _counted(sampler.stream(count, seed, start, truncation), count, progress)
         for number, image in enumerate(images, start):
-            writer.write(f"{number:05d}.{kind}", image)
+            name = f"{number:05d}.{kind}"
+            writer.put(name, encode(name, image, settings_xmp(settings | {"number": number})))
     if suffix != ".zip":
         require_present(place, writer.names)
     return f"{count:,} {_paintings(count)} of {size} in {place}"

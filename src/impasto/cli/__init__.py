@@ -4,7 +4,7 @@ import os
 import sys
 
 # They register their subcommands, in the order of the help.
-from impasto.cli import training, inference, serving, evaluation, interop  # isort: skip  # noqa: F401
+from impasto.cli import training, inference, serving, evaluation, interop, inspection  # isort: skip  # noqa: F401
 from impasto.cli.app import app as app
 from impasto.cli.app import messages_on_stdout, run
 from impasto.cli.stop_signals import stop_signals_interrupt

@@ -19,7 +19,6 @@ app = typer.Typer(
     help="Train GANs on a few hundred paintings. Stylise photos and videos, or generate new paintings from noise.",
     invoke_without_command=True,
     epilog=EXIT_CODES,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -53,6 +52,7 @@ def _options(
 
 #: Panels of the help, in the order of a first project.
 TRAIN, USE, SCORE, SHARE = "Train", "Stylise and generate", "Evaluate and submit", "Share and convert"
+INSPECT = "Inspect"
 
 
 class _Lines(logging.Handler):

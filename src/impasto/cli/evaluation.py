@@ -1,16 +1,22 @@
 """Commands `evaluate` and `compare`."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from impasto.cli.app import SCORE, SOURCE, Device, app
+from impasto.cli.app import SCORE, SOURCE, Device
 from impasto.cli.progress_bar import bar
+from impasto.cli.results import Result, result_command
 from impasto.terminal import console, print_lines
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-@app.command(rich_help_panel=SCORE)
+
+@result_command(panel=SCORE)
 def evaluate(
     fakes: Annotated[str, typer.Argument(help="Images to score: a style, a run folder, or image files.")],
     against: Annotated[str, typer.Option(help=f"Real images. {SOURCE}")],
@@ -53,7 +59,7 @@ def evaluate(
         typer.Option(help="ray: compute the features of files and packs on a Ray cluster, RAY_ADDRESS or a local one."),
     ] = "here",
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Score images against real images: KID, FD, precision, recall and more, and test for memorisation."""
     from impasto.api.evaluate import evaluate
     from impasto.metrics.feature_extractors import DEFAULT
@@ -76,11 +82,10 @@ def evaluate(
             device=device,
             progress=advance,
         )
-    console().print(summary(found))
-    print_lines(f"Report: {out / 'evaluation.html'}")
+    return _reported({"evaluation": found}, out / "evaluation.html", partial(summary, found))
 
 
-@app.command(rich_help_panel=SCORE)
+@result_command(panel=SCORE)
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
     out: Annotated[Path, typer.Option(help="Output folder: comparison.html, comparison.json.")] = Path("comparison"),
@@ -89,11 +94,20 @@ def compare(
     count: Annotated[int | None, typer.Option(min=2, help="Maximum images of each set, with --against.")] = None,
     price: Annotated[float | None, typer.Option(help="Price of an hour of training, to compute costs.")] = None,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Compare runs: settings, training curves, samples, scores, time and cost."""
     from impasto.api.compare import compare
     from impasto.reports.comparison import summary
 
     found = compare(runs, out, against=against, photos=photos, price=price, count=count, device=device)
-    console().print(summary(found))
-    print_lines(f"Report: {out / 'comparison.html'}")
+    return _reported({"comparison": found}, out / "comparison.html", partial(summary, found))
+
+
+def _reported(record: dict[str, Any], report: Path, summary: "Callable[[], RenderableType]") -> Result:
+    """Return a result with a page."""
+
+    def show() -> None:
+        console().print(summary())
+        print_lines(f"Report: {report}")
+
+    return Result(record | {"report": report}, show)

@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite, app
+from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite
+from impasto.cli.completion import complete_style
 from impasto.cli.progress_bar import bar
+from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
 from impasto.terminal import console, print_lines
 
@@ -19,9 +22,9 @@ PHOTOS = (
 )
 
 
-@app.command(rich_help_panel=USE)
+@result_command(panel=USE)
 def generate(
-    style: Annotated[str, typer.Argument(help=STYLE)],
+    style: Annotated[str, typer.Argument(help=STYLE, autocompletion=complete_style)],
     out: Annotated[
         str,
         typer.Option(
@@ -54,7 +57,7 @@ def generate(
     kind: Annotated[Literal["png", "jpg"], typer.Option("--format", help="Format of single images.")] = "png",
     overwrite: Overwrite = False,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Generate images from noise: as files, on one sheet, or as an interpolation video."""
     from impasto.api.generate import generate
 
@@ -75,14 +78,15 @@ def generate(
             device=device,
             progress=advance,
         )
-    print_lines(summary)
+    made = {"style": style, "out": out, "count": count, "seed": seed, "start": start, "summary": summary}
+    return Result(made, partial(print_lines, summary))
 
 
-@app.command(rich_help_panel=USE)
+@result_command(panel=USE)
 def paint(
     photos: Annotated[list[str], typer.Argument(help=PHOTOS)],
     out: Annotated[str, typer.Option(help="Folder or .zip; for one photo or video also a file.")] = "painted",
-    style: Annotated[str, typer.Option(help=STYLE)] = "monet",
+    style: Annotated[str, typer.Option(help=STYLE, autocompletion=complete_style)] = "monet",
     strength: Annotated[float, typer.Option(min=0, max=1, help="Blend from the photo (0) to the painting (1).")] = 1.0,
     brush: Annotated[
         float, typer.Option(min=0.5, max=4, help="Relative size of the brush strokes; 2 doubles it.")
@@ -105,15 +109,26 @@ def paint(
     compare: Annotated[bool, typer.Option("--compare", help="Put each photo on the left of its painting.")] = False,
     kind: Annotated[
         Literal["keep", "jpg", "png"],
-        typer.Option("--format", help="Format of images; keep writes JPEG, PNG and WebP as they are, others as PNG."),
+        typer.Option(
+            "--format",
+            help="Format of images; keep writes JPEG, PNG and WebP as they are, HEIC as JPEG, others as PNG.",
+        ),
     ] = "keep",
+    keep_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--keep-metadata",
+            help="Copy the photos' EXIF data: date, author, camera and place (GPS).",
+        ),
+    ] = False,
+    films: Annotated[bool, typer.Option("--films", help="Paint the videos in folders too.")] = False,
     engine: Annotated[
         Literal["here", "ray"],
         typer.Option(help="Where to compute; ray uses a Ray cluster, from and to folders and addresses (s3://…)."),
     ] = "here",
     overwrite: Overwrite = False,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Stylise photos and videos, each at its own size and under its own name. Run again to resume.
 
     Files that cannot be painted are listed at the end, and the exit code is 1.
@@ -121,7 +136,8 @@ def paint(
     from impasto.api.paint import paint, paint_moods
 
     if moods:
-        if len(photos) > 1 or mood or like or reverse or compare or kind != "keep" or engine != "here":
+        given = mood, like, reverse, compare, kind != "keep", keep_metadata, films, engine != "here"
+        if len(photos) > 1 or any(given):
             raise ImpastoError(
                 "--moods takes one photo, and only the options --style, --strength, --brush, --keep-colour, --out, "
                 "--overwrite and --device."
@@ -138,10 +154,9 @@ def paint(
                 device=device,
                 progress=advance,
             )
-        print_lines(f"Contact sheet: {place}")
-        return
+        return Result({"out": place}, partial(print_lines, f"Contact sheet: {place}"))
     with _resume_hint(), bar("painting") as advance:
-        complete = paint(
+        summary = paint(
             photos,
             out,
             style=style,
@@ -153,13 +168,14 @@ def paint(
             reverse=reverse,
             compare=compare,
             kind=kind,
+            keep_metadata=keep_metadata,
+            films=films,
             engine=engine,
             overwrite=overwrite,
             device=device,
             progress=advance,
         )
-    if not complete:
-        raise typer.Exit(1)
+    return Result({"style": style} | vars(summary), complete=bool(summary))
 
 
 @contextmanager
@@ -171,26 +187,34 @@ def _resume_hint() -> Iterator[None]:
         raise
 
 
-@app.command(rich_help_panel=USE)
-def styles() -> None:
+@result_command(panel=USE)
+def styles() -> Result:
     """List the bundled styles, and those in a folder styles/ here."""
     from rich.table import Table
     from rich.text import Text
 
-    from impasto.reports.styles import list_styles
+    from impasto.reports.styles import describe_file, style_record
+    from impasto.style import available_styles
 
-    table = Table.grid(padding=(0, 2, 1, 0))
-    table.add_column(no_wrap=True, style="bold")
-    for name, lines in list_styles():
-        table.add_row(name, Text("\n".join(lines)))
-    console().print(table)
-    print_lines("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
+    found = available_styles()
+
+    def show() -> None:
+        table = Table.grid(padding=(0, 2, 1, 0))
+        table.add_column(no_wrap=True, style="bold")
+        for name, path in found.items():
+            table.add_row(name, Text("\n".join(describe_file(path))))
+        console().print(table)
+        print_lines("Use one:  impasto generate NAME --out images  or  impasto paint PHOTO --style NAME --out painted")
+
+    return Result({"styles": [{"name": name} | style_record(path) for name, path in found.items()]}, show)
 
 
-@app.command(rich_help_panel=SCORE)
+@result_command(panel=SCORE)
 def submit(
-    style: Annotated[str | None, typer.Argument(help=STYLE)] = None,
-    named: Annotated[str | None, typer.Option("--style", help="The same, as an option.")] = None,
+    style: Annotated[str | None, typer.Argument(help=STYLE, autocompletion=complete_style)] = None,
+    named: Annotated[
+        str | None, typer.Option("--style", help="The same, as an option.", autocompletion=complete_style)
+    ] = None,
     photos: Annotated[str | None, typer.Option(help=f"Photos to stylise, for a translation style. {SOURCE}")] = None,
     out: Annotated[str, typer.Option(help="Output zip.")] = "images.zip",
     count: Annotated[
@@ -201,17 +225,15 @@ def submit(
     check: Annotated[Path | None, typer.Option(help="Check this zip instead of writing one.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing zip.")] = False,
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Write images.zip for Kaggle's competition 'I'm Something of a Painter Myself', or check one (--check)."""
     if check is not None:
         from impasto.interop.kaggle_submission import check_submission
 
         report = check_submission(check)
-        print_lines(*report.problems)
-        if not report.ok:
-            raise typer.Exit(1)
-        print_lines(f"{check}: {report.count:,} images, valid for the competition.")
-        return
+        lines = [f"{check}: {report.count:,} images, valid for the competition."] if report.ok else report.problems
+        found = {"zip": check, "images": report.count, "problems": report.problems}
+        return Result(found, partial(print_lines, *lines), complete=report.ok)
     style = style or named
     if style is None:
         raise ImpastoError("Give a style, or a zip to --check.")
@@ -230,4 +252,5 @@ def submit(
             device=device,
             progress=advance,
         )
-    print_lines(f"{out}: {written:,} images, valid for the competition.")
+    line = f"{out}: {written:,} images, valid for the competition."
+    return Result({"zip": out, "images": written, "problems": []}, partial(print_lines, line))

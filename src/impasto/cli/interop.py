@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SHARE, STYLE, app
+from impasto.cli.completion import complete_style
 from impasto.errors import ImpastoError
 from impasto.terminal import print_lines
 
@@ -58,7 +59,7 @@ def import_(
 
 @app.command(rich_help_panel=SHARE)
 def export(
-    style: Annotated[str, typer.Argument(help=STYLE)],
+    style: Annotated[str, typer.Argument(help=STYLE, autocompletion=complete_style)],
     onnx: Annotated[Path, typer.Option("--onnx", help="ONNX file to write.")],
     fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, half the size.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
@@ -75,7 +76,7 @@ def export(
 
 @app.command(rich_help_panel=SHARE)
 def push(
-    style: Annotated[str, typer.Argument(help=STYLE)],
+    style: Annotated[str, typer.Argument(help=STYLE, autocompletion=complete_style)],
     repository: Annotated[str, typer.Argument(help="OWNER/NAME.")],
     private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
 ) -> None:

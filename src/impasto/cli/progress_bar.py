@@ -21,15 +21,23 @@ def bar(description: str, total: int | None = None) -> Iterator[Advance]:
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        Task,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
+
+    class CountColumn(MofNCompleteColumn):
+        """The number of items done; of a single one, such as a large photo, the share."""
+
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.percentage:3.0f} %") if task.total == 1 else super().render(task)
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(30),
-        MofNCompleteColumn(),
+        CountColumn(),
         TimeElapsedColumn(),
         TextColumn("·"),
         TimeRemainingColumn(),

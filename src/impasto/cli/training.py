@@ -7,7 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
+from impasto.cli.completion import complete_recipe, complete_style
 from impasto.cli.progress_bar import bar
+from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
 from impasto.terminal import console, print_lines
 
@@ -16,10 +18,13 @@ PhotoData = Annotated[
 ]
 
 
-@app.command(rich_help_panel=TRAIN)
+@result_command(panel=TRAIN)
 def recipes(
-    name: Annotated[str | None, typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.")] = None,
-) -> None:
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Show this recipe (a name or a YAML file) as YAML.", autocompletion=complete_recipe),
+    ] = None,
+) -> Result:
     """List the recipes, or show all settings of one."""
     from rich.table import Table
 
@@ -29,18 +34,27 @@ def recipes(
     if name is not None:
         from impasto.config.recipe import Recipe
 
-        print_lines(*Recipe.load(name).to_yaml().splitlines())
-        return
-    table = Table("recipe", "method", "size", "batch", "network", box=None, header_style="bold", pad_edge=False)
-    for name, file in bundled_recipes().items():
-        values = migrations.recipe(read_yaml(file.read_text(encoding="utf-8"), name))  # to validate it imports torch
-        network = values.get("generator", {}).get("network")
-        table.add_row(name, *(str(value) for value in (*map(values.get, ("method", "size", "batch")), network)))
-    console().print(table)
-    print_lines("", "impasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one.")
+        recipe = Recipe.load(name)
+        return Result({"recipe": recipe.values()}, lambda: print_lines(*recipe.to_yaml().splitlines()))
+    found = []
+    for each, file in bundled_recipes().items():
+        values = migrations.recipe(read_yaml(file.read_text(encoding="utf-8"), each))  # to validate it imports torch
+        facts = {key: values.get(key) for key in ("method", "size", "batch")}
+        found.append({"recipe": each, **facts, "network": values.get("generator", {}).get("network")})
+
+    def show() -> None:
+        table = Table(*found[0], box=None, header_style="bold", pad_edge=False)
+        for row in found:
+            table.add_row(*map(str, row.values()))
+        console().print(table)
+        print_lines(
+            "", "impasto recipes NAME shows all settings of a recipe; impasto train --set NAME=VALUE changes one."
+        )
+
+    return Result({"recipes": found}, show)
 
 
-@app.command(rich_help_panel=TRAIN)
+@result_command(panel=TRAIN)
 def explore(
     paintings: Annotated[str, typer.Argument(help=SOURCE)],
     photos: Annotated[str | None, typer.Option(help="Photo data set, same formats as PAINTINGS.")] = None,
@@ -48,7 +62,8 @@ def explore(
         "exploration"
     ),
     recipe: Annotated[
-        str | None, typer.Option(help="Recipe to estimate for; by default one that fits the data.")
+        str | None,
+        typer.Option(help="Recipe to estimate for; by default one that fits the data.", autocompletion=complete_recipe),
     ] = None,
     crop_frames: CropFrames = False,
     engine: Annotated[
@@ -56,7 +71,7 @@ def explore(
         typer.Option(help="ray: measure image files on a Ray cluster, also at addresses (s3://…)."),
     ] = "here",
     device: Device = "auto",
-) -> None:
+) -> Result:
     """Inspect data sets before training: statistics, issues, recommendations, and training time."""
     from impasto.api.explore import explore
     from impasto.reports.exploration_text import summary
@@ -72,10 +87,11 @@ def explore(
             device=device,
             progress=advance,
         )
-    print_lines(*summary(found), f"Report: {out / 'exploration.html'}")
+    report = out / "exploration.html"
+    return Result({"exploration": found, "report": report}, lambda: print_lines(*summary(found), f"Report: {report}"))
 
 
-@app.command(rich_help_panel=TRAIN)
+@result_command(panel=TRAIN)
 def pack(
     source: Annotated[str, typer.Argument(help=SOURCE)],
     out: Annotated[str, typer.Argument(help="Pack to write: a folder, or an address such as s3://bucket/pack.")],
@@ -87,7 +103,7 @@ def pack(
     append: Annotated[
         bool, typer.Option("--append", help="Add the images to the pack OUT, except those that it has already.")
     ] = False,
-) -> None:
+) -> Result:
     """Decode and resize images once into a pack, which later commands open without decoding; or add images to one."""
     from impasto.data import pixel_store
 
@@ -98,17 +114,24 @@ def pack(
             added = pixel_store.pack(source, out, size or 256, crop_frames=crop_frames, progress=advance).summary
     total = pixel_store.PixelStore.open(out).summary
     new = f"{added.pictures:,} images added, now " if append else ""
-    print_lines(*added.lines(), f"{out}: {new}{total.pictures:,} images of {total.size}×{total.size} px.")
+    lines = [*added.lines(), f"{out}: {new}{total.pictures:,} images of {total.size}×{total.size} px."]
+    return Result({"pack": out, "added": added, "total": total}, lambda: print_lines(*lines))
 
 
 @app.command(rich_help_panel=TRAIN)
 def train(
-    recipe: Annotated[str | None, typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Argument(help="Recipe: a name (impasto recipes) or a YAML file.", autocompletion=complete_recipe),
+    ] = None,
     paintings: Annotated[str | None, typer.Option(help=SOURCE)] = None,
     photos: PhotoData = None,
     out: Annotated[Path | None, typer.Option(help="Run folder to create.")] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="Start from the weights of this style or run (fine-tuning).")
+        str | None,
+        typer.Option(
+            "--from", help="Start from the weights of this style or run (fine-tuning).", autocompletion=complete_style
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -198,7 +221,9 @@ def train(
 
 @app.command(rich_help_panel=TRAIN)
 def tune(
-    recipe: Annotated[str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Recipe with a 'tune' section: a name or a YAML file.", autocompletion=complete_recipe)
+    ],
     paintings: Annotated[str, typer.Option(help=SOURCE)],
     out: Annotated[Path, typer.Option(help="Folder of the study.")],
     photos: PhotoData = None,

@@ -29,11 +29,12 @@ class Decoded:
     """A decoded image and the properties of its file.
 
     Attributes:
-        image: upright, sRGB, mode RGB; may be smaller than the image of the file (see :func:`decode`).
+        image: upright, sRGB, mode RGB, over white; may be smaller than the image of the file (see :func:`decode`).
         format: registered name in :data:`~impasto.data.formats.IMAGE_FORMATS`, such as "JPEG".
         mode: Pillow's name of the file's pixel type, such as RGB, CMYK, P or I;16.
         width: pixels of the upright image at full size.
         height: pixels of the upright image at full size.
+        alpha: its alpha channel, of the size of ``image`` and mode L; None if it is opaque.
     """
 
     image: Image.Image
@@ -41,6 +42,7 @@ class Decoded:
     mode: str
     width: int
     height: int
+    alpha: Image.Image | None = None
 
 
 def decode(data: bytes, min_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Decoded:
@@ -74,7 +76,8 @@ def decode(data: bytes, min_side: int | None = None, max_pixels: int = MAX_PIXEL
         _apply_orientation(image)
         if image.size != drafted:  # Pillow may have rotated a TIFF itself, so compare the sizes
             width, height = height, width
-        return Decoded(_to_rgb(image), name, mode, width, height)
+        rgb, alpha = _to_rgb(image)
+        return Decoded(rgb, name, mode, width, height, alpha)
 
 
 def image_size(data: bytes) -> tuple[int, int] | None:
@@ -95,6 +98,16 @@ def count_pixels(data: bytes) -> int:
     return width * height
 
 
+def read_exif(data: bytes) -> Image.Exif | None:
+    """Return the EXIF data of an image file; None if it has none, or they are damaged. Thread-safe."""
+    name = identify(data)
+    if name is None:
+        return None
+    with contextlib.suppress(UnreadableError), decoder_errors(IMAGE_FORMATS[name].title):
+        return IMAGE_FORMATS[name].open(data).getexif() or None
+    return None
+
+
 def upright(image: Image.Image) -> Image.Image:
     """Return a copy of an image opened by Pillow as :func:`decode` returns it: upright, sRGB, RGB, over white.
     Thread-safe.
@@ -110,7 +123,7 @@ def upright(image: Image.Image) -> Image.Image:
         _apply_orientation(image)
         if not image.width * image.height:
             raise UnreadableError("has no pixels")
-        return _to_rgb(image)
+        return _to_rgb(image)[0]
 
 
 @contextlib.contextmanager
@@ -139,8 +152,9 @@ def _apply_orientation(image: Image.Image) -> None:
         ImageOps.exif_transpose(image, in_place=True)
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any of Pillow's modes to RGB in sRGB, through the embedded colour profile if it is valid, over white."""
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Convert any of Pillow's modes to RGB in sRGB, through the embedded colour profile if it is valid, over white.
+    Return it with its alpha channel, unless that is opaque."""
     profile = image.info.get("icc_profile") or b""
     alpha = None
     if image.mode.startswith(("I", "F")):
@@ -157,7 +171,9 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             image = transform.apply(image)
     if image.mode != "RGB":  # convert would copy
         image = image.convert("RGB")
-    return image if alpha is None else _over_white(image, alpha)
+    if alpha is None or alpha.getextrema() == (255, 255):
+        return image, None
+    return _over_white(image, alpha), alpha
 
 
 def _split_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image]:

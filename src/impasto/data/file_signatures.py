@@ -38,10 +38,8 @@ _SIGNATURES = (
 _ISO_BRANDS = (
     (b"crx ", CAMERA_RAW),
     (b"avis", f"an AVIF {_SEQUENCE}"),
-    (b"avif", f"an AVIF image: {_CONVERT}"),
     (b"hevc", f"a HEIC {_SEQUENCE}"),
     (b"hevx", f"a HEIC {_SEQUENCE}"),
-    *((brand, f"a HEIC image: {_CONVERT}") for brand in (b"heic", b"heix", b"heim", b"heis")),
     (b"msf1", f"a HEIF {_SEQUENCE}"),
     *((brand, f"a HEIF image: {_CONVERT}") for brand in (b"mif1", b"mif2", b"miaf")),
     *((brand, f"a JPEG 2000 image: {_CONVERT}") for brand in (b"jp2 ", b"jpx ", b"jph ")),

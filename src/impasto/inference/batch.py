@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from PIL import Image
@@ -14,18 +14,22 @@ from impasto.data.decode import count_pixels, decode
 from impasto.data.entry import MAX_IN_FLIGHT_BYTES, Entry, File, UnreadableError, open_regular
 from impasto.data.inventory import LeftOut
 from impasto.data.sources import ImageSource
-from impasto.errors import ImpastoError, printable
+from impasto.errors import ImpastoError, printable, shorten
 from impasto.files import BadNameError, atomic_write
 from impasto.inference.manifest import Manifest
 from impasto.inference.options import DEFAULT, PaintOptions
-from impasto.inference.output import ImageWriter, encode, require_other, reserve
+from impasto.inference.output import TRANSPARENT, ImageWriter, encode, require_other, reserve
 from impasto.inference.output_names import VIDEOS, Format, UniqueNames, output_suffix
 from impasto.inference.photo import TooLargeError, pixels, side_by_side
+from impasto.inference.photo_metadata import kept_exif
 from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.share_done import PhotoProgress, ShareDone, unreported
 from impasto.inference.translator import Translator
+from impasto.inference.transparency import with_alpha
 from impasto.ordered_map import ordered_map
 
+#: Longest name of a photo in settings, in characters.
+MAX_NAME = 200
 #: Lines about single photos in a summary.
 MAX_LISTED = 20
 #: From so many photos on, the number of workers is benchmarked first.
@@ -75,6 +79,8 @@ def paint_photos(
     options: PaintOptions = DEFAULT,
     compare: bool = False,
     format: Format = "keep",
+    keep_metadata: bool = False,
+    settings: Mapping[str, Any] | None = None,
     manifest: Manifest | None = None,
     progress: PhotoProgress | None = None,
 ) -> Outcome:
@@ -89,6 +95,8 @@ def paint_photos(
         options: how the photos are painted.
         compare: put each photo on the left of its painting.
         format: of the paintings.
+        keep_metadata: copy the photos' EXIF data.
+        settings: what is written into each painting, with the name of its photo.
         manifest: what earlier runs painted; new paintings are added.
         progress: called with the number of photos done, the done part of a large one included, and the total if
             known.
@@ -105,7 +113,15 @@ def paint_photos(
         photo, entry = item
         digest, _ = before.get(photo, ("", ""))
         return paint_one(
-            translator, entry, options=options, compare=compare, format=format, known_digest=digest, progress=part_done
+            translator,
+            entry,
+            options=options,
+            compare=compare,
+            format=format,
+            keep_metadata=keep_metadata,
+            known_digest=digest,
+            settings=named_settings(settings, entry.name),
+            progress=part_done,
         )
 
     def part_done(share: float) -> None:
@@ -166,12 +182,16 @@ def paint_one(
     options: PaintOptions,
     compare: bool,
     format: Format,
+    keep_metadata: bool = False,
     known_digest: str = "",
     settings: Mapping[str, Any] | None = None,
     progress: ShareDone = unreported,
 ) -> Painted:
-    """Read, paint and encode one photo, unless its file has the digest ``known_digest``. The ``settings`` are written
-    into the painting. ``progress`` is called after each part of a large photo. Thread-safe."""
+    """Read, paint and encode one photo, unless its file has the digest ``known_digest``.
+
+    The photo's transparency is kept where the format holds it, its EXIF data with ``keep_metadata``. The ``settings``
+    are written into the painting. ``progress`` is called after each part of a large photo. Thread-safe.
+    """
     try:
         data = entry.read()
         digest = digest_of(data)
@@ -179,23 +199,32 @@ def paint_one(
             return Painted(digest)
         with translator.limit_large(count_pixels(data)):
             decoded = decode(data)
-            photo = pixels(decoded.image)
+            photo, alpha = pixels(decoded.image), decoded.alpha
             suffix = output_suffix(entry.name, decoded.format, format)
+            exif = kept_exif(data) if keep_metadata else None
             del data, decoded
             painting = translator.paint_pixels(photo[None], options, progress)[0]
             if compare:
                 painting = side_by_side(photo, painting)
             del photo  # free the memory of large photos early
-            image = Image.fromarray(painting)
+            keeps_alpha = alpha is not None and not compare and suffix.lower() in TRANSPARENT
+            image = with_alpha(painting, alpha) if alpha is not None and keeps_alpha else Image.fromarray(painting)
             del painting
             xmp = None if settings is None else settings_xmp(settings)
-            return Painted(digest, suffix, encode(f"painting{suffix}", image, xmp))
+            return Painted(digest, suffix, encode(f"painting{suffix}", image, xmp, exif))
     except MemoryError:
         return Painted(reason="takes more memory than there is")
     except (UnreadableError, TooLargeError) as reason:
         if Path(entry.name).suffix.lower() in VIDEOS:
-            return Painted(reason="a video: name it itself, or by a pattern such as '*.mp4'")
+            return Painted(reason="a video: name it itself, or by a pattern such as '*.mp4'; in folders, add --films")
         return Painted(reason=str(reason).removesuffix("."))
+
+
+def named_settings(settings: Mapping[str, Any] | None, photo: str) -> dict[str, Any] | None:
+    """Return settings, if there are any, with the file name of a photo."""
+    if settings is None:
+        return None
+    return {**settings, "photo": shorten(printable(PurePosixPath(photo).name), MAX_NAME)}
 
 
 def digest_of(photo: bytes) -> str:
@@ -210,10 +239,13 @@ def paint_file(
     *,
     options: PaintOptions,
     compare: bool = False,
+    keep_metadata: bool = False,
+    settings: Mapping[str, Any] | None = None,
     overwrite: bool = False,
     progress: PhotoProgress | None = None,
 ) -> None:
-    """Paint one photo into one file, in the format of its suffix. ``progress`` is called with the done part of 1.
+    """Paint one photo into one file, in the format of its suffix, with the options of :func:`paint_photos`.
+    ``progress`` is called with the done part of 1.
 
     Raises ImpastoError if there is no photo, or ``out`` exists or cannot be written.
     """
@@ -223,7 +255,16 @@ def paint_file(
     reserve(out, file=True, overwrite=overwrite)
     entry = Entry(out.name, File(photo.name, partial(open_regular, photo)).read)
     part_done: ShareDone = unreported if progress is None else lambda share: progress(share, 1)
-    painted = paint_one(translator, entry, options=options, compare=compare, format="keep", progress=part_done)
+    painted = paint_one(
+        translator,
+        entry,
+        options=options,
+        compare=compare,
+        format="keep",
+        keep_metadata=keep_metadata,
+        settings=named_settings(settings, photo.name),
+        progress=part_done,
+    )
     if painted.data is None:
         raise ImpastoError(f"{photo} cannot be painted: {painted.reason}.")
     with atomic_write(out) as part:

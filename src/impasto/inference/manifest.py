@@ -29,8 +29,8 @@ CLOCKS = 2
 
 
 def describe_job(style: Style, options: PaintOptions, **choices: Any) -> dict[str, Any]:
-    """Return everything that determines the paintings of a photo. The direction of a style is identified by the weights
-    of its network."""
+    """Return everything that determines the paintings of a photo, without choices that are None, such as options that
+    earlier versions did not have. The direction of a style is identified by the weights of its network."""
     weights = hashlib.sha256()
     for name, tensor in sorted(style.network.state_dict().items()):
         weights.update(name.encode() + tensor.cpu().contiguous().numpy().tobytes())
@@ -40,7 +40,7 @@ def describe_job(style: Style, options: PaintOptions, **choices: Any) -> dict[st
         "brush": options.brush,
         "keep_colour": options.keep_colour,
         **({} if options.mood is None else {"mood": hashlib.sha256(repr(options.mood).encode()).hexdigest()}),
-        **choices,
+        **{name: value for name, value in choices.items() if value is not None},
     }
 
 
@@ -140,7 +140,7 @@ def _open(folder: Path, job: dict[str, Any], overwrite: bool, temporary: bool) -
         manifest._write({COMPLETE: True})
     finally:
         file.close()
-        if not manifest.entered and not any(folder.glob(f"*{PARTS}")):
+        if not manifest.entered and not any(folder.rglob(f"*{PARTS}")):
             path.unlink(missing_ok=True)
     if temporary:
         _remove(folder, manifest.entered)

@@ -29,6 +29,8 @@ from impasto.inference.photo import TooLargeError
 
 #: Suffixes of the formats that are written, with the longest side in pixels that each allows.
 MAX_SIDE = {".jpg": 65_500, ".jpeg": 65_500, ".png": 1 << 30, ".webp": 16_383}
+#: Those of them that hold an alpha channel.
+TRANSPARENT = (".png", ".webp")
 
 #: Begin of the names of files that are being written into a folder; see :func:`impasto.files.partial_files`.
 PART = ".impasto"
@@ -74,8 +76,11 @@ def is_image_name(name: str) -> bool:
     return {"", ".", ".."}.isdisjoint(parts) and not {"\\", "\0"} & set(name) and not PureWindowsPath(name).drive
 
 
-def encode(name: str, picture: NDArray[np.uint8] | Image.Image, xmp: bytes | None = None) -> bytes:
-    """Encode an image, uint8 (H, W, 3) or a Pillow image, in the format of its name's suffix, with an XMP packet.
+def encode(
+    name: str, picture: NDArray[np.uint8] | Image.Image, xmp: bytes | None = None, exif: bytes | None = None
+) -> bytes:
+    """Encode an image, uint8 (H, W, 3) or a Pillow image, in the format of its name's suffix, with an XMP packet and
+    EXIF data. PNG and WebP keep the alpha channel of an RGBA image, which JPEG cannot hold.
 
     JPEG has quality 95 without chroma subsampling, which would blur brush strokes. PNG uses fast compression: on
     paintings, the slow one takes three times as long and saves 1 %. WebP has the same quality; the format always
@@ -88,14 +93,16 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image, xmp: bytes | Non
             raise ValueError(f"expected uint8 (H, W, 3), got {picture.dtype} {picture.shape}")
         image = Image.fromarray(picture)
     else:
-        image = picture if picture.mode == "RGB" else picture.convert("RGB")
+        image = picture
     suffix = Path(name).suffix.lower()
     if suffix not in MAX_SIDE:
         raise ImpastoError(f"{name!r} is no supported image format: use .jpg, .png or .webp.")
     if max(image.size) > MAX_SIDE[suffix]:
         raise TooLargeError(f"{image.width}×{image.height} pixels are too many for {suffix}: write it as .png.")
+    if image.mode != "RGB" and (image.mode != "RGBA" or suffix not in TRANSPARENT):
+        image = image.convert("RGB")
     buffer = BytesIO()
-    metadata: dict[str, Any] = {} if xmp is None else {"xmp": xmp}
+    metadata: dict[str, Any] = {key: value for key, value in (("xmp", xmp), ("exif", exif)) if value is not None}
     match suffix:
         case ".jpg" | ".jpeg":
             image.save(buffer, "JPEG", quality=95, subsampling="4:4:4", **metadata)
@@ -103,7 +110,7 @@ def encode(name: str, picture: NDArray[np.uint8] | Image.Image, xmp: bytes | Non
             text = PngInfo()
             if xmp is not None:
                 text.add_itxt("XML:com.adobe.xmp", xmp.decode())
-            image.save(buffer, "PNG", compress_level=1, icc_profile=None, pnginfo=text)
+            image.save(buffer, "PNG", compress_level=1, icc_profile=None, pnginfo=text, exif=exif or b"")
         case ".webp":
             image.save(buffer, "WEBP", quality=95, icc_profile=b"", **metadata)
     return buffer.getvalue()

@@ -17,7 +17,9 @@ NOT_WRITTEN = (
     *VIDEOS[1:],
     *(".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".safetensors"),
 )
-#: ``keep`` writes JPEG, PNG and WebP photos in their own format, all others as PNG.
+#: Suffixes of photos of cameras in formats that are not written; their paintings are JPEG.
+CAMERA = (".heic", ".heif", ".hif")
+#: ``keep`` writes JPEG, PNG and WebP photos in their own format, HEIC as JPEG, all others as PNG.
 Format = Literal["keep", "jpg", "png"]
 
 
@@ -67,6 +69,8 @@ def output_suffix(photo: str, decoded_format: str, format: Format) -> str:
         return f".{format}"
     if suffix.lower() in MAX_SIDE:
         return suffix
+    if suffix.lower() in CAMERA:
+        return ".jpg"
     return ".png" if _is_image_suffix(suffix) else {"JPEG": ".jpg", "WEBP": ".webp"}.get(decoded_format, ".png")
 
 

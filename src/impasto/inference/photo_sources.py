@@ -1,5 +1,6 @@
 """Inputs and outputs of a batch of photos."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -14,16 +15,16 @@ from impasto.inference.output import ImageWriter, open_output, require_present, 
 
 
 @contextmanager
-def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[ImageSource]]:
+def open_photos(photos: Iterable[str | Path], out: Path, videos: Iterable[Path] = ()) -> Iterator[list[ImageSource]]:
     """Open all sources before the first photo is painted, so that a mistyped one is reported at once.
 
-    Paintings that already lie in ``out`` are not photos, where ``out`` is inside a source. A file that is named twice
-    is read once.
+    Paintings that already lie in ``out`` are not photos, where ``out`` is inside a source; neither are the ``videos``.
+    A file that is named twice is read once.
     Raises ImpastoError for what :func:`impasto.data.sources.open_source` refuses, and for an ``out`` in which paintings
     would replace their photos.
     """
     with ExitStack() as stack:
-        sources, seen = list[ImageSource](), set[str]()
+        sources, seen = list[ImageSource](), {os.path.abspath(video) for video in videos}  # noqa: PTH100  (as they are)
         for photo in photos:
             path = user_path(photo)
             folder = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
@@ -31,7 +32,7 @@ def open_photos(photos: Iterable[str | Path], out: Path) -> Iterator[list[ImageS
                 raise ImpastoError(f"{out} contains the photos, which are not overwritten: choose another output.")
             source = stack.enter_context(open_source(photo))
             if out.resolve() not in (path.resolve(), *path.resolve().parents):
-                source.leave_out(_working_folder(out))
+                source.leave_out(working_folder(out))
             if source.total == 0:
                 raise ImpastoError(f"{photo} contains only paintings, those in {out}: give photos.")
             source.leave_out_seen(seen)
@@ -49,7 +50,7 @@ def open_resumable_output(
     overwritten. Raises ImpastoError as :func:`impasto.inference.output.open_output` and
     :func:`impasto.inference.manifest.open_manifest` do.
     """
-    folder = _working_folder(out)
+    folder = working_folder(out)
     begun = (folder / NAME).is_file()
     if folder != out:
         reserve(out, file=True, overwrite=overwrite)
@@ -74,6 +75,6 @@ def _paths(sources: Iterable[ImageSource]) -> set[Path]:
     return {path for source in sources for path in source.paths()}
 
 
-def _working_folder(out: Path) -> Path:
+def working_folder(out: Path) -> Path:
     """Return where paintings lie until the output is complete."""
     return out.with_name(f"{out.name}.begun") if out.suffix.lower() == ".zip" else out

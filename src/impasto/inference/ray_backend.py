@@ -16,7 +16,7 @@ from impasto.data.inventory import LeftOut
 from impasto.data.places import Place, open_place
 from impasto.errors import ImpastoError, require
 from impasto.files import path_errors
-from impasto.inference.batch import Outcome, digest_of, paint_one
+from impasto.inference.batch import Outcome, digest_of, named_settings, paint_one
 from impasto.inference.manifest import describe_job
 from impasto.inference.options import PaintOptions
 from impasto.inference.output import MAX_SIDE
@@ -43,6 +43,8 @@ class Task:
     job: dict[str, Any]
     options: PaintOptions
     compare: bool = False
+    keep_metadata: bool = False
+    settings: dict[str, Any] | None = None
     overwrite: bool = False
 
 
@@ -85,6 +87,8 @@ def paint_on_cluster(
     options: PaintOptions,
     compare: bool = False,
     format: Format = "keep",
+    keep_metadata: bool = False,
+    settings: dict[str, Any] | None = None,
     overwrite: bool = False,
     progress: PhotoProgress | None = None,
 ) -> "tuple[Outcome, list[VideoResult]]":
@@ -101,6 +105,8 @@ def paint_on_cluster(
         options: how the photos are painted.
         compare: put each photo on the left of its painting.
         format: of the paintings.
+        keep_metadata: copy the photos' EXIF data.
+        settings: what is written into each painting, with the name of its photo.
         overwrite: replace existing files, and start again.
         progress: called with the number of photos and films done.
 
@@ -119,8 +125,8 @@ def paint_on_cluster(
     first = next(found, None)
     if first is None:
         raise ImpastoError(f"{photos[0]} contains no photo: give a folder, or an address that fsspec supports.")
-    job = describe_job(style, options, compare=compare, format=format)
-    task = Task(style.to_bytes(), target.address, job, options, compare, overwrite)
+    job = describe_job(style, options, compare=compare, format=format, keep_metadata=keep_metadata or None)
+    task = Task(style.to_bytes(), target.address, job, options, compare, keep_metadata, settings, overwrite)
     outcome, films = Outcome(), list[VideoResult]()
     with open_remote_manifest(target, job, overwrite=overwrite) as manifest:
         rows = _rows(chain([first], found), manifest, format)
@@ -230,7 +236,9 @@ class Worker(PoolWorker):
                 options=self._task.options,
                 compare=self._task.compare,
                 format=suffix,
+                keep_metadata=self._task.keep_metadata,
                 known_digest=row.digest if there else "",
+                settings=named_settings(self._task.settings, row.photo.name),
             )
             if painted.reason:
                 return Result(reason=painted.reason)

@@ -2,7 +2,7 @@
 
 import contextlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,7 @@ from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.metrics.formatting import format_number, format_value
 from impasto.metrics.results import DECIDING_METRIC, Scores
-from impasto.style import Card, available_styles
-
-
-def list_styles() -> Iterator[tuple[str, list[str]]]:
-    """Yield the available styles: name and description."""
-    for name, path in available_styles().items():
-        yield name, describe_file(path)
+from impasto.style import Card
 
 
 def describe_file(path: Path) -> list[str]:
@@ -25,7 +19,21 @@ def describe_file(path: Path) -> list[str]:
     try:
         return describe(Card.load(path), path.stat().st_size)
     except (ImpastoError, OSError, *MALFORMED) as error:
-        return [str(error) if isinstance(error, ImpastoError) else f"{path} is damaged: its card is incomplete."]
+        return [_damage(path, error)]
+
+
+def style_record(path: Path) -> dict[str, Any]:
+    """Return a style file as a record: its path, size in bytes and card; or what is wrong with it."""
+    try:
+        card = Card.load(path)
+        command = None if card.imported is not None else training_command(card)
+        return {"path": path, "bytes": path.stat().st_size, "card": card, "train": command}
+    except (ImpastoError, OSError, *MALFORMED) as error:
+        return {"path": path, "error": _damage(path, error)}
+
+
+def _damage(path: Path, error: Exception) -> str:
+    return str(error) if isinstance(error, ImpastoError) else f"{path} is damaged: its card is incomplete."
 
 
 def describe(card: Card, size: int | None = None) -> list[str]:

@@ -82,6 +82,6 @@ def test_the_size_limit_holds_for_every_format_before_its_pixels_are_loaded() ->
 
 
 def test_the_built_in_formats_are_registered() -> None:
-    assert set(IMAGE_FORMATS) >= {"BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP"}
-    assert supported_formats().startswith("BMP, GIF, JPEG, PNG")
+    assert set(IMAGE_FORMATS) >= {"AVIF", "BMP", "GIF", "HEIC", "JPEG", "PNG", "TIFF", "WEBP"}
+    assert supported_formats().startswith("AVIF, BMP, GIF, HEIC, JPEG, PNG")
     assert {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif"} <= image_suffixes()

@@ -8,7 +8,7 @@ from PIL import Image
 from impasto.data.formats import IMAGE_FORMATS, identify
 
 
-@pytest.mark.parametrize("name", sorted(IMAGE_FORMATS))
+@pytest.mark.parametrize("name", sorted({*IMAGE_FORMATS} - {"HEIC"}))  # which Pillow does not write
 def test_a_file_is_identified_by_its_first_32_bytes(name: str) -> None:
     file = io.BytesIO()
     Image.new("RGB", (5, 4)).save(file, name)

@@ -20,6 +20,8 @@ from impasto.inference.video.writer import EncodedFrame, choose_encoder, configu
 
 #: Metadata of a container itself, not of the video.
 CONTAINER_METADATA = ("encoder", "major_brand", "minor_version", "compatible_brands")
+#: Part of the names of metadata with the place where a video was taken, which its painting does not tell.
+LOCATION = "location"
 
 
 def mux(
@@ -70,7 +72,7 @@ def _begun(
         configure_segments(stream.codec_context, like, width - width % 2, height - height % 2, sideways=sideways)
         describe(stream, like)
         written = {number: opener(source.streams[number], out) for number, opener in tracks.openers.items()}
-        out.metadata.update({k: v for k, v in source.metadata.items() if k.lower() not in CONTAINER_METADATA})
+        out.metadata.update({key: value for key, value in source.metadata.items() if _is_kept(key.lower())})
         out.set_chapters(_chapters(source))
         out.start_encoding()
         yield source, out, stream, written
@@ -99,6 +101,10 @@ def _track_packets(source: InputContainer, tracks: dict[int, Track], begin: Frac
         yield from tracks[packet.stream.index].convert(packet)
     for track in tracks.values():
         yield from track.convert(None)
+
+
+def _is_kept(key: str) -> bool:
+    return key not in CONTAINER_METADATA and LOCATION not in key
 
 
 def _video_packets(

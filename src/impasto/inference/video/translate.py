@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -97,14 +97,14 @@ class VideoResult:
 
 
 def paint_videos(
-    paint: Callable[..., VideoOutcome], videos: Sequence[Path], folder: Path, manifest: Manifest, *, overwrite: bool
+    paint: Callable[..., VideoOutcome], videos: Mapping[Path, str], folder: Path, manifest: Manifest, *, overwrite: bool
 ) -> Iterator[VideoResult]:
-    """Paint videos into a folder, as MP4 files with the names of the videos. One that cannot be painted stops no other,
+    """Paint videos into a folder, as MP4 files. One that cannot be painted stops no other,
     and one whose painting is in the manifest is not painted again.
 
     Args:
         paint: :func:`paint_video` without the video, its output, ``overwrite`` and ``complete``.
-        videos: files that PyAV reads.
+        videos: files that PyAV reads, with the names of their paintings, without suffix and with folders.
         folder: the output folder.
         manifest: of that folder.
         overwrite: replace existing videos.
@@ -113,9 +113,9 @@ def paint_videos(
     """
     names = UniqueNames(painting for _, painting in manifest.done.values())
     sources = {video.resolve() for video in videos}
-    for video in videos:
+    for video, wanted in videos.items():
         known, before = manifest.done.get(str(video), ("", ""))
-        name, _ = names.assign(video.stem, ".mp4", before)
+        name, _ = names.assign(wanted, ".mp4", before)
         out = folder / name
         try:
             digest = _digest(video)
