@@ -150,7 +150,7 @@ def test_the_address_of_the_repository_is_the_same_everywhere() -> None:
 @pytest.mark.long
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs namespaces of Linux, to be without a network")
 def test_the_wheel_works_alone_without_a_network(tmp_path: Path) -> None:
-    """In an environment that has the wheel and links to its dependencies, and nothing of the repository or the extras."""
+    """Its environment has the wheel and links to its dependencies, but nothing of the repository and the extras."""
     wheel = _built("wheel", ROOT, tmp_path / "wheel")
     assert wheel.stat().st_size < 60 << 20  # of the 100 MiB that PyPI takes, most for the styles
     with zipfile.ZipFile(wheel) as archive:
