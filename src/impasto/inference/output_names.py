@@ -18,8 +18,7 @@ NOT_WRITTEN = (
     *VIDEOS[1:],
     *(".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".safetensors"),
 )
-#: Characters that no name has on Windows, where ``a:b`` is a hidden part of the file ``a``, and devices there, whose names
-#: no file has with any suffix.
+#: What no name has on Windows: characters (``a:b`` is a hidden part of the file ``a``), and devices with any suffix.
 NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]')
 DEVICE = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\s*(\.|$))", re.IGNORECASE)
 #: ``keep`` writes JPEG, PNG and WebP photos in their own format, all others as PNG.
