@@ -51,7 +51,7 @@ def machine() -> str:
         f"{torch.get_num_threads()} threads",
         f"{choose_precision('auto', device)} in training",
         f"torch {torch.__version__}",
-        f"load {os.getloadavg()[0]:.1f} at the start",
+        f"load {psutil.getloadavg()[0]:.1f} at the start",
         f"commit {commit.stdout.strip() or 'unknown'}",
         f"{datetime.now(UTC):%Y-%m-%d}",
     ]

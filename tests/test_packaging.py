@@ -2,13 +2,19 @@
 
 import ast
 import re
+import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
-from importlib.metadata import packages_distributions
+import venv
+import zipfile
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 import pytest
+import yaml
+from packaging.requirements import Requirement
 from PIL import Image
 
 from impasto.errors import EXTRAS
@@ -34,6 +40,24 @@ impasto.cli.main()
 
 def _names(requirements: list[str]) -> set[str]:
     return {re.split(r"[\[>=<]", requirement)[0].lower().replace("_", "-") for requirement in requirements}
+
+
+def _built(kind: str, source: Path, out: Path) -> Path:
+    """Build the wheel or the sdist of a source folder, as a release does."""
+    command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(out)]
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
+    return next(out.iterdir())
+
+
+def _core(names: list[str]) -> set[str]:
+    """Return the distributions that these need, themselves included, without any extra of impasto's."""
+    found, wanted = set[str](), [Requirement(name) for name in names]
+    while wanted:
+        requirement = wanted.pop()
+        if requirement.name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(requirement.name)
+            wanted += map(Requirement, distribution(requirement.name).requires or [])
+    return found
 
 
 def _bare(*arguments: str, missing: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
@@ -114,3 +138,60 @@ def test_a_missing_extra_is_told_in_one_line_before_any_work(command: str, extra
         rf"impasto: The package \w+ is not installed; run: pip install 'impasto\[{extra}\]'\n", done.stderr
     )
     assert not (tmp_path / "out").exists()
+
+
+def test_the_address_of_the_repository_is_the_same_everywhere() -> None:
+    address = PROJECT["urls"]["Repository"]
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))["repository-code"] == address
+    named = re.findall(r"https://github\.com/[\w.-]+/impasto(?![\w-])", (ROOT / "pyproject.toml").read_text())
+    assert set(named) == {address}
+
+
+@pytest.mark.long
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs namespaces of Linux, to be without a network")
+def test_the_wheel_works_alone_without_a_network(tmp_path: Path) -> None:
+    """Its environment has the wheel and links to its dependencies, but nothing of the repository and the extras."""
+    wheel = _built("wheel", ROOT, tmp_path / "wheel")
+    assert wheel.stat().st_size < 60 << 20  # of the 100 MiB that PyPI takes, most for the styles
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {Path(name).parts[0] for name in names} == {"impasto", f"impasto-{PROJECT['version']}.dist-info"}
+    assert not [name for name in names if name.endswith((".pyc", ".part", ".lock")) or "/test" in name]
+
+    venv.create(tmp_path / "env", with_pip=False)
+    python = tmp_path / "env" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
+    packages = Path(
+        subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[-1])"], text=True).strip()
+    )
+    for name in _core(PROJECT["dependencies"]):
+        for file in distribution(name).files or ():
+            top = packages / file.parts[0]
+            if ".." not in file.parts and not top.exists():
+                top.symlink_to(Path(str(distribution(name).locate_file(file.parts[0]))))
+    install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-deps", str(wheel)]
+    subprocess.run(install, check=True, capture_output=True)
+
+    Image.effect_noise((128, 96), 64).convert("RGB").save(tmp_path / "photo.jpg")
+    home = {"HOME": str(tmp_path)}  # and no PYTHONPATH
+    offline = [shutil.which("unshare") or "unshare", "--map-root-user", "--net"]
+    impasto = [*offline, str(python.with_name("impasto"))]
+    for command in (
+        "paint photo.jpg --style monet --out painted",
+        "generate chinese-landscape-64 --count 2 --out paintings",
+    ):
+        done = subprocess.run([*impasto, *command.split()], cwd=tmp_path, env=home, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "painted" / "photo.jpg") as painting:
+        assert painting.size == (128, 96)
+    assert len(list((tmp_path / "paintings").glob("*.png"))) == 2
+    bare = subprocess.run([*impasto, "explore", "photo.jpg"], cwd=tmp_path, env=home, capture_output=True, text=True)
+    assert "pip install 'impasto[train]'" in bare.stderr
+
+
+@pytest.mark.long
+def test_the_sdist_builds_the_same_wheel(tmp_path: Path) -> None:
+    with tarfile.open(_built("sdist", ROOT, tmp_path / "sdist")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / f"impasto-{PROJECT['version']}"
+    wheels = [_built("wheel", source, tmp_path / name) for name, source in (("here", ROOT), ("there", unpacked))]
+    assert wheels[0].read_bytes() == wheels[1].read_bytes()

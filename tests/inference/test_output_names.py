@@ -24,8 +24,14 @@ from impasto.inference.output_names import UniqueNames, output_suffix
         ("set.tfrec/0/v1.5", "PNG", "keep", "set.tfrec/0/v1.5.png"),
         ("../a\\b.jpg", "JPEG", "keep", "a/b.jpg"),
         ("C:a.jpg", "JPEG", "keep", "C_a.jpg"),
-        ("12:30.jpg", "JPEG", "keep", "12:30.jpg"),
+        ("12:30.jpg", "JPEG", "keep", "12_30.jpg"),
+        ("aux.jpg", "JPEG", "keep", "aux_.jpg"),
+        ("Con.tar/LPT1 .old.jpg", "JPEG", "keep", "Con_.tar/LPT1_ .old.jpg"),
+        ("console/com10.jpg", "JPEG", "keep", "console/com10.jpg"),
+        ("what?. /a<b>|c*.jpg", "JPEG", "keep", "what_/a_b__c_.jpg"),
+        (".. ./a.jpg", "JPEG", "keep", "a.jpg"),
         ("..", "JPEG", "keep", "picture.jpg"),
+        ("... /. ", "JPEG", "keep", "picture.jpg"),
     ],
 )
 def test_a_painting_has_the_name_of_its_photo(photo: str, format: str, kind: str, name: str) -> None:

@@ -210,7 +210,7 @@ class _Started:
         which = f"Process {rank} (of {len(self.devices)}, from 0)"
         if code < 0:
             name = signal.Signals(-code).name
-            memory = ", as the system does where memory is short" if -code == signal.SIGKILL else ""
+            memory = ", as the system does where memory is short" if name == "SIGKILL" else ""
             return f"{which} was killed by {name}{memory}."
         lines = self._output(rank).read_text(errors="replace").strip().splitlines()
         return f"{which} failed: {lines[-1] if lines else f'exit code {code}'}"

@@ -6,6 +6,7 @@ one for each time that images were added. Names end in digits of a SHA-256 of th
 content.
 """
 
+import contextlib
 import json
 import re
 from abc import ABC, abstractmethod
@@ -141,7 +142,8 @@ class LocalFiles(PackFiles):
         path.replace(self.folder / name)
 
     def remove(self, name: str) -> None:
-        (self.folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows keeps what is mapped; the next packing removes it
+            (self.folder / name).unlink(missing_ok=True)
 
     def check(self, index: Index) -> None:
         size = index.summary.size

@@ -279,21 +279,20 @@ def _atomic_folder(folder: Path) -> Iterator[Path]:
     with path_errors(part):
         if part.exists() and not (part.is_dir() and all(_is_own(each.name) for each in part.iterdir())):
             raise ImpastoError(f"{part} exists and was not left by an earlier packing: remove or rename it.")
+    lock = folder.with_name(f"{folder.name}.lock")  # beside it: Windows renames no folder that holds an open file
     try:
         with path_errors(part):
             part.mkdir(parents=True, exist_ok=True)
-        with exclusive(part / LOCK, f"Another impasto process packs {folder}: wait for it, or choose another name."):
+        with exclusive(lock, f"Another impasto process packs {folder}: wait for it, or choose another name."):
             try:
                 for each in part.iterdir():
-                    if each.name != LOCK:
-                        each.unlink()
+                    each.unlink()
                 yield part
                 with path_errors(folder):
                     part.rename(folder)
             except BaseException:
                 shutil.rmtree(part, ignore_errors=True)
                 raise
-            (folder / LOCK).unlink()
     finally:
         with contextlib.suppress(OSError):  # it has been renamed, or another process writes into it
             part.rmdir()

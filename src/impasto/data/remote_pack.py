@@ -120,7 +120,8 @@ def _make_room(folder: Path, kept: Path) -> None:
     for status, path in sorted(found, key=lambda each: -each[0].st_mtime):
         room -= status.st_size
         if room < 0 and path != kept:
-            path.unlink(missing_ok=True)  # memory maps of it stay valid
+            with contextlib.suppress(OSError):  # Windows keeps what is mapped; elsewhere maps of it stay valid
+                path.unlink()
 
 
 def _digest(path: Path) -> str:

@@ -1,7 +1,8 @@
 """File names of paintings, derived from those of their photos."""
 
+import re
 from collections.abc import Iterable
-from pathlib import PurePosixPath, PureWindowsPath
+from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
 from impasto.data.formats import image_suffixes
@@ -19,6 +20,9 @@ NOT_WRITTEN = (
 )
 #: Suffixes of photos of cameras in formats that are not written; their paintings are JPEG.
 CAMERA = (".heic", ".heif", ".hif")
+#: What no name has on Windows: characters (``a:b`` is a hidden part of the file ``a``), and devices with any suffix.
+NOT_ON_WINDOWS = re.compile(r'[<>:"|?*\x00-\x1f]')
+DEVICE = re.compile(r"^(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(?=\s*(\.|$))", re.IGNORECASE)
 #: ``keep`` writes JPEG, PNG and WebP photos in their own format, HEIC as JPEG, all others as PNG.
 Format = Literal["keep", "jpg", "png"]
 
@@ -32,7 +36,7 @@ class Names(Protocol):
 
 
 class UniqueNames:
-    """Assigns output names that are unique even on case-insensitive file systems."""
+    """Assigns output names that every system can have, unique even on case-insensitive file systems."""
 
     def __init__(self, taken: Iterable[str] | Names = ()) -> None:
         """``taken`` are names, or a set to which the names assigned are added, in casefolded form."""
@@ -46,10 +50,8 @@ class UniqueNames:
         """
         if PurePosixPath(previous).suffix == suffix:
             return previous, previous
-        if PureWindowsPath(photo).drive:
-            photo = photo.replace(":", "_", 1)
-        parts = [part for part in photo.replace("\\", "/").split("/") if part not in ("", ".", "..")]
-        path = PurePosixPath(*parts or ["picture"])
+        parts = [_portable(part) for part in photo.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+        path = PurePosixPath(*filter(None, parts)) if any(parts) else PurePosixPath("picture")
         stem = path.with_suffix("") if _is_image_suffix(path.suffix) else path
         wanted = name = f"{stem}{suffix}"
         number = self._numbers.get(wanted.casefold(), 1)
@@ -72,6 +74,11 @@ def output_suffix(photo: str, decoded_format: str, format: Format) -> str:
     if suffix.lower() in CAMERA:
         return ".jpg"
     return ".png" if _is_image_suffix(suffix) else {"JPEG": ".jpg", "WEBP": ".webp"}.get(decoded_format, ".png")
+
+
+def _portable(part: str) -> str:
+    """Return a name of a file or folder as Windows allows it: nothing is left of one that has only dots and spaces."""
+    return DEVICE.sub(r"\1_", NOT_ON_WINDOWS.sub("_", part).rstrip(". "))
 
 
 def _is_image_suffix(suffix: str) -> bool:
