@@ -51,7 +51,7 @@ SKIPPED = {
     "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
-    "impasto export ": "traces for a minute; tests/interop/test_onnx.py exports small networks",
+    "impasto export ": "traces for a minute; tests/interop/test_export.py exports small networks",
     "impasto paint photo.jpg --moods": "renders 300 images; tests/inference/test_mood_sheet.py runs it",
     "impasto evaluate s3://": "needs a cluster and a bucket; tests/inference/test_ray_image_sets.py runs it",
     "impasto explore s3://": "needs a cluster and a bucket; tests/exploration/test_ray_scan.py runs it",
