@@ -75,20 +75,19 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Export the network of a style for another runtime, for any image size, and compare it with PyTorch."""
-    if (out is None) == (web is None):
-        raise ImpastoError("Give --out FILE or --web FOLDER.")
-    if web is not None:
+    if web is not None and out is None:
         from impasto.interop.web_page import export_page
 
         print_lines(
             f"{web}: {export_page(style, web, runtime=runtime, overwrite=overwrite)}",
             f"Open it: python -m http.server --directory {web}",
         )
-        return
-    from impasto.interop.export import export
+    elif out is not None and web is None:
+        from impasto.interop.export import export
 
-    found = export(style, out, precision="float16" if fp16 else precision, overwrite=overwrite)
-    print_lines(f"{out}: {found}")
+        print_lines(f"{out}: {export(style, out, precision='float16' if fp16 else precision, overwrite=overwrite)}")
+    else:
+        raise ImpastoError("Give --out FILE or --web FOLDER.")
 
 
 @app.command(rich_help_panel=SHARE)

@@ -18,8 +18,8 @@ def write(style: Style, precision: str, path: Path) -> None:
 
     Raises ImpastoError if ONNX cannot express the network, or nothing in it can be quantised.
     """
-    network = half_precision(style.network) if precision == "float16" else style.network
     name, example, sizes = traced_input(style)
+    network = half_precision(style.network) if precision == "float16" else style.network
     # The exporter's warnings are about optional passes.
     with warnings.catch_warnings(), errors_alone("torch.onnx"), errors_alone("onnxscript"):
         warnings.simplefilter("ignore")
@@ -52,7 +52,7 @@ def open_network(path: Path) -> Run:
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
-    return lambda batch: session.run(None, {name: batch.numpy()})[0]  # type: ignore[no-any-return]
+    return lambda batch: session.run(None, {name: batch.numpy()})[0]
 
 
 def _name_dimensions(graph: Any) -> None:

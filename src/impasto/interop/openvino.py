@@ -32,4 +32,4 @@ def open_network(graph: Path, weights: Path) -> Run:
 
     model = openvino.Core().read_model(graph.read_bytes(), weights.read_bytes())
     compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda batch: compiled(batch.numpy())[0]  # type: ignore[no-any-return]
+    return lambda batch: compiled(batch.numpy())[0]

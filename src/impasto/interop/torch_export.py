@@ -15,8 +15,8 @@ def write(style: Style, precision: str, path: Path) -> None:
 
     Raises ImpastoError if the network cannot be traced.
     """
-    network = half_precision(style.network) if precision == "float16" else style.network
     _, example, sizes = traced_input(style)
+    network = half_precision(style.network) if precision == "float16" else style.network
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch itself, about its own formats
         try:
@@ -31,5 +31,5 @@ def open_network(path: Path) -> Run:
     """Return the function that the program computes on the CPU."""
     with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
-        network = torch.export.load(file).module()  # type: ignore[arg-type]
-    return lambda batch: network(batch).detach().numpy()  # type: ignore[no-any-return]
+        network = torch.export.load(file).module()
+    return lambda batch: network(batch).detach().numpy()

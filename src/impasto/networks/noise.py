@@ -42,7 +42,8 @@ def noise_at(rows: Tensor, columns: Tensor, level: int) -> Tensor:
     for places, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
         bits = (bits ^ _shifted(bits, places)) * _signed(factor)
     u1, u2 = (_shifted(bits, 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
-    return (-2 * u1.log()).sqrt() * (2 * math.pi * u2).cos()
+    noise: Tensor = (-2 * u1.log()).sqrt() * (2 * math.pi * u2).cos()
+    return noise
 
 
 def _signed(bits: int) -> int:
