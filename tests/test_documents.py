@@ -51,6 +51,8 @@ SKIPPED = {
     "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",
     "impasto submit ": "writes 7,000 images; tests/interop/test_kaggle_submission.py runs it",
+    "npm pack ": "needs the network; tests/interop/test_web_page.py reads what it downloads",
+    "python -m http.server ": "serves until it is stopped; tests/interop/test_web_page.py runs it",
     "impasto export ": "traces for a minute; tests/interop/test_export.py exports small networks",
     "impasto paint photo.jpg --moods": "renders 300 images; tests/inference/test_mood_sheet.py runs it",
     "impasto evaluate s3://": "needs a cluster and a bucket; tests/inference/test_ray_image_sets.py runs it",
