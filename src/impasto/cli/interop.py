@@ -65,7 +65,7 @@ def export(
     web: Annotated[Path | None, typer.Option(help="Folder to write: a web page that paints photos.")] = None,
     precision: Annotated[
         Literal["float32", "float16", "int8"],
-        typer.Option(help="float16: half the size. int8: for .onnx. A web page has float16."),
+        typer.Option(help="float16: smaller. int8: for .onnx. A web page has float16."),
     ] = "float32",
     fp16: Annotated[bool, typer.Option("--fp16", hidden=True, help="Former form of --precision float16.")] = False,
     runtime: Annotated[

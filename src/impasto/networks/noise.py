@@ -55,4 +55,5 @@ def _shifted(bits: Tensor, places: int) -> Tensor:
     """Return int32 ``bits`` shifted right, filled with zeros. Exact for at least 8 places: the upper bits fit the
     mantissa of a float32."""
     upper = (bits & -(2**places)).float() * 2.0**-places
-    return upper.int() & (0xFFFFFFFF >> places)
+    shifted: Tensor = upper.int() & (0xFFFFFFFF >> places)
+    return shifted
