@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from impasto.api.tune import tune as tune
     from impasto.inference.load import load as load
     from impasto.interop.cyclegan_checkpoints import import_style as import_style
+    from impasto.interop.export import export as export
     from impasto.interop.hub import pull as pull
     from impasto.interop.hub import push as push
-    from impasto.interop.onnx import export as export
     from impasto.serving.client import Client as Client
 
 
@@ -59,7 +59,7 @@ _VERBS = {
     "compare": "impasto.api.compare",
     "evaluate": "impasto.api.evaluate",
     "explore": "impasto.api.explore",
-    "export": "impasto.interop.onnx",
+    "export": "impasto.interop.export",
     "generate": "impasto.api.generate",
     "import_style": "impasto.interop.cyclegan_checkpoints",
     "load": "impasto.inference.load",

@@ -77,6 +77,7 @@ EXTRAS = {
     "hub": ("huggingface_hub",),
     "parquet": ("pyarrow",),
     "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
+    "openvino": ("openvino",),
     "remote": ("fsspec",),
     "ray": ("ray",),
     "studio": ("alembic", "fastapi", "h11", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),

@@ -16,7 +16,7 @@ from impasto.training.interrupt import STOP_SIGNALS
 #: Imported before a process is forked: a start takes milliseconds then.
 PRELOAD = [
     "impasto.cli", "impasto.api.train", "impasto.api.tune", "impasto.api.paint", "impasto.api.generate",
-    "impasto.api.submit", "impasto.data.pixel_store", "impasto.interop.onnx", "impasto.inference.video.translate",
+    "impasto.api.submit", "impasto.data.pixel_store", "impasto.interop.export", "impasto.inference.video.translate",
     "impasto.reports.run", "campaign.commands", "optuna", "tensorboard", "matplotlib.figure", "scipy", "sklearn",
 ]  # fmt: skip
 #: Seconds after which a command hangs.

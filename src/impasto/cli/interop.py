@@ -60,18 +60,35 @@ def import_(
 @app.command(rich_help_panel=SHARE)
 def export(
     style: Annotated[str, typer.Argument(help=STYLE, autocompletion=complete_style)],
-    onnx: Annotated[Path, typer.Option("--onnx", help="ONNX file to write.")],
-    fp16: Annotated[bool, typer.Option("--fp16", help="Half precision, half the size.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
+    out: Annotated[
+        Path | None, typer.Option("--out", "--onnx", help="File to write: .onnx, .pt2 (torch.export), .xml (OpenVINO).")
+    ] = None,
+    web: Annotated[Path | None, typer.Option(help="Folder to write: a web page that paints photos.")] = None,
+    precision: Annotated[
+        Literal["float32", "float16", "int8"],
+        typer.Option(help="float16: smaller. int8: for .onnx. A web page has float16."),
+    ] = "float32",
+    fp16: Annotated[bool, typer.Option("--fp16", hidden=True, help="Former form of --precision float16.")] = False,
+    runtime: Annotated[
+        Path | None,
+        typer.Option(help="For --web: the npm package onnxruntime-web, a .tgz; in the current folder by default."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
-    """Export the network of a style to ONNX, for any image size, and compare it with PyTorch."""
-    from impasto.interop.onnx import export
+    """Export the network of a style for another runtime, for any image size, and compare it with PyTorch."""
+    if web is not None and out is None:
+        from impasto.interop.web_page import export_page
 
-    found = export(style, onnx, fp16=fp16, overwrite=overwrite)
-    print_lines(
-        f"{onnx}: {found.megabytes:.1f} MB; differs from PyTorch by at most {found.largest:.2g} of 255 grey levels, "
-        f"{found.mean:.2g} on average"
-    )
+        print_lines(
+            f"{web}: {export_page(style, web, runtime=runtime, overwrite=overwrite)}",
+            f"Open it: python -m http.server --directory {web}",
+        )
+    elif out is not None and web is None:
+        from impasto.interop.export import export
+
+        print_lines(f"{out}: {export(style, out, precision='float16' if fp16 else precision, overwrite=overwrite)}")
+    else:
+        raise ImpastoError("Give --out FILE or --web FOLDER.")
 
 
 @app.command(rich_help_panel=SHARE)

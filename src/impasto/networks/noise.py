@@ -34,10 +34,26 @@ def noise_at(rows: Tensor, columns: Tensor, level: int) -> Tensor:
     """Return normal noise (H, W) at integer rows (H,) and columns (W,), a function of the position and ``level`` alone.
 
     The bits of position and level are mixed by the finaliser of MurmurHash3 (Appleby, public domain), then mapped to a
-    normal distribution by the Box-Muller transform.
+    normal distribution by the Box-Muller transform. All of it is in 32-bit integers, without shifts, so that runtimes
+    of exported networks (OpenVINO) compute the same.
     """
-    bits = (rows[:, None] * 0x9E3779B1 + columns * 0x85EBCA77 + (level + 1) * 0xC2B2AE3D) & 0xFFFFFFFF
-    for shift, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
-        bits = ((bits ^ (bits >> shift)) * factor) & 0xFFFFFFFF
-    u1, u2 = ((bits >> 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
-    return (-2 * u1.log()).sqrt() * (2 * math.pi * u2).cos()
+    bits = rows.int()[:, None] * _signed(0x9E3779B1) + columns.int() * _signed(0x85EBCA77)
+    bits = bits + _signed((level + 1) * 0xC2B2AE3D)
+    for places, factor in ((16, 0x85EBCA6B), (13, 0xC2B2AE35), (16, 1)):
+        bits = (bits ^ _shifted(bits, places)) * _signed(factor)
+    u1, u2 = (_shifted(bits, 16) + 0.5) / 65536, (bits & 0xFFFF) / 65536
+    noise: Tensor = (-2 * u1.log()).sqrt() * (2 * math.pi * u2).cos()
+    return noise
+
+
+def _signed(bits: int) -> int:
+    """Return the 32-bit integer, in two's complement, of the lower 32 bits."""
+    return (bits + 2**31) % 2**32 - 2**31
+
+
+def _shifted(bits: Tensor, places: int) -> Tensor:
+    """Return int32 ``bits`` shifted right, filled with zeros. Exact for at least 8 places: the upper bits fit the
+    mantissa of a float32."""
+    upper = (bits & -(2**places)).float() * 2.0**-places
+    shifted: Tensor = upper.int() & (0xFFFFFFFF >> places)
+    return shifted

@@ -121,7 +121,7 @@ def _add(name: str, write: Callable[[Path], object], context: TaskContext) -> di
 @task("export", ExportRequest, summary="Export a style as ONNX", path="/styles/export")
 def export_style(request: ExportRequest, context: TaskContext) -> dict[str, Any]:
     """Store the ONNX file as a result."""
-    from impasto.interop.onnx import export
+    from impasto.interop.export import export
 
     out = context.folder / "style.onnx"
     found = export(style_file(context.library, request.style), out, overwrite=True)
