@@ -12,17 +12,17 @@ from impasto.style import Style
 
 
 def load(style: str | Path, device: str = "auto", *, reverse: bool = False) -> Sampler | Translator:
-    """Load a bundled style by name, a style file or a run folder: a :class:`Sampler` for an unconditional style, a
-    :class:`Translator` for a translation style.
+    """Load a style: a :class:`Sampler` for an unconditional style, a :class:`Translator` for a translation style.
 
     Args:
-        style: name of a bundled style, a ``.safetensors`` file, or a run folder.
+        style: name of a bundled style, a ``.safetensors`` file, a run folder, or ``OWNER/NAME`` or
+            ``OWNER/NAME@REVISION`` on the Hugging Face Hub, which is downloaded once.
         device: see :func:`impasto.device.choose_device`.
         reverse: use the reverse direction (paintings → photos) of a style that has both.
 
     Raises :class:`impasto.errors.ImpastoError` if there is no such style, it is damaged, or has one direction only.
     """
-    loaded = Style.load(style)
+    loaded = Style.from_pretrained(style)
     return for_task(loaded.reversed() if reverse else loaded, choose_device(device))
 
 
