@@ -89,6 +89,7 @@ def pull(
     Returns the file and its card. Raises ImpastoError if the repository holds no single style, the Hub refuses or
     cannot be reached, or ``out`` exists.
     """
+    require("huggingface_hub", "hub")
     repository, _, revision = repository.partition("@")
     name = repository_name(repository)
     out = Path("styles") / f"{name}.safetensors" if out is None else user_path(out)
