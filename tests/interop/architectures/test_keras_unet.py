@@ -31,7 +31,7 @@ def test_the_norm_follows_from_its_variables(statistics: bool, option: str, norm
 
 
 def test_a_norm_that_the_variables_contradict_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="batch if they have statistics"):
+    with pytest.raises(UnsupportedError, match="or batch with running statistics"):
         detect(layers(False), Options(norm="batch"))
 
 
