@@ -47,6 +47,7 @@ SKIPPED = {
     "impasto pack 'hf:": "needs the network; tests/data/test_hub_dataset.py runs it against a local server",
     "impasto pack monet_jpg s3://": "needs a bucket; tests/data/test_remote_pack.py writes to a file system in memory",
     "impasto train dcgan-64 --paintings s3://": "needs a bucket; tests/data/test_remote_pack.py reads such packs",
+    "impasto paint photo.jpg --style me/seine": "needs the network; tests/interop/test_hub.py uses a local server",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",

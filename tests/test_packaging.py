@@ -128,6 +128,7 @@ def test_lists_are_shown_without_any_extra(verb: str) -> None:
         ("tune dcgan-64 --paintings sample:paintings --out {out} --trials 1 --budget-per-trial 2steps", "tune"),
         ("push monet me/monet", "hub"),
         ("pull me/monet", "hub"),
+        ("import monet.weights.h5 --out {out}.safetensors", "keras"),
         ("export monet --onnx {out}.onnx", "onnx"),
     ],
 )

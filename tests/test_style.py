@@ -1,3 +1,4 @@
+import hashlib
 import json
 import struct
 import subprocess
@@ -11,6 +12,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.torch import load as load_bytes
 from safetensors.torch import load_file, save_file
 
 import impasto
@@ -29,7 +32,7 @@ from impasto.losses.self_similarity import self_similarity
 from impasto.networks import build_generator, edsr, feature_decoder
 from impasto.networks.pretrained.efficientnet import Stages
 from impasto.reports.styles import describe_file
-from impasto.style import FORMAT, Card, Style, available_styles, bundled_styles, find_style
+from impasto.style import FORMAT, Card, Style, available_styles, bundled_styles, find_style, with_metadata
 
 #: The bundled styles, and those in the repository.
 STYLES = {path.stem: path for path in (ROOT / "styles").glob("*.safetensors")} | bundled_styles()
@@ -317,3 +320,25 @@ def test_a_style_is_loaded_without_torchs_compiler() -> None:
     """Its symbolic shapes, with sympy, take a fifth of the start-up."""
     code = "import sys; from impasto.style import Style; Style.load('monet'); sys.exit('sympy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_saved_style_has_the_metadata_of_modelspec_with_the_hash_of_its_tensors(tmp_path: Path) -> None:
+    made = style()
+    made.save(tmp_path / "style.safetensors")
+    with safe_open(tmp_path / "style.safetensors", "pt") as file:
+        metadata = file.metadata()
+    expected = {"sai_model_spec", "architecture", "implementation", "title", "date", "resolution", "hash_sha256"}
+    assert {f"modelspec.{key}" for key in expected} <= metadata.keys()
+    size = made.card.recipe["size"]
+    assert metadata["modelspec.resolution"] == f"{size}x{size}" and made.card.domains in metadata["modelspec.title"]
+    data = (tmp_path / "style.safetensors").read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    assert begin % 8 == 0 and metadata["modelspec.hash_sha256"] == f"0x{hashlib.sha256(data[begin:]).hexdigest()}"
+
+
+def test_added_metadata_changes_no_tensor(tmp_path: Path) -> None:
+    data = style().to_bytes()
+    more = with_metadata(data, {"modelspec.author": "Ann Ω"})
+    assert load_bytes(more).keys() == load_bytes(data).keys()
+    assert all(tensor.equal(load_bytes(data)[name]) for name, tensor in load_bytes(more).items())
+    assert Style.from_bytes(more).card == Style.from_bytes(data).card

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from impasto.api.train import train as train
     from impasto.api.tune import tune as tune
     from impasto.inference.load import load as load
-    from impasto.interop.cyclegan_checkpoints import import_style as import_style
+    from impasto.interop.checkpoints import import_style as import_style
     from impasto.interop.export import export as export
     from impasto.interop.hub import pull as pull
     from impasto.interop.hub import push as push
@@ -61,7 +61,7 @@ _VERBS = {
     "explore": "impasto.api.explore",
     "export": "impasto.interop.export",
     "generate": "impasto.api.generate",
-    "import_style": "impasto.interop.cyclegan_checkpoints",
+    "import_style": "impasto.interop.checkpoints",
     "load": "impasto.inference.load",
     "paint": "impasto.api.paint",
     "paint_all": "impasto.api.paint",

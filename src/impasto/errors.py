@@ -75,6 +75,7 @@ EXTRAS = {
     "tune": ("optuna",),
     "kaggle": ("kagglehub",),
     "hub": ("huggingface_hub",),
+    "keras": ("h5py",),
     "parquet": ("pyarrow",),
     "onnx": ("onnx", "onnx_ir", "onnxruntime", "onnxscript"),
     "openvino": ("openvino",),

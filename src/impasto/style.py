@@ -1,10 +1,12 @@
 """A style: a trained generator in one safetensors file, with its card in the header."""
 
+import hashlib
 import json
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -18,7 +20,8 @@ from torch.overrides import TorchFunctionMode
 from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError, nearest
-from impasto.files import atomic_write, mistaken_download, user_path
+from impasto.files import atomic_write, mistaken_download, path_errors, user_path
+from impasto.hub_styles import CONFIG, WEIGHTS, download, is_repository
 from impasto.metrics.choice import Choice
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
@@ -152,8 +155,7 @@ class Style:
             name: (tensor.to(dtype) if tensor.is_floating_point() else tensor).contiguous()
             for name, tensor in weights.items()
         }
-        data: bytes = save(tensors, metadata={"impasto": self.card.model_dump_json()})
-        return data
+        return with_metadata(save(tensors), {"impasto": self.card.model_dump_json(), **model_spec(self.card)})
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -169,7 +171,9 @@ class Style:
         scored. ImpastoError if there is none, or it is damaged."""
         path = find_style(path)
         if path.is_dir():
-            found = [file for file in (path / "best.safetensors", path / "last.safetensors") if file.exists()]
+            found = [
+                path / file for file in ("best.safetensors", "last.safetensors", WEIGHTS) if (path / file).exists()
+            ]
             if not found:
                 raise ImpastoError(f"There is no style in {path}: no best.safetensors, no last.safetensors.")
             path = found[0]
@@ -192,6 +196,102 @@ class Style:
         if not style.is_finite:
             raise ImpastoError(f"{path} holds NaN or Inf weights: it is damaged, or its training failed.")
         return style
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name: str | Path,
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Return the style of that name, file or folder, as :meth:`load`, or else of that repository on the Hugging
+        Face Hub, which is downloaded once.
+
+        Args:
+            name: a style, or ``OWNER/NAME`` or ``OWNER/NAME@REVISION`` on the Hub.
+            revision: a branch, tag or commit on the Hub.
+            token, cache_dir, force_download, local_files_only: as of ``huggingface_hub.hf_hub_download``.
+
+        Raises ImpastoError as :meth:`load`, and if the Hub refuses or cannot be reached.
+        """
+        if find_style(name).exists() or not is_repository(str(name)):
+            return cls.load(name)
+        repository, _, within_name = str(name).partition("@")
+        try:
+            path = download(
+                repository,
+                revision or within_name or None,
+                token=token,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only,
+            )
+        except ImpastoError as error:
+            raise ImpastoError(f"There is no file or folder {name}. {error}") from error
+        return cls.load_downloaded(path, repository)
+
+    @classmethod
+    def load_downloaded(cls, path: Path, repository: str) -> Self:
+        """Return the style in a downloaded file. Errors name the repository instead of the file's path."""
+        try:
+            return cls.load(path)
+        except ImpastoError as error:
+            reason = str(error).removeprefix(f"{path} ")
+            raise ImpastoError(f"{path.name} of {repository} {reason}") from error
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write ``model.safetensors`` and ``config.json``, as they are in a repository on the Hugging Face Hub."""
+        folder = user_path(folder)
+        with path_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self.save(folder / WEIGHTS)
+        with atomic_write(folder / CONFIG) as part:
+            part.write_text(self.config(), encoding="utf-8")
+
+    def push_to_hub(self, repository: str, *, private: bool = False, token: str | None = None) -> str:
+        """Upload the style; see :func:`impasto.push`."""
+        hub = import_module("impasto.interop.hub")  # of a layer above this one
+        url: str = hub.push(self, repository, private=private, token=token)
+        return url
+
+    def config(self) -> str:
+        """Return ``config.json``: the file whose requests the Hugging Face Hub counts as downloads. The style itself
+        does not need it."""
+        about = self.card.model_dump(include={"task", "source", "target", "recipe"})
+        return json.dumps({"library_name": "impasto", "impasto_version": self.card.impasto, **about}, indent=2) + "\n"
+
+
+def model_spec(card: Card) -> dict[str, str]:
+    """Return the metadata by which other programs list models (ModelSpec 1.0.0, github.com/Stability-AI/ModelSpec)."""
+    network, name, size = card.recipe["generator"]["network"], card.recipe["name"], card.recipe["size"]
+    trained = f"{name}, {card.steps:,} steps" if card.imported is None else f"imported from {card.imported}"
+    values = {
+        "sai_model_spec": "1.0.0",
+        "architecture": f"impasto-{network}",
+        "implementation": "impasto",
+        "implementation_version": card.impasto,
+        "title": f"{card.imported or name}: {card.domains}",
+        "description": f"{card.domains} ({trained})",
+        "date": card.created,
+        "license": card.license,
+        "resolution": f"{size}x{size}",
+    }
+    return {f"modelspec.{key}": value for key, value in values.items() if value}
+
+
+def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file with these entries in its header, and ModelSpec's hash of its tensors."""
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:begin])
+    digest = hashlib.sha256(memoryview(data)[begin:]).hexdigest()
+    header["__metadata__"] = header.get("__metadata__", {}) | metadata | {"modelspec.hash_sha256": f"0x{digest}"}
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[begin:]))
 
 
 def build_network(recipe: Recipe) -> nn.Module:

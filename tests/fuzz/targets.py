@@ -27,7 +27,7 @@ from impasto.data.sources import open_list, open_source
 from impasto.data.tfrecord import read_tfrecord
 from impasto.errors import ImpastoError
 from impasto.inference.manifest import NAME, open_manifest
-from impasto.interop.cyclegan_checkpoints import import_style
+from impasto.interop.checkpoints import import_style
 from impasto.interop.kaggle_submission import check_submission
 from impasto.reports.own_files import own_files
 from impasto.reports.run_log import read_log

@@ -17,6 +17,7 @@ from impasto.config.recipe import Recipe
 from impasto.device import choose_precision, open_fabric, restored_torch_state
 from impasto.errors import ImpastoError
 from impasto.files import atomic_write, user_path
+from impasto.hub_styles import is_repository
 from impasto.parallel import Processes
 from impasto.style import Style, bundled_styles, find_style
 from impasto.training import checkpoint
@@ -274,12 +275,12 @@ def _base_recipe(recipe: str | Path | Recipe | None, start: str | Path | None) -
         return Recipe.load(recipe)
     if start is None:
         raise ImpastoError("To train, give a recipe, or a style to start from (--from).")
-    return Style.load(start).recipe
+    return Style.from_pretrained(start).recipe
 
 
 def _require_same_networks(start: str | Path, recipe: Recipe) -> None:
     """Raise ImpastoError if the weights of ``start`` do not fit the recipe, before the run folder is created."""
-    before = Style.load(start).recipe
+    before = Style.from_pretrained(start).recipe
     has_discriminator = bool(checkpoint.steps(find_style(start) / "checkpoints"))
     if before.generator_kwargs() != recipe.generator_kwargs() or (
         has_discriminator and before.discriminator_kwargs() != recipe.discriminator_kwargs()
@@ -291,5 +292,7 @@ def _require_same_networks(start: str | Path, recipe: Recipe) -> None:
 
 
 def _start_name(start: str | Path) -> str:
-    """Return the name of a bundled style, or an absolute path."""
-    return str(start) if str(start) in bundled_styles() else absolute(find_style(start))
+    """Return the name of a bundled style or of one on the Hub, or an absolute path."""
+    path = find_style(start)
+    elsewhere = not path.exists() and is_repository(str(start))
+    return str(start) if elsewhere or str(start) in bundled_styles() else absolute(path)

@@ -227,7 +227,7 @@ def _start_weights(start: str) -> tuple[Mapping[str, Weights], Weights, Weights 
     if checkpoint.steps(checkpoints):
         state, _ = checkpoint.newest(checkpoints)
         return state["networks"], state["ema"], state.get("ema_reverse")
-    style = Style.load(start)
+    style = Style.from_pretrained(start)
     weights = style.network.state_dict()
     if style.reverse is None:
         return {"generator": weights}, weights, None

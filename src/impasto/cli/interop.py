@@ -13,7 +13,7 @@ from impasto.terminal import print_lines
 
 @app.command("import", rich_help_panel=SHARE)
 def import_(
-    file: Annotated[Path, typer.Argument(help="Generator checkpoint, such as latest_net_G.pth.")],
+    file: Annotated[Path, typer.Argument(help="Generator checkpoint, such as latest_net_G.pth or monet.weights.h5.")],
     out: Annotated[Path | None, typer.Option(help="Style file to write; styles/NAME.safetensors by default.")] = None,
     source: Annotated[str, typer.Option(help="Source domain, such as 'horses'.")] = "images",
     target: Annotated[str, typer.Option(help="Target domain, such as 'zebras'.")] = "images",
@@ -33,8 +33,8 @@ def import_(
     ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing file.")] = False,
 ) -> None:
-    """Convert a checkpoint of pytorch-CycleGAN-and-pix2pix or CUT into a style (ResNet or U-Net, detected)."""
-    from impasto.interop.cyclegan_checkpoints import import_style
+    """Convert a generator of CycleGAN, pix2pix or CUT (PyTorch), or of a Keras tutorial, into a style."""
+    from impasto.interop.checkpoints import import_style
 
     if turns:
         if (source, target) != ("images", "images"):

@@ -12,19 +12,20 @@ from impasto.style import Style
 
 
 def load(style: str | Path, device: str = "auto", *, reverse: bool = False) -> Sampler | Translator:
-    """Load a bundled style by name, a style file or a run folder.
+    """Load a style.
 
     An unconditional style gives a :class:`impasto.inference.sampler.Sampler`, a translation style a
     :class:`impasto.inference.translator.Translator`.
 
     Args:
-        style: name of a bundled style, a ``.safetensors`` file, or a run folder.
+        style: name of a bundled style, a ``.safetensors`` file, a run folder, or ``OWNER/NAME`` or
+            ``OWNER/NAME@REVISION`` on the Hugging Face Hub, which is downloaded once.
         device: see :func:`impasto.device.choose_device`.
         reverse: use the reverse direction (paintings → photos) of a style that has both.
 
     Raises :class:`impasto.errors.ImpastoError` if there is no such style, it is damaged, or has one direction only.
     """
-    loaded = Style.load(style)
+    loaded = Style.from_pretrained(style)
     return for_task(loaded.reversed() if reverse else loaded, choose_device(device))
 
 

@@ -25,7 +25,7 @@ def trained_style(run: RunDir, state: TrainingState, seconds: float, candidate: 
         recipe=recipe.values(),
         target_data=_without_folder(target),
         source_data=None if source is None else _without_folder(source),
-        start=None if facts.get("start") is None else Path(facts["start"]).name,
+        start=_named(facts["start"]) if facts.get("start") is not None else None,
         steps=state.step,
         pictures=state.step * recipe.batch,
         seconds=round(seconds, 1),
@@ -45,3 +45,8 @@ def _without_folder(source: Mapping[str, Any]) -> dict[str, Any]:
     """Return the facts of a data set without the folder that it lies in on this machine."""
     place = Path(source["spec"])
     return {**source, "spec": place.name if place.is_absolute() else source["spec"]}
+
+
+def _named(start: str) -> str:
+    """Return the name of a bundled style or of one on the Hub, or of a file or folder without its place."""
+    return Path(start).name if Path(start).is_absolute() else start

@@ -73,7 +73,7 @@ class ExampleRequest(TaskRequest):
 @task("import", ImportRequest, summary="Import a checkpoint or a style file", path="/styles/import", resumes=True)
 def import_checkpoint(request: ImportRequest, context: TaskContext) -> dict[str, Any]:
     """Put the style among those of the studio."""
-    from impasto.interop.cyclegan_checkpoints import import_style
+    from impasto.interop.checkpoints import import_style
 
     file = context.files([request.file])[0]
     path = context.library.path(file)

@@ -1,4 +1,4 @@
-"""Import generators of pytorch-CycleGAN-and-pix2pix and CUT as styles."""
+"""Import generators of other tools as styles."""
 
 import hashlib
 import logging
@@ -13,16 +13,18 @@ from impasto._version import __version__
 from impasto.errors import ImpastoError
 from impasto.files import user_path
 from impasto.inference.output import require_free, require_other, reserve
-from impasto.interop.cyclegan_generators import (
-    SUPPORTED,
+from impasto.interop.architectures.base import (
     Inferred,
     NormOption,
+    Options,
     PaddingOption,
     UnsupportedError,
     build,
     infer,
     require_fit,
+    supported,
 )
+from impasto.interop.keras_files import is_keras, read_keras
 from impasto.networks.checkpoint_reader import named_tensors, read_checkpoint
 from impasto.style import Card, Style, require_name
 
@@ -50,7 +52,8 @@ def import_style(
     (``netG_ema``), the average is imported.
 
     Args:
-        file: ``latest_net_G.pth`` or another checkpoint, or safetensors. It is loaded without running code.
+        file: ``latest_net_G.pth`` or another PyTorch checkpoint, safetensors, or a Keras file (``.h5``,
+            ``.weights.h5``, ``.keras``). It is loaded without running code.
         out: the style file to write; default ``styles/NAME.safetensors``, where it is found by name.
         source, target: the domains, such as ``horses`` and ``zebras``, which the checkpoint does not state.
         license: SPDX identifier.
@@ -70,10 +73,13 @@ def import_style(
     require_name(out)
     require_free(out, file=True, overwrite=overwrite)
     require_other(out, file)
-    if file.suffix in (".h5", ".keras"):
-        raise ImpastoError(f"{file} is a Keras file, which is not supported: {SUPPORTED}.")
-    tensors = named_tensors(read_checkpoint(file))
-    found = _choose(tensors, key, norm, padding, file)
+    _require_data(file)
+    options = Options(norm, padding)
+    if is_keras(file):
+        tensors, options = read_keras(file, options)
+    else:
+        tensors = named_tensors(read_checkpoint(file))
+    found = _choose(tensors, key, options, file)
     style = Style(build(found), _card(file, found, source=source, target=target, license=license))
     if not style.is_finite:
         raise ImpastoError(f"{file} holds NaN or Inf weights; use an earlier checkpoint.")
@@ -82,6 +88,20 @@ def import_style(
     for sentence in found.assumed:
         _log.info("Assumed: %s.", sentence)
     return out, found.description
+
+
+def _require_data(file: Path) -> None:
+    """Raise ImpastoError for kinds of files that cannot be read as mere data."""
+    if file.suffix in (".pkl", ".pickle"):
+        raise ImpastoError(
+            f"{file} is a pickle, which may run any code when it is loaded: save the network's state_dict() with "
+            "torch.save, or as safetensors."
+        )
+    if (file / "saved_model.pb").is_file() or file.name == "saved_model.pb":
+        raise ImpastoError(
+            f"{file} is a TensorFlow SavedModel, which is a program: load it in Keras and save its weights as "
+            "NAME.weights.h5."
+        )
 
 
 def _card(file: Path, found: Inferred, *, source: str, target: str, license: str) -> Card:
@@ -112,18 +132,18 @@ def _name(file: Path) -> str:
     return file.absolute().parent.name if re.fullmatch(r"(latest|\d+)_net_\w+", file.stem) else file.stem
 
 
-def _choose(tensors: Mapping[str, Tensor], key: str, norm: NormOption, padding: PaddingOption, file: Path) -> Inferred:
+def _choose(tensors: Mapping[str, Tensor], key: str, options: Options, file: Path) -> Inferred:
     """Return the generator of that key, or the only one, or the only moving average of one."""
     generators: dict[str, Inferred] = {}
     reasons: list[str] = []
-    for name, found in _search("", tensors, norm, padding):
+    for name, found in _search("", tensors, options):
         if isinstance(found, Inferred):
             generators[name] = found
         elif found:
             reasons.append(found)
     if not generators:
         hint = f": {reasons[0]}" if reasons else _hint(tensors)
-        raise ImpastoError(f"{file} holds no supported generator{hint}. In general, {SUPPORTED}.")
+        raise ImpastoError(f"{file} holds no supported generator{hint}. {supported()}.")
     fitting = {name: found for name, found in generators.items() if not key or f".{key}." in f".{name}."}
     averages = {name: found for name, found in fitting.items() if re.search(r"(^|[._])ema([._]|$)", name.lower())}
     chosen = averages if len(averages) == 1 and not key else fitting
@@ -143,11 +163,11 @@ def _count(generators: int) -> str:
 
 
 def _search(
-    name: str, tensors: Mapping[str, Tensor], norm: NormOption, padding: PaddingOption, depth: int = 0
+    name: str, tensors: Mapping[str, Tensor], options: Options, depth: int = 0
 ) -> Iterator[tuple[str, Inferred | str]]:
     """Yield the generators under a name, or why what resembles one is not supported ("" for other networks)."""
     try:
-        found = infer(tensors, norm, padding)
+        found = infer(tensors, options)
         if found is not None:
             require_fit(found)
             yield name, found
@@ -161,7 +181,7 @@ def _search(
         if dot and depth < MAX_DEPTH:
             parts.setdefault(part, {})[rest] = tensor
     for part, within in parts.items():
-        yield from _search(f"{name}.{part}".lstrip("."), within, norm, padding, depth + 1)
+        yield from _search(f"{name}.{part}".lstrip("."), within, options, depth + 1)
     yield name, reason
 
 

@@ -1,10 +1,12 @@
-"""Generators of pytorch-CycleGAN-and-pix2pix and CUT: inferred from their tensors, and built as impasto's networks.
+"""Generators of other tools: a registry of architectures, each inferred from the tensors of a checkpoint and built as
+one of impasto's networks.
 
-Their checkpoints hold tensors by name and no configuration, so the architecture is inferred from the names, order and
-shapes of the convolutions.
+Checkpoints hold tensors by name and seldom a configuration, so an architecture is inferred from the names, order and
+shapes of its layers.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from impasto.config.recipe import Recipe
+from impasto.config.registry import Registry
 from impasto.errors import ImpastoError
 from impasto.networks import build_generator
-from impasto.networks.layers import Padding
 
-SUPPORTED = "supported are ResNet and U-Net generators of pytorch-CycleGAN-and-pix2pix and CUT"
 NormOption = Literal["auto", "none", "batch", "instance", "instance-affine"]
 PaddingOption = Literal["auto", "reflect", "replicate", "zero"]
 
@@ -26,6 +27,23 @@ Layer = dict[str, Tensor]
 
 class UnsupportedError(Exception):
     """The tensors resemble a generator of these tools, but something about it is not supported: the message."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user knows of a generator, or a file says of it besides its tensors.
+
+    Attributes:
+        norm: the normalisation, where the tensors leave a choice: ``instance`` or ``none`` if they hold no norms;
+            ``batch`` (with running statistics) or ``instance-affine`` (with those of each image) if they do.
+        padding: of the residual blocks.
+        slope, epsilon: of leaky ReLUs and norms; None if unknown.
+    """
+
+    norm: NormOption = "auto"
+    padding: PaddingOption = "auto"
+    slope: float | None = None
+    epsilon: float | None = None
 
 
 @dataclass(frozen=True)
@@ -46,49 +64,78 @@ class Inferred:
     norms: list[Layer]
 
 
-def infer(tensors: Mapping[str, Tensor], norm: NormOption = "auto", padding: PaddingOption = "auto") -> Inferred | None:
-    """Infer the architecture of a generator from its tensors; None if they are of another kind of network.
+@dataclass(frozen=True)
+class Architecture:
+    """A kind of generator.
 
-    Args:
-        tensors: by name.
-        norm: the normalisation, where the tensors leave a choice: ``instance`` or ``none`` if they hold no norms;
-            ``batch`` (with running statistics) or ``instance-affine`` (with those of each image) if they do.
-        padding: of the residual blocks.
+    Attributes:
+        title: such as ``ResNet of pytorch-CycleGAN-and-pix2pix and CUT``.
+        detect: infers such a generator from its layers; None if they are of another kind of network, UnsupportedError
+            if something about it is not supported.
+    """
+
+    title: str
+    detect: Callable[[dict[str, Layer], Options], Inferred | None]
+
+
+ARCHITECTURES: Registry[Architecture] = Registry(
+    "architecture", "impasto.interop.architectures", "impasto.architectures"
+)
+
+
+def infer(tensors: Mapping[str, Tensor], options: Options) -> Inferred | None:
+    """Infer the architecture of a generator from its tensors by name; None if they are of another kind of network.
 
     Raises UnsupportedError.
     """
+    layers = _layers(tensors)
+    for architecture in ARCHITECTURES.values():
+        found = architecture.detect(layers, options)
+        if found is not None:
+            return found
+    return None
+
+
+def supported() -> str:
+    """Return which generators are supported, as a part of a message."""
+    return f"Supported are: {'; '.join(architecture.title for architecture in ARCHITECTURES.values())}"
+
+
+def _layers(tensors: Mapping[str, Tensor]) -> dict[str, Layer]:
+    """Return the layers by name, in order, each with its tensors."""
     layers: dict[str, Layer] = {}
     for name in sorted(tensors, key=_natural_order):
         layer, _, part = name.rpartition(".")
         layers.setdefault(layer, {})[part] = tensors[name]
-    ranks = {name: layer["weight"].ndim for name, layer in layers.items() if "weight" in layer}
-    if not set(ranks.values()) <= {1, 4}:
-        return None
-    convolutions = {name: layers[name] for name, rank in ranks.items() if rank == 4}
-    norms = [layers[name] for name, rank in ranks.items() if rank == 1]
-    shapes = [tuple(layer["weight"].shape) for layer in convolutions.values()]
-    biased = any("bias" in layer for layer in list(convolutions.values())[:-1])
-    if len(shapes) >= 4 and all(shape[2:] == (4, 4) for shape in shapes) and shapes[-1][0] > 1:
-        chosen, assumed = _norm(norm, norms, biased)
-        recipe, description = _unet(shapes, chosen)
-    elif len(shapes) >= 6 and shapes[0][2:] == shapes[-1][2:] == (7, 7):
-        chosen, assumed = _norm(norm, norms, biased)
-        blurs = {layer["filt"].shape[-1] for layer in layers.values() if "filt" in layer and layer["filt"].ndim}
-        padded, more = _padding(padding, list(convolutions)[3:-3])
-        recipe, description = _resnet(shapes, chosen, padded, blurs)
-        assumed += more
-    else:
-        return None
-    used = norms if chosen in ("batch", "instance-affine") else []
-    return Inferred(recipe, description, assumed, list(convolutions.values()), used)
+    return layers
 
 
 def _natural_order(name: str) -> list[tuple[int, str]]:
-    """Return a sorting key that puts ``model.10`` after ``model.9``."""
-    return [(int(part), "") if part.isdecimal() and len(part) < 9 else (-1, part) for part in name.split(".")]
+    """Return a sorting key that puts ``model.10`` after ``model.9``, and ``conv2d_10`` after ``conv2d_9``."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", name)]
 
 
-def _norm(option: NormOption, norms: list[Layer], biased: bool) -> tuple[str, tuple[str, ...]]:
+def layers_in_order(layers: dict[str, Layer]) -> tuple[dict[str, Layer], list[Layer]] | None:
+    """Return the convolutions by name and the norms; None if there are layers of other kinds."""
+    ranks = {name: layer["weight"].ndim for name, layer in layers.items() if "weight" in layer}
+    if not set(ranks.values()) <= {1, 4}:
+        return None
+    return {name: layers[name] for name, rank in ranks.items() if rank == 4}, [
+        layers[name] for name, rank in ranks.items() if rank == 1
+    ]
+
+
+def has_biases(convolutions: dict[str, Layer]) -> bool:
+    """Whether a convolution has a bias, besides the last one."""
+    return any("bias" in layer for layer in list(convolutions.values())[:-1])
+
+
+def used_norms(norm: str, norms: list[Layer]) -> list[Layer]:
+    """Return the norms that have tensors in impasto's network."""
+    return norms if norm in ("batch", "instance-affine") else []
+
+
+def infer_norm(option: NormOption, norms: list[Layer], biased: bool) -> tuple[str, tuple[str, ...]]:
     """Return the normalisation, and what is assumed of it.
 
     Their convolutions have a bias before instance norm (which has no tensors), and none without norm.
@@ -110,72 +157,18 @@ def _norm(option: NormOption, norms: list[Layer], biased: bool) -> tuple[str, tu
     return ("batch", (running,)) if option == "auto" else (option, ())
 
 
-def _padding(option: PaddingOption, blocks: list[str]) -> tuple[Padding, tuple[str, ...]]:
-    """Return the padding of the residual blocks, whose convolutions have these names, and what is assumed of it.
-
-    Zero padding is part of the convolution, and any other a layer before it, so the names begin at ``conv_block.0`` or
-    ``conv_block.1``.
-    """
-    if option != "auto":
-        return option, ()
-    first = {name.rpartition("conv_block.")[2] for name in blocks[::2] if "conv_block." in name}
-    if first == {"0"}:
-        return "zero", ()
-    if "0" in first:
-        raise UnsupportedError("its residual blocks are padded in different ways")
-    assumed = "residual blocks are padded by reflection; for padding_type replicate, add --padding replicate"
-    return "reflect", (assumed,) if blocks else ()
-
-
-def _resnet(shapes: list[tuple[int, ...]], norm: str, padding: Padding, blurs: set[int]) -> tuple[Recipe, str]:
-    _require_rgb(shapes[0][1], shapes[-1][0])
-    width, blocks = shapes[0][0], (len(shapes) - 6) // 2
-    # a transposed convolution has its input channels first
-    transposes = shapes[-3][:2] == (4 * width, 2 * width)
-    if not blurs <= {3, 4} or (not transposes and 4 not in blurs):
-        raise UnsupportedError("its down- or upsampling is of another kind")
-    settings = {
-        "generator.width": width,
-        "generator.blocks": blocks,
-        "generator.norm": norm,
-        "generator.padding": padding,
-        "generator.down": "mirrored-blur" if 3 in blurs else "stride",
-        "generator.up": "transpose" if transposes else "blur",
-        # unknown: whether it was trained with an identity loss
-        **({"contrast.identity": False} if blurs else {"identity": 0.0}),
-    }
-    kind, recipe = ("an antialiased", "cut") if blurs else ("a", "cyclegan-resnet")
-    padded = "" if padding == "reflect" or not blocks else f", {padding} padding"
-    return _recipe(recipe, settings), f"{kind} ResNet of {blocks} blocks, {width} channels, {_named(norm)}{padded}"
-
-
-def _unet(shapes: list[tuple[int, ...]], norm: str) -> tuple[Recipe, str]:
-    _require_rgb(shapes[0][1], shapes[-1][1])
-    width, depth = shapes[0][0], len(shapes) // 2
-    settings = {
-        "generator.width": width,
-        "generator.max_width": max(shape[0] for shape in shapes[:depth]),
-        "generator.depth": depth,
-        "generator.norm": norm,
-        "generator.dropout": 0.0,
-        "identity": 0.0,
-    }
-    recipe = _recipe("cyclegan-unet", settings)
-    return recipe, f"a U-Net for {1 << depth} pixels, {width} channels, {_named(norm)}"
-
-
-def _named(norm: str) -> str:
+def named_norm(norm: str) -> str:
     return "no norm" if norm == "none" else f"{norm} norm"
 
 
-def _recipe(name: str, settings: Mapping[str, Any]) -> Recipe:
+def derived_recipe(name: str, settings: Mapping[str, Any]) -> Recipe:
     try:
         return Recipe.load(name).replace(f"{setting}={value}" for setting, value in settings.items())
     except ImpastoError as error:
         raise UnsupportedError(str(error).rstrip(".")) from error
 
 
-def _require_rgb(inputs: int, outputs: int) -> None:
+def require_rgb(inputs: int, outputs: int) -> None:
     if (inputs, outputs) != (3, 3):
         raise UnsupportedError(f"it maps {inputs} channels to {outputs}; only RGB generators (3 to 3) are supported")
 

@@ -22,7 +22,7 @@ from fixtures.peer_checkpoints import batch, checkpoint, instance, random_weight
 from fixtures.peers import Resnet, Unet
 from impasto.data.augment import to_float, to_pixels
 from impasto.errors import ImpastoError
-from impasto.interop.cyclegan_checkpoints import import_style
+from impasto.interop.checkpoints import import_style
 
 Wrap = Callable[[dict[str, Any], dict[str, Any]], Any]
 
@@ -251,14 +251,11 @@ def test_an_imported_style_is_found_by_name_and_paints_as_its_source(impasto: Im
         assert import_style(checkpoint(theirs, folder))[0] == Path("styles") / "zebras.safetensors"
 
 
-def test_names_of_bundled_styles_and_keras_files_are_refused(tmp_path: Path) -> None:
+def test_names_of_bundled_styles_are_refused(tmp_path: Path) -> None:
     (tmp_path / "monet").mkdir()
     path = checkpoint(random_weights(Resnet(8, 6, instance, True, False, False, False)), tmp_path / "monet")
     with pytest.raises(ImpastoError, match="monet is the name of a bundled style"):
         import_style(path)
-    (tmp_path / "some.h5").touch()
-    with pytest.raises(ImpastoError, match="a Keras file"):
-        import_style(tmp_path / "some.h5")
 
 
 def test_the_checkpoint_itself_is_not_overwritten(tmp_path: Path) -> None:
