@@ -22,6 +22,7 @@ from impasto.files import atomic_write, mistaken_download, user_path
 from impasto.metrics.choice import Choice
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
+from impasto.notebook import Displayed
 
 #: Version of the card. Older ones are migrated (config/migrations.py); a new recipe setting has a default.
 FORMAT = 3
@@ -90,7 +91,7 @@ class Card(BaseModel):
 
 
 @dataclass(frozen=True)
-class Style:
+class Style(Displayed):
     """A generator in evaluation mode and its card. The style of a CycleGAN has a generator for each direction."""
 
     network: nn.Module

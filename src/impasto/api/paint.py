@@ -20,10 +20,12 @@ from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
 from impasto.inference.photo import is_animated, open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output
 from impasto.inference.share_done import PhotoProgress
+from impasto.progress_bar import bar_in_notebooks
 
 _log = logging.getLogger(__name__)
 
 
+@bar_in_notebooks("painting")
 def paint(
     photos: str | Path | Sequence[str | Path],
     out: str | Path = "painted",

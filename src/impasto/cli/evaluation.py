@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SCORE, SOURCE, Device, app
-from impasto.cli.progress_bar import bar
+from impasto.progress_bar import bar
 from impasto.terminal import console, print_lines
 
 

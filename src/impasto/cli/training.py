@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
-from impasto.cli.progress_bar import bar
 from impasto.errors import ImpastoError
+from impasto.progress_bar import bar
 from impasto.terminal import console, print_lines
 
 PhotoData = Annotated[

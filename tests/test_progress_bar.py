@@ -3,7 +3,7 @@
 import io
 from contextlib import redirect_stdout
 
-from impasto.cli.progress_bar import bar
+from impasto.progress_bar import bar
 
 
 def test_nothing_is_printed_where_the_output_is_not_a_terminal() -> None:
