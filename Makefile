@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test check campaign fuzz clean
+.PHONY: setup demo test check campaign fuzz wheelhouse clean
 
 setup: $(VENV)/.installed
 
@@ -54,6 +54,17 @@ fuzz: setup
 	-$(PIP) atheris
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --seconds 60
 
+# impasto and what `impasto[train]` needs as wheels for Kaggle's Python, to install from without internet. Kaggle has torch:
+# it is left out unless WITH_TORCH=1.
+KAGGLE_PYTHON ?= 3.12
+wheelhouse: setup
+	rm -rf wheelhouse
+	$(BIN)/pip wheel --quiet --no-deps --constraint constraints.txt --wheel-dir wheelhouse . tfrecord  # which has no wheel
+	$(BIN)/python notebooks/wheels.py $(WITH_TORCH) > wheelhouse/requirements.txt
+	$(BIN)/pip download --quiet --no-deps --only-binary :all: --python-version $(KAGGLE_PYTHON) \
+		$(foreach glibc,5 12 17 24 27 28,--platform manylinux_2_$(glibc)_x86_64) --platform manylinux2014_x86_64 \
+		--find-links wheelhouse --dest wheelhouse --requirement wheelhouse/requirements.txt
+
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo
-	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis

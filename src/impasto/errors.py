@@ -80,6 +80,7 @@ EXTRAS = {
     "remote": ("fsspec",),
     "ray": ("ray",),
     "studio": ("alembic", "fastapi", "h11", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
+    "notebook": ("IPython",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "trackio": ("trackio",),

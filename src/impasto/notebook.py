@@ -8,12 +8,15 @@ from functools import singledispatch
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from impasto.errors import shorten
 from impasto.terminal import console
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from rich.console import RenderableType
 
+#: Longest text of a result, in characters.
+MAX_TEXT = 500
 #: Columns of text in a display, and its HTML.
 COLUMNS, TEXT = 110, '<pre style="margin: 0; white-space: pre-wrap">{code}</pre>'
 
@@ -36,6 +39,10 @@ class Displayed:
 
     def _repr_html_(self) -> str | None:
         return html(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Write the text that notebooks store beside the HTML: of thousands of images, it would fill them."""
+        printer.text(shorten(repr(self), MAX_TEXT))
 
 
 def section(title: str, *parts: str) -> str:
@@ -63,7 +70,8 @@ def table(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> str:
         + "</tr>"
         for first, *cells in rows
     )
-    return f"<table>{f'<thead><tr>{columns}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
+    inherit = 'style="color: inherit; font: inherit"'
+    return f"<table {inherit}>{f'<thead><tr>{columns}</tr></thead>' if head else ''}<tbody>{body}</tbody></table>"
 
 
 def swatches(colours: Iterable[tuple[str, float]]) -> str:

@@ -299,7 +299,7 @@ def _exploration_html(exploration: Exploration) -> str:
     """Return properties, palette and issues of each domain, and the recommendations."""
     parts = []
     for domain in exploration.domains:
-        parts.append(notebook.table([("", domain.role), *exploration_text.details(domain)]))
+        parts.append(notebook.table(exploration_text.details(domain), (domain.role.capitalize(), "")))
         parts.append(notebook.swatches((colour.hex, colour.share) for colour in domain.palette))
         parts.append(notebook.paragraphs(*exploration_text.issues(domain)))
     if exploration.gap is not None:
