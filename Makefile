@@ -57,13 +57,14 @@ fuzz: setup
 # impasto and what `impasto[train]` needs as wheels for Kaggle's Python, to install from without internet. Kaggle has torch:
 # it is left out unless WITH_TORCH=1.
 KAGGLE_PYTHON ?= 3.12
+FOR_KAGGLE := --quiet --only-binary :all: --python-version $(KAGGLE_PYTHON) --find-links wheelhouse --dest wheelhouse \
+	$(foreach glibc,5 12 17 24 27 28,--platform manylinux_2_$(glibc)_x86_64) --platform manylinux2014_x86_64
 wheelhouse: setup
 	rm -rf wheelhouse
 	$(BIN)/pip wheel --quiet --no-deps --constraint constraints.txt --wheel-dir wheelhouse . tfrecord  # which has no wheel
-	$(BIN)/python notebooks/wheels.py $(WITH_TORCH) > wheelhouse/requirements.txt
-	$(BIN)/pip download --quiet --no-deps --only-binary :all: --python-version $(KAGGLE_PYTHON) \
-		$(foreach glibc,5 12 17 24 27 28,--platform manylinux_2_$(glibc)_x86_64) --platform manylinux2014_x86_64 \
-		--find-links wheelhouse --dest wheelhouse --requirement wheelhouse/requirements.txt
+	$(BIN)/python notebooks/wheels.py > wheelhouse/requirements.txt
+	$(BIN)/pip download $(FOR_KAGGLE) --no-deps --requirement wheelhouse/requirements.txt
+	$(if $(WITH_TORCH),$(BIN)/pip download $(FOR_KAGGLE) --constraint constraints.txt torch)
 
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo

@@ -30,7 +30,8 @@ LARGEST = 600_000
 
 #: A DCGAN and a translator that train in seconds.
 DCGAN = "batch=8 generator.width=8 generator.max_width=16 discriminator.width=8 discriminator.max_width=16"
-CNN = "size=32 batch=2 generator.width=4 generator.depth=3 discriminator.width=4 discriminator.depth=2"
+CUT = "size=32 batch=2 contrast.patches=8 generator.width=4 generator.blocks=1"
+CUT += " discriminator.width=4 discriminator.max_width=8 discriminator.layers=1"
 
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -97,6 +98,14 @@ def test_a_notebook_runs_on_the_bundled_sample(
     executed = execute(ROOT / "notebooks" / f"{name}.ipynb", tmp_path)
     assert (tmp_path / "run" / "report.html").is_file() and (tmp_path / "exploration" / "exploration.html").is_file()
     assert len(nbformat.writes(executed)) < LARGEST
+    shown = [
+        output.data.get("text/html", "")
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if "data" in output
+    ]
+    for expected in ("exploring", "Exploration of", "Finished: ", "Style: ", "Training curves"):
+        assert any(expected in html for html in shown), expected
 
 
 @pytest.mark.long
@@ -172,9 +181,9 @@ def test_a_simulated_kaggle_machine_makes_a_submission(name: str, tmp_path: Path
         "IMPASTO_INPUT": str(tmp_path / "input"),
         "IMPASTO_WORKING": str(working),
         "IMPASTO_FIRST_STYLE": "",
-        "IMPASTO_BUDGET": "20steps",
-        "IMPASTO_RECIPE": "cnn" if name == "kaggle-monet" else "dcgan-64",
-        "IMPASTO_SETTINGS": CNN if name == "kaggle-monet" else DCGAN,
+        "IMPASTO_BUDGET": "60steps",
+        "IMPASTO_RECIPE": "cut" if name == "kaggle-monet" else "dcgan-64",
+        "IMPASTO_SETTINGS": CUT if name == "kaggle-monet" else DCGAN,
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
     }
     environment.pop("IMPASTO_CACHE", None)

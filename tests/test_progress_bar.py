@@ -3,7 +3,8 @@
 import io
 from contextlib import redirect_stdout
 
-from impasto.progress_bar import bar
+from impasto.config.types import Progress
+from impasto.progress_bar import bar, bar_in_notebooks
 
 
 def test_nothing_is_printed_where_the_output_is_not_a_terminal() -> None:
@@ -12,3 +13,14 @@ def test_nothing_is_printed_where_the_output_is_not_a_terminal() -> None:
         advance(1)
         advance(2, 4)
     assert out.getvalue() == ""
+
+
+def test_outside_of_notebooks_a_function_gets_the_progress_that_it_is_given() -> None:
+    @bar_in_notebooks("painting")
+    def paint(photo: str, *, progress: Progress | None = None) -> tuple[str, Progress | None]:
+        return photo, progress
+
+    def given(done: int, total: int | None) -> None: ...
+
+    assert paint("a.jpg") == ("a.jpg", None)
+    assert paint("a.jpg", progress=given) == ("a.jpg", given)
