@@ -30,8 +30,8 @@ LARGEST = 600_000
 
 #: A DCGAN and a translator that train in seconds.
 DCGAN = "batch=8 generator.width=8 generator.max_width=16 discriminator.width=8 discriminator.max_width=16"
-CUT = "size=32 batch=2 contrast.patches=8 generator.width=4 generator.blocks=1"
-CUT += " discriminator.width=4 discriminator.max_width=8 discriminator.layers=1"
+CNN = "size=32 batch=2 generator.width=4 generator.depth=3 generator.init_std=0.2"
+CNN += " discriminator.width=4 discriminator.depth=2 discriminator.init_std=0.2"
 
 notebooks = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -182,8 +182,8 @@ def test_a_simulated_kaggle_machine_makes_a_submission(name: str, tmp_path: Path
         "IMPASTO_WORKING": str(working),
         "IMPASTO_FIRST_STYLE": "",
         "IMPASTO_BUDGET": "60steps",
-        "IMPASTO_RECIPE": "cut" if name == "kaggle-monet" else "dcgan-64",
-        "IMPASTO_SETTINGS": CUT if name == "kaggle-monet" else DCGAN,
+        "IMPASTO_RECIPE": "cnn" if name == "kaggle-monet" else "dcgan-64",
+        "IMPASTO_SETTINGS": CNN if name == "kaggle-monet" else DCGAN,
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
     }
     environment.pop("IMPASTO_CACHE", None)
