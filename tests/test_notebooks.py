@@ -177,6 +177,7 @@ def test_a_simulated_kaggle_machine_makes_a_submission(name: str, tmp_path: Path
     environment = os.environ | {
         "HOME": str(home),
         "TMPDIR": str(tmp_path),
+        "MPLCONFIGDIR": str(tmp_path / "matplotlib"),
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT / "tests")]),
         "IMPASTO_INPUT": str(tmp_path / "input"),
         "IMPASTO_WORKING": str(working),
