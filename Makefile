@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: setup demo test check docs campaign fuzz clean
+.PHONY: setup demo test check docs campaign fuzz wheelhouse clean
 
 setup: $(VENV)/.installed
 
@@ -63,6 +63,18 @@ fuzz: setup
 	-$(PIP) atheris
 	cd tests && PYTHONPATH=../src OMP_NUM_THREADS=1 ../$(BIN)/python -m fuzz --seconds 60
 
+# impasto and what `impasto[train]` needs as wheels for Kaggle's Python, to install from without internet. Kaggle has torch:
+# it is left out unless WITH_TORCH=1.
+KAGGLE_PYTHON ?= 3.12
+FOR_KAGGLE := --quiet --only-binary :all: --python-version $(KAGGLE_PYTHON) --find-links wheelhouse --dest wheelhouse \
+	$(foreach glibc,5 12 17 24 27 28,--platform manylinux_2_$(glibc)_x86_64) --platform manylinux2014_x86_64
+wheelhouse: setup
+	rm -rf wheelhouse
+	$(BIN)/pip wheel --quiet --no-deps --constraint constraints.txt --wheel-dir wheelhouse . tfrecord  # which has no wheel
+	$(BIN)/python notebooks/wheels.py > wheelhouse/requirements.txt
+	$(BIN)/pip download $(FOR_KAGGLE) --no-deps --requirement wheelhouse/requirements.txt
+	$(if $(WITH_TORCH),$(BIN)/pip download $(FOR_KAGGLE) --constraint constraints.txt torch)
+
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo
-	rm -rf $(VENV) site dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -27,6 +27,7 @@ UNTESTED = {
 ACROSS = {
     "test_api.py": "the public names of the package",
     "cli/test_bad_input.py": "bad arguments of all commands",
+    "test_notebooks.py": "the notebooks",
     "test_campaign.py": "commands that are killed at random moments",
     "test_documents.py": "the commands of the documents",
     "test_fuzz.py": "mutated input of all readers",

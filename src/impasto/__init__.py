@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from impasto.api.evaluate import evaluate as evaluate
     from impasto.api.explore import explore as explore
     from impasto.api.generate import generate as generate
+    from impasto.api.load import load as load
     from impasto.api.paint import paint as paint
     from impasto.api.paint import paint_all as paint_all
     from impasto.api.submit import submit as submit
     from impasto.api.train import resume as resume
     from impasto.api.train import train as train
     from impasto.api.tune import tune as tune
-    from impasto.inference.load import load as load
     from impasto.interop.checkpoints import import_style as import_style
     from impasto.interop.export import export as export
     from impasto.interop.hub import pull as pull
@@ -62,7 +62,7 @@ _VERBS = {
     "export": "impasto.interop.export",
     "generate": "impasto.api.generate",
     "import_style": "impasto.interop.checkpoints",
-    "load": "impasto.inference.load",
+    "load": "impasto.api.load",
     "paint": "impasto.api.paint",
     "paint_all": "impasto.api.paint",
     "pull": "impasto.interop.hub",

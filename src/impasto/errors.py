@@ -83,6 +83,7 @@ EXTRAS = {
     "ray": ("ray",),
     "studio": ("alembic", "fastapi", "h11", "prometheus_client", "sqlalchemy", "starlette", "uvicorn"),
     "formats": ("pi_heif",),
+    "notebook": ("IPython",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "trackio": ("trackio",),

@@ -25,6 +25,7 @@ from impasto.hub_styles import CONFIG, WEIGHTS, download, is_repository
 from impasto.metrics.choice import Choice
 from impasto.metrics.results import Content, Scores, Value
 from impasto.networks import build_generator
+from impasto.notebook import Displayed
 from impasto.style_files import available_styles as available_styles
 from impasto.style_files import bundled_styles as bundled_styles
 
@@ -95,7 +96,7 @@ class Card(BaseModel):
 
 
 @dataclass(frozen=True)
-class Style:
+class Style(Displayed):
     """A generator in evaluation mode and its card. The style of a CycleGAN has a generator for each direction."""
 
     network: nn.Module

@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from impasto.errors import printable
 
@@ -23,9 +23,9 @@ def print_lines(*lines: str, file: TextIO | None = None) -> None:
         print(printable(line), file=file, flush=True)
 
 
-def console() -> "Console":
+def console(**options: Any) -> "Console":
     """Return a console that prints rich's tables and styled text to standard output, without unprintable characters,
-    markup or emoji codes in their texts."""
+    markup or emoji codes in their texts. ``options`` are those of :class:`rich.console.Console`."""
     from rich.console import Console
     from rich.segment import Segment
 
@@ -35,7 +35,7 @@ def console() -> "Console":
                 # Control segments are rich's own; the others end lines.
                 yield Segment(text if control else "\n".join(map(printable, text.split("\n"))), style, control)
 
-    return PrintableConsole(markup=False, emoji=False, highlight=False)
+    return PrintableConsole(markup=False, emoji=False, highlight=False, **options)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor
 import impasto as package
 from fixtures.command import QUICK, Impasto, begin, end_of, log_of, one_line, train_and_kill
 from fixtures.translators import mirror, translator
+from impasto.api.train import train
 from impasto.cli.app import app
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
@@ -66,6 +67,20 @@ def test_a_run_contains_styles_samples_checkpoints_and_report(trained: Path) -> 
     assert (card.target_data["spec"], card.source_data["spec"]) == ("sample:paintings", "sample:photos")
     assert card.scores and card.content is not None
     assert {"loss_contrast", "loss_identity", "loss_generator"} <= log_of(trained)[-1].keys()
+
+
+def test_a_run_of_another_recipe_or_seed_is_not_resumed_in_its_place(trained: Path) -> None:
+    for settings, seed in (([*SETTINGS, "identity=2"], 0), (SETTINGS, 1)):
+        with pytest.raises(ImpastoError, match="a run of another recipe, settings or seed"):
+            train(
+                "cut",
+                "sample:paintings",
+                trained,
+                photos="sample:photos",
+                settings=settings,
+                seed=seed,
+                resume=True,
+            )
 
 
 def test_a_killed_run_that_is_resumed_equals_an_uninterrupted_one(

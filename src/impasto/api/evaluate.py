@@ -24,6 +24,7 @@ from impasto.metrics.evaluation import evaluate_images
 from impasto.metrics.feature_extractors import DEFAULT, FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
 from impasto.metrics.image_sets import FileImages, ImageSet
 from impasto.metrics.results import Evaluation
+from impasto.progress_bar import bar_in_notebooks
 from impasto.reports.evaluation import OWN_FILES, RECORD, write_evaluation
 from impasto.reports.own_files import require_own
 
@@ -33,6 +34,7 @@ _log = logging.getLogger(__name__)
 SMALLEST = 16
 
 
+@bar_in_notebooks("evaluating")
 def evaluate(
     fakes: str | Path,
     against: str | Path,

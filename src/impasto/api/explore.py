@@ -44,6 +44,7 @@ from impasto.metrics.feature_extractors import DEFAULT, FeatureExtractor, open_f
 from impasto.metrics.features import extract
 from impasto.metrics.kid import kernel_distance
 from impasto.metrics.results import Value
+from impasto.progress_bar import bar_in_notebooks
 from impasto.reports.exploration import OWN_FILES, RECORD, write_page
 from impasto.reports.exploration_images import TYPICAL, Images
 from impasto.reports.own_files import require_own
@@ -56,6 +57,7 @@ MIN_IMAGES_FOR_GAP = 20
 MAX_MEMBERS, MAX_PAIRS = 10, 24
 
 
+@bar_in_notebooks("exploring")
 def explore(
     paintings: str,
     out: str | Path,

@@ -19,6 +19,7 @@ from impasto.inference.output_names import NOT_WRITTEN
 from impasto.inference.sampler import Sampler
 from impasto.inference.settings_metadata import settings_xmp
 from impasto.inference.video.writer import VIDEO_SUFFIXES, write_video
+from impasto.progress_bar import bar_in_notebooks
 
 #: Frames per second of videos, and most seconds from one image to the next.
 RATE, MAX_SECONDS = 30, 600
@@ -33,6 +34,7 @@ Show = Literal["paintings", "neighbours", "mixtures"]
 Interpolation = Literal["loop", "walk"]
 
 
+@bar_in_notebooks("generating")
 def generate(
     style: str | Path,
     out: str | Path,

@@ -20,6 +20,7 @@ from impasto.inference.output_names import NOT_WRITTEN, VIDEOS, Format
 from impasto.inference.photo import is_animated, open_photo
 from impasto.inference.photo_sources import open_photos, open_resumable_output, working_folder
 from impasto.inference.share_done import PhotoProgress
+from impasto.progress_bar import bar_in_notebooks
 
 if TYPE_CHECKING:
     from impasto.inference.video.translate import VideoResult
@@ -45,6 +46,7 @@ class PaintSummary:
         return not self.photos.left_out and not any(video.is_incomplete for video in self.videos)
 
 
+@bar_in_notebooks("painting")
 def paint(
     photos: str | Path | Sequence[str | Path],
     out: str | Path = "painted",

@@ -20,10 +20,12 @@ from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
 from impasto.interop import kaggle_submission as rules
 from impasto.interop.kaggle_submission import SubmissionReport, check_submission, examples, require_count
+from impasto.progress_bar import bar_in_notebooks
 
 _log = logging.getLogger(__name__)
 
 
+@bar_in_notebooks("painting")
 def submit(
     style: str | Path,
     out: str | Path = "images.zip",

@@ -51,6 +51,7 @@ def train(
     callbacks: Iterable[Callback] = (),
     observer: Observer | None = None,
     progress: bool = True,
+    resume: bool = False,
 ) -> Outcome:
     """Train a model, and write a run folder with styles, samples, checkpoints, log and report.
 
@@ -79,7 +80,9 @@ def train(
         log: loggers beside ``log.jsonl`` and TensorBoard, such as ``wandb``, ``mlflow`` or ``trackio``.
         callbacks: follow the training.
         observer: a hyperparameter search; no report is written then.
-        progress: show the progress in the terminal.
+        progress: show the progress in the terminal or notebook.
+        resume: if ``out`` is a run of this recipe and seed, resume it (see :func:`resume`), so that a cell of a
+            notebook can be run again after an interruption.
 
     Returns:
         Whether the training was finished, or the signal that stopped it.
@@ -89,6 +92,20 @@ def train(
     """
     base = _base_recipe(recipe, start).replace(settings)
     require_photos(base, photos)
+    if resume and (user_path(out) / "run.json").is_file():
+        _require_same_run(out, base, seed)
+        return _resume_verb(
+            out,
+            paintings=paintings,
+            photos=photos,
+            budget=budget,
+            device=None if device == "auto" else device,
+            devices=devices,
+            log=log,
+            callbacks=callbacks,
+            observer=observer,
+            progress=progress,
+        )
     loggers = list(dict.fromkeys([log] if isinstance(log, str) else log))
     require_loggers(loggers)
     if start is not None:
@@ -177,6 +194,10 @@ def resume(
         return _resume(resumed, team, paintings, photos, budget, log, callbacks, observer, progress)
 
 
+#: Under another name where a parameter is called ``resume``.
+_resume_verb = resume
+
+
 def _resume(
     run: RunDir,
     team: Team,
@@ -251,6 +272,14 @@ def _require_divisible(recipe: Recipe, processes: int) -> None:
         raise ImpastoError(
             f"A batch of {recipe.batch} has no equal parts for {processes} processes: --set batch={up} has."
         )
+
+
+def _require_same_run(out: str | Path, recipe: Recipe, seed: int) -> None:
+    """Raise ImpastoError if the run in a folder is of another recipe or seed."""
+    run = RunDir.open(user_path(out))
+    run.require_resumable()
+    if run.recipe.values() != recipe.without_search().values() or run.facts["seed"] != seed:
+        raise ImpastoError(f"{out} is a run of another recipe, settings or seed: choose another folder.")
 
 
 def _require_longer(run: RunDir, budget: Budget) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from impasto.cli.app import SCORE, SOURCE, Device
-from impasto.cli.progress_bar import bar
 from impasto.cli.results import Result, result_command
+from impasto.progress_bar import bar
 from impasto.terminal import console, print_lines
 
 if TYPE_CHECKING:

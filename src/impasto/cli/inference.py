@@ -11,9 +11,9 @@ import typer
 
 from impasto.cli.app import SCORE, SOURCE, STYLE, USE, Device, Overwrite
 from impasto.cli.completion import complete_style
-from impasto.cli.progress_bar import bar
 from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
+from impasto.progress_bar import bar
 from impasto.terminal import console, print_lines
 
 PHOTOS = (

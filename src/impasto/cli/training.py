@@ -8,9 +8,9 @@ import typer
 
 from impasto.cli.app import SOURCE, TRAIN, CropFrames, Device, app
 from impasto.cli.completion import complete_recipe, complete_style
-from impasto.cli.progress_bar import bar
 from impasto.cli.results import Result, result_command
 from impasto.errors import ImpastoError
+from impasto.progress_bar import bar
 from impasto.terminal import console, print_lines
 
 PhotoData = Annotated[

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from impasto.data.inventory import Inventory
 from impasto.data.pixel_store import is_pack
 from impasto.metrics.results import Value
+from impasto.notebook import Displayed
 
 #: A box in fractions of an image's width and height: left, top, right, bottom.
 RelativeBox = tuple[float, float, float, float]
@@ -148,7 +149,7 @@ class Recommendation(BaseModel, frozen=True):
     command: str = ""  #: to run, if it is a command
 
 
-class Exploration(BaseModel, frozen=True):
+class Exploration(Displayed, BaseModel, frozen=True):
     """Results of ``impasto explore``."""
 
     impasto: str  #: version

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, ClassVar, Never
 
 import torch
 
+from impasto.notebook import Displayed
 from impasto.style import Card, Style
 
 
-class Pipeline:
+class Pipeline(Displayed):
     """A style on a device."""
 
     usage: ClassVar[str]  #: the call that makes images, for messages

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, PlainSerializer
 
+from impasto.notebook import Displayed
+
 #: The network whose Fréchet distance is the FID of the literature.
 FID_NETWORK = "inception-2015"
 #: The metric by which a training chooses its best style, and a comparison the best run; lower is better.
@@ -95,7 +97,7 @@ class Content(BaseModel, frozen=True):
     values: dict[str, Value]  #: by metric: "SSIM", "ST-LPIPS[vgg16]"
 
 
-class Evaluation(BaseModel, frozen=True):
+class Evaluation(Displayed, BaseModel, frozen=True):
     """``evaluation.json``: the result of ``impasto evaluate``."""
 
     impasto: str

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
+from impasto import notebook
 from impasto.files import atomic_write
 from impasto.metrics.memorisation_finding import MemorisationFinding, assess_memorisation
 from impasto.metrics.results import Evaluation, ImageSetSummary
@@ -133,6 +134,31 @@ def summary(evaluation: Evaluation) -> RenderableType:
     found = assess_memorisation(evaluation.copies)
     parts.append(Text(found.sentence, style="bold" if found.suspicious else ""))
     return Group(*parts)
+
+
+@notebook.html.register
+def _evaluation_html(evaluation: Evaluation) -> str:
+    """Return the findings in sentences, and a table per network."""
+    parts = [notebook.paragraphs(*summarise(evaluation), assess_memorisation(evaluation.copies).sentence)]
+    for table in metric_tables(evaluation):
+        head = ["Metric", f"Value, {table.counts}"]
+        head += ["95 % interval"] if table.has_intervals else []
+        head += [f"Floor, {table.halves}"] if table.halves else []
+        rows = [
+            [row.label, row.value]
+            + ([row.interval] if table.has_intervals else [])
+            + ([row.floor] if table.halves else [])
+            + [row.meaning]
+            for row in table.rows
+        ]
+        parts.append(notebook.paragraphs(f"{table.network}: {table.sets}, {table.size}×{table.size} px"))
+        parts.append(notebook.table(rows, [*head, "Meaning"]))
+    if evaluation.content is not None:
+        content = [(row.label, row.value, row.meaning) for row in content_rows(evaluation)]
+        parts.append(
+            notebook.table(content, ("Content preservation", f"{evaluation.content.pairs:,} pairs", "Meaning"))
+        )
+    return notebook.section(f"{base_name(evaluation.fakes.name)} v {base_name(evaluation.reals.name)}", *parts)
 
 
 def _details(side: ImageSetSummary) -> list[tuple[str, str]]:

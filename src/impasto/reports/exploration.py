@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 from pydantic_core import to_json
 
+from impasto import notebook
 from impasto.exploration.contact_sheet import crop_pair, watermark_pair
 from impasto.exploration.inspection import make_crop
 from impasto.exploration.phrases import describe_position
@@ -291,3 +292,20 @@ def _pair_images(pairs: Sequence[tuple[str, str]], images: Images) -> list[Capti
         CaptionedImage(strip([images.shown[one], images.shown[other]], 2, 200, 85), one, other)
         for one, other in pairs[:MAX_PAIRS]
     ]
+
+
+@notebook.html.register
+def _exploration_html(exploration: Exploration) -> str:
+    """Return properties, palette and issues of each domain, and the recommendations."""
+    parts = []
+    for domain in exploration.domains:
+        parts.append(notebook.table(exploration_text.details(domain), (domain.role.capitalize(), "")))
+        parts.append(notebook.swatches((colour.hex, colour.share) for colour in domain.palette))
+        parts.append(notebook.paragraphs(*exploration_text.issues(domain)))
+    if exploration.gap is not None:
+        parts.append(notebook.paragraphs(exploration_text.distance(exploration.gap)))
+    parts.append(notebook.paragraphs(*exploration_text.balance(exploration)[:-1]))
+    for number, each in enumerate(exploration.recommendations, start=1):
+        parts.append(notebook.paragraphs(f"{number}. {each.action.rstrip('.')}: {each.reason}"))
+        parts += [notebook.code(each.command)] if each.command else []
+    return notebook.section(f"Exploration of {exploration_text.counts(exploration)}", *parts)

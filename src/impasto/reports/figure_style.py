@@ -28,6 +28,9 @@ class Theme:
 LIGHT = Theme("#ffffff", "#23211d", "#a9a498", ("#0072b2", "#d55e00", "#009e73", "#b0558a", "#7a6a00"))
 DARK = Theme("#1b1a17", "#e8e4da", "#6f6a60", ("#56b4e9", "#e69f00", "#2fc495", "#e08fbd", "#f0e442"))
 
+NEUTRAL = Theme("none", "#808080", "#808080", ("#3a8fd0", "#d9691a", "#1f9e77", "#c0699c", "#9a8a20"))
+"""Transparent, and legible on white and on black: for notebooks, whose theme is not known."""
+
 
 def new_figure(
     theme: Theme, width: float, height: float, *, dpi: int = 150, spacing: tuple[float, float] | None = None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from impasto import notebook
 from impasto.config.setting_paths import flatten
 from impasto.data.image_grid import tile
 from impasto.data.loader import FEW_HELDOUT
@@ -19,9 +20,12 @@ from impasto.reports.curves import REVERSE, draw_curves
 from impasto.reports.diagnostics import Diagnostics
 from impasto.reports.embed import Picture, data_uri, drawing, embed, jpeg, lossless, render
 from impasto.reports.evaluation import Findings
+from impasto.reports.figure_style import NEUTRAL, png
 from impasto.reports.record_text import base_name, format_duration, setting_text
 from impasto.reports.run_record import RecordedData, RunRecord, Sample, open_image
 from impasto.reports.time_lapse import write_animation, write_video
+from impasto.training.run_dir import RunDir
+from impasto.training.trainer import Outcome
 
 MILESTONES = 8
 """Rows and columns of the table of samples through training."""
@@ -31,6 +35,9 @@ ACROSS = 4
 
 GRID_SIDE, STRIP_SIDE = 2200, 1440
 """Longest side in pixels of a grid and of a strip of images in the page."""
+
+NOTEBOOK_SIDE, NOTEBOOK_DPI = 800, 80
+"""Longest side in pixels of images, and resolution of curves, in a notebook."""
 
 
 @dataclass(frozen=True)
@@ -277,3 +284,47 @@ def _strip(record: RunRecord, path: Path) -> Picture:
     """Embed the first images of a grid, side by side."""
     first = record.images(path)[:MILESTONES]
     return jpeg(tile(first, columns=len(first)), STRIP_SIDE)
+
+
+@notebook.html.register
+def _outcome_html(outcome: Outcome) -> str | None:
+    return None if outcome.run is None else _run_html(outcome.run)
+
+
+@notebook.html.register
+def _run_html(run: RunDir) -> str:
+    """Return status, images, diagnostics and curves of a run."""
+    record = RunRecord.read(run.path)
+    diagnostics = Diagnostics.of(record)
+    parts = [notebook.paragraphs(_status(record))]
+    if (images := _notebook_images(record)) is not None:
+        images.thumbnail((NOTEBOOK_SIDE, NOTEBOOK_SIDE), Image.Resampling.LANCZOS)
+        parts.append(notebook.picture(images, f"{record.target} made from {record.source}"))
+    if diagnostics is not None:
+        parts.append(notebook.paragraphs(*diagnostics.sentences()))
+        parts.append(notebook.table((each.meaning, each.value) for each in _key_figures(record, diagnostics)))
+        curves = draw_curves(record, NEUTRAL)
+        curves.set_dpi(NOTEBOOK_DPI)
+        parts.append(notebook.figure(png(curves), "Training curves"))
+    return notebook.section(f"{record.recipe.get('name', '')}: {record.task}", *parts)
+
+
+def _status(record: RunRecord) -> str:
+    log, status, folder = record.log, record.facts.status, str(record.folder)
+    length = f"{log.last('step') or 0:,.0f} steps in {format_duration(log.last('seconds') or 0.0)}"
+    if status == "stopped":
+        return f"Stopped after {length}. To resume: impasto.resume({folder!r})"
+    return f"{status.capitalize()}: {length}. Report: {record.folder / 'report.html'}"
+
+
+def _notebook_images(record: RunRecord) -> Image.Image | None:
+    """Return some of the final images, or of the newest sample; translations each to the right of its source image."""
+    if record.ended and record.paintings.exists():
+        final = pairs.final_pairs(record) if record.translates else None
+        path = record.paintings
+    elif record.samples:
+        final = pairs.sample_pairs(record, record.samples[-1])
+        path = record.samples[-1].path
+    else:
+        return None
+    return tile(record.images(path)[:16], columns=8) if final is None else pairs.pair_grid(final[:8], columns=ACROSS)

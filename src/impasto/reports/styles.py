@@ -3,15 +3,24 @@
 import contextlib
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from impasto import notebook
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
+from impasto.inference.pipeline import Pipeline
 from impasto.metrics.formatting import format_number, format_value
 from impasto.metrics.results import DECIDING_METRIC, Scores
-from impasto.style import Card
+from impasto.style import Card, Style
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+#: Examples in a notebook: images from noise, and pairs of a bundled image and its translation, of that side in pixels.
+SAMPLES, PAIRS, SIDE = 8, 3, 192
 
 
 def describe_file(path: Path) -> list[str]:
@@ -113,3 +122,46 @@ def _images(card: Card) -> str:
 def _trained_on(source: dict[str, Any]) -> int:
     """Return the number of training images: all but the held-out ones."""
     return int(source["pictures"]) - int(source.get("heldout", 0))
+
+
+@notebook.html.register
+def _style_html(style: Style) -> str:
+    return notebook.section(f"Style: {style.card.domains}", _description(style.card))
+
+
+@notebook.html.register
+def _pipeline_html(pipeline: Pipeline) -> str:
+    """Return the style with examples, which are made for it."""
+    examples = _examples(pipeline)
+    shown = [] if examples is None else [notebook.picture(examples, f"Examples: {pipeline.card.domains}")]
+    return notebook.section(f"Style: {pipeline.card.domains}", *shown, _description(pipeline.card))
+
+
+def _description(card: Card) -> str:
+    lines, command = describe(card), None if card.imported is not None else training_command(card)
+    if command is None:
+        return notebook.paragraphs(*lines)
+    return notebook.paragraphs(*lines[:-1]) + notebook.code(command)
+
+
+def _examples(pipeline: Pipeline) -> "Image | None":
+    """Return images from noise, or translations of bundled images; None if none are bundled of the source domain."""
+    import numpy as np
+
+    from impasto.data.image_grid import tile
+    from impasto.data.preprocess import Square, decode_squares
+    from impasto.data.sources import open_source
+    from impasto.inference.sampler import Sampler
+    from impasto.inference.translator import Translator
+    from impasto.reports.pairs import make_pairs, pair_grid
+
+    if isinstance(pipeline, Sampler):
+        grid = tile(np.stack(list(pipeline.stream(SAMPLES))), columns=SAMPLES)
+        grid.thumbnail((SAMPLES * SIDE // 2, SIDE))
+        return grid
+    if not isinstance(pipeline, Translator) or pipeline.card.source not in ("photos", "paintings"):
+        return None
+    with open_source(f"sample:{pipeline.card.source}") as source:
+        squares = (each for each in decode_squares(source.entries(), SIDE) if isinstance(each, Square))
+        sources = np.stack([each.pixels for each in islice(squares, PAIRS)])
+    return pair_grid(make_pairs(sources, pipeline.paint_pixels(sources)), columns=PAIRS)

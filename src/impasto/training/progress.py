@@ -1,4 +1,5 @@
-"""The display of a training in a terminal: a bar and a live line, or plain lines where the output is not a terminal."""
+"""The display of a training in a terminal or notebook: a bar and a live line, or plain lines where the output is
+neither."""
 
 import time
 from collections import deque
@@ -11,12 +12,13 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from impasto.metrics.results import DECIDING_METRIC
+from impasto.notebook import NotebookOutput, in_notebook
 from impasto.terminal import console as terminal_console
 from impasto.training.callbacks import Callback, Estimate, Row
 from impasto.training.diagnostics import diagnose, memorises
 
-#: Seconds between plain lines.
-PLAIN_EVERY = 10.0
+#: Seconds between plain lines, and between updates in a notebook.
+PLAIN_EVERY, NOTEBOOK_EVERY = 10.0, 1.0
 #: Measurements of the discriminator that are averaged, since single batches are noisy.
 RECENT = 20
 #: The losses of the line and their labels; the components are in the log.
@@ -81,6 +83,7 @@ class ProgressDisplay(Callback):
         self.console = console or terminal_console()
         self._clock = clock
         self._live = Live(console=self.console, auto_refresh=False, transient=True)
+        self._notebook = NotebookOutput() if in_notebook() else None
         self._printed = -PLAIN_EVERY
         self._line = ""  # not printed yet
         self._row: dict[str, Any] = {}
@@ -98,18 +101,23 @@ class ProgressDisplay(Callback):
                     self._accuracies.setdefault(name, deque(maxlen=RECENT)).append(row[name])
         recent = {name: sum(values) / len(values) for name, values in self._accuracies.items()}
         self._line = status(self._row, recent, self.heldout, estimate)
+        width = min(60, self.console.width)
+        bar = ProgressBar(total=estimate.total_steps, completed=self._row["step"], width=width)
         if self.console.is_terminal:
-            width = min(60, self.console.width)
-            bar = ProgressBar(total=estimate.total_steps, completed=self._row["step"], width=width)
             self._live.update(Group(bar, Text(self._line)), refresh=True)
-        elif self._clock() - self._printed >= PLAIN_EVERY:
+        elif self._notebook is not None and self._clock() - self._printed >= NOTEBOOK_EVERY:
+            self._printed = self._clock()
+            self._notebook.update(Group(bar, Text(self._line)))
+        elif self._notebook is None and self._clock() - self._printed >= PLAIN_EVERY:
             self._printed = self._clock()
             self._print()
 
     def close(self) -> None:
         if self.console.is_terminal:
             self._live.stop()
-        if self._line:
+        if self._line and self._notebook is not None:
+            self._notebook.update(Text(self._line))
+        elif self._line:
             self._print()
 
     def _print(self) -> None:

@@ -15,6 +15,7 @@ from impasto.config import migrations
 from impasto.config.recipe import Recipe
 from impasto.errors import MALFORMED, ImpastoError
 from impasto.files import atomic_write, exclusive, full_disk_errors, partial_files, path_errors, require_folder
+from impasto.notebook import Displayed
 
 #: Names of sample grids, with their step.
 SAMPLE = re.compile(r"(?:reverse-)?step-(\d+)\.jpg")
@@ -46,7 +47,7 @@ class _ResumableFacts(BaseModel):
     loggers: list[str] = []
 
 
-class RunDir:
+class RunDir(Displayed):
     """A folder with ``recipe.yaml``, ``run.json``, ``log.jsonl``, ``tensorboard/``, ``samples/``, ``checkpoints/``
     (with the states to roll back to in ``recovery/``) and the styles ``best.safetensors`` and ``last.safetensors``."""
 

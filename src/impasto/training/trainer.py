@@ -5,7 +5,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from impasto.device import memory_used
 from impasto.errors import ImpastoError
+from impasto.notebook import Displayed
 from impasto.style import Card, Style
 from impasto.training import checkpoint, plan
 from impasto.training.budget import Budget
@@ -44,13 +45,14 @@ NOT_FINITE = "the weights became NaN or infinite"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Displayed):
     """How a training ended: ``finished`` at the end of its budget, or earlier by a ``signal`` or by its observer.
-    ``followed``: this process was not the first of several, which wrote and reported all."""
+    ``followed``: this process was not the first of several, which wrote and reported all. ``run``: the run folder."""
 
     finished: bool
     signal: int | None = None
     followed: bool = False
+    run: RunDir | None = field(default=None, compare=False)
 
 
 class Trainer:
@@ -120,7 +122,7 @@ class Trainer:
             while not self._finished():
                 if interrupt.signal is not None or self._ended or self._stopped:
                     self._leave("stopped")
-                    return Outcome(False, signal.SIGTERM if self._stopped else interrupt.number)
+                    return Outcome(False, signal.SIGTERM if self._stopped else interrupt.number, run=self.run)
                 self._train_step()
                 speed_changes, recovery = (
                     self.schedule.speed_changes_at(self.step),
@@ -135,7 +137,7 @@ class Trainer:
                     self._save(recovery)
             self._leave("finished")
         # A signal during the last evaluation: all steps are made, but the caller is to stop.
-        return Outcome(finished=interrupt.signal is None, signal=interrupt.number)
+        return Outcome(finished=interrupt.signal is None, signal=interrupt.number, run=self.run)
 
     def _start(self) -> None:
         """Prepare the networks, write the first samples, plan a time budget, and save a state to roll back to."""
