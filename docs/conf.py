@@ -47,7 +47,14 @@ mathjax3_config = {"options": {"enableMenu": False}}
 
 
 #: Modules whose names are shown without them.
-PREFIXES = ("impasto.errors.", "builtins.", "types.", "pydantic.fields.", "annotated_types.")
+PREFIXES = (
+    "impasto.errors.",
+    "impasto.inference.video.translate.",
+    "builtins.",
+    "types.",
+    "pydantic.fields.",
+    "annotated_types.",
+)
 
 
 def setup(app: Sphinx) -> None:

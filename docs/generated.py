@@ -36,7 +36,7 @@ NAVIGATION = {
         "concepts/metrics",
         "glossary",
     ],
-    "Reference": ["reference/commands", "reference/recipes", "reference/python"],
+    "Reference": ["reference/commands", "commands", "reference/recipes", "reference/python"],
     "Results": ["gallery", "benchmarks", "speedrun", "comparison"],
     "Project": ["decisions", "security", "contributing", "changelog"],
 }
