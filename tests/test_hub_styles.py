@@ -52,7 +52,7 @@ def test_a_style_that_was_downloaded_is_used_while_the_hub_cannot_be_reached(
         hub.repositories["me/seine"] = {WEIGHTS: b"weights", CONFIG: b"{}"}
         path = download("me/seine")
         hub_server.unreachable(monkeypatch)
-        monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client retries with growing delays
+        monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("nobody waits for a Hub that is not there"))
         assert download("me/seine") == path
         with pytest.raises(ImpastoError, match="cannot be reached"):
             download("me/other")

@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from impasto.errors import ImpastoError, require
-from impasto.hub_errors import REPOSITORY, hub_errors, repository_name
+from impasto.hub_errors import REPOSITORY, UnreachableHubError, hub_errors, repository_name
 
 #: The files of a repository that hold a style, and its settings for other programs.
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
@@ -41,7 +41,15 @@ def download(
     from huggingface_hub.hf_api import RepoFile
 
     api = HfApi(token=token)
-    options: dict[str, Any] = {"token": token, "cache_dir": cache_dir, "local_files_only": local_files_only}
+    unreachable: UnreachableHubError | None = None
+    if not local_files_only:
+        try:
+            with hub_errors(repository):  # fails at once, where a file would be requested for half a minute
+                api.model_info(repository, revision=revision)
+        except UnreachableHubError as error:
+            unreachable = error
+    local = local_files_only or unreachable is not None
+    options: dict[str, Any] = {"token": token, "cache_dir": cache_dir, "local_files_only": local}
     with hub_errors(repository):
         try:
             # A request for this file is what the Hub counts. Everything below is of its commit.
@@ -52,9 +60,7 @@ def download(
         except errors.RemoteEntryNotFoundError:  # a repository without one
             commit = api.model_info(repository, revision=revision).sha
         except errors.LocalEntryNotFoundError as error:
-            if not local_files_only:
-                raise
-            raise ImpastoError(
+            raise unreachable or ImpastoError(
                 f"{repository} is not in the cache: load it once while the Hub can be reached."
             ) from error
         tree = islice(api.list_repo_tree(repository, revision=commit, recursive=True), MAX_FILES)

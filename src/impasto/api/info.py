@@ -120,11 +120,13 @@ def command_of(settings: dict[str, Any]) -> str | None:
 
 def _picture(name: str, path: Path) -> Info:
     try:
-        data = path.read_bytes()
-        if identify(data[:32]) is None:
-            raise ImpastoError(
-                f"{name} is no picture, video, style, run or pack: impasto has nothing to tell about it."
-            )
+        with path.open("rb") as file:
+            head = file.read(32)
+            if identify(head) is None:
+                raise ImpastoError(
+                    f"{name} is no picture, video, style, run or pack: impasto has nothing to tell about it."
+                )
+            data = head + file.read()
         decoded = decode(data)
     except OSError as error:
         raise ImpastoError(f"{name} cannot be read ({error.strerror}): check the path.") from error

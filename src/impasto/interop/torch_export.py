@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 
 import torch
+from torch.fx.experimental import _config as fx_config
 
 from impasto.errors import ImpastoError
 from impasto.interop.exported_network import Run, half_precision, traced_input
@@ -20,7 +21,9 @@ def write(style: Style, precision: str, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch itself, about its own formats
         try:
-            program = torch.export.export(network, (example,), dynamic_shapes=(sizes,))
+            # Otherwise layouts that some sizes have are guarded against, such as that of a crop that cuts nothing off.
+            with fx_config.patch(backed_size_oblivious=True):
+                program = torch.export.export(network, (example,), dynamic_shapes=(sizes,))
         except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError) as error:
             raise ImpastoError("The network of this style cannot be exported by torch.export.") from error
         with path.open("wb") as file:

@@ -204,9 +204,10 @@ def pad(images: Tensor, multiple: int, minimum: int) -> Tensor:
     # Rounded up in positive numbers, since ONNX divides negative ones towards zero.
     below = max(minimum, (height + multiple - 1) // multiple * multiple) - height
     right = max(minimum, (width + multiple - 1) // multiple * multiple) - width
-    if right:
+    always = torch.compiler.is_exporting()  # a program is for all sizes, and a condition would restrict it to some
+    if always or right:
         images = _replication_pad(images, 3, 0, right)
-    return _replication_pad(images, 2, 0, below) if below else images
+    return _replication_pad(images, 2, 0, below) if always or below else images
 
 
 def initialise(network: nn.Module, std: float) -> None:
