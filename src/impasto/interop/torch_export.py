@@ -22,7 +22,7 @@ def write(style: Style, precision: str, path: Path) -> None:
         warnings.simplefilter("ignore")  # of torch itself, about its own formats
         try:
             # Otherwise layouts that some sizes have are guarded against, such as that of a crop that cuts nothing off.
-            with fx_config.patch(backed_size_oblivious=True):
+            with fx_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
                 program = torch.export.export(network, (example,), dynamic_shapes=(sizes,))
         except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError) as error:
             raise ImpastoError("The network of this style cannot be exported by torch.export.") from error

@@ -2,7 +2,7 @@
 the tutorial of Kaggle's "I'm Something of a Painter Myself" trains with instance norm."""
 
 from itertools import pairwise
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from impasto.config.registries import GENERATORS
 from impasto.config.types import Fraction, Positive, Width
-from impasto.networks.layers import InstanceNorm, Norm, initialise, norm, pad
+from impasto.networks.layers import InstanceNorm, Norm, initialise, norm
+from impasto.networks.unet import SkipConnections
 
 
 @GENERATORS.register("keras-unet")
-class Generator(nn.Module):
+class Generator(SkipConnections):
     """Images (B, 3, H, W) of any size in −1…1 to images of the same shape and range.
 
     It differs from ``unet`` in this: the innermost map is normalised too, ReLUs come after the normalisation, so that
@@ -22,8 +23,6 @@ class Generator(nn.Module):
     settings. Of 2^``depth`` pixels the innermost map is one pixel, of which instance norm leaves its shift.
     ValueError for an unknown ``norm`` (see ``layers``).
     """
-
-    supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
     def __init__(
         self,
@@ -36,35 +35,20 @@ class Generator(nn.Module):
         epsilon: Positive,
         init_std: Positive,
     ) -> None:
-        super().__init__()
+        super().__init__(depth)
         widths = [min(width << level, max_width) for level in range(depth)]
-        self.stride = 1 << depth
-        self.downs = nn.ModuleList()
         for level, (before, after) in enumerate(pairwise([3, *widths])):
             convolution = nn.Conv2d(before, after, 4, 2, 1, bias=False)  # (B, after, H/2, W/2)
             normalised = _norm("none" if level == 0 else norm, after, epsilon)
             self.downs.append(nn.Sequential(convolution, normalised, nn.LeakyReLU(slope)))
-        self.ups = nn.ModuleList()
         for stage, level in enumerate(reversed(range(1, depth))):
             before = widths[level] if stage == 0 else 2 * widths[level]
             after = widths[level - 1]
             enlarged = nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False)
             dropped = nn.Dropout(dropout if stage < 3 else 0.0)
             self.ups.append(nn.Sequential(enlarged, _norm(norm, after, epsilon), dropped, nn.ReLU()))
-        self.colours = nn.ConvTranspose2d(2 * widths[0], 3, 4, 2, 1)
+        self.ups.append(nn.ConvTranspose2d(2 * widths[0], 3, 4, 2, 1))
         initialise(self, init_std)
-
-    def forward(self, images: Tensor) -> Tensor:
-        height, width = images.shape[-2:]
-        maps = pad(images, multiple=self.stride, minimum=self.stride)
-        skips = []
-        for down in self.downs:
-            maps = down(maps)
-            skips.append(maps)
-        skips.pop()
-        for up in self.ups:
-            maps = torch.cat([up(maps), skips.pop()], dim=1)
-        return torch.tanh(self.colours(maps))[..., :height, :width]
 
 
 class _InstanceNorm(InstanceNorm):

@@ -12,42 +12,16 @@ from impasto.config.types import Fraction, Positive, Width
 from impasto.networks.layers import Norm, Up, initialise, norm, pad, upsample
 
 
-@GENERATORS.register("unet")
-class Generator(nn.Module):
-    """Images (B, 3, H, W) of any size in −1…1 to images of the same shape and range.
-
-    An encoder of ``depth`` 4×4 convolutions of stride 2, from ``width`` channels doubled up to ``max_width``, and a
-    decoder of as many stages with skip connections (section 6.1.1: ``depth`` 8 for 256 pixels). The first three decoder
-    stages have dropout with probability ``dropout``, active in training mode only. Sides are padded to multiples of
-    2^``depth``, which is costly for small or odd sizes.
-    ValueError for an unknown ``norm`` or ``up`` (see ``layers``).
-    """
+class SkipConnections(nn.Module):
+    """Encoder and decoder of as many stages, each of which halves or doubles the sides, with skip connections, on
+    images (B, 3, H, W) of any size. Subclasses fill ``downs`` and ``ups``."""
 
     supports_bfloat16: ClassVar[bool] = True  #: its convolutions may run in bfloat16 at inference
 
-    def __init__(
-        self,
-        width: Width,
-        max_width: Width,
-        depth: Annotated[int, Field(ge=2, le=10)],
-        norm: Norm,
-        dropout: Fraction,
-        up: Up,
-        init_std: Positive,
-    ) -> None:
+    def __init__(self, depth: int) -> None:
         super().__init__()
-        widths = [min(width << level, max_width) for level in range(depth)]
         self.stride = 1 << depth
-        self.downs = nn.ModuleList()
-        for level, (before, after) in enumerate(pairwise([3, *widths])):
-            # The innermost map may be a single pixel, which instance normalisation would set to zero.
-            self.downs.append(_down(before, after, "none" if level in (0, depth - 1) else norm))
-        self.ups = nn.ModuleList()
-        for stage, level in enumerate(reversed(range(1, depth))):
-            before = widths[level] if stage == 0 else 2 * widths[level]
-            self.ups.append(_up(up, before, widths[level - 1], norm, dropout if stage < 3 else 0.0))
-        self.ups.append(_up(up, widths[0] if depth == 1 else 2 * widths[0], 3, "none", 0.0))
-        initialise(self, init_std)
+        self.downs, self.ups = nn.ModuleList(), nn.ModuleList()
 
     def forward(self, images: Tensor) -> Tensor:
         height, width = images.shape[-2:]
@@ -62,6 +36,39 @@ class Generator(nn.Module):
             if skips:
                 maps = torch.cat([skips.pop(), maps], dim=1)
         return torch.tanh(maps)[..., :height, :width]
+
+
+@GENERATORS.register("unet")
+class Generator(SkipConnections):
+    """Images (B, 3, H, W) of any size in −1…1 to images of the same shape and range.
+
+    An encoder of ``depth`` 4×4 convolutions of stride 2, from ``width`` channels doubled up to ``max_width``, and a
+    decoder of as many stages with skip connections (section 6.1.1: ``depth`` 8 for 256 pixels). The first three decoder
+    stages have dropout with probability ``dropout``, active in training mode only. Sides are padded to multiples of
+    2^``depth``, which is costly for small or odd sizes.
+    ValueError for an unknown ``norm`` or ``up`` (see ``layers``).
+    """
+
+    def __init__(
+        self,
+        width: Width,
+        max_width: Width,
+        depth: Annotated[int, Field(ge=2, le=10)],
+        norm: Norm,
+        dropout: Fraction,
+        up: Up,
+        init_std: Positive,
+    ) -> None:
+        super().__init__(depth)
+        widths = [min(width << level, max_width) for level in range(depth)]
+        for level, (before, after) in enumerate(pairwise([3, *widths])):
+            # The innermost map may be a single pixel, which instance normalisation would set to zero.
+            self.downs.append(_down(before, after, "none" if level in (0, depth - 1) else norm))
+        for stage, level in enumerate(reversed(range(1, depth))):
+            before = widths[level] if stage == 0 else 2 * widths[level]
+            self.ups.append(_up(up, before, widths[level - 1], norm, dropout if stage < 3 else 0.0))
+        self.ups.append(_up(up, widths[0] if depth == 1 else 2 * widths[0], 3, "none", 0.0))
+        initialise(self, init_std)
 
 
 def _down(before: int, after: int, norm_name: str) -> nn.Sequential:

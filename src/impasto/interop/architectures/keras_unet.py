@@ -61,7 +61,7 @@ def detect(layers: dict[str, Layer], options: Options) -> Inferred | None:
         _recipe(generator),
         f"a Keras U-Net for {1 << depth} pixels, {width} channels, {named_norm(norm)}",
         tuple(assumed),
-        [_renamed(layer) for layer in ordered],
+        [_skips_first(layer) if number > depth else layer for number, layer in enumerate(map(_renamed, ordered))],
         [_renamed(layer) for layer in norms],
     )
 
@@ -79,6 +79,11 @@ def _norm(norms: list[Layer], options: Options) -> str:
 
 def _renamed(layer: Layer) -> Layer:
     return {NAMES[name]: tensor for name, tensor in layer.items() if name in NAMES}
+
+
+def _skips_first(layer: Layer) -> Layer:
+    """Return a layer after a skip connection for our order of its inputs: Keras appends the skipped maps."""
+    return layer | {"weight": layer["weight"].roll(len(layer["weight"]) // 2, 0)}
 
 
 def _recipe(generator: dict[str, object]) -> Recipe:
