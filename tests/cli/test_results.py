@@ -85,3 +85,22 @@ def test_commands_that_report_print_one_object(
             assert found["added"]["pictures"] == found["total"]["pictures"] == 1
         case ["submit", *_]:
             assert found["problems"]
+
+
+@pytest.mark.long
+def test_explorations_scores_and_images_from_noise_are_objects_too(impasto: Impasto) -> None:
+    def result(*arguments: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(impasto(*arguments, "--json").stdout)
+        assert found["command"] == arguments[0] and found["complete"]
+        return found
+
+    assert result("generate", "chinese-landscape-64", "--count", "2", "--out", "images")["count"] == 2
+    explored = result("explore", "sample:paintings", "--out", "explored")
+    assert len(explored["exploration"]["paintings"]["statistics"]) == 60
+    scores = result(
+        "evaluate", "chinese-landscape-64", "--against", "sample:paintings", "--count", "60", "--out", "scores"
+    )
+    assert (
+        scores["evaluation"] == json.loads(Path("scores/evaluation.json").read_text())
+        and Path(scores["report"]).exists()
+    )
