@@ -53,8 +53,8 @@ def test_a_body_that_drips_is_ended(studio: HttpStudio, monkeypatch: pytest.Monk
                 connection.sendall(b"x")
         else:
             pytest.fail("the body is never ended")
-    # What is sent after the end makes the system discard an answer that was not read.
-    assert not found or problem_of(found)["status"] == 408
+    # What is sent after the end makes the system discard what was not read of the answer: all of it, or its end.
+    assert not found or found.startswith(b"HTTP/1.1 408 ")
 
 
 @pytest.mark.parametrize("path", ["/v1/files?name=a.jpg", "/v1/paint"])
