@@ -4,7 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
+import impasto
 from fixtures.command import Impasto
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
@@ -20,6 +22,15 @@ def test_an_export_with_a_different_output_leaves_no_file(
     with pytest.raises(ImpastoError, match="differs from PyTorch"):
         export(tmp_path / "style.safetensors", tmp_path / name)
     assert [path.name for path in tmp_path.iterdir()] == ["style.safetensors"]
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2", ".xml"])
+def test_exports_contain_no_paths_of_this_computer(suffix: str, tmp_path: Path) -> None:
+    translator(1).save(tmp_path / "style.safetensors")
+    export(tmp_path / "style.safetensors", tmp_path / f"export{suffix}")
+    files = b"".join(path.read_bytes() for path in tmp_path.glob("export*"))
+    for place in (tmp_path, Path(impasto.__file__).parents[1], Path(torch.__file__).parents[1]):
+        assert str(place).encode() not in files
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def write(style: Style, precision: str, path: Path) -> None:
             raise ImpastoError("The network of this style cannot be exported to ONNX.") from error
     assert program is not None
     _name_dimensions(program.model.graph)
+    _forget_origin(program.model.graph)
     card = style.card
     program.model.producer_name, program.model.producer_version = "impasto", card.impasto
     program.model.doc_string = f"{card.domains}, by impasto{f', under {card.license}' if card.license else ''}"
@@ -64,6 +65,14 @@ def _name_dimensions(graph: Any) -> None:
         value.shape = onnx_ir.Shape(
             [size if isinstance(size, int) else name for size, name in zip(value.shape, names, strict=False)]
         )
+
+
+def _forget_origin(graph: Any) -> None:
+    """Drop what the exporter notes about each operation: call stacks, with paths of this computer."""
+    for node in graph:
+        node.metadata_props.clear()
+        for value in node.outputs:
+            value.metadata_props.clear()
 
 
 def _quantise(path: Path, network: nn.Module) -> None:

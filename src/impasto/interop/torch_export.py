@@ -26,6 +26,8 @@ def write(style: Style, precision: str, path: Path) -> None:
                 program = torch.export.export(network, (example,), dynamic_shapes=(sizes,))
         except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError) as error:
             raise ImpastoError("The network of this style cannot be exported by torch.export.") from error
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)  # with paths of this computer
         with path.open("wb") as file:
             torch.export.save(program, file, extra_files={"impasto.json": style.card.model_dump_json()})
 
