@@ -13,7 +13,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.fileutil import copy_asset
 
 sys.path.insert(0, str(Path(__file__).parent))
-from generated import page
+from generated import ROOT, page
 from impasto._version import __version__
 
 project = "impasto"
@@ -21,13 +21,16 @@ author = "the authors of impasto"
 release = version = __version__
 copyright = f"{author}, Apache-2.0"
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx_copybutton"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx_copybutton"]
 nitpicky = True
 highlight_language = "text"
 smartquotes = False  # they would turn --option into –option
 
 myst_enable_extensions = ["attrs_inline", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+
+nb_execution_mode = "off"  # tests execute the notebooks
+nb_merge_streams = True
 
 autodoc_member_order = "bysource"
 python_use_unqualified_type_names = True
@@ -58,9 +61,15 @@ PREFIXES = (
 
 
 def setup(app: Sphinx) -> None:
+    app.connect("builder-inited", _copy_notebooks)
     app.connect("source-read", _complete)
     app.connect("missing-reference", _without_page)
     app.connect("build-finished", _copy_mathjax)
+
+
+def _copy_notebooks(app: Sphinx) -> None:
+    """Copy what Sphinx can only read inside its folder."""
+    copy_asset(ROOT / "notebooks", Path(app.srcdir, "notebooks"), excluded=lambda path: path.endswith((".py", ".json")))
 
 
 def _complete(app: Sphinx, name: str, source: list[str]) -> None:

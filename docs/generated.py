@@ -27,6 +27,13 @@ NAVIGATION = {
         "several-gpus",
         "studio",
     ],
+    "Notebooks": [
+        "notebooks/README",
+        "notebooks/kaggle-monet",
+        "notebooks/kaggle-dcgan",
+        "notebooks/colab-your-own",
+        "notebooks/folder-to-style",
+    ],
     "Guides": ["painting", "paintings", "translators", "scores", "packs", "ray"],
     "Concepts": [
         "concepts/adversarial-losses",

@@ -35,7 +35,9 @@ def sections(text: str) -> dict[str, str]:
 
 
 def test_the_navigation_lists_every_page_once() -> None:
-    files = {path.relative_to(DOCS).with_suffix("").as_posix() for path in DOCS.rglob("*.md")}
+    documents = [path.relative_to(DOCS) for path in DOCS.rglob("*.md")]
+    notebooks = [path.relative_to(ROOT) for kind in ("md", "ipynb") for path in (ROOT / "notebooks").glob(f"*.{kind}")]
+    files = {path.with_suffix("").as_posix() for path in (*documents, *notebooks)}
     assert sorted(PAGES) == sorted(files - {"index"})
 
 

@@ -29,6 +29,7 @@ def test_the_model_card_has_front_matter_commands_and_training(style: Style, tas
     assert about["library_name"] == "impasto" and about["pipeline_tag"] == task
     assert about.get("license", "") == card.license.lower()
     assert card.domains in text and "impasto pull me/name" in text and command in text and "paintings.jpg" in text
+    assert about["widget"] == [{"text": card.domains, "output": {"url": "paintings.jpg"}}]
     assert f"{card.steps:,} steps" in text
 
 

@@ -10,7 +10,7 @@ from impasto.files import atomic_write, user_path
 from impasto.hub_errors import hub_errors, repository_name
 from impasto.hub_styles import CONFIG, WEIGHTS, download
 from impasto.inference.output import reserve
-from impasto.interop.model_card import LICENSE, model_card, preview, thumbnail
+from impasto.interop.model_card import LICENSE, PREVIEW, model_card, preview, thumbnail
 from impasto.style import Card, Style, find_style, model_spec, require_name, with_metadata
 
 
@@ -40,7 +40,7 @@ def push(style: str | Path | Style, repository: str, *, private: bool = False, t
         (folder / WEIGHTS).write_bytes(with_metadata(_file(style, loaded), metadata))
         (folder / CONFIG).write_text(loaded.config(), encoding="utf-8")
         (folder / "README.md").write_text(readme, encoding="utf-8")
-        samples.save(folder / "paintings.jpg", quality=90)
+        samples.save(folder / PREVIEW, quality=90)
         if f"license_link: {LICENSE}\n" in readme:
             (folder / LICENSE).write_text(f"{loaded.card.license}\n", encoding="utf-8")
         with hub_errors(repository):

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 SIDE, COUNT = 320, 16
 #: Side and quality of the thumbnail in the file's header: some 10 KB.
 THUMBNAIL, QUALITY = 192, 75
+#: The file of the preview.
+PREVIEW = "paintings.jpg"
 #: The file of a license that is no identifier.
 LICENSE = "LICENSE"
 #: Longest name of a license that is not an identifier, in characters; the text itself is in the description.
@@ -56,6 +58,7 @@ def model_card(card: Card, repository: str, *, known_license: bool = True) -> st
         metrics=list(dict.fromkeys(each.metric_type for each in results)) or None,
         model_name=name,
         eval_results=results or None,
+        widget=[{"text": card.domains, "output": {"url": PREVIEW}}],
         **_license(card.license, known_license),
     )
     if not recipe.translates:
@@ -79,7 +82,7 @@ def model_card(card: Card, repository: str, *, known_license: bool = True) -> st
 
 A style for [impasto](https://huggingface.co/models?library=impasto): {card.domains}.
 
-![Samples](paintings.jpg)
+![Samples]({PREVIEW})
 
 ```sh
 impasto pull {repository}
