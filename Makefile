@@ -16,6 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PIP) torch
 	$(PIP) --editable '.[dev]'
 	$(PIP) --no-deps --target $(VENV)/reference torch-fidelity
+	$(PIP) --no-deps einops spandrel  # asks for torchvision, which two of its architectures import
 	$(PIP) brotli gradio-client httpx orjson python-multipart starlette uvicorn
 	$(PIP) --no-deps trackio  # asks for pillow<13 and runs with 13
 	$(BIN)/python -c "import impasto; [getattr(impasto, name) for name in impasto.__all__]"

@@ -187,8 +187,8 @@ class Style(Displayed):
             recipe, weights = Recipe.of(card.recipe, recorded=True), load_file(path)
             names = [name for name in weights if name.startswith(REVERSE)]
             weights_reverse = {name.removeprefix(REVERSE): weights.pop(name) for name in names}
-            network = _loaded(recipe, weights)
-            reverse = _loaded(recipe, weights_reverse) if weights_reverse else None
+            network = loaded_network(recipe, weights)
+            reverse = loaded_network(recipe, weights_reverse) if weights_reverse else None
         except ImpastoError as error:  # of the recipe
             raise ImpastoError(f"{path} cannot be used: {error}") from error
         except (RuntimeError, SafetensorError, OSError, *MALFORMED) as error:
@@ -295,13 +295,9 @@ def with_metadata(data: bytes, metadata: Mapping[str, str]) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, memoryview(data)[begin:]))
 
 
-def build_network(recipe: Recipe) -> nn.Module:
-    """Return the generator of a recipe without initial weights, which are to be loaded."""
-    return _build(recipe, "cpu")
-
-
-def _build(recipe: Recipe, device: str) -> nn.Module:
-    """Return the generator of a recipe without initial weights; on the device ``meta`` also without memory for them.
+def build_network(recipe: Recipe, device: str = "cpu") -> nn.Module:
+    """Return the generator of a recipe without initial weights, which are to be loaded; on the device ``meta`` also
+    without memory for them.
 
     ``to_empty`` from there to the CPU would import a second's worth of torch's symbolic shapes.
     """
@@ -309,14 +305,14 @@ def _build(recipe: Recipe, device: str) -> nn.Module:
         return build_generator(**recipe.generator_kwargs())
 
 
-def _loaded(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
+def loaded_network(recipe: Recipe, weights: dict[str, Tensor]) -> nn.Module:
     """Return the generator with these weights. Memory is taken only for a network that is not larger than they are.
 
     Raises RuntimeError if they do not fit.
     """
-    if _elements(_build(recipe, "meta").state_dict()) > _elements(weights):
+    if _elements(build_network(recipe, "meta").state_dict()) > _elements(weights):
         raise RuntimeError("the network of the recipe is larger than the weights")
-    network = _build(recipe, "cpu")
+    network = build_network(recipe)
     network.load_state_dict(weights)
     return network.eval().requires_grad_(False)
 
