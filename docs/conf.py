@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 from pkgutil import resolve_name
@@ -49,6 +50,9 @@ mathjax_path = "mathjax/tex-chtml.js"
 mathjax3_config = {"options": {"enableMenu": False}}
 
 
+#: Copies of the notebooks.
+NOTEBOOKS = Path(__file__).parent / "notebooks"
+
 #: Modules whose names are shown without them.
 PREFIXES = (
     "impasto.errors.",
@@ -65,11 +69,16 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", _complete)
     app.connect("missing-reference", _without_page)
     app.connect("build-finished", _copy_mathjax)
+    app.connect("build-finished", _remove_notebooks)
 
 
 def _copy_notebooks(app: Sphinx) -> None:
-    """Copy what Sphinx can only read inside its folder."""
-    copy_asset(ROOT / "notebooks", Path(app.srcdir, "notebooks"), excluded=lambda path: path.endswith((".py", ".json")))
+    """Copy what Sphinx can only read inside its folder, for the time of the build."""
+    copy_asset(ROOT / "notebooks", NOTEBOOKS, excluded=lambda path: path.endswith((".py", ".json")))
+
+
+def _remove_notebooks(app: Sphinx, error: Exception | None) -> None:
+    shutil.rmtree(NOTEBOOKS)
 
 
 def _complete(app: Sphinx, name: str, source: list[str]) -> None:

@@ -87,6 +87,7 @@ EXTRAS = {
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
     "trackio": ("trackio",),
+    "spandrel": ("spandrel",),
 }
 
 

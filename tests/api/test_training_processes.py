@@ -81,6 +81,7 @@ def test_a_killed_process_ends_the_training_with_its_reason_and_one_process_resu
     assert [row["step"] for row in log_of(tmp_path / "run")] == list(range(1, 41))
 
 
+@pytest.mark.long
 def test_a_process_that_is_killed_while_all_score_ends_the_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

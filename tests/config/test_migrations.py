@@ -75,6 +75,7 @@ def test_a_pack_opens_without_being_read_again(old: Path) -> None:
     assert store.pixels.shape == (60, 32, 32, 3) and len(store.inventory.pictures) == 60
 
 
+@pytest.mark.long
 def test_a_study_continues(old: Path, impasto: Impasto) -> None:
     settings = [part for setting in SMALL for part in ("--set", setting)]
     trials = ("--trials", "4", "--budget-per-trial", "6steps")

@@ -23,7 +23,7 @@ def run_onnx(path: Path, **inputs: torch.Tensor) -> np.ndarray:
 
 
 #: Recipes whose export takes half a minute.
-LONG = ("decoder", "painter", "unet")
+LONG = ("decoder", "painter", "resnet", "unet")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from fixtures.data_parallel import several
 from fixtures.shared_samples import COUNT, make_samples
@@ -10,6 +11,7 @@ from impasto.parallel import Processes
 from impasto.training.samples import grid_count
 
 
+@pytest.mark.long
 def test_three_processes_make_the_samples_and_features_that_one_makes(tmp_path: Path) -> None:
     """Bit for bit where each has whole batches, of unequal number."""
     alone = make_samples(Processes(), tmp_path / "alone")

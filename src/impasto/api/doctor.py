@@ -37,6 +37,7 @@ PURPOSES = {
     "wandb": "log to Weights & Biases (--log wandb)",
     "mlflow": "log to MLflow (--log mlflow)",
     "trackio": "log to Trackio (--log trackio)",
+    "spandrel": "styles in programs with spandrel, such as chaiNNer",
 }
 #: Environment variables that matter, beside those of impasto; and words in the names of those that hold secrets.
 VARIABLES = (

@@ -6,7 +6,7 @@
     impasto.interop.spandrel.register()
     model = spandrel.ModelLoader().load_from_file("style.safetensors")
 
-Spandrel is not installed with impasto: ``pip install spandrel``. It reads tensors and no card, so a network is known
+The extra ``spandrel`` installs it. It reads tensors and no card, so a network is known
 only if a bundled recipe with its own settings builds it.
 """
 

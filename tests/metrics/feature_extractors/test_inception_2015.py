@@ -77,6 +77,7 @@ def test_a_ramp_is_resized_without_half_pixel_centres() -> None:
     assert (resize_tf1(ramp, 299)[0, 0, 0] - centred).abs().max() > 0.3
 
 
+@pytest.mark.long
 def test_bfloat16_and_company_change_features_by_little(invented_inception: Path, paintings: Tensor) -> None:
     exact = Inception2015(CPU, invented_inception, "fp32").features(paintings)
     network = Inception2015(CPU, invented_inception, "bf16")
