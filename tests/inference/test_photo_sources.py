@@ -1,5 +1,6 @@
-"""Photos are never overwritten by their paintings."""
+"""Photos are never overwritten by their paintings, and a folder of them takes little memory."""
 
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -60,3 +61,21 @@ def test_nothing_is_left_beside_a_whole_zip(tmp_path: Path) -> None:
         manifest.add("a", "digest", "in/a.png")
         assert (tmp_path / "out.zip.begun" / NAME).exists()
     assert [path.name for path in tmp_path.iterdir()] == ["out.zip"]
+
+
+def test_an_open_folder_holds_little_of_each_photo(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2_000):
+        (folder / f"{number:06}.png").touch()
+    tracemalloc.start()
+    with open_photos([folder], tmp_path / "out") as (source,):
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert source.total == 2_000 and held < 2_000 * 200  # paths and readers take 750 bytes
+    (tmp_path / "photos" / "out").mkdir()
+    (tmp_path / "photos" / "out" / "0.png").touch()
+    with open_photos([folder], folder / "out") as (source,):
+        assert source.total == 2_000
+    with open_photos([folder, folder / "000007.png"], tmp_path / "out") as (everything, again):
+        assert (everything.total, again.total) == (2_001, 0)  # with the one below

@@ -112,20 +112,24 @@ class ImageSource:
         folder = folder.resolve()
         places = {file.path.parent for file in self._files if file.path is not None}
         below = {place for place in places if folder in (place.resolve(), *place.resolve().parents)}
-        self._files = [file for file in self._files if file.path is None or file.path.parent not in below]
-        self.total = self._count()
+        self._remove({n for n, file in enumerate(self._files) if file.path is not None and file.path.parent in below})
 
     def leave_out_seen(self, seen: set[str]) -> None:
         """Exclude files whose paths are in ``seen``, so that a file named twice is read once; add the others to it."""
-        files: list[File] = []
-        for file in self._files:
-            path = None if file.path is None else os.path.abspath(file.path)  # noqa: PTH100  (does not follow links)
-            if path is None or path not in seen:
-                files.append(file)
-            if path is not None:
+        again = set[int]()
+        for number, file in enumerate(self._files):
+            if file.path is not None:
+                path = os.path.abspath(file.path)  # noqa: PTH100  (does not follow links)
+                if path in seen:
+                    again.add(number)
                 seen.add(path)
-        self._files = files
-        self.total = self._count()
+        self._remove(again)
+
+    def _remove(self, numbers: set[int]) -> None:
+        """Exclude the files with these numbers. Without any, they stay the small sequence of names that they may be."""
+        if numbers:
+            self._files = [file for number, file in enumerate(self._files) if number not in numbers]
+            self.total = self._count()
 
     def paths(self) -> set[Path]:
         """Return the resolved paths of its files; files inside a zip have none."""

@@ -105,7 +105,7 @@ def paint_photos(
         ImpastoError: no photo could be painted, or the disk is full.
     """
     manifest = manifest or Manifest()
-    before = dict(manifest.done)
+    before = manifest.done
     totals = [source.total for source in sources if source.total is not None]
     total = sum(totals) if len(totals) == len(sources) else None
 

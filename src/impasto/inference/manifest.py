@@ -49,7 +49,7 @@ class Manifest:
     """The paintings of an output folder.
 
     Attributes:
-        done: digest of the photo's file and name of the painting, by photo.
+        done: digest of the photo's file and name of the painting, by photo, of earlier runs.
         current: names of the paintings of this run, including those of earlier runs, in the order of the photos.
         entered: names of all paintings that the manifest has ever listed, including those that are damaged or missing.
         file: where lines are appended, if the manifest is written.
@@ -62,9 +62,8 @@ class Manifest:
 
     def add(self, photo: str, digest: str, painting: str) -> None:
         """Record a painting that has been written."""
-        self.done[photo] = digest, painting
         self.entered.add(painting)
-        self.confirm(photo)
+        self.current.append(painting)
         self._write({"photo": photo, "digest": digest, "painting": painting})
 
     def confirm(self, photo: str) -> None:

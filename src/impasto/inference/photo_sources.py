@@ -24,8 +24,9 @@ def open_photos(photos: Iterable[str | Path], out: Path, videos: Iterable[Path] 
     would replace their photos.
     """
     with ExitStack() as stack:
-        sources, seen = list[ImageSource](), {os.path.abspath(video) for video in videos}  # noqa: PTH100  (as they are)
-        for photo in photos:
+        inputs, sources = [*photos], list[ImageSource]()
+        seen = {os.path.abspath(video) for video in videos}  # noqa: PTH100  (as they are)
+        for photo in inputs:
             path = user_path(photo)
             folder = path if path.is_dir() or out.suffix.lower() == ".zip" else path.resolve().parent
             if path.exists() and out.resolve() == folder.resolve():
@@ -35,7 +36,8 @@ def open_photos(photos: Iterable[str | Path], out: Path, videos: Iterable[Path] 
                 source.leave_out(working_folder(out))
             if source.total == 0:
                 raise ImpastoError(f"{photo} contains only paintings, those in {out}: give photos.")
-            source.leave_out_seen(seen)
+            if seen or len(inputs) > 1 or not path.is_dir():  # a folder alone names no file twice
+                source.leave_out_seen(seen)
             sources.append(source)
         yield sources
 
