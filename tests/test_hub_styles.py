@@ -40,9 +40,11 @@ def test_the_style_of_a_repository_is_downloaded_once(
             assert path.name == chosen and path.read_bytes() == files[chosen]
         assert path.is_relative_to(tmp_path / "cache") and COMMIT in path.parts
         assert hub.fetched.count(chosen) == 1
-        if CONFIG in files:
-            hub_server.unreachable(monkeypatch)
-            assert download("me/seine", "main", cache_dir=tmp_path / "cache", local_files_only=True) == path
+        hub_server.unreachable(monkeypatch)
+        for local in (True, False):
+            assert download("me/seine", "main", cache_dir=tmp_path / "cache", local_files_only=local) == path
+        with pytest.raises(ImpastoError, match="contradict each other"):
+            download("me/seine", force_download=True, local_files_only=True)
 
 
 def test_a_style_that_was_downloaded_is_used_while_the_hub_cannot_be_reached(

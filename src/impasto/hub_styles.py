@@ -1,16 +1,17 @@
 """Download the style of a repository on the Hugging Face Hub through the cache of huggingface_hub."""
 
-from itertools import islice
+from collections.abc import Iterable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from impasto.errors import ImpastoError, require
 from impasto.hub_errors import REPOSITORY, UnreachableHubError, hub_errors, repository_name
 
 #: The files of a repository that hold a style, and its settings for other programs.
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
-#: Largest style that is downloaded, in bytes, and most files of a repository that are looked at.
-MAX_BYTES, MAX_FILES = 2_000_000_000, 10_000
+#: Largest style and largest settings that are downloaded, in bytes.
+MAX_BYTES, MAX_CONFIG = 2_000_000_000, 1_000_000
 #: Files that an error names.
 MAX_NAMED = 5
 
@@ -36,44 +37,48 @@ def download(
     or the Hub refuses or cannot be reached.
     """
     name = repository_name(repository)
+    if force_download and local_files_only:
+        raise ImpastoError("force_download and local_files_only contradict each other: choose one.")
     require("huggingface_hub", "hub")
-    from huggingface_hub import HfApi, errors, hf_hub_download
-    from huggingface_hub.hf_api import RepoFile
+    from huggingface_hub import HfApi, errors, hf_hub_download, snapshot_download
 
-    api = HfApi(token=token)
-    unreachable: UnreachableHubError | None = None
-    if not local_files_only:
-        try:
-            with hub_errors(repository):  # fails at once, where a file would be requested for half a minute
-                api.model_info(repository, revision=revision)
-        except UnreachableHubError as error:
-            unreachable = error
-    local = local_files_only or unreachable is not None
-    options: dict[str, Any] = {"token": token, "cache_dir": cache_dir, "local_files_only": local}
+    missing = ImpastoError(f"{repository} is not in the cache: load it once while the Hub can be reached.")
     with hub_errors(repository):
-        try:
-            # A request for this file is what the Hub counts. Everything below is of its commit.
-            config = Path(hf_hub_download(repository, CONFIG, revision=revision, **options))
-            commit: str | None = config.parent.name
-            if not force_download and (config.parent / WEIGHTS).is_file():
-                return config.parent / WEIGHTS
-        except errors.RemoteEntryNotFoundError:  # a repository without one
-            commit = api.model_info(repository, revision=revision).sha
-        except errors.LocalEntryNotFoundError as error:
-            raise unreachable or ImpastoError(
-                f"{repository} is not in the cache: load it once while the Hub can be reached."
-            ) from error
-        tree = islice(api.list_repo_tree(repository, revision=commit, recursive=True), MAX_FILES)
-        sizes = {each.path: each.size for each in tree if isinstance(each, RepoFile) and _is_style(each.path)}
-        named = [file for file in (WEIGHTS, f"{name}.safetensors") if file in sizes]
-        files = named[:1] or sorted(sizes)
-        if len(files) != 1:
-            names = f"{', '.join(files[:MAX_NAMED])}{', …' if len(files) > MAX_NAMED else ''}"
-            content = f"several safetensors files ({names})" if files else "no safetensors file"
-            raise ImpastoError(f"{repository} holds {content}; expected one, or one named {WEIGHTS}.")
-        if sizes[files[0]] > MAX_BYTES:
-            raise ImpastoError(f"{files[0]} of {repository} is larger than {MAX_BYTES / 1e9:.0f} GB: it is no style.")
-        return Path(hf_hub_download(repository, files[0], revision=commit, force_download=force_download, **options))
+        if not local_files_only:
+            try:
+                with hub_errors(repository):  # fails at once, where a file would be requested for half a minute
+                    info = HfApi(token=token).model_info(repository, revision=revision, files_metadata=True)
+            except UnreachableHubError as error:
+                local_files_only, missing = True, error
+        if local_files_only:
+            try:
+                folder = Path(snapshot_download(repository, revision=revision, cache_dir=cache_dir, local_files_only=True))
+            except errors.LocalEntryNotFoundError as error:
+                raise missing from error
+            cached = [path.name for path in folder.glob("*.safetensors")]
+            if not cached:
+                raise missing
+            return folder / _chosen(cached, name, repository)
+        sizes = {each.rfilename: each.size or 0 for each in info.siblings or ()}
+        file = _chosen(sizes, name, repository)
+        for each, limit in ((file, MAX_BYTES), (CONFIG, MAX_CONFIG)):
+            if sizes.get(each, 0) > limit:
+                raise ImpastoError(f"{each} of {repository} is larger than {limit / 1e6:,.0f} MB: it is of no style.")
+        fetch = partial(hf_hub_download, repository, token=token, cache_dir=cache_dir)
+        with suppress(errors.EntryNotFoundError):  # a request for this file, there or not, is what the Hub counts
+            fetch(CONFIG, revision=revision)
+        return Path(fetch(file, revision=info.sha, force_download=force_download))
+
+
+def _chosen(files: Iterable[str], name: str, repository: str) -> str:
+    """Return the file that holds the style. Raises ImpastoError if none does, or several may."""
+    found = sorted(filter(_is_style, files))
+    named = [file for file in (WEIGHTS, f"{name}.safetensors") if file in found]
+    if not named and len(found) != 1:
+        names = f"{', '.join(found[:MAX_NAMED])}{', …' if len(found) > MAX_NAMED else ''}"
+        content = f"several safetensors files ({names})" if found else "no safetensors file"
+        raise ImpastoError(f"{repository} holds {content}; expected one, or one named {WEIGHTS}.")
+    return (named or found)[0]
 
 
 def _is_style(file: str) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from impasto.api.training_data import open_stores, reopen_stores, source_facts, split_stores
+from impasto.api.training_data import absolute, open_stores, reopen_stores, source_facts, split_stores
 from impasto.config.recipe import Recipe
 from impasto.data.loader import split
 from impasto.data.pixel_store import load_images, pack
@@ -82,6 +82,15 @@ def test_the_facts_of_a_data_set_are_stored(tmp_path: Path, monkeypatch: pytest.
     facts = source_facts("pack", load_images("pack", CUT.stored_size), CUT, 0, crop_frames=False)
     assert (facts["spec"], facts["pictures"], facts["heldout"]) == (str(tmp_path / "pack"), 5, 1)
     assert source_facts("sample:photos", load_images("pack", 16), CUT, 0, False)["spec"] == "sample:photos"
+
+
+@pytest.mark.parametrize("written", ["~/monets", "file://{}/monets"])
+def test_a_folder_is_stored_by_its_absolute_path(written: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "monets").mkdir()
+    assert absolute(written.format(tmp_path)) == str((tmp_path / "monets").resolve())
+    assert absolute("kaggle:ann/monets") == "kaggle:ann/monets"
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,10 @@ def test_the_listing_and_the_download_are_of_one_commit(impasto: Impasto, hub: H
 def test_a_file_that_is_too_large_is_not_downloaded(impasto: Impasto, hub: Hub) -> None:
     hub.repositories["me/big"] = {"big.safetensors": b"x"}
     hub.sizes["big.safetensors"] = 3_000_000_000
-    assert "big.safetensors of me/big is larger than 2 GB" in one_line(impasto, "pull", "me/big")
+    assert "big.safetensors of me/big is larger than 2,000 MB" in one_line(impasto, "pull", "me/big")
+    hub.repositories["me/big"] = {"small.safetensors": b"x", CONFIG: b"{}"}
+    hub.sizes[CONFIG] = 2_000_000
+    assert "config.json of me/big is larger than 1 MB" in one_line(impasto, "pull", "me/big")
     assert hub.fetched == []
 
 

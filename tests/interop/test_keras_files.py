@@ -85,6 +85,14 @@ def outside(path: Path) -> None:
         file.create_dataset("conv2d/kernel:0", (4, 4, 3, 4), "f", external=[("secret", 0, 768)])
 
 
+def circular(path: Path) -> None:
+    """A file with a group in itself, under four names: some 4¹⁶ paths."""
+    with h5py.File(path, "w") as file:
+        group = file.create_group("group")
+        for name in "abcd":
+            group[name] = group
+
+
 def huge(path: Path) -> None:
     with h5py.File(path, "w") as file:
         file.create_dataset("conv2d/kernel:0", (10**6, 10**6), "f", compression="gzip", chunks=(1000, 1000))
@@ -99,6 +107,7 @@ def huge(path: Path) -> None:
         (damaged, "damaged"),
         (linked, "no supported generator"),
         (outside, "no supported generator"),
+        (circular, "no supported generator"),
         (huge, "larger than 8 GB"),
         (lambda path: write(path, [*weights()[:-1], [np.zeros((4, 4, 1, 8), "f"), np.zeros(1, "f")]]), "no supported"),
     ],

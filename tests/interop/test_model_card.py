@@ -18,8 +18,8 @@ from impasto.style import Card, Style
 @pytest.mark.parametrize(
     ("style", "task", "command"),
     [
-        (translator(-1), "image-to-image", "impasto paint photo.jpg --style name --out painted"),
-        (noise_style(), "unconditional-image-generation", "impasto generate name --count 16 --out paintings"),
+        (translator(-1), "image-to-image", "impasto paint photo.jpg --style me/name --out painted"),
+        (noise_style(), "unconditional-image-generation", "impasto generate me/name --count 16 --out paintings"),
     ],
 )
 def test_the_model_card_has_front_matter_commands_and_training(style: Style, task: str, command: str) -> None:
@@ -28,7 +28,7 @@ def test_the_model_card_has_front_matter_commands_and_training(style: Style, tas
     about = yaml.safe_load(front)
     assert about["library_name"] == "impasto" and about["pipeline_tag"] == task
     assert about.get("license", "") == card.license.lower()
-    assert card.domains in text and "impasto pull me/name" in text and command in text and "paintings.jpg" in text
+    assert card.domains in text and command in text and "paintings.jpg" in text
     assert about["widget"] == [{"text": card.domains, "output": {"url": "paintings.jpg"}}]
     assert f"{card.steps:,} steps" in text
 
@@ -83,7 +83,10 @@ def test_the_preview_and_command_of_a_painting_to_photo_style_begin_with_paintin
             update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}
         ),
     )
-    assert "impasto paint painting.jpg --style back --out photos" in model_card(reversed_style.card, "someone/back")
+    assert "impasto paint painting.jpg --style someone/back --out photos" in model_card(reversed_style.card, "someone/back")
+    both_ways = replace(style, reverse=translator(1).network).reversed()  # of which the recipe is that of the paintings
+    assert "impasto paint painting.jpg" in model_card(both_ways.card, "someone/back")
+    assert np.array_equal(np.asarray(preview(both_ways))[:SIDE, :SIDE], np.asarray(preview(reversed_style))[:SIDE, :SIDE])
     shown, usual = (np.asarray(preview(each)) for each in (reversed_style, style))
     with open_source("sample:paintings") as source:
         first = decode(next(iter(source.entries())).read()).image.resize((SIDE, SIDE))

@@ -7,8 +7,10 @@ from types import ModuleType
 import pytest
 import torch
 
+from fixtures.noise_style import style as noise_style
 from fixtures.translators import translator
 from impasto.config.recipe import Recipe
+from impasto.errors import ImpastoError
 from impasto.networks import build_generator
 from impasto.style import Style, find_style
 
@@ -52,6 +54,30 @@ def test_a_style_paints_the_same_pixels(name: str, tmp_path: Path) -> None:
     with torch.inference_mode():
         expected = (Style.load(path).network(photos * 2 - 1) + 1) / 2
     torch.testing.assert_close(model(photos), expected.clamp(0, 1))
+
+
+def test_a_style_with_settings_that_leave_no_tensors_is_loaded_by_its_card(tmp_path: Path) -> None:
+    from impasto.interop.spandrel import load
+
+    style = untrained("cnn")
+    recipe = style.recipe.replace(["generator.activation=leaky"])
+    card = style.card.model_copy(update={"recipe": recipe.values()})
+    Style(style.network, card).save(tmp_path / "style.safetensors")
+    photos = torch.rand(1, 3, 20, 31)
+    with torch.inference_mode():
+        expected = (Style.load(tmp_path / "style.safetensors").network(photos * 2 - 1) + 1) / 2
+        other = (style.network(photos * 2 - 1) + 1) / 2
+    painted = load(tmp_path / "style.safetensors")(photos)
+    torch.testing.assert_close(painted, expected.clamp(0, 1))
+    assert not torch.allclose(painted, other.clamp(0, 1))
+
+
+def test_a_style_that_generates_from_noise_is_refused(tmp_path: Path) -> None:
+    from impasto.interop.spandrel import load
+
+    noise_style().save(tmp_path / "style.safetensors")
+    with pytest.raises(ImpastoError, match="generates from noise"):
+        load(tmp_path / "style.safetensors")
 
 
 def test_tensors_of_no_bundled_recipe_are_left_to_others() -> None:

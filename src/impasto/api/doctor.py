@@ -73,6 +73,8 @@ class Diagnosis:
         instructions: instruction sets that PyTorch uses.
         memory: of the machine, and what is free for this process, within the limits of its container.
         disks: free space of the current folder, of that for temporary files, and of the cache.
+        cache_folder: where the cache is; empty if that cannot be used.
+        cache: what is in it.
         environment: variables that matter; of those with secrets only that they are set.
         problems: one sentence each, with what to do.
     """
@@ -86,6 +88,7 @@ class Diagnosis:
     instructions: list[str] = field(default_factory=list)
     memory: dict[str, int] = field(default_factory=dict)
     disks: dict[str, int] = field(default_factory=dict)
+    cache_folder: str = ""
     cache: list[Cached] = field(default_factory=list)
     extras: list[Extra] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
@@ -102,7 +105,6 @@ def doctor() -> Diagnosis:
         },
         processors=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         memory={"total": psutil.virtual_memory().total, "free": psutil.virtual_memory().available},
-        cache=cached(),
         extras=[_extra(name) for name in EXTRAS],
         environment={name: _shown(name) for name in sorted(os.environ) if _matters(name)},
     )
@@ -151,6 +153,7 @@ def _examine_torch(found: Diagnosis) -> None:
 def _examine_disks(found: Diagnosis) -> None:
     try:
         places = {"current folder": Path.cwd(), "temporary files": Path(tempfile.gettempdir()), "cache": cache_folder()}
+        found.cache_folder, found.cache = str(cache_folder()), cached()
     except (ImpastoError, OSError) as error:
         found.problems.append(f"A folder cannot be used ({error}): check IMPASTO_CACHE, TMPDIR and the current folder.")
         return
@@ -215,7 +218,7 @@ def lines(found: Diagnosis) -> list[tuple[str, list[str]]]:
         "Processors": [f"{found.processors}, {found.threads} threads of PyTorch, {', '.join(found.instructions)}"],
         "Memory": [f"{found.memory['free'] / 1e9:.1f} of {found.memory['total'] / 1e9:.1f} GB free for this process"],
         "Free disk": [f"{name}: {free / 1e9:.1f} GB" for name, free in found.disks.items()],
-        "Cache": [str(cache_folder())]
+        "Cache": [found.cache_folder] * bool(found.cache_folder)
         + [f"{each.kind}: {each.files:,} files, {each.bytes / 1e6:.1f} MB" for each in found.cache if each.files],
         "Extras": [f"installed: {', '.join(complete) or 'none'}", *absent],
         "Environment": [f"{name} = {value}" for name, value in found.environment.items()],

@@ -11,8 +11,9 @@ import torch
 
 from impasto.config.recipe import Recipe
 from impasto.data.loader import FEW_HELDOUT, FEW_IMAGES, MIN_IMAGES, Batches, Loader, split
-from impasto.data.pixel_store import PixelStore, load_images
+from impasto.data.pixel_store import PixelStore, load_images, local
 from impasto.errors import ImpastoError
+from impasto.files import user_path
 from impasto.inference import image_sets
 from impasto.metrics.image_sets import StoreImages
 from impasto.training.run_dir import RunDir
@@ -134,7 +135,8 @@ def source_facts(spec: str | Path, store: PixelStore, recipe: Recipe, seed: int,
 
 def absolute(source: str | Path) -> str:
     """Return the absolute path of a source that is a file or folder, and other sources as they are."""
-    return str(Path(source).resolve()) if Path(source).exists() else str(source)
+    path = user_path(local(source))
+    return str(path.resolve()) if path.exists() else str(source)
 
 
 @dataclass(frozen=True)

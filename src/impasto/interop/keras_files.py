@@ -75,7 +75,7 @@ def _tensors(opened: Any, file: Path) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors of each layer. Links to other files are not followed."""
     layers: dict[tuple[str, ...], dict[str, Any]] = {}
     total = 0
-    for path, dataset in _datasets(opened, ()):
+    for path, dataset in _datasets(opened, (), set()):
         total += dataset.nbytes
         if total > MAX_BYTES:
             raise ImpastoError(f"{file} is larger than {MAX_BYTES / 1e9:.0f} GB: it is no generator.")
@@ -88,8 +88,9 @@ def _tensors(opened: Any, file: Path) -> Iterator[tuple[str, Tensor]]:
             yield ".".join((*place, name)), tensor.permute(3, 2, 0, 1).contiguous() if tensor.ndim == 4 else tensor
 
 
-def _datasets(group: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the datasets of numbers that lie in this file, by path."""
+def _datasets(group: Any, place: tuple[str, ...], entered: set[int]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield the datasets of numbers that lie in this file, by path. A group that several links lead to is entered once;
+    ``entered`` has the addresses of those that were."""
     h5py = require("h5py", "keras")
     for name in group:
         here = (*place, name)
@@ -97,8 +98,11 @@ def _datasets(group: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
             found = group[name]
             if isinstance(found, h5py.Group):
                 # The state of the optimiser and the metrics is no part of the network.
-                if not (place == () and name in ("optimizer", "optimizer_weights", "metrics")):
-                    yield from _datasets(found, here)
+                skipped = place == () and name in ("optimizer", "optimizer_weights", "metrics")
+                address = h5py.h5o.get_info(found.id).addr
+                if not skipped and address not in entered:
+                    entered.add(address)
+                    yield from _datasets(found, here, entered)
             elif found.dtype.kind == "f" and found.shape and not found.external and not found.is_virtual:
                 yield here, found
 

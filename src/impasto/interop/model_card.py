@@ -62,11 +62,11 @@ def model_card(card: Card, repository: str, *, known_license: bool = True) -> st
         **_license(card.license, known_license),
     )
     if not recipe.translates:
-        command = f"impasto generate {name} --count 16 --out paintings"
-    elif recipe.target == "paintings":
-        command = f"impasto paint photo.jpg --style {name} --out painted"
+        command = f"impasto generate {repository} --count 16 --out paintings"
+    elif card.source == "paintings":
+        command = f"impasto paint painting.jpg --style {repository} --out photos"
     else:
-        command = f"impasto paint painting.jpg --style {name} --out photos"
+        command = f"impasto paint photo.jpg --style {repository} --out painted"
     about = "\n".join(f"- {line}" for line in describe(card) if line)
     trained = (
         f"Imported from `{card.imported}`; its training is unknown."
@@ -85,7 +85,6 @@ A style for [impasto](https://huggingface.co/models?library=impasto): {card.doma
 ![Samples]({PREVIEW})
 
 ```sh
-impasto pull {repository}
 {command}
 ```
 
@@ -165,7 +164,7 @@ def preview(style: Style) -> Image.Image:
     pipeline = for_task(style, choose_device("auto"))
     if isinstance(pipeline, Sampler):
         return tile(np.stack(list(pipeline.stream(COUNT))))
-    with open_source("sample:photos" if style.recipe.target == "paintings" else "sample:paintings") as source:
+    with open_source("sample:paintings" if style.card.source == "paintings" else "sample:photos") as source:
         photos = [decode(entry.read()).image for entry in islice(source.entries(), 4)]
     squares = (np.asarray(photo.resize((SIDE, SIDE), box=_square(photo))) for photo in photos)
     pairs = [side_by_side(photo, pipeline.paint_pixels(photo[None])[0]) for photo in squares]

@@ -1,23 +1,31 @@
 """Styles for spandrel, the loader of image models in chaiNNer and in other user interfaces.
 
-    import spandrel
-    import impasto.interop.spandrel
-
-    impasto.interop.spandrel.register()
-    model = spandrel.ModelLoader().load_from_file("style.safetensors")
-
-The extra ``spandrel`` installs it. It reads tensors and no card, so a network is known
-only if a bundled recipe with its own settings builds it.
+The extra ``spandrel`` installs it. Its own loader, after :func:`register`, reads tensors and no card: a network is then
+that of the bundled recipe with tensors of these names and shapes. Settings without tensors, such as the padding, are the
+recipe's; :func:`load` takes them from the card.
 """
 
 from functools import cache
+from pathlib import Path
 
 from spandrel import MAIN_REGISTRY, Architecture, ArchSupport, ImageModelDescriptor, ModelTiling
 from torch import Tensor, nn
 
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
-from impasto.style import REVERSE, build_network, loaded_network
+from impasto.errors import ImpastoError
+from impasto.style import REVERSE, Style, build_network, loaded_network
+
+
+def load(style: str | Path) -> ImageModelDescriptor[nn.Module]:
+    """Return the translator of a style: a name, file or folder, as of ``impasto paint --style``.
+
+    Raises ImpastoError if there is none, or it generates from noise.
+    """
+    loaded = Style.load(style)
+    if not loaded.recipe.translates:
+        raise ImpastoError(f"{style} generates from noise and translates no image: choose another style.")
+    return _descriptor(loaded.recipe, loaded.network)
 
 
 def register() -> None:
@@ -35,22 +43,26 @@ class StyleArchitecture(Architecture[nn.Module]):  # type: ignore[misc]
 
     def load(self, state_dict: dict[str, Tensor]) -> ImageModelDescriptor[nn.Module]:
         """Return the network with these weights; of a CycleGAN's, that of the forward direction."""
-        recipe, weights = _recipe_of(state_dict), _forward(state_dict)
+        recipe = _recipe_of(state_dict)
         assert recipe is not None
-        return ImageModelDescriptor(
-            loaded_network(recipe, weights),
-            weights,
-            self,
-            purpose="Restoration",  # the one of spandrel's that keeps the size
-            tags=[recipe.name],
-            supports_half=False,
-            supports_bfloat16=False,
-            scale=1,
-            input_channels=3,
-            output_channels=3,
-            tiling=ModelTiling.DISCOURAGED,  # a photo has one mood, and instance norms see all of it
-            call_fn=lambda network, image: (network(image * 2 - 1) + 1) / 2,
-        )
+        return _descriptor(recipe, loaded_network(recipe, _forward(state_dict)))
+
+
+def _descriptor(recipe: Recipe, network: nn.Module) -> ImageModelDescriptor[nn.Module]:
+    return ImageModelDescriptor(
+        network,
+        network.state_dict(),
+        StyleArchitecture(),
+        purpose="Restoration",  # the one of spandrel's that keeps the size
+        tags=[recipe.name],
+        supports_half=False,
+        supports_bfloat16=False,
+        scale=1,
+        input_channels=3,
+        output_channels=3,
+        tiling=ModelTiling.DISCOURAGED,  # a photo has one mood, and instance norms see all of it
+        call_fn=lambda network, image: (network(image * 2 - 1) + 1) / 2,
+    )
 
 
 def _forward(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

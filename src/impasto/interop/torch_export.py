@@ -10,6 +10,10 @@ from impasto.errors import ImpastoError
 from impasto.interop.exported_network import Run, half_precision, traced_input
 from impasto.style import Style
 
+#: Without this, which torch has from 2.7 on, layouts that some sizes have are guarded against, such as that of a crop that
+#: cuts nothing off.
+SETTINGS = {"backed_size_oblivious": True} if hasattr(fx_config, "backed_size_oblivious") else {}
+
 
 def write(style: Style, precision: str, path: Path) -> None:
     """Write a program with its style's card in the extra file ``impasto.json``.
@@ -21,8 +25,7 @@ def write(style: Style, precision: str, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of torch itself, about its own formats
         try:
-            # Otherwise layouts that some sizes have are guarded against, such as that of a crop that cuts nothing off.
-            with fx_config.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+            with fx_config.patch(SETTINGS):  # type: ignore[attr-defined]
                 program = torch.export.export(network, (example,), dynamic_shapes=(sizes,))
         except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError) as error:
             raise ImpastoError("The network of this style cannot be exported by torch.export.") from error

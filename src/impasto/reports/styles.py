@@ -74,7 +74,7 @@ def training_command(card: Card) -> str | None:
         if not _reproduces(changes, recipe):
             return None
     paintings, photos = card.target_data, card.source_data
-    if photos is not None and recipe.target != "paintings":
+    if photos is not None and card.source == "paintings":
         paintings, photos = photos, paintings
     words = ["impasto", "train", name]
     words += ["--from", card.start] if card.start is not None else []

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
+from urllib.parse import urlsplit
 
+from impasto.data.places import is_address
 from impasto.metrics.candidates import Candidate
 from impasto.style import Card, Style
 from impasto.training.run_dir import RunDir
 from impasto.training.state import TrainingState
+
+#: Data sets whose names everybody may know.
+PUBLIC = ("sample:", "kaggle:", "hf:")
 
 
 def trained_style(run: RunDir, state: TrainingState, seconds: float, candidate: Candidate | None) -> Style:
@@ -42,9 +47,11 @@ def trained_style(run: RunDir, state: TrainingState, seconds: float, candidate: 
 
 
 def _without_folder(source: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a data set without the folder that it lies in on this machine."""
-    place = Path(source["spec"])
-    return {**source, "spec": place.name if place.is_absolute() else source["spec"]}
+    """Return the facts of a data set without the folder or the address that it lies at, which may be confidential."""
+    spec = str(source["spec"])
+    if not spec.startswith(PUBLIC):
+        spec = PurePath(urlsplit(spec).path if is_address(spec) else spec).name
+    return {**source, "spec": spec}
 
 
 def _named(start: str) -> str:
