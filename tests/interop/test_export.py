@@ -41,6 +41,9 @@ def test_exports_contain_no_paths_of_this_computer(suffix: str, tmp_path: Path) 
         (["monet", "--out", "taken.onnx"], "overwrite"),
         (["monet", "--out", "x.pt2", "--precision", "int8"], "not written in int8"),
         (["monet"], "--out FILE or --web FOLDER"),
+        (["monet", "--out", "x.onnx", "--fp16", "--precision", "int8"], "contradict each other"),
+        (["monet", "--out", "x.onnx", "--runtime", "x.tgz"], "--runtime belongs to --web"),
+        (["monet", "--web", "page", "--precision", "int8"], "A web page has float16"),
     ],
 )
 def test_errors_are_one_line(impasto: Impasto, tmp_path: Path, arguments: list[str], message: str) -> None:

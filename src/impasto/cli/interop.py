@@ -65,9 +65,9 @@ def export(
     ] = None,
     web: Annotated[Path | None, typer.Option(help="Folder to write: a web page that paints photos.")] = None,
     precision: Annotated[
-        Literal["float32", "float16", "int8"],
-        typer.Option(help="float16: smaller. int8: for .onnx. A web page has float16."),
-    ] = "float32",
+        Literal["float32", "float16", "int8"] | None,
+        typer.Option(help="float32 by default; float16: smaller; int8: for .onnx. A web page has float16."),
+    ] = None,
     fp16: Annotated[bool, typer.Option("--fp16", hidden=True, help="Former form of --precision float16.")] = False,
     runtime: Annotated[
         Path | None,
@@ -76,19 +76,26 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")] = False,
 ) -> None:
     """Export the network of a style for another runtime, for any image size, and compare it with PyTorch."""
-    if web is not None and out is None:
+    if (web is None) == (out is None):
+        raise ImpastoError("Give --out FILE or --web FOLDER.")
+    if fp16 and precision not in (None, "float16"):
+        raise ImpastoError(f"--fp16 and --precision {precision} contradict each other: choose one.")
+    if web is not None:
+        if fp16 or precision not in (None, "float16"):
+            raise ImpastoError("A web page has float16: leave out --precision.")
         from impasto.interop.web_page import export_page
 
         print_lines(
             f"{web}: {export_page(style, web, runtime=runtime, overwrite=overwrite)}",
             f"Open it: python -m http.server --directory {web}",
         )
-    elif out is not None and web is None:
+    elif out is not None:
+        if runtime is not None:
+            raise ImpastoError("--runtime belongs to --web: leave it out.")
         from impasto.interop.export import export
 
-        print_lines(f"{out}: {export(style, out, precision='float16' if fp16 else precision, overwrite=overwrite)}")
-    else:
-        raise ImpastoError("Give --out FILE or --web FOLDER.")
+        chosen = "float16" if fp16 else precision or "float32"
+        print_lines(f"{out}: {export(style, out, precision=chosen, overwrite=overwrite)}")
 
 
 @app.command(rich_help_panel=SHARE)

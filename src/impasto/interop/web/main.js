@@ -12,7 +12,7 @@ const SIZES = { 384: "Large", 512: "Medium", 768: "Small" };
 
 const about = await (await fetch("about.json")).json();
 const painter = new Worker(new URL("painter.js", import.meta.url), { type: "module" });
-let photo = null; // the file, and its pixels once it is decoded
+let photo = null; // its name, and its pixels once it is decoded
 let addresses = []; // of the pictures that are shown
 
 const view = h("before-after", { hidden: true });
@@ -73,7 +73,6 @@ function paint() {
   error.textContent = "";
   status.textContent = "Loading the network …";
   const { data, width, height } = pixels();
-  photo.before = { data: data.slice(), width, height };
   painter.postMessage({ data, width, height, name: photo.name }, [data.buffer]);
 }
 
@@ -90,10 +89,14 @@ function fail(text) {
   error.textContent = text;
 }
 
-/** @param {{painted: Uint8ClampedArray, width: number, height: number, seconds: number, device: string}} message */
-async function show({ painted, width, height, seconds, device, name }) {
+/**
+ * Another photo may have been chosen meanwhile: the message has all that belongs to the painting.
+ * @param {{before: Uint8ClampedArray, painted: Uint8ClampedArray, width: number, height: number, name: string,
+ *   seconds: number, device: string}} message
+ */
+async function show({ before, painted, width, height, name, seconds, device }) {
   addresses.forEach((address) => URL.revokeObjectURL(address));
-  addresses = await Promise.all([photo.before.data, painted].map((data) => address(data, width, height)));
+  addresses = await Promise.all([before, painted].map((data) => address(data, width, height)));
   view.hidden = false;
   view.show(addresses[0], addresses[1], name);
   status.textContent = `${width} × ${height} pixels, painted in ${seconds.toFixed(1)} s on the ${device}`;

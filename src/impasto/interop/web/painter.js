@@ -52,13 +52,13 @@ function output(values) {
 async function paint(photo) {
   loading ??= load();
   const { session, device } = await loading;
-  const { width, height, name } = photo;
+  const { data: before, width, height, name } = photo;
   postMessage({ status: `Painting ${width} × ${height} pixels …` });
   const begun = performance.now();
   const { paintings } = await session.run({ photos: input(photo) });
   const painted = output(paintings.data);
   const seconds = (performance.now() - begun) / 1000;
-  postMessage({ painted, width, height, name, seconds, device }, [painted.buffer]);
+  postMessage({ before, painted, width, height, name, seconds, device }, [before.buffer, painted.buffer]);
 }
 
 onmessage = async ({ data }) => {
