@@ -23,11 +23,13 @@ from torch import Tensor
 
 from fixtures.command import ROOT
 from fixtures.peers import Resnet
+from fixtures.untrained import untrained
 from impasto.api import explore, training_session
 from impasto.cli import main
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.inference import image_sets
+from impasto.interop.export import export
 from impasto.metrics.base import METRICS
 from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtractor
 from impasto.training import evaluator, memory_estimate
@@ -48,6 +50,7 @@ SKIPPED = {
     "impasto pack monet_jpg s3://": "needs a bucket; tests/data/test_remote_pack.py writes to a file system in memory",
     "impasto train dcgan-64 --paintings s3://": "needs a bucket; tests/data/test_remote_pack.py reads such packs",
     "impasto paint photo.jpg --style me/seine": "needs the network; tests/interop/test_hub.py uses a local server",
+    "hf auth login": "asks for a token",
     "impasto pull ": "needs the network; tests/interop/test_hub.py runs it against a local server",
     "torchrun ": "starts processes that import torch; tests/api/test_training_replica.py runs it",
     "impasto studio": "serves until it is stopped; tests/serving runs it",
@@ -199,6 +202,13 @@ def prepare() -> None:
             shutil.copytree("run", name)
 
 
+def export_for(block: Block) -> None:
+    """Export a small network in place of ``monet`` for a block that runs it."""
+    if "monet.onnx" in block.text and not Path("monet.onnx").exists():
+        untrained("cnn").save(Path("small.safetensors"))
+        export("small.safetensors", "monet.onnx")
+
+
 def require_quotation(block: Block) -> None:
     """Check that a block that names a file in its first line quotes that file; ``...`` stands for lines left out."""
     path, _, text = block.text.removeprefix("# ").partition("\n")
@@ -226,6 +236,7 @@ def test_every_command_of_a_document_runs(document: Path, inputs: Path, monkeypa
             require_quotation(block)
         elif block.language == "python":
             prepare()
+            export_for(block)
             shutil.rmtree("run")
             settings = str(SMALL["dcgan-64"].split())
             text = block.text.replace('"2m"', '"2steps"').replace('["batch=16"]', settings)

@@ -52,13 +52,13 @@ def download(
                 local_files_only, missing = True, error
         if local_files_only:
             try:
-                folder = Path(snapshot_download(repository, revision=revision, cache_dir=cache_dir, local_files_only=True))
+                folder = snapshot_download(repository, revision=revision, cache_dir=cache_dir, local_files_only=True)
             except errors.LocalEntryNotFoundError as error:
                 raise missing from error
-            cached = [path.name for path in folder.glob("*.safetensors")]
+            cached = [path.name for path in Path(folder).glob("*.safetensors")]
             if not cached:
                 raise missing
-            return folder / _chosen(cached, name, repository)
+            return Path(folder, _chosen(cached, name, repository))
         sizes = {each.rfilename: each.size or 0 for each in info.siblings or ()}
         file = _chosen(sizes, name, repository)
         for each, limit in ((file, MAX_BYTES), (CONFIG, MAX_CONFIG)):

@@ -83,10 +83,14 @@ def test_the_preview_and_command_of_a_painting_to_photo_style_begin_with_paintin
             update={"recipe": recipe.values(), "source": recipe.source, "target": recipe.target}
         ),
     )
-    assert "impasto paint painting.jpg --style someone/back --out photos" in model_card(reversed_style.card, "someone/back")
+    assert "impasto paint painting.jpg --style someone/back --out photos" in model_card(
+        reversed_style.card, "someone/back"
+    )
     both_ways = replace(style, reverse=translator(1).network).reversed()  # of which the recipe is that of the paintings
     assert "impasto paint painting.jpg" in model_card(both_ways.card, "someone/back")
-    assert np.array_equal(np.asarray(preview(both_ways))[:SIDE, :SIDE], np.asarray(preview(reversed_style))[:SIDE, :SIDE])
+    assert np.array_equal(
+        np.asarray(preview(both_ways))[:SIDE, :SIDE], np.asarray(preview(reversed_style))[:SIDE, :SIDE]
+    )
     shown, usual = (np.asarray(preview(each)) for each in (reversed_style, style))
     with open_source("sample:paintings") as source:
         first = decode(next(iter(source.entries())).read()).image.resize((SIDE, SIDE))

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from impasto.api.evaluate import evaluate
-from impasto.config.scoring import scoring_network
+from impasto.config.scoring import default_networks
 from impasto.errors import ImpastoError
 from impasto.files import make_folder, require_folder, user_path
 from impasto.inference.image_sets import MAX_SIDE, native_size, resolve
 from impasto.inference.load import load_sampler
-from impasto.metrics.feature_extractors import DEFAULT
 from impasto.metrics.results import Evaluation
 from impasto.reports.comparison import OWN_FILES, RECORD, compare_runs, write_comparison
 from impasto.reports.comparison_results import Comparison, Entry, distinct_names
@@ -104,7 +103,7 @@ def _evaluate_anew(
     of a family that none of them is trained against, and the default one."""
     size = min(MAX_SIDE, native_size(resolve(against, device)), *(record.sample_size for record in records))
     families = frozenset[str]().union(*(record.feature_families for record in records if _has_style(record)))
-    networks = tuple(dict.fromkeys((scoring_network(families), DEFAULT)))  # the first one decides
+    networks = default_networks(families)
     evaluations: list[Evaluation | None] = []
     for record in records:
         evaluation = None

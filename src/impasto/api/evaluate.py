@@ -8,6 +8,7 @@ from typing import Literal, TypeGuard
 
 import torch
 
+from impasto.config.scoring import default_networks
 from impasto.config.types import Progress
 from impasto.data.pixel_store import PixelStore
 from impasto.data.places import is_address
@@ -21,7 +22,7 @@ from impasto.inference.sampler import Sampler
 from impasto.inference.translator import Translator
 from impasto.metrics.content_preservation import smallest_side
 from impasto.metrics.evaluation import evaluate_images
-from impasto.metrics.feature_extractors import DEFAULT, FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
+from impasto.metrics.feature_extractors import FEATURE_EXTRACTORS, FeatureExtractor, open_feature_extractor
 from impasto.metrics.image_sets import FileImages, ImageSet
 from impasto.metrics.results import Evaluation
 from impasto.progress_bar import bar_in_notebooks
@@ -40,7 +41,7 @@ def evaluate(
     against: str | Path,
     out: str | Path | None = None,
     *,
-    networks: str | Sequence[str] = (DEFAULT,),
+    networks: str | Sequence[str] | None = None,
     photos: str | Path | None = None,
     count: int | None = None,
     size: int | None = None,
@@ -60,7 +61,8 @@ def evaluate(
         against: the real images, or any of the above.
         out: folder for ``evaluation.html``, ``evaluation.json`` and ``copies.jpg``; by default nothing is written.
         networks: feature networks by name, one or several; see
-            :data:`impasto.metrics.feature_extractors.FEATURE_EXTRACTORS`.
+            :data:`impasto.metrics.feature_extractors.FEATURE_EXTRACTORS`. By default ``efficientnet-lite0``, and before
+            it one of another family for a style that was trained against its features.
         photos: source images: those that the fakes were made from, under the same names, or those that a translation
             style translates. Content preservation is measured too.
         count: maximum images of each set; by default 10,000, and 1,000 that a style makes. Of more than 10,000, the
@@ -85,7 +87,6 @@ def evaluate(
             raise ImpastoError(f"{folder} is a run folder, with its own evaluation: choose another folder (--out).")
         require_own(folder, OWN_FILES, RECORD)
     torch_device = choose_device(device)
-    names = list(dict.fromkeys([networks] if isinstance(networks, str) else networks))
 
     def resolve_set(spec: str | Path, *, reverse: bool = False) -> Resolved:
         if engine == "ray" and is_address(str(spec)) and opens_on_cluster(str(spec)):
@@ -106,6 +107,10 @@ def evaluate(
         raise ImpastoError(f"Feature networks need images of at least {SMALLEST} pixels, not {side}: set --size.")
     if photos is not None and side < smallest_side():
         raise ImpastoError(f"Content preservation needs at least {smallest_side()} pixels, not {side}: set --size.")
+    if networks is None:
+        styles = [each.style for each in (fake, real) if isinstance(each, Sampler | Translator)]
+        networks = default_networks(frozenset[str]().union(*(style.recipe.feature_families for style in styles)))
+    names = list(dict.fromkeys([networks] if isinstance(networks, str) else networks))
     extractors, openers = _open_networks(names, torch_device, None if weights is None else Path(weights))
 
     def open_set(resolved: str | PixelStore | Sampler, spec: str, count: int | None, seed: int) -> ImageSet:

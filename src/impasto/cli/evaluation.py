@@ -26,7 +26,8 @@ def evaluate(
     network: Annotated[
         list[str] | None,
         typer.Option(
-            help="Feature network: efficientnet-lite0 (default), or another of docs/scores.md; repeat for several."
+            help="Feature network: efficientnet-lite0, or another of docs/scores.md; repeat for several. By default, "
+            "styles that were trained against its features are scored with alexnet too."
         ),
     ] = None,
     photos: Annotated[
@@ -62,7 +63,6 @@ def evaluate(
 ) -> Result:
     """Score images against real images: KID, FD, precision, recall and more, and test for memorisation."""
     from impasto.api.evaluate import evaluate
-    from impasto.metrics.feature_extractors import DEFAULT
     from impasto.reports.evaluation import summary
 
     with bar("features") as advance:
@@ -70,7 +70,7 @@ def evaluate(
             fakes,
             against,
             out,
-            networks=network or (DEFAULT,),
+            networks=network or None,
             photos=photos,
             count=count,
             size=size,

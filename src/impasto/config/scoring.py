@@ -22,6 +22,12 @@ def scoring_network(families: Collection[str]) -> str:
     raise ImpastoError(f"No feature network may score a model that is trained against {', '.join(sorted(families))}.")
 
 
+def default_networks(families: Collection[str]) -> tuple[str, ...]:
+    """Return the networks that score models trained against the features of these ``families`` unless others are
+    asked for: one of none of them, which decides, and the default one."""
+    return tuple(dict.fromkeys((scoring_network(families), SCORING_NETWORKS[0])))
+
+
 def network_family(name: str) -> str:
     """Return the family of a feature network by its name in scores; "" if it is unknown here."""
     registered = name.partition(" ")[0]  # a network with other weights than the published ones appends their digest

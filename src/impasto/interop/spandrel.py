@@ -1,8 +1,8 @@
 """Styles for spandrel, the loader of image models in chaiNNer and in other user interfaces.
 
 The extra ``spandrel`` installs it. Its own loader, after :func:`register`, reads tensors and no card: a network is then
-that of the bundled recipe with tensors of these names and shapes. Settings without tensors, such as the padding, are the
-recipe's; :func:`load` takes them from the card.
+that of the bundled recipe with tensors of these names and shapes. Settings without tensors, such as the padding, are
+the recipe's; :func:`load` takes them from the card.
 """
 
 from functools import cache

@@ -10,8 +10,8 @@ from impasto.errors import ImpastoError
 from impasto.interop.exported_network import Run, half_precision, traced_input
 from impasto.style import Style
 
-#: Without this, which torch has from 2.7 on, layouts that some sizes have are guarded against, such as that of a crop that
-#: cuts nothing off.
+#: Without this, which newer versions of torch have, layouts that some sizes have are guarded against, such as that of a
+#: crop that cuts nothing off.
 SETTINGS = {"backed_size_oblivious": True} if hasattr(fx_config, "backed_size_oblivious") else {}
 
 
