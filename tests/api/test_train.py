@@ -291,6 +291,7 @@ def test_a_killed_run_resumes_with_the_same_average_of_the_reverse_generator(
     assert (cyclegan / name).read_bytes() == (tmp_path / "run" / name).read_bytes()
 
 
+@pytest.mark.long
 def test_an_old_run_without_average_of_the_reverse_generator_is_resumed(
     cyclegan: Path, impasto: Impasto, tmp_path: Path
 ) -> None:

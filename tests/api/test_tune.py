@@ -147,6 +147,7 @@ def tune_briefly(folder: Path, **options: Any) -> TuneOutcome:
     return tune(paintings="sample:paintings", out=folder / "study", **values | options)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_score_and_content_give_a_pareto_front(tmp_path: Path) -> None:
     small = ["size=32", "generator.width=4", "generator.depth=2", "batch=2", "discriminator.width=4"]
@@ -161,6 +162,7 @@ def test_score_and_content_give_a_pareto_front(tmp_path: Path) -> None:
         assert (number in found.best) == (not beaten)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("few")
 def test_trials_are_compared_by_the_network_that_chooses_their_best_style(tmp_path: Path) -> None:
     small = ["size=32", "batch=2", "latent=8", "generator.width=4", "discriminator.width=4", "discriminator.pixels=0"]

@@ -121,6 +121,7 @@ def test_a_smaller_budget_than_was_trained_is_refused(trained: Path, impasto: Im
     assert (trained / "run.json").read_bytes() == before
 
 
+@pytest.mark.long
 def test_a_run_that_took_longer_than_its_own_budget_can_be_resumed(
     trained: Path, impasto: Impasto, tmp_path: Path
 ) -> None:

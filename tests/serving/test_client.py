@@ -155,6 +155,7 @@ def test_a_training_is_queued_paused_resumed_and_cancelled(studio: Client, photo
         studio.wait(job)
 
 
+@pytest.mark.long
 def test_reports_are_saved(studio: Client, photo: Path, tmp_path: Path) -> None:
     for number in range(8):
         Image.open(photo).rotate(45 * number).save(tmp_path / f"{number}.png")

@@ -55,6 +55,7 @@ def slow(store: Store) -> Job:
     return store.begin("paint", files=[store.upload("slow.zip", buffer.getvalue()).id], style="negative")
 
 
+@pytest.mark.long
 def test_jobs_survive_kills_and_one_that_kills_its_worker_each_time_fails(tmp_path: Path) -> None:
     store = open_store(tmp_path / "studio", Limits(attempts=ATTEMPTS))
     files = [store.upload(f"{number}.png", photo(number)) for number in range(PHOTOS)]

@@ -117,6 +117,7 @@ def test_the_best_style_has_the_lowest_score_and_nan_is_no_score(
     assert t.run.facts["best"] == best.choice.model_dump()
 
 
+@pytest.mark.long
 def test_a_style_that_memorises_is_the_best_one_only_if_all_do_and_then_the_one_that_does_so_least(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

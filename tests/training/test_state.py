@@ -81,6 +81,7 @@ def test_style_statistics_of_the_training_paintings_are_known_before_the_first_s
         assert torch.equal(each, first)
 
 
+@pytest.mark.long
 def test_fine_tuning_measures_the_style_statistics_of_its_own_paintings(tmp_path: Path) -> None:
     before, now, fresh = (translator(tmp_path / folder, "monet", budget="1steps") for folder in ("a", "b", "c"))
     (expected, _), state = moods_of_first_step(fresh), before.state_dict()

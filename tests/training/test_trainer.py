@@ -141,6 +141,7 @@ def test_the_log_has_every_step_where_the_generator_is_updated_less_often(tmp_pa
     assert all("loss_discriminator" in row for row in log_rows(t.run))
 
 
+@pytest.mark.long
 def test_the_speed_changes_after_the_part_at_half_the_size(tmp_path: Path) -> None:
     t = translator(tmp_path / "run", "monet", settings=("half=0.4",))
     sizes: list[int] = []

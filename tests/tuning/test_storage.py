@@ -52,6 +52,7 @@ def test_one_process_at_a_time_asks_sqlite_for_a_trial(tmp_path: Path) -> None:
         assert [path.name for path in tmp_path.iterdir()] in ([], ["study.db.lock"])
 
 
+@pytest.mark.long
 def test_processes_that_create_a_study_at_the_same_moment_share_it(tmp_path: Path) -> None:
     """They import everything first, and begin together when this process says so."""
     code = f"""

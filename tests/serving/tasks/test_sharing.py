@@ -166,7 +166,7 @@ def test_what_cannot_be_pulled_leaves_no_style(
     assert hub.revisions == [], "a name is taken before anything is downloaded"
     hub_server.unreachable(monkeypatch)
     monkeypatch.setattr("time.sleep", lambda seconds: None)  # the client retries with growing delays
-    assert "cannot be reached" in failure(store, caplog, "pull", repository="me/cut", name="a")
+    assert "cannot be reached" in failure(store, caplog, "pull", repository="me/unseen", name="a")
     assert not (store.library.styles / "a.safetensors").exists()
 
 
