@@ -78,4 +78,4 @@ wheelhouse: setup
 
 clean:
 	test ! -f demo/.made-by-make || rm -rf demo
-	rm -rf $(VENV) site dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) site jupyter_execute dist wheelhouse .mypy_cache .ruff_cache .pytest_cache .hypothesis
