@@ -148,7 +148,8 @@ def test_a_browser_shows_every_formula_without_the_network_and_on_a_phone(site: 
 @pytest.mark.long
 def test_a_dead_link_a_missing_image_and_a_reference_to_nothing_fail_the_build(tmp_path: Path) -> None:
     pytest.importorskip("sphinx", reason="needs the extra docs")
-    shutil.copytree(DOCS, tmp_path / "docs")
+    for folder in ("docs", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     for name in ("CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     mistakes = "[a](nowhere.md) [b](packs.md#nowhere) ![c](nowhere.jpg) {py:func}`impasto.nowhere`"
