@@ -4,13 +4,9 @@ import io
 import os
 import shutil
 import signal
-import subprocess
 import sys
-import traceback
-import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -26,12 +22,9 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
 import impasto as package
-from fixtures.command import ROOT, Impasto
+from fixtures.command import ROOT, Impasto, run_here
 from fixtures.postgres import postgres
-from impasto.cli import main
-from impasto.inference import image_sets
 from impasto.metrics.feature_extractors.inception_2015 import Inception
-from impasto.training import evaluator
 from impasto.training.interrupt import STOP_SIGNALS
 
 # No deadline, since shared machines are slow at times; the same examples on every machine.
@@ -128,38 +121,6 @@ def invented_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def impasto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Impasto:
-    """Run the command ``impasto`` in an empty folder, with fewer images to score in training.
-
-    It runs in the process of the tests, since a new one would import torch again.
-    """
+    """Run the command ``impasto`` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.setenv("NO_COLOR", "1")
-
-    def run(*arguments: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command, out, error = ["impasto", *map(str, arguments)], io.StringIO(), io.StringIO()
-        code: object = 0
-        with monkeypatch.context() as patch, warnings.catch_warnings():
-            warnings.simplefilter("default")
-            patch.setattr(sys, "argv", command)
-            if arguments[:1] == ("train",):
-                patch.setattr(image_sets, "GENERATED", 48)
-                patch.setattr(evaluator, "SCORE_IMAGES", 48)
-            with redirect_stdout(out), redirect_stderr(error):
-                try:
-                    main()
-                except SystemExit as end:
-                    code = end.code
-                except Exception:
-                    traceback.print_exc()
-                    code = 1
-        if isinstance(code, str):  # an error message
-            error.write(f"{code}\n")
-            code = 1
-        number = code if isinstance(code, int) else 0
-        done = subprocess.CompletedProcess(command, number, out.getvalue(), error.getvalue())
-        if check and done.returncode:
-            raise AssertionError(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
-        return done
-
-    return run
+    return run_here

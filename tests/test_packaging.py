@@ -17,6 +17,7 @@ import yaml
 from packaging.requirements import Requirement
 from PIL import Image
 
+from fixtures.parameters import mostly_long
 from impasto.errors import EXTRAS
 
 ROOT = Path(__file__).parents[1]
@@ -110,7 +111,7 @@ def test_paintings_are_generated_without_any_extra(tmp_path: Path) -> None:
     assert len(list(out.glob("*.png"))) == 2
 
 
-@pytest.mark.parametrize("verb", ["styles", "recipes"])
+@pytest.mark.parametrize("verb", mostly_long(["styles", "recipes"], "styles"))
 def test_lists_are_shown_without_any_extra(verb: str) -> None:
     done = _bare(verb)
     assert done.returncode == 0, done.stderr
@@ -121,14 +122,14 @@ def test_lists_are_shown_without_any_extra(verb: str) -> None:
     ("command", "extra"),
     [
         ("train dcgan-64 --paintings sample:paintings --out {out} --budget 2steps", "train"),
-        ("explore sample:paintings --out {out}", "train"),
+        pytest.param("explore sample:paintings --out {out}", "train", marks=pytest.mark.long),
         ("evaluate sample:paintings --against sample:paintings --out {out}", "train"),
-        ("explore kaggle:owner/name --out {out}", "kaggle"),
+        pytest.param("explore kaggle:owner/name --out {out}", "kaggle", marks=pytest.mark.long),
         ("pack hf:owner/name {out}", "hub"),
         ("tune dcgan-64 --paintings sample:paintings --out {out} --trials 1 --budget-per-trial 2steps", "tune"),
-        ("push monet me/monet", "hub"),
-        ("pull me/monet", "hub"),
-        ("import monet.weights.h5 --out {out}.safetensors", "keras"),
+        pytest.param("push monet me/monet", "hub", marks=pytest.mark.long),
+        pytest.param("pull me/monet", "hub", marks=pytest.mark.long),
+        pytest.param("import monet.weights.h5 --out {out}.safetensors", "keras", marks=pytest.mark.long),
         ("export monet --onnx {out}.onnx", "onnx"),
     ],
 )

@@ -84,6 +84,7 @@ def test_all_styles_are_evaluated_anew_under_equal_conditions(tmp_path: Path, ca
     assert not any("not comparable" in warning for warning in found.warnings)
 
 
+@pytest.mark.long
 def test_styles_are_evaluated_with_every_network_that_chose_one_of_them(tmp_path: Path) -> None:
     runs = [run(tmp_path / "a"), run(tmp_path / "b", recipe=PROJECTED, seed=1)]
     found = compare(runs, tmp_path / "out", against="sample:paintings", count=12, device="cpu")

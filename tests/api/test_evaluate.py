@@ -45,14 +45,14 @@ def written(folder: Path) -> dict[str, Any]:
 
 def test_a_style_is_evaluated_and_every_score_states_network_and_counts(impasto: Impasto, tmp_path: Path) -> None:
     said = impasto(
-        "evaluate", "chinese-landscape-64", "--against", "sample:paintings", "--count", "80", "--out", "e"
+        "evaluate", "chinese-landscape-64", "--against", "sample:paintings", "--count", "30", "--out", "e"
     ).stdout
-    assert "KID[efficientnet-lite0]" in said and "80 fakes v 60 reals" in said
-    assert "64×64 px" in said and "30 v 30" in said
+    assert "KID[efficientnet-lite0]" in said and "30 fakes v 30 reals" in said
+    assert "64×64 px" in said and "15 v 15" in said
     assert "FID" not in said
     deciding, scores = written(tmp_path / "e")["scores"]
     assert deciding["network"] == "alexnet"  # as the style was trained against the features of the other
-    assert (scores["network"], scores["fakes"], scores["reals"], scores["size"]) == ("efficientnet-lite0", 80, 60, 64)
+    assert (scores["network"], scores["fakes"], scores["reals"], scores["size"]) == ("efficientnet-lite0", 30, 30, 64)
     page = (tmp_path / "e" / "evaluation.html").read_text()
     assert "KID[efficientnet-lite0]" in page and not re.search(r"(src|href)=[\"']?(https?:)?//", page)
     with Image.open(tmp_path / "e" / "copies.jpg") as sheet:

@@ -91,6 +91,7 @@ def test_the_page_is_complete_and_loads_nothing(impasto: Impasto, tmp_path: Path
 
 
 @pytest.mark.usefixtures("known_speed")
+@pytest.mark.long
 def test_an_earlier_exploration_is_replaced_and_other_files_are_not(impasto: Impasto, tmp_path: Path) -> None:
     out, command = tmp_path / "look", ("explore", "sample:photos", "--out", "look", "--recipe", "dcgan-64")
     out.mkdir()

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import impasto as package
-from fixtures.command import QUICK, Impasto, begin, end_of, log_of, one_line, train_and_kill
+from fixtures.command import QUICK, Impasto, begin, end_of, log_of, one_line, run_here, train_and_kill
+from fixtures.parameters import mostly_long
 from fixtures.translators import mirror, translator
 from impasto.api.train import train
 from impasto.cli.app import app
@@ -38,11 +38,10 @@ TRAIN = ["train", "cut", *SMALL, *PICTURES]
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    command = [*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"]
-    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    said = run_here(*TRAIN, "--out", "run", "--budget", "40steps", folder=folder).stdout
     assert "impasto paint PHOTO… --style run --out paintings" in said
     return folder / "run"
 
@@ -116,6 +115,7 @@ def test_fine_tuning_a_style_file_starts_a_new_discriminator(trained: Path, impa
     assert not same(Style.load(tmp_path / "fine" / "last.safetensors").network.state_dict(), weights)
 
 
+@pytest.mark.long
 def test_the_other_direction_is_trained_with_the_same_options(impasto: Impasto, tmp_path: Path) -> None:
     turned = ["--set", "direction=painting-to-photo", "--set", "size=16"]
     said = impasto(*TRAIN, *turned, "--out", "turned", "--budget", "2steps").stdout
@@ -206,8 +206,7 @@ TRAIN_CYCLEGAN = ["train", "cyclegan-resnet", *CYCLEGAN_SMALL, *PICTURES]
 def cyclegan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run."""
     folder = tmp_path_factory.mktemp("cyclegan")
-    command = [*QUICK, *TRAIN_CYCLEGAN, "--out", "run", "--budget", "30steps"]
-    said = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    said = run_here(*TRAIN_CYCLEGAN, "--out", "run", "--budget", "30steps", folder=folder).stdout
     assert "Reverse direction (painting → photo): KID" in said and "24 fakes v 3 reals" in said
     assert "impasto paint PAINTING… --style run --reverse --out photos" in said
     return folder / "run"
@@ -305,7 +304,7 @@ def test_an_old_run_without_average_of_the_reverse_generator_is_resumed(
     assert same(reverse, end_of(tmp_path / "run")["ema_reverse"])
 
 
-@pytest.mark.parametrize("kind", ["style", "run"])
+@pytest.mark.parametrize("kind", mostly_long(["style", "run"], "run"))
 def test_fine_tuning_starts_with_both_directions(cyclegan: Path, impasto: Impasto, tmp_path: Path, kind: str) -> None:
     start = cyclegan / "last.safetensors" if kind == "style" else cyclegan
     impasto("train", "--from", start, *PICTURES, "--budget", "2steps", "--out", "fine")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from fixtures.parameters import mostly_long
 from impasto.api import train
 from impasto.api.training_session import TrainingSession
 from impasto.config.recipe import Recipe
@@ -166,7 +167,7 @@ def test_heldout_images_choose_and_score_where_there_are_enough(
     assert row[choice.decided_by] == choice.value != row["KID[efficientnet-lite0] 16 v 36"]
 
 
-@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("fails", mostly_long([False, True], True))
 def test_a_training_leaves_torchs_global_state_as_it_was(
     tmp_path: Path, fails: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,7 +198,10 @@ def test_a_budget_with_other_parts_is_refused_before_a_folder_is_created(tmp_pat
 
 @pytest.mark.parametrize(
     ("recipe", "batch", "change"),
-    [("cut", 8, "batch=4"), ("cut", 3, "batch=1"), ("cut", 1, "size=128"), ("dcgan-64", 2, "size=32")],
+    mostly_long(
+        [("cut", 8, "batch=4"), ("cut", 3, "batch=1"), ("cut", 1, "size=128"), ("dcgan-64", 2, "size=32")],
+        ("dcgan-64", 2, "size=32"),
+    ),
 )
 def test_too_little_memory_proposes_a_smaller_batch_or_size(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: str, batch: int, change: str

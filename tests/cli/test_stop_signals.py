@@ -75,8 +75,8 @@ def test_an_ignored_hangup_stays_ignored() -> None:
         ("generate zip", signal.SIGTERM),
         ("generate video", signal.SIGHUP),
         ("submit", signal.SIGTERM),
-        ("pack", signal.SIGTERM),
-        ("export", signal.SIGTERM),
+        pytest.param("pack", signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param("export", signal.SIGTERM, marks=pytest.mark.long),
     ],
 )
 def test_a_stopped_command_leaves_no_partial_file(
@@ -98,7 +98,7 @@ def test_a_stopped_painting_keeps_what_is_painted_and_says_how_to_resume(
     impasto_command: list[str], tmp_path: Path
 ) -> None:
     translator(1).save(tmp_path / "same.safetensors")
-    arguments = ["paint", *["sample:paintings"] * 20, "--style", "same.safetensors", "--out", "out"]
+    arguments = ["paint", *["sample:paintings"] * 10, "--style", "same.safetensors", "--out", "out"]
     process = begin([*impasto_command, *arguments], tmp_path)
     while not list(tmp_path.glob("out/*.jpg")):
         assert process.poll() is None, process.communicate()
@@ -111,4 +111,4 @@ def test_a_stopped_painting_keeps_what_is_painted_and_says_how_to_resume(
     done = subprocess.run(
         [*impasto_command, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
     ).stdout
-    assert " there before" in done and len(list(tmp_path.glob("out/*.jpg"))) == 1200
+    assert " there before" in done and len(list(tmp_path.glob("out/*.jpg"))) == 600

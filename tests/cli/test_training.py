@@ -14,7 +14,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from fixtures.command import QUICK, TINY, Impasto, begin, end_of, log_of, one_line, train_and_kill, wait_for_step
+from fixtures.command import (
+    QUICK,
+    TINY,
+    Impasto,
+    begin,
+    end_of,
+    log_of,
+    one_line,
+    run_here,
+    train_and_kill,
+    wait_for_step,
+)
 from fixtures.disks import small_disk
 from impasto.config import bundled_recipes
 from impasto.style import Style
@@ -23,10 +34,10 @@ TRAIN = ["train", "dcgan-64", *TINY, "--paintings", "sample:paintings", "--preci
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory, impasto_command: list[str]) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run."""
     folder = tmp_path_factory.mktemp("trained")
-    subprocess.run([*QUICK, *TRAIN, "--out", "run", "--budget", "40steps"], cwd=folder, check=True)
+    run_here(*TRAIN, "--out", "run", "--budget", "40steps", folder=folder)
     return folder / "run"
 
 

@@ -13,6 +13,7 @@ import torch
 import typer
 
 from fixtures.invented_sets import about, domain, frames, squares
+from fixtures.parameters import mostly_long
 from impasto.cli import app
 from impasto.config import bundled_recipes
 from impasto.config.recipe import Recipe
@@ -110,7 +111,7 @@ def test_two_images_are_too_few_for_any_command() -> None:
     assert about(given(domain(squares(2))), "preview") is None
 
 
-@pytest.mark.parametrize("named", [None, *bundled_recipes()])
+@pytest.mark.parametrize("named", mostly_long([None, *bundled_recipes()], None, "dcgan-64", "cut"))
 def test_every_command_is_valid(named: str | None) -> None:
     photos = domain(squares(20), "photos")
     for count, side, device in ((3, 40, CPU), (60, 1024, CUDA), (300, 256, CPU), (1_001, 40, CUDA)):

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 from fixtures.command import Impasto, one_line
+from fixtures.parameters import mostly_long
 from fixtures.translators import translator
 from impasto.errors import ImpastoError
 from impasto.files import exclusive
@@ -86,7 +87,8 @@ def test_a_deleted_painting_is_painted_again(impasto: Impasto, photos: Path, tmp
 
 
 @pytest.mark.parametrize(
-    ("out", "begun", "whole"), [("out", "out", "whole"), ("out.zip", "out.zip.begun", "whole.zip")]
+    ("out", "begun", "whole"),
+    [pytest.param("out", "out", "whole", marks=pytest.mark.long), ("out.zip", "out.zip.begun", "whole.zip")],
 )
 def test_a_killed_job_resumes_to_the_same_output(
     out: str, begun: str, whole: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
@@ -114,7 +116,7 @@ def test_a_killed_job_resumes_to_the_same_output(
         assert not (tmp_path / begun).exists()
 
 
-@pytest.mark.parametrize("out", ["out", "out.zip"])
+@pytest.mark.parametrize("out", mostly_long(["out", "out.zip"], "out"))
 def test_an_interrupt_explains_how_to_resume(
     out: str, impasto_command: list[str], impasto: Impasto, photos: Path, tmp_path: Path
 ) -> None:

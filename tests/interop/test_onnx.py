@@ -44,6 +44,7 @@ def test_batches_of_any_image_size_give_the_same_output_as_pytorch(name: str, tm
         assert value.shape == ["batch", 3, "height", "width"]
 
 
+@pytest.mark.long
 def test_half_precision_halves_the_file_and_hardly_changes_the_output(tmp_path: Path) -> None:
     style = untrained("cnn")
     style.save(tmp_path / "style.safetensors")

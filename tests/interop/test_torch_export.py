@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from fixtures.parameters import mostly_long
 from fixtures.untrained import untrained
 from impasto.interop.export import export
 from impasto.style import Card
@@ -15,7 +16,7 @@ SLOW = ("resnet", "painter", "decoder")
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch itself, about its own formats
-@pytest.mark.parametrize("name", ["cnn", "unet", *(pytest.param(each, marks=pytest.mark.long) for each in SLOW)])
+@pytest.mark.parametrize("name", mostly_long(["cnn", "unet", *SLOW], "cnn"))
 def test_a_program_paints_photos_of_any_size_and_keeps_the_card(name: str, tmp_path: Path) -> None:
     style = untrained(name)
     style.save(tmp_path / "style.safetensors")

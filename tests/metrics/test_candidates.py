@@ -1,6 +1,7 @@
 """A model that replays its training images scores best, and is found out."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageFilter
 
+from fixtures.parameters import mostly_long
 from impasto.config.types import Pixels
 from impasto.data.pixel_store import PixelStore, load_images
 from impasto.metrics.base import FeatureSet
@@ -45,8 +47,7 @@ def score(compared: CandidateScorer, images: Pixels) -> Candidate:
     return compared.score(compared.features(images))
 
 
-@pytest.mark.parametrize("unseen", [False, True])
-@pytest.mark.parametrize("few", [False, True])
+@pytest.mark.parametrize(("unseen", "few"), mostly_long(product([False, True], repeat=2), (False, False), (True, True)))
 def test_replayed_training_images_rank_after_an_honest_model_with_a_worse_score(
     store: PixelStore, network: FeatureExtractor, unseen: bool, few: bool
 ) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from fixtures import decoder_style, invented_runs
+from fixtures.parameters import mostly_long
 from fixtures.studio_process import Studio, running_studio, wait_for
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -301,6 +302,7 @@ def trained(studio: Studio, name: str, paintings: Path) -> str:
     return job
 
 
+@pytest.mark.long
 def test_two_runs_are_compared(page: Page, studio: Studio, tmp_path: Path) -> None:
     for number in range(4):
         Image.open(io.BytesIO(photo(number, 64, 64))).save(tmp_path / f"{number}.jpg")
@@ -323,7 +325,7 @@ def some_jobs(studio: Studio) -> None:
     studio.finish(studio.post("/v1/generate", style="noise", count=3))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", mostly_long(["light", "dark"], "light"))
 @pytest.mark.usefixtures("some_jobs")
 def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     browser: Browser, studio: Studio, scheme: Any
@@ -358,6 +360,7 @@ def test_no_serious_accessibility_fault_and_no_sideways_scrolling_on_a_phone(
     context.close()
 
 
+@pytest.mark.long
 def test_a_link_in_another_site_opens_a_studio_with_a_token(
     browser: Browser, impasto_command: list[str], tmp_path: Path
 ) -> None:

@@ -177,7 +177,13 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Trainer:
 
 
 @pytest.mark.parametrize(
-    ("stops", "saves"), [((), (33, 58, 71)), ((40,), ()), ((55, 70), (33, 58, 71)), ((24, 62), ())]
+    ("stops", "saves"),
+    [
+        pytest.param((), (33, 58, 71), marks=pytest.mark.long),
+        pytest.param((40,), (), marks=pytest.mark.long),
+        pytest.param((55, 70), (33, 58, 71), marks=pytest.mark.long),
+        ((24, 62), ()),
+    ],
 )
 def test_a_training_that_fails_and_is_stopped_equals_one_that_only_fails_bit_for_bit(
     alone: Trainer, tmp_path: Path, stops: tuple[int, ...], saves: tuple[int, ...], monkeypatch: pytest.MonkeyPatch

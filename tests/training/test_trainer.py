@@ -4,12 +4,14 @@ import os
 import signal
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fixtures.clock import FakeClock, take_time
+from fixtures.parameters import mostly_long
 from fixtures.trainers import TRANSLATORS, before_step, kid_scores, log_rows, same, trainer, translator
 from impasto.config.types import Pixels
 from impasto.device import Precision
@@ -74,7 +76,10 @@ def check_exact_resume(folder: Path, make: Callable[..., Trainer], stop: int) ->
         same(style.network.state_dict(), other.network.state_dict())
 
 
-@pytest.mark.parametrize(("stop", "precision"), [(1, "32-true"), (17, "32-true"), (39, "32-true"), (17, "bf16-mixed")])
+@pytest.mark.parametrize(
+    ("stop", "precision"),
+    mostly_long(product((1, 17, 39), ("32-true", "bf16-mixed")), (17, "32-true"), (39, "bf16-mixed")),
+)
 def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(
     tmp_path: Path, stop: int, precision: Precision, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +95,7 @@ def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(
             pytest.param(name, "32-true", marks=[pytest.mark.long] if name == "monet" else [])  # as in test_base.py
             for name in TRANSLATORS
         ),
-        ("cyclegan-resnet", "bf16-mixed"),
+        pytest.param("cyclegan-resnet", "bf16-mixed", marks=pytest.mark.long),
         ("cnn", "bf16-mixed"),
     ],
 )
@@ -180,7 +185,7 @@ def test_a_time_budget_becomes_a_number_of_steps_that_is_restored(tmp_path: Path
 SCHEDULED = ("schedule.warmup=0.2", "schedule.decay_from=0.5", "schedule.shape=cosine")
 
 
-@pytest.mark.parametrize("slower", [1.0, 7.0])
+@pytest.mark.parametrize("slower", mostly_long([1.0, 7.0], 7.0))
 def test_a_training_within_a_time_is_repeated_by_its_plan_bit_for_bit(
     tmp_path: Path, slower: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fixtures.data_parallel import CASES, recipe, several
+from fixtures.parameters import mostly_long
 from fixtures.trainers import log_rows, trainer
 from fixtures.two_processes import End, all_trainings
 from fixtures.waits import waits
@@ -17,8 +18,10 @@ from impasto.config.recipe import Recipe
 from impasto.data.diffaugment import DiffAugment
 from impasto.training.trainer import Outcome
 
+UPDATED = [case for case in CASES if "pretrained" not in case and "noise, id" not in case]
 
-@pytest.mark.parametrize("case", [case for case in CASES if "pretrained" not in case and "noise, id" not in case])
+
+@pytest.mark.parametrize("case", mostly_long(UPDATED, *UPDATED[:-1]))
 def test_a_step_of_every_method_runs_without_waiting_for_a_gpu(case: str) -> None:
     """No value is read, no mask or index made on the host, and what is copied is pinned."""
     assert not waits(recipe(case), resident=case.startswith("gan"))

@@ -2,6 +2,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -65,6 +66,7 @@ def test_every_stage_counts_in_the_features(paintings: Tensor) -> None:
     assert min(sizes) > 0.05 and max(sizes) < 1  # 1 were maps that are everywhere the same
 
 
+@pytest.mark.long
 def test_photos_are_told_from_paintings_and_paintings_not_from_paintings(shared_data: Path) -> None:
     """300 of each: 0.102 ± 0.012, and −0.003 ± 0.004 between the halves of the paintings."""
 

@@ -18,10 +18,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def fidelity() -> Iterator[types.SimpleNamespace]:
-    """torch-fidelity's own Inception and resize, without the rest of the package, which needs torchvision.
-
-    It lies where nothing else sees it: beside it torchmetrics would not import.
-    """
+    """torch-fidelity's own Inception and resize, without the rest of the package, which needs torchvision."""
     package = Path(sys.prefix) / "reference" / "torch_fidelity"
     if not package.is_dir():
         pytest.skip("needs torch-fidelity's source (make setup)")

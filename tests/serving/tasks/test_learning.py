@@ -27,8 +27,8 @@ SETTINGS = {"recipe": "dcgan-64", "budget": "30steps", "settings": TINY[1::2], "
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened = open_store(tmp_path_factory.mktemp("studio"), styles={})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_sets, "GENERATED", 48)
-        patch.setattr(evaluator, "SCORE_IMAGES", 48)
+        patch.setattr(image_sets, "GENERATED", 24)
+        patch.setattr(evaluator, "SCORE_IMAGES", 24)
         yield opened
     opened.library.database.close()
 
@@ -126,6 +126,7 @@ def test_what_cannot_be_trained_is_refused_before_it_waits(store: Store, paintin
     assert store.queue.claim("train", "tester") is None
 
 
+@pytest.mark.long
 def test_a_data_set_is_explored_with_a_report(
     store: Store, paintings: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
