@@ -28,7 +28,9 @@ from impasto.metrics.feature_extractors.inception_2015 import Inception
 from impasto.training.interrupt import STOP_SIGNALS
 
 # No deadline, since shared machines are slow at times; the same examples on every machine.
-settings.register_profile("impasto", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "impasto", max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("impasto")
 torch.set_num_threads(1)
 

@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
@@ -20,12 +20,15 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+from typer.main import get_command
 
 from fixtures.command import ROOT
+from fixtures.parameters import mostly_long
 from fixtures.peers import Resnet
 from fixtures.untrained import untrained
 from impasto.api import explore, training_session
 from impasto.cli import main
+from impasto.cli.app import app
 from impasto.data.decode import decode
 from impasto.data.sources import open_source
 from impasto.inference import image_sets
@@ -217,15 +220,23 @@ def require_quotation(block: Block) -> None:
         assert line.strip() in ("", "...") or line in lines, f"{block.document.name}: {path} has no {line!r} there"
 
 
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.stem)
+def test_every_command_of_a_document_has_arguments_that_are_understood(document: Path) -> None:
+    group: Any = get_command(app)
+    for block in blocks(document):
+        for command in commands(block) if block.language == "sh" else ():
+            if command.startswith("impasto ") and "|" not in command:
+                words = shlex.split(command)[1:]
+                with group.make_context("impasto", [*words]) as context:
+                    name, verb, rest = group.resolve_command(context, words)
+                    assert verb is not None and verb.make_context(name, rest, parent=context), command
+
+
 #: Documents whose commands run in every run of the tests; those of the others are long.
-ALWAYS = ("README", "CONTRIBUTING", "packs")
+ALWAYS = [path for path in DOCUMENTS if path.stem in ("CONTRIBUTING", "packs")]
 
 
-@pytest.mark.parametrize(
-    "document",
-    [pytest.param(each, marks=[] if each.stem in ALWAYS else pytest.mark.long) for each in DOCUMENTS],
-    ids=lambda document: document.stem,
-)
+@pytest.mark.parametrize("document", mostly_long(DOCUMENTS, *ALWAYS), ids=lambda document: document.stem)
 def test_every_command_of_a_document_runs(document: Path, inputs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(inputs)
     monkeypatch.setenv("IMPASTO_CACHE", str(inputs / "cache"))  # its features are not those of other tests

@@ -59,6 +59,7 @@ def test_a_style_is_evaluated_and_every_score_states_network_and_counts(impasto:
         assert sheet.size == (4 * 66 - 2, 12 * 66 - 2)  # a fake and its three nearest, twelve times
 
 
+@pytest.mark.long
 def test_the_same_images_in_a_folder_a_pack_and_a_zip_score_the_same(
     impasto: Impasto, paintings: Path, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ def test_frames_and_elongated_images_are_found(impasto: Impasto, tmp_path: Path,
 
 
 @pytest.mark.usefixtures("known_speed")
+@pytest.mark.long
 def test_a_common_watermark_is_reported_and_shown(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     with zipfile.ZipFile(Path(package.__file__).parent / "sample" / "paintings.zip") as archive:

@@ -8,30 +8,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fixtures.parameters import mostly_long
 from fixtures.submissions import colour, good
 from impasto.api.submit import find_photos, summarise, write_submission
 from impasto.data.sources import open_source
 from impasto.errors import ImpastoError
 
 
-@pytest.fixture(scope="module")
-def accepted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("submission") / "images.zip"
+@pytest.mark.parametrize("count", mostly_long([600, 7000], 600))
+def test_a_written_submission_follows_the_rules(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if count == 600:
+        monkeypatch.setattr("impasto.interop.kaggle_submission.FEWEST", count)
     done: list[tuple[int, int | None]] = []
-    pictures = (colour(number, 64 if number < 9 else 256) for number in range(8000))
-    report = write_submission(pictures, 7000, out, lambda *each: done.append(each))
-    assert report.ok and report.count == 7000 and done == [(number, 7000) for number in range(1, 7001)]
-    return out
-
-
-def test_a_written_submission_follows_the_rules(accepted: Path) -> None:
-    with ZipFile(accepted) as archive:
-        assert archive.namelist() == [f"{number:05d}.jpg" for number in range(1, 7001)]
-        for number in (1, 3500, 7000):
+    pictures = (colour(number, 64 if number < 9 else 256) for number in range(count + 1000))
+    report = write_submission(pictures, count, tmp_path / "images.zip", lambda *each: done.append(each))
+    assert report.ok and report.count == count and done == [(number, count) for number in range(1, count + 1)]
+    with ZipFile(tmp_path / "images.zip") as archive:
+        assert archive.namelist() == [f"{number:05d}.jpg" for number in range(1, count + 1)]
+        for number in (1, count // 2, count):
             image = Image.open(BytesIO(archive.read(f"{number:05d}.jpg")))
             assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (256, 256))
             assert np.abs(np.asarray(image).astype(int) - colour(number - 1)).max() <= 4
-    assert [path.name for path in accepted.parent.iterdir()] == ["images.zip"]
+    assert [path.name for path in tmp_path.iterdir()] == ["images.zip"]
 
 
 @pytest.mark.parametrize("count", [0, 6999, 10_001])

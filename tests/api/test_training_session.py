@@ -225,6 +225,7 @@ def test_a_training_refused_for_its_memory_creates_no_folder(monkeypatch: pytest
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.long
 def test_fine_tuning_uses_the_recipe_of_its_start(tmp_path: Path) -> None:
     train.train(GAN, "sample:paintings", tmp_path / "run", budget="1steps", progress=False)
     train.train(None, "sample:paintings", tmp_path / "fine", start=tmp_path / "run", budget="1steps", progress=False)

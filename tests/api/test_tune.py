@@ -180,6 +180,7 @@ def test_missing_data_costs_no_trial(impasto: Impasto, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few")
+@pytest.mark.long
 def test_a_full_disk_ends_the_study_and_costs_no_trial(tmp_path: Path) -> None:
     """On a small file system; skipped where none can be mounted."""
     with small_disk(tmp_path / "study", "1m") as disk:

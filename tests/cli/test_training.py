@@ -27,6 +27,7 @@ from fixtures.command import (
     wait_for_step,
 )
 from fixtures.disks import small_disk
+from fixtures.parameters import mostly_long
 from impasto.config import bundled_recipes
 from impasto.style import Style
 
@@ -169,11 +170,11 @@ def test_wrong_options_are_refused_in_one_line_before_a_folder_is_created(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_license_has_both_spellings_and_loggers_are_remembered(impasto: Impasto, tmp_path: Path) -> None:
-    for spelling in ("--license", "--licence"):
-        impasto(*TRAIN, "--out", spelling[2:], "--budget", "1steps", spelling, "CC0-1.0", "--log", "tensorboard")
-        assert Style.load(tmp_path / spelling[2:]).card.license == "CC0-1.0"
-    assert json.loads((tmp_path / "license" / "run.json").read_text())["loggers"] == ["tensorboard"]
+@pytest.mark.parametrize("spelling", mostly_long(["--license", "--licence"], "--licence"))
+def test_license_has_both_spellings_and_loggers_are_remembered(spelling: str, impasto: Impasto, tmp_path: Path) -> None:
+    impasto(*TRAIN, "--out", "run", "--budget", "1steps", spelling, "CC0-1.0", "--log", "tensorboard")
+    assert Style.load(tmp_path / "run").card.license == "CC0-1.0"
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["loggers"] == ["tensorboard"]
     assert "no logger 'wandbb'" in one_line(impasto(*TRAIN, "--out", "r", "--log", "wandbb", check=False))
 
 

@@ -68,6 +68,7 @@ def test_an_exported_generator_keeps_its_output_and_its_card(impasto: Impasto, t
     assert about.producer_name == "impasto" and style.card.domains in about.description
 
 
+@pytest.mark.long
 def test_int8_quantises_all_convolutions_but_the_last(tmp_path: Path) -> None:
     style = untrained("cnn")
     style.save(tmp_path / "style.safetensors")

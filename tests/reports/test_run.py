@@ -138,6 +138,7 @@ def test_a_translation_run_shows_sources_beside_translations(translator: Path) -
     assert len(page.all("video")) == 1
 
 
+@pytest.mark.long
 def test_a_run_of_the_other_direction_names_its_domains(translator: Path, tmp_path: Path) -> None:
     run = tmp_path / "turned"
     shutil.copytree(translator, run)

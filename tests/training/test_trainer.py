@@ -92,7 +92,7 @@ def test_a_resumed_gan_equals_an_uninterrupted_one_bit_for_bit(
     ("name", "precision"),
     [
         *(
-            pytest.param(name, "32-true", marks=[pytest.mark.long] if name == "monet" else [])  # as in test_base.py
+            pytest.param(name, "32-true", marks=[] if name == "cyclegan-resnet" else [pytest.mark.long])
             for name in TRANSLATORS
         ),
         pytest.param("cyclegan-resnet", "bf16-mixed", marks=pytest.mark.long),
@@ -265,6 +265,7 @@ def test_a_process_that_is_killed_while_the_speed_is_measured_leaves_a_run_that_
     assert again.run.facts["plan"] == f"{again.step}steps"
 
 
+@pytest.mark.long
 def test_a_longer_time_continues_from_the_share_that_is_over(tmp_path: Path) -> None:
     within(tmp_path / "run", "30s", 0.25).train()
     longer = within(tmp_path / "run", "60s", 0.25)

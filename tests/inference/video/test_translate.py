@@ -18,7 +18,6 @@ from PIL import Image
 
 import impasto as package
 from fixtures.command import Impasto
-from fixtures.parameters import mostly_long
 from fixtures.translators import translator
 from fixtures.videos import HEIGHT, WIDTH, audio_packets, read_video, scene, write_held, write_video
 from impasto.inference.manifest import NAME, Manifest
@@ -439,7 +438,8 @@ def test_a_manifest_of_anybody_leads_no_painting_out_of_the_folder(
         assert (tmp_path / "mine.mp4").read_text() == "precious" and "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", mostly_long([signal.SIGTERM, signal.SIGINT], signal.SIGTERM))
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.long
 def test_a_signal_leaves_nothing_half_written(
     number: int, impasto_command: list[str], impasto: Impasto, negative: Path, tmp_path: Path
 ) -> None:
