@@ -103,6 +103,7 @@ def test_mode_collapse_shows_in_duplicates_and_coverage(impasto: Impasto, painti
     assert found["scores"][0]["values"]["coverage"]["value"] < 0.3
 
 
+@pytest.mark.long
 def test_every_network_has_its_table(impasto: Impasto, tmp_path: Path) -> None:
     arguments = ("chinese-landscape-64", "--against", "sample:paintings", "--count", "10", "--out", "e", "--intervals")
     said = impasto("evaluate", *arguments, "--network", "efficientnet-lite0", "--network", "alexnet").stdout
@@ -136,6 +137,7 @@ def test_content_preservation_is_measured_by_name(impasto: Impasto, paintings: P
     assert "needs equal names" in error
 
 
+@pytest.mark.long
 def test_equal_names_in_different_folders_are_matched_by_path(
     impasto: Impasto, paintings: Path, tmp_path: Path
 ) -> None:

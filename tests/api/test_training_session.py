@@ -153,6 +153,7 @@ def test_a_generator_that_replays_its_training_images_is_not_the_best_style(
     assert choice.sentence() in caplog.text and choice.sentence() in (run / "report.html").read_text()
 
 
+@pytest.mark.long
 def test_heldout_images_choose_and_score_where_there_are_enough(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

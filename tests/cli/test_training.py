@@ -119,6 +119,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_again(
     assert end_of(tmp_path / "run")["step"] == 20
 
 
+@pytest.mark.long
 def test_a_finished_run_continues_with_a_larger_budget(trained: Path, impasto: Impasto, tmp_path: Path) -> None:
     run = shutil.copytree(trained, tmp_path / "run")
     impasto("train", "--resume", run, "--budget", "60steps")

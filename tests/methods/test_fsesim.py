@@ -307,6 +307,7 @@ def test_the_palette_loss_decreases() -> None:
     assert last < 0.7 * first
 
 
+@pytest.mark.long
 def test_each_loss_has_an_effect_only_by_its_weight() -> None:
     def after(*settings: str) -> Tensor:
         method = modulated(*settings)

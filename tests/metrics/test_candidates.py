@@ -72,6 +72,7 @@ def test_unseen_images_decide_where_they_are_given(store: PixelStore, network: F
     assert row[without.decided_by] == without.value and row["copies 12 v 40"] == with_unseen.copies
 
 
+@pytest.mark.long
 def test_copies_are_found_through_a_network_of_their_own(store: PixelStore, network: FeatureExtractor) -> None:
     alexnet = open_feature_extractor("alexnet", torch.device("cpu"))
     reals = StoreImages(store, SIZE, indices=TRAINED)

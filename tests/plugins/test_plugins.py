@@ -84,6 +84,7 @@ def test_its_method_networks_loss_image_format_and_logger_train(toy: Command) ->
     assert len(list((toy.folder / "made").glob("*.png"))) == 2
 
 
+@pytest.mark.long
 def test_its_metric_and_feature_extractor_score(toy: Command) -> None:
     shown = toy("evaluate", "run", "--against", "paintings", "--network", "toy-colours", "--count", "12")
     found = json.loads((toy.folder / "evaluation" / "evaluation.json").read_text())

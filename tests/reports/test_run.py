@@ -39,6 +39,7 @@ def page(finished: Path) -> Page:
     return Page(finished / "report.html")
 
 
+@pytest.mark.long
 def test_every_image_decodes_to_its_stated_size(page: Page) -> None:
     images = page.all("img")
     assert len(images) >= 1 + 5 + 2 + 1 + 1  # paintings, milestones, a pair, curves, real pictures

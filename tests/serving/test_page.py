@@ -112,6 +112,7 @@ def test_a_photo_is_previewed_painted_compared_and_downloaded(page: Page, studio
     expect(page.locator("input[type=radio][value=negative]")).to_be_checked()
 
 
+@pytest.mark.long
 def test_many_photos_are_cancelled_and_a_bad_file_is_named(page: Page, studio: Studio) -> None:
     page.goto(f"{studio.url}/#paint")
     choose_style(page, "negative")
@@ -201,6 +202,7 @@ def test_a_film_of_chosen_images_is_made_with_the_keyboard(page: Page, studio: S
     expect(page.get_by_role("dialog").locator("video")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_style_is_evaluated(page: Page, studio: Studio) -> None:
     page.goto(f"{studio.url}/#gallery/styles")
     page.get_by_role("button", name="Evaluate: negative").click()
