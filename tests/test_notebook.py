@@ -1,10 +1,14 @@
 """HTML of results, and outputs that are replaced in place."""
 
+import base64
+import io
 import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from IPython.core.formatters import DisplayFormatter
 from PIL import Image
@@ -63,6 +67,29 @@ def evaluation(tmp_path_factory: pytest.TempPathFactory) -> Evaluation:
                 folder / name / f"{number}.png"
             )
     return evaluate(folder / "fakes", folder / "reals", device="cpu")
+
+
+def test_a_figure_is_smaller_and_looks_the_same_on_any_background() -> None:
+    figure, axes = plt.subplots(figsize=(4, 3))
+    figure.patch.set_alpha(0)
+    axes.set_facecolor("none")
+    for number in range(3):
+        axes.plot(np.random.default_rng(number).standard_normal(200), alpha=0.4)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    plt.close(figure)
+    shown = re.search(r"base64,([^\"]+)", notebook.figure(file.getvalue(), "Losses"))
+    assert shown is not None
+    reduced = base64.b64decode(shown[1])
+    assert len(reduced) < 0.6 * len(file.getvalue())
+    for level in (0, 255):
+        pair = []
+        for png in (file.getvalue(), reduced):
+            picture = Image.open(io.BytesIO(png)).convert("RGBA")
+            pair.append(
+                np.asarray(Image.alpha_composite(Image.new("RGBA", picture.size, (level,) * 3 + (255,)), picture))
+            )
+        assert np.abs(pair[0].astype(float) - pair[1]).mean() < 1
 
 
 def test_a_run_without_a_step_is_shown(tmp_path: Path) -> None:

@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from fixtures.command import TINY, end_of, log_of
+from fixtures.command import TINY, end_of, log_of, quick_trainings
 from fixtures.store import Store, open_store, photo
 from impasto.errors import ImpastoError
 from impasto.exploration.speed import SpeedEstimate
-from impasto.inference import image_sets
 from impasto.serving.tables import Job
 from impasto.serving.tasks import TASKS, TaskContext
 from impasto.serving.tasks.learning import proposed_training
 from impasto.serving.worker import Worker
 from impasto.style import Style
-from impasto.training import evaluator
 
 SETTINGS = {"recipe": "dcgan-64", "budget": "30steps", "settings": TINY[1::2], "name": "tiny"}
 
@@ -26,9 +24,7 @@ SETTINGS = {"recipe": "dcgan-64", "budget": "30steps", "settings": TINY[1::2], "
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     opened = open_store(tmp_path_factory.mktemp("studio"), styles={})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(image_sets, "GENERATED", 24)
-        patch.setattr(evaluator, "SCORE_IMAGES", 24)
+    with quick_trainings():
         yield opened
     opened.library.database.close()
 
