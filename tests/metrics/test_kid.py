@@ -15,7 +15,7 @@ def test_it_is_the_unbiased_estimate_by_the_kernel_of_scikit_learn() -> None:
     within = [polynomial_kernel(each, degree=3, gamma=1 / 64, coef0=1) for each in (x, y)]
     across = polynomial_kernel(x, y, degree=3, gamma=1 / 64, coef0=1)
     unequal = sum((kernel.sum() - kernel.trace()) / (200 * 199) for kernel in within)
-    assert kernel_distance(x, y)[0] == pytest.approx(unequal - 2 * across.mean(), rel=1e-6)
+    assert kernel_distance(x, y)[0] == pytest.approx(unequal - 2 * across.mean(), rel=1e-9)
 
 
 def test_unequal_counts_follow_the_papers_estimator_pair_by_pair() -> None:
