@@ -234,8 +234,8 @@ def test_every_public_function_is_callable() -> None:
 
 
 def test_evaluate_from_python(tmp_path: Path) -> None:
-    found = package.evaluate("chinese-landscape-64", "sample:paintings", count=20)
-    assert found.scores[0].counts == "20 v 20" and not list(tmp_path.iterdir())
+    found = package.evaluate("chinese-landscape-64", "sample:paintings", count=10)
+    assert found.scores[0].counts == "10 v 10" and not list(tmp_path.iterdir())
     with pytest.raises(ImpastoError, match="nowhere"):
         package.evaluate("nowhere", "sample:paintings")
 
